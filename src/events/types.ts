@@ -1,0 +1,81 @@
+/** The words that travel through the pipeline. Plain immutable data; the reader's order is the order of the stages. */
+
+/** Where a record stands in the log. Offsets are safe integers: the boundary to Kafka checks it. */
+export interface Position {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** One record as the log holds it, before anything is decoded. */
+export interface LogRecord extends Position {
+  /** Broker timestamp, milliseconds since the epoch. */
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: Readonly<Record<string, Uint8Array>>
+}
+
+export interface Message {
+  readonly role: string
+  readonly content: string
+}
+
+/** Text taken literally, messages that go through the chat template, or exact token ids. */
+export type Content =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'messages'; readonly messages: readonly Message[] }
+  | { readonly kind: 'tokens'; readonly tokens: readonly number[] }
+
+/** One valid vote. */
+export interface Feedback {
+  readonly position: Position
+  /** Broker timestamp, milliseconds since the epoch. */
+  readonly timestamp: number
+  readonly source: string
+  readonly id: string
+  /** The completion voted on; null for a bare row, which is a vote of its own. */
+  readonly subject: string | null
+  readonly user: string | null
+  /** true = thumbs-up, false = thumbs-down, null = the earlier vote is taken back. */
+  readonly label: boolean | null
+  readonly prompt: Content
+  readonly completion: Content
+  /** Adapter version that wrote the completion. */
+  readonly adapter: string | null
+  readonly logprob: number | null
+  /** 0..1, the event's own weight a. */
+  readonly weight: number
+}
+
+/** A vote that the learner can take: token ids, a label, a weight. */
+export interface TrainingEvent {
+  readonly position: Position
+  readonly timestamp: number
+  readonly source: string
+  readonly id: string
+  readonly subject: string | null
+  readonly user: string | null
+  readonly label: boolean
+  readonly weight: number
+  readonly promptTokens: readonly number[]
+  readonly completionTokens: readonly number[]
+}
+
+/** Why an event ends without training; also the `reason` label of bcod_feedback_dropped_total. */
+export type DropReason =
+  | 'duplicate'
+  | 'superseded'
+  | 'repeat'
+  | 'retraction'
+  | 'retracted'
+  | 'tombstone'
+  | 'completion_too_long'
+  | 'prompt_cap'
+  | 'user_cap'
+
+/** State that a checkpoint writes: plain data that MessagePack can hold. `restore(snapshot())` changes nothing. */
+export interface Serializable<S> {
+  snapshot(): S
+  restore(state: S): void
+}

@@ -1,0 +1,61 @@
+import type { Observable } from 'rxjs'
+import type { LogRecord } from '../events/types.js'
+
+/** Records of one partition in offset order, as fetched at once. */
+export interface RecordBatch {
+  readonly partition: number
+  readonly records: readonly LogRecord[]
+  /** The offset after the last one read in this batch, records or not (control records and gaps are skipped over). */
+  readonly nextOffset: number
+  /** The offset that the next record to be written will get, as known when this batch was fetched. */
+  readonly logEnd: number
+}
+
+/** What the group gave this reader. */
+export interface Assignment {
+  readonly partitions: readonly number[]
+  /** How many partitions the topic has. */
+  readonly total: number
+  /** First kept offset and log end of each assigned partition. */
+  readonly bounds: ReadonlyMap<number, { readonly start: number; readonly end: number }>
+  /** Offsets committed by the group, where there are any. */
+  readonly committed: ReadonlyMap<number, number>
+}
+
+/** A dead letter: the record unchanged, and why it could not be used. */
+export interface DeadLetter {
+  readonly record: LogRecord
+  readonly code: string
+  /** Says what is wrong and where, never the text itself. */
+  readonly message: string
+  readonly stage: string
+}
+
+/**
+ * The durable log that feedback is read from: Kafka, or the embedded log of the demo.
+ * The reader owns the positions: at each assignment it is asked where to read from.
+ */
+export interface FeedbackLog {
+  readonly topic: string
+  /** Identity of the log's cluster; a checkpoint made on another one is refused. */
+  clusterId(): Promise<string>
+  /**
+   * Joins on subscription, leaves on unsubscription. `positionsFor` is called at each assignment and answers the
+   * offset to read next for every assigned partition; its rejection ends the stream with that error.
+   * An assignment of no partitions is reported too. `revoked` is called when an assignment ends, before the next.
+   */
+  read(hooks: {
+    positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
+    revoked(): void
+  }): Observable<RecordBatch>
+  /** Stops and restarts fetching without leaving the group. */
+  pause(): void
+  resume(): void
+  /** Commits group offsets; rejects when this reader no longer owns the partitions. */
+  commit(offsets: ReadonlyMap<number, number>): Promise<void>
+  /** The record at a position, read apart from the stream; null where the log no longer holds it. */
+  recordAt(partition: number, offset: number): Promise<LogRecord | null>
+  /** Resolves when the dead-letter topic has acknowledged all of them. */
+  writeDeadLetters(letters: readonly DeadLetter[]): Promise<void>
+  close(): Promise<void>
+}
