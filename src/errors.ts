@@ -7,7 +7,214 @@ export const ERRORS = {
     cause: 'A rule that the code relies on did not hold.',
     remedy: 'Report it with the log lines around it; the last checkpoint is intact.',
   },
+  TENSORFLOW_MISSING: {
+    cause: 'libtensorflow or the addon that calls it is missing or does not load.',
+    remedy: 'Run `make setup`; `bcod doctor` names what is missing.',
+  },
+  TENSORFLOW_FAILED: {
+    cause: 'TensorFlow refused or failed a call.',
+    remedy: 'Look at the message; try `model.executor` graph instead of xla, or f32 instead of bf16.',
+  },
+  DEVICE_OUT_OF_MEMORY: {
+    cause: 'The device had no memory left for a call.',
+    remedy: 'Lower batch.tokens or limits.maxLength, or use a larger device.',
+  },
   USAGE: { cause: 'The command line was not understood.', remedy: 'Run the command with --help.' },
+  CONFIG_UNREADABLE: {
+    cause: 'The configuration file cannot be read or parsed.',
+    remedy: 'Check the path, its permissions and the YAML or JSON at the line that is named.',
+  },
+  CONFIG_UNKNOWN_KEY: {
+    cause: 'A file, variable or flag sets a key that does not exist.',
+    remedy: 'Correct the name; `bcod config schema` lists every key.',
+  },
+  CONFIG_INVALID: {
+    cause: 'A key has a value of the wrong type or out of range, or contradicts another key.',
+    remedy: 'Correct the value where the message says it was set; `bcod config explain KEY` tells what it takes.',
+  },
+  CONFIG_MISSING: {
+    cause: 'The command needs a key that has no default and is not set.',
+    remedy: 'Set it in the file, in the environment or with --set.',
+  },
+  SERVER_PORT_IN_USE: {
+    cause: 'Another process listens on the port of the status server.',
+    remedy: 'Stop it, or choose another server.port (0 = any free one).',
+  },
+  SERVER_BIND_FAILED: {
+    cause: 'The status server cannot listen on its address.',
+    remedy: 'Check that server.host is an address of this machine and that the process may use server.port.',
+  },
+  SAFETENSORS_INVALID: {
+    cause: 'A safetensors file is cut short, or its header does not describe its bytes.',
+    remedy: 'Download or copy the file again and compare its size and sha256 with the source.',
+  },
+  MODEL_FILE_MISSING: {
+    cause: 'A file of the model directory is not there or cannot be read.',
+    remedy: 'Point model.path to a Hugging Face directory with config.json and its safetensors files.',
+  },
+  MODEL_TENSOR_MISSING: {
+    cause: 'A tensor that the architecture needs is not in the model files.',
+    remedy: 'Check that every shard was downloaded and that the weights belong to this config.json.',
+  },
+  ADAPTER_INVALID: {
+    cause: 'A directory does not hold a whole PEFT LoRA adapter.',
+    remedy: 'Point to a directory with adapter_config.json and adapter_model.safetensors as PEFT saves them.',
+  },
+  ADAPTER_UNSUPPORTED: {
+    cause: 'The adapter uses a PEFT feature that bcod does not train.',
+    remedy: 'Use a plain LoRA: one rank for all layers, no DoRA, no trained biases, no modules_to_save.',
+  },
+  ADAPTER_NONFINITE: {
+    cause: 'An adapter tensor holds NaN or infinity, so the adapter was not published.',
+    remedy: 'Servers keep the version before. Lower optimizer.lr or roll back to an earlier checkpoint.',
+  },
+  ADAPTER_VERSION_CONFLICT: {
+    cause: 'This version was published before with other contents.',
+    remedy: 'Two lines of checkpoints publish to one directory: give each its own, or move the old version away.',
+  },
+  ADAPTER_DISK_FULL: {
+    cause: 'There is no space left where adapters are published.',
+    remedy: 'Free space or enlarge the volume; the live version is untouched and publishing can be tried again.',
+  },
+  CHECKPOINT_DISK_FULL: {
+    cause: 'There is no space left where checkpoints are kept.',
+    remedy: 'Free space, enlarge the volume or lower checkpoint.keep; the previous checkpoint is intact.',
+  },
+  CHECKPOINT_IO: {
+    cause: 'The checkpoint directory cannot be written or read.',
+    remedy: 'Check that the volume is mounted, writable by this user and healthy; the previous checkpoint is intact.',
+  },
+  CHECKPOINT_DAMAGED: {
+    cause: 'The newest checkpoint is not as it was written.',
+    remedy:
+      'Restore its directory from a backup. To go on from the one before instead, start with --accept-older: events trained since then are read and trained again.',
+  },
+  CHECKPOINT_VERSION: {
+    cause: 'The checkpoint was written in a format that this version of bcod does not know.',
+    remedy: 'Run the version of bcod that wrote it, or a later one.',
+  },
+  JOURNAL_SHORT: {
+    cause: 'journal.jsonl is shorter than the checkpoint says: applied steps are missing from it.',
+    remedy: 'Restore journal.jsonl from a backup, or start with --accept-older from a checkpoint that it still covers.',
+  },
+  JOURNAL_MISMATCH: {
+    cause: 'journal.jsonl is not the one that the checkpoint was written with.',
+    remedy: 'Restore the journal.jsonl that belongs to this checkpoint directory.',
+  },
+  JOURNAL_INVALID: {
+    cause: 'A line of journal.jsonl cannot be read.',
+    remedy: 'Restore journal.jsonl from a backup.',
+  },
+  FENCED: {
+    cause: 'Another daemon has taken over this checkpoint directory.',
+    remedy: 'Nothing to do where that is wanted: it goes on from the last checkpoint. Otherwise stop one of the two.',
+  },
+  FEEDBACK_NOT_JSON: {
+    cause: 'A feedback record is not JSON in UTF-8.',
+    remedy: 'Publish a CloudEvent or a bare row as JSON; docs/events.md has examples to copy.',
+  },
+  FEEDBACK_INVALID: {
+    cause: 'A field of a feedback event is missing, badly typed or out of range.',
+    remedy: 'Correct the field that is named in what publishes the events; docs/events.md lists every field.',
+  },
+  FEEDBACK_TOO_LARGE: {
+    cause: 'A feedback record is longer than limits.maxRecordBytes.',
+    remedy: 'Send less text or token ids, or raise limits.maxRecordBytes.',
+  },
+  PAIRS_INVALID: {
+    cause: 'A row of a pairs file is not a prompt with a chosen and a rejected completion.',
+    remedy: 'Write one JSON object a line: prompt, chosen, rejected, or prompt_tokens, chosen_tokens, rejected_tokens.',
+  },
+  FILE_UNREADABLE: {
+    cause: 'A file given to a command cannot be read.',
+    remedy: 'Check the path and its permissions.',
+  },
+  TEXT_WITHOUT_TOKENIZER: {
+    cause: 'An event holds text, but the model directory has no tokenizer.json.',
+    remedy: 'Add tokenizer.json to the model directory, or publish prompt_tokens and completion_tokens.',
+  },
+  TOKENIZER_INVALID: {
+    cause: 'A tokenizer file of the model directory cannot be read or is of a kind that is not supported.',
+    remedy: 'Download the file again; tokenizer.json must be one that the Hugging Face tokenizers library writes.',
+  },
+  TOKENIZE_FAILED: {
+    cause: 'The tokenizer could not turn a text into token ids of the model.',
+    remedy: 'Check that tokenizer.json belongs to the model; publish token ids for texts that it cannot hold.',
+  },
+  CHAT_TEMPLATE_MISSING: {
+    cause: 'An event holds messages, but the model directory has no chat template.',
+    remedy: 'Add chat_template.jinja to the model directory, or publish the prompt as one text or as token ids.',
+  },
+  CHAT_TEMPLATE_FAILED: {
+    cause: 'The chat template cannot be read, or refused the messages.',
+    remedy: 'Check roles and their order against the template, or publish the prompt as one text or as token ids.',
+  },
+  KAFKA_UNREACHABLE: {
+    cause: 'No broker answered.',
+    remedy:
+      'Check stream.brokers, that a broker runs there, the network between, and whether the port expects TLS (stream.tls) or a login (stream.sasl).',
+  },
+  KAFKA_TLS_FAILED: {
+    cause: 'The encrypted connection to the broker could not be set up: its certificate is not trusted or does not fit.',
+    remedy: 'Set stream.tls.ca to the certificate authority of the brokers, or stream.tls.enabled=false for a plain port.',
+  },
+  KAFKA_LOGIN_FAILED: {
+    cause: 'The broker refused the user name, the password or the SASL mechanism.',
+    remedy: 'Check stream.sasl.mechanism, stream.sasl.username and stream.sasl.password.',
+  },
+  KAFKA_NOT_AUTHORIZED: {
+    cause: 'The Kafka user may not do what bcod needs.',
+    remedy:
+      'Grant READ and DESCRIBE on the topic, READ on the consumer group, and WRITE and DESCRIBE on the dead-letter topic.',
+  },
+  KAFKA_TOPIC_MISSING: {
+    cause: 'The topic does not exist, or the Kafka user may not see it.',
+    remedy: 'Create the topic, or correct stream.topic.',
+  },
+  KAFKA_DLQ_MISSING: {
+    cause: 'The dead-letter topic does not exist and the Kafka user may not create it.',
+    remedy: 'Create the topic (one partition is enough), or grant CREATE on it.',
+  },
+  KAFKA_OFFSET_OUT_OF_RANGE: {
+    cause: 'The log no longer holds the offset to read next: retention or a recreated topic took it.',
+    remedy: 'Records are lost. Start with --accept-gap to go on behind the gap, and lengthen retention.ms of the topic.',
+  },
+  KAFKA_OFFSET_TOO_LARGE: {
+    cause: 'An offset does not fit 2^53 − 1, the largest integer that bcod keeps exactly.',
+    remedy: 'Move the feedback to a new topic.',
+  },
+  KAFKA_CODEC_UNKNOWN: {
+    cause: 'Records are compressed in a way that this build cannot read.',
+    remedy: 'Set compression.type of the producers (or of the topic) to gzip, or install the codec’s package.',
+  },
+  KAFKA_BATCH_DAMAGED: {
+    cause: 'A compressed batch of records could not be unpacked.',
+    remedy: 'Check the disks of the brokers; read behind the damaged batch with --accept-gap.',
+  },
+  KAFKA_ASSIGNMENT_LOST: {
+    cause: 'The group gave the partition to another member before its offset was committed.',
+    remedy: 'Nothing is lost: the next assignment reads on from the checkpoint. Keep one bcod per group and adapter.',
+  },
+  KAFKA_CLOSED: {
+    cause: 'The connection to Kafka was closed while the call waited.',
+    remedy: 'Start bcod again; the last checkpoint is intact.',
+  },
+  KAFKA_FAILED: {
+    cause: 'The broker or the Kafka client refused in a way that bcod does not know.',
+    remedy: 'Read the message and the broker’s log; the last checkpoint is intact.',
+  },
+  BROKER_JAVA_MISSING: {
+    cause: 'The embedded Kafka broker needs Java 17 or newer.',
+    remedy: 'Install it (apt-get install openjdk-17-jre-headless) and see that `java` is on the PATH.',
+  },
+  BROKER_JARS_MISSING: {
+    cause: 'The jars of the embedded Kafka broker are not in the cache.',
+    remedy: 'Fetch them once with `node scripts/kafka-jars.mjs` in a checkout; it needs Maven and the network.',
+  },
+  BROKER_START_FAILED: {
+    cause: 'The embedded Kafka broker did not start.',
+    remedy: 'Read its log; free about 400 MB of memory and the port.',
+  },
 } as const satisfies Record<string, { cause: string; remedy: string }>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,0 +1,176 @@
+// Makes a fresh checkout ready: node_modules, libtensorflow 2.21, the addon of @tensorflow/tfjs-node-gpu built on it, dist/.
+// `--tests` adds what the tests need (the jars of a real Kafka broker). Idempotent: what is in place is left alone.
+// BCOD_CACHE moves the cache, BCOD_TF=gpu takes the CUDA build of libtensorflow.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const TENSORFLOW = '2.21.0'
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const cache = process.env.BCOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bcod')
+const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
+const forTests = process.argv.includes('--tests')
+
+const say = (text) => console.error(`setup: ${text}`)
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options })
+const answers = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
+const major = (text) => Number(/(\d+)/.exec(text)?.[1])
+
+/** Names every missing tool with its remedy before anything is downloaded. */
+function checkTools() {
+  const missing = []
+  const need = (ok, what, remedy) => ok || missing.push(`  ${what}\n      ${remedy}`)
+  const node = major(process.versions.node)
+  need(node >= 20 && node < 23, `Node 20 or 22 (found ${process.versions.node})`, 'install Node 22: https://nodejs.org')
+  need(
+    process.platform === 'linux' && process.arch === 'x64',
+    `Linux on x86-64 (found ${process.platform} ${process.arch})`,
+    'run it there or in a container',
+  )
+  need(answers('npm', '--version'), 'npm', 'it comes with Node: https://nodejs.org')
+  need(answers('python3', '-m', 'pip', '--version'), 'Python 3 with pip', 'Debian: apt-get install python3-pip')
+  need(answers('c++', '--version'), 'a C++ compiler (c++)', 'Debian: apt-get install g++')
+  if (forTests) {
+    const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
+    const version = java.status === 0 ? major(/version "([^"]+)"/.exec(java.stderr + java.stdout)?.[1] ?? '0') : 0
+    need(version >= 17, `Java 17 or newer (found ${version || 'none'})`, 'Debian: apt-get install openjdk-17-jre-headless')
+    need(answers('mvn', '-version'), 'Maven', 'Debian: apt-get install maven')
+  }
+  if (missing.length === 0) return
+  console.error(`setup: missing on this machine:\n${missing.join('\n')}\nNothing was downloaded. Install them and run it again.`)
+  process.exit(1)
+}
+
+/** node_modules as package-lock.json says; install scripts never run (.npmrc). */
+function installPackages() {
+  const stamp = join(root, 'node_modules', '.bcod-lock')
+  const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
+  say('installing npm packages')
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
+  writeFileSync(stamp, hash)
+}
+
+/** Runs `fill(dir)` on a temporary folder beside `target`, then renames: a broken download leaves nothing behind. */
+function once(target, fill) {
+  if (existsSync(target)) return
+  mkdirSync(dirname(target), { recursive: true })
+  const temporary = mkdtempSync(join(dirname(target), '.get-'))
+  try {
+    fill(temporary)
+    try {
+      renameSync(temporary, target)
+    } catch (error) {
+      if (!existsSync(target)) throw error
+    }
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+const UNPACK = `
+import sys, zipfile
+wheel, target = sys.argv[1:]
+headers = tuple('tensorflow/include/' + p for p in ('tensorflow/c/', 'tensorflow/core/platform/', 'tsl/', 'xla/tsl/'))
+with zipfile.ZipFile(wheel) as z:
+    for name in z.namelist():
+        if name.startswith(headers) or name.startswith('tensorflow/libtensorflow_'):
+            z.extract(name, target)
+`
+
+/** libtensorflow from the Python wheel: lib/ and include/ of the cache. */
+function fetchTensorFlow() {
+  const target = join(cache, 'libtensorflow', `${TENSORFLOW}-${variant}`)
+  once(target, (dir) => {
+    const name = variant === 'gpu' ? 'tensorflow' : 'tensorflow-cpu'
+    say(`downloading ${name} ${TENSORFLOW} (${variant === 'gpu' ? 572 : 274} MB, once; kept in ${cache})`)
+    const platform = ['--python-version', '3.11', '--platform', 'manylinux_2_27_x86_64']
+    run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', ...platform, '-d', dir, `${name}==${TENSORFLOW}`])
+    const wheel = readdirSync(dir).find((file) => file.endsWith('.whl'))
+    say('unpacking it')
+    run('python3', ['-c', UNPACK, join(dir, wheel), dir])
+    rmSync(join(dir, wheel))
+    renameSync(join(dir, 'tensorflow', 'include'), join(dir, 'include'))
+    mkdirSync(join(dir, 'lib'))
+    for (const [library, link] of [['cc', 'libtensorflow.so'], ['framework', 'libtensorflow_framework.so']]) {
+      const file = `libtensorflow_${library}.so.2`
+      renameSync(join(dir, 'tensorflow', file), join(dir, 'lib', file))
+      symlinkSync(file, join(dir, 'lib', link))
+    }
+    rmSync(join(dir, 'tensorflow'), { recursive: true })
+  })
+  return target
+}
+
+/** The package's own addon sources, unmodified, compiled against that library. It speaks N-API: one build for all Nodes. */
+function buildAddon(tensorflow) {
+  const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
+  const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'))
+  const napi = Math.max(...manifest.binary.napi_versions.filter((v) => v <= Number(process.versions.napi)))
+  const built = join(cache, 'addon', `${manifest.version}-tf${TENSORFLOW}-${variant}-napi${napi}`)
+  once(built, (dir) => {
+    say('building the TensorFlow addon')
+    const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
+    const includes = [join(root, 'node_modules', 'node-api-headers', 'include'), join(tensorflow, 'include')]
+    run('c++', [
+      ...['-O2', '-std=c++17', '-shared', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
+      ...includes.map((folder) => `-I${folder}`),
+      ...sources,
+      ...['-o', join(dir, 'tfjs_binding.node'), `-L${join(tensorflow, 'lib')}`, '-ltensorflow', '-ltensorflow_framework'],
+      '-Wl,-rpath,$ORIGIN/../../deps/lib',
+    ])
+  })
+  // npm ci wipes these; they are put back from the cache
+  const link = join(pkg, 'deps', 'lib')
+  mkdirSync(dirname(link), { recursive: true })
+  if (lstatSync(link, { throwIfNoEntry: false })) rmSync(link, { recursive: true })
+  symlinkSync(join(tensorflow, 'lib'), link)
+  const addon = join(pkg, 'lib', `napi-v${napi}`, 'tfjs_binding.node')
+  mkdirSync(dirname(addon), { recursive: true })
+  copyFileSync(join(built, 'tfjs_binding.node'), addon)
+}
+
+/** dist/ is rebuilt when a source is newer than the last build. */
+function build() {
+  const stamp = join(root, 'dist', '.built')
+  const newest = (path) => {
+    const stat = statSync(path)
+    return stat.isDirectory()
+      ? Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+      : stat.mtimeMs
+  }
+  const inputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name))
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest))) return
+  say('compiling')
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  run('npm', ['run', '--silent', 'build'])
+  writeFileSync(stamp, '')
+}
+
+const started = Date.now()
+checkTools()
+installPackages()
+buildAddon(fetchTensorFlow())
+if (forTests) {
+  const { ensureKafkaJars } = await import('./kafka-jars.mjs')
+  await ensureKafkaJars(cache)
+}
+build()
+say(`ready in ${((Date.now() - started) / 1000).toFixed(1)} s`)

@@ -1,0 +1,15 @@
+/**
+ * The engine: tfjs code in, TensorFlow programs out.
+ *
+ * Trace (`traceProgram`, `defineFunction`, `defineDifferentiable`), compile (`new Session`), run (`session.run`), and
+ * read and write resident variables. Nothing in it knows of language models; anything can be trainable.
+ */
+export { defineLinearHead, type LinearHead } from './cross-entropy.js'
+export { type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
+export { bitcastFloat, broadcastTo, indices, segmentSum, sparseCrossEntropy, statelessUniform } from './ops.js'
+export { accumulateGradient, applyAdamW, type OptimizerOptions, type ParameterSlot, ParameterVector, scheduledRate } from './optimizer.js'
+export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
+export type { Executor } from './saved-model.js'
+export { type Fetched, liveTensors, Session } from './session.js'
+export { binding, tf } from './tensorflow.js'
+export type { MatmulType } from './tracing-backend.js'

@@ -1,0 +1,98 @@
+/**
+ * Operations that tfjs lacks, and gradients that tfjs computes through values on the host: written again so that they
+ * can be traced.
+ */
+import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import './kernels.js'
+import { tf } from './tensorflow.js'
+
+const runKernel = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown> = {}) =>
+  tf.engine().runKernel(name, inputs, attrs as never) as unknown
+
+/** Reads the bits of int32 values as float32. */
+export const bitcastFloat = (x: Tensor): Tensor => runKernel('BitcastFloat', { x }) as Tensor
+
+export const broadcastTo = (x: Tensor, shape: readonly number[]): Tensor =>
+  runKernel('BroadcastTo', { x }, { shape: [...shape] }) as Tensor
+
+/** The integers 0 … size−1, as int32[size], made on the device. */
+export const indices = (size: number): Tensor =>
+  runKernel('Range', {}, { start: 0, stop: size, step: 1, dtype: 'int32' }) as Tensor
+
+/** Uniform in [0, 1), a pure function of `seed` (int32[2]). */
+export const statelessUniform = (shape: readonly number[], seed: Tensor): Tensor =>
+  runKernel('StatelessUniform', { seed }, { shape: [...shape] }) as Tensor
+
+/**
+ * @param logits f32[rows, classes]
+ * @param labels int32[rows]
+ * @returns −log softmax(logits)[label] as f32[rows], and its gradient f32[rows, classes] with respect to the logits
+ */
+export function sparseCrossEntropy(logits: Tensor, labels: Tensor): [loss: Tensor, gradient: Tensor] {
+  return runKernel('SparseCrossEntropy', { logits, labels }) as [Tensor, Tensor]
+}
+
+/** dy of a reduction, spread over the shape of its input. */
+function spread(dy: Tensor, shape: readonly number[], axis: number | number[]): Tensor {
+  const axes = tf.util.parseAxisParam(axis, [...shape])
+  return broadcastTo(tf.reshape(dy, shape.map((size, i) => (axes.includes(i) ? 1 : size))), shape)
+}
+
+tf.registerGradient({
+  kernelName: 'Sum',
+  inputsToSave: ['x'],
+  gradFunc: (dy, saved, attrs) => {
+    const x = saved[0] as Tensor
+    return { x: () => spread(dy as Tensor, x.shape, attrs.axis as number | number[]) }
+  },
+})
+tf.registerGradient({
+  kernelName: 'Mean',
+  inputsToSave: ['x'],
+  gradFunc: (dy, saved, attrs) => {
+    const x = saved[0] as Tensor
+    const axes = tf.util.parseAxisParam(attrs.axis as number | number[], x.shape)
+    const count = axes.reduce((product, axis) => product * (x.shape[axis] as number), 1)
+    return { x: () => tf.mul(spread(dy as Tensor, x.shape, axes), 1 / count) }
+  },
+})
+// d x^(-1/2) = -1/2 x^(-3/2), from the output alone
+tf.registerGradient({
+  kernelName: 'Rsqrt',
+  outputsToSave: [true],
+  gradFunc: (dy, saved) => {
+    const y = saved[0] as Tensor
+    return { x: () => tf.mul(dy as Tensor, tf.mul(tf.mul(y, tf.square(y)), -0.5)) }
+  },
+})
+tf.registerGradient({
+  kernelName: 'BroadcastTo',
+  inputsToSave: ['x'],
+  gradFunc: (dy, saved) => {
+    const [x, d] = [saved[0] as Tensor, dy as Tensor]
+    const axes = tf.backend_util.getReductionAxes(x.shape, d.shape)
+    return { x: () => tf.reshape(tf.sum(d, axes, true), x.shape) }
+  },
+})
+// Gathering rows along the first axis; repeated rows add up
+tf.registerGradient({
+  kernelName: 'GatherV2',
+  inputsToSave: ['x', 'indices'],
+  gradFunc: (dy, saved) => {
+    const [x, index] = [saved[0] as Tensor, saved[1] as Tensor]
+    return {
+      x: () =>
+        runKernel('UnsortedSegmentSum', { x: dy as Tensor, segmentIds: index }, { numSegments: x.shape[0] }) as Tensor,
+      indices: () => index,
+    }
+  },
+})
+tf.registerGradient({
+  kernelName: 'UnsortedSegmentSum',
+  inputsToSave: ['segmentIds'],
+  gradFunc: (dy, saved) => ({ x: () => tf.gather(dy as Tensor, saved[0] as Tensor) }),
+})
+
+/** Sums the rows of x[n, …] that have the same segment id (int32[n]) into [segments, …]. */
+export const segmentSum = (x: Tensor, segmentIds: Tensor, segments: number): Tensor =>
+  runKernel('UnsortedSegmentSum', { x, segmentIds }, { numSegments: segments }) as Tensor

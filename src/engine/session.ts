@@ -1,0 +1,142 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BcodError } from '../errors.js'
+import type { FunctionLibrary } from './functions.js'
+import type { Program, Variable } from './program.js'
+import { DataType } from './proto.js'
+import {
+  byteShape,
+  callName,
+  type Executor,
+  feedName,
+  readName,
+  writeFeedName,
+  writeName,
+  writeSavedModel,
+} from './saved-model.js'
+import { binding } from './tensorflow.js'
+
+export type InputValue = Int32Array | Float32Array | number
+/** Fetched values: floats of an f32 output, integers of an int32 one. */
+export type Fetched = Record<string, Float32Array | Int32Array>
+
+/**
+ * Compiled programs and the variables they share, resident on the device. All calls are synchronous and block the
+ * thread; the first call of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
+ */
+export class Session {
+  readonly #id: number
+  readonly #variables: ReadonlyMap<string, Variable>
+  readonly #programs: ReadonlyMap<string, Program>
+  readonly #warm = new Set<string>()
+
+  constructor(
+    library: FunctionLibrary,
+    variables: readonly Variable[],
+    programs: readonly Program[],
+    readonly executor: Executor,
+    /** Called after the first run of each program with the time that it took, in milliseconds. */
+    private readonly onCompiled: (program: string, ms: number) => void = () => {},
+  ) {
+    this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
+    this.#programs = new Map(programs.map((program) => [program.name, program]))
+    const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
+    try {
+      writeSavedModel(directory, library, variables, programs, executor)
+      this.#id = guarded('load', () => binding.loadSavedModel(directory, 'serve'))
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+
+  get variables(): readonly Variable[] {
+    return [...this.#variables.values()]
+  }
+
+  /** Runs a program. Inputs must have exactly the sizes that it was traced with. */
+  run(name: string, inputs: Readonly<Record<string, InputValue>> = {}): Fetched {
+    const program = this.#programs.get(name)
+    if (!program) throw new Error(`no program ${name}`)
+    const feeds = Object.entries(program.inputs).map(([key, { shape, dtype }]) => {
+      const value = inputs[key]
+      if (value === undefined) throw new Error(`${name}: input ${key} is missing`)
+      const array = typeof value === 'number' ? (dtype === 'int32' ? Int32Array : Float32Array).of(value) : value
+      const size = shape.reduce((a, b) => a * b, 1)
+      if (array.length !== size) throw new Error(`${name}: input ${key} has ${array.length} values, not ${size}`)
+      if ((array instanceof Int32Array) !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
+      return {
+        name: `${feedName(name, key)}:0`,
+        shape: [...shape],
+        type: DataType.int32,
+        values: new Int32Array(array.buffer, array.byteOffset, array.length),
+      }
+    })
+    const started = performance.now()
+    const results = this.#call(feeds, program.outputs.map((_, index) => `${callName(name)}:${index}`))
+    if (!this.#warm.has(name)) {
+      this.#warm.add(name)
+      this.onCompiled(name, performance.now() - started)
+    }
+    return Object.fromEntries(program.outputs.map((output, index) => [output.name, results[index] as Float32Array]))
+  }
+
+  /** Values of a variable on the host; bfloat16 as floats. */
+  read(name: string): Float32Array | Int32Array {
+    this.#known(name)
+    return this.#call([], [`${readName(name)}:0`])[0] as Float32Array
+  }
+
+  /** Sets a variable from its little-endian bytes (bfloat16: two bytes each) or values. */
+  write(name: string, values: Uint8Array | Float32Array | Int32Array): void {
+    const variable = this.#known(name)
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    const shape = byteShape(variable)
+    const size = shape.reduce((a, b) => a * b, 1)
+    if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
+    const feed = { name: `${writeFeedName(name)}:0`, shape, type: DataType.uint8, values: bytes }
+    this.#call([feed], [`${writeName(name)}:0`])
+  }
+
+  dispose(): void {
+    binding.deleteSavedModel(this.#id)
+  }
+
+  #known(name: string): Variable {
+    const variable = this.#variables.get(name)
+    if (!variable) throw new Error(`no variable ${name}`)
+    return variable
+  }
+
+  #call(
+    feeds: readonly { name: string; shape: number[]; type: DataType; values: Int32Array | Uint8Array }[],
+    fetches: readonly string[],
+  ): (Float32Array | Int32Array | Uint8Array)[] {
+    const ids = feeds.map((feed) => binding.createTensor(feed.shape, feed.type, feed.values))
+    try {
+      const outputs = guarded(fetches[0] ?? '', () =>
+        binding.runSavedModel(this.#id, ids, feeds.map((feed) => feed.name).join(','), fetches.join(',')),
+      )
+      try {
+        return outputs.map((output) => binding.tensorDataSync(output.id))
+      } finally {
+        for (const output of outputs) binding.deleteTensor(output.id)
+      }
+    } finally {
+      for (const id of ids) binding.deleteTensor(id)
+    }
+  }
+}
+
+/** How many tensors TensorFlow's binding holds for this process: flat over time, or something leaks. */
+export const liveTensors = (): number => binding.getNumOfTensors()
+
+function guarded<T>(what: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    const code = /RESOURCE_EXHAUSTED|OOM when allocating/i.test(message) ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED'
+    throw new BcodError(code, message.split('\n', 1)[0]?.slice(0, 500) ?? '', { place: what, cause })
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * The one place that obtains tfjs and TensorFlow's binding. Everybody else imports `tf` from here: only the instance
+ * that the package `@tensorflow/tfjs-node-gpu` loads has gradients registered.
+ */
+import { createRequire } from 'node:module'
+import type * as TensorFlow from '@tensorflow/tfjs-node-gpu'
+import { BcodError } from '../errors.js'
+
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
+const require = createRequire(import.meta.url)
+
+export interface TensorMetadata {
+  readonly id: number
+  readonly shape: number[]
+  readonly dtype: number
+}
+
+/** What the engine uses of the addon's interface (dist/tfjs_binding.d.ts). All calls are synchronous. */
+export interface Binding {
+  createTensor(shape: number[], dtype: number, values: Int32Array | Uint8Array): number
+  deleteTensor(id: number): void
+  tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array
+  loadSavedModel(directory: string, tags: string): number
+  deleteSavedModel(id: number): void
+  runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): TensorMetadata[]
+  getNumOfTensors(): number
+  isUsingGpuDevice(): boolean
+  readonly TF_Version: string
+}
+
+function load(): typeof TensorFlow {
+  try {
+    return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow
+  } catch (cause) {
+    throw new BcodError('TENSORFLOW_MISSING', "TensorFlow's addon could not be loaded", { cause })
+  }
+}
+
+export const tf = load()
+export const binding = (tf.findBackend('tensorflow') as unknown as { binding: Binding }).binding

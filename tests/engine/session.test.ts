@@ -1,0 +1,139 @@
+import { expect, test } from 'vitest'
+import {
+  accumulateGradient,
+  applyAdamW,
+  defineDifferentiable,
+  FunctionLibrary,
+  liveTensors,
+  ParameterVector,
+  Session,
+  tf,
+  traceProgram,
+} from '../../src/engine/index.js'
+
+const OPTIMIZER = {
+  lr: 0.05,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0,
+  clipNorm: 0,
+  schedule: 'constant',
+  warmupSteps: 0,
+  totalSteps: null,
+} as const
+
+/** A network of two layers that learns XOR; its layer is a differentiable function with residuals. */
+function xorSession(executor: 'graph' | 'xla'): Session {
+  const library = new FunctionLibrary()
+  const parameters = new ParameterVector('net', { w1: [2, 8], b1: [8], w2: [8, 1], b2: [1] })
+  const hidden = defineDifferentiable(
+    library,
+    'hidden',
+    {},
+    {
+      x: { shape: [4, 2], dtype: 'float32' },
+      w1: { shape: [2, 8], dtype: 'float32' },
+      b1: { shape: [8], dtype: 'float32' },
+    },
+    (_, { x, w1, b1 }) => tf.tanh(tf.add(tf.matMul(x!, w1!), b1!)),
+  )
+  const learn = traceProgram(
+    library,
+    'learn',
+    { x: { shape: [4, 2], dtype: 'float32' }, y: { shape: [4, 1], dtype: 'float32' }, first: { shape: [], dtype: 'int32' } },
+    (scope) => {
+      const parts = parameters.split(scope.read(parameters.values))
+      const names = Object.keys(parts)
+      const { value, grads } = tf.valueAndGrads((...values) => {
+        const p = Object.fromEntries(names.map((name, i) => [name, values[i]!]))
+        const h = hidden({}, { x: scope.inputs.x!, w1: p.w1!, b1: p.b1! }, true)
+        const logits = tf.add(tf.matMul(h, p.w2!), p.b2!)
+        const signs = tf.sub(1, tf.mul(scope.inputs.y!, 2))
+        return tf.mean(tf.softplus(tf.mul(signs, logits)))
+      })(Object.values(parts))
+      const gradient = parameters.join(Object.fromEntries(names.map((name, i) => [name, grads[i]!])))
+      accumulateGradient(scope, parameters, gradient, scope.inputs.first!)
+      return { loss: value }
+    },
+  )
+  const apply = traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, parameters, OPTIMIZER))
+  const session = new Session(library, parameters.variables, [learn, apply], executor)
+  for (const variable of parameters.variables) {
+    const size = variable.shape.reduce((a, b) => a * b, 1)
+    session.write(variable.name, variable.dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
+  }
+  session.write(parameters.values.name, Float32Array.from({ length: parameters.size }, (_, i) => Math.sin(i * 12.9898) * 0.8))
+  return session
+}
+
+const XOR = { x: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1), y: Float32Array.of(0, 1, 1, 0), first: 1 }
+
+test.each(['graph', 'xla'] as const)('anything can be trained: a network learns XOR with the %s executor', (executor) => {
+  const session = xorSession(executor)
+  let loss = Number.POSITIVE_INFINITY
+  for (let step = 0; step < 300; step++) {
+    loss = session.run('learn', XOR).loss![0]!
+    expect(session.run('apply').applied![0]).toBe(1)
+  }
+  expect(loss).toBeLessThan(0.02)
+  expect(session.read('net.step')[0]).toBe(300)
+  session.dispose()
+})
+
+test('both executors compute the same gradients', () => {
+  const gradients = (['graph', 'xla'] as const).map((executor) => {
+    const session = xorSession(executor)
+    session.run('learn', XOR)
+    const gradient = session.read('net.gradient')
+    session.dispose()
+    return gradient
+  })
+  for (const [i, value] of gradients[0]!.entries()) expect(gradients[1]![i]).toBeCloseTo(value, 6)
+})
+
+test('the gradient of a split function equals finite differences', () => {
+  const session = xorSession('graph')
+  session.run('learn', XOR)
+  const gradient = session.read('net.gradient')
+  const theta = session.read('net.values') as Float32Array
+  const h = 1e-2
+  for (let i = 0; i < theta.length; i += 3) {
+    const at = (delta: number) => {
+      const moved = theta.slice()
+      moved[i]! += delta
+      session.write('net.values', moved)
+      return session.run('learn', XOR).loss![0]!
+    }
+    expect((at(h) - at(-h)) / (2 * h)).toBeCloseTo(gradient[i]!, 3)
+  }
+  session.dispose()
+})
+
+test('a gradient that is not finite changes no state', () => {
+  const session = xorSession('graph')
+  session.run('learn', XOR)
+  session.run('apply')
+  const before = session.read('net.values').slice()
+  session.run('learn', { ...XOR, x: Float32Array.of(Number.NaN, 0, 0, 1, 1, 0, 1, 1) })
+  expect(session.run('apply').applied![0]).toBe(0)
+  expect(session.read('net.values')).toEqual(before)
+  expect(session.read('net.step')[0]).toBe(1)
+  session.run('learn', XOR)
+  expect(session.run('apply').applied![0]).toBe(1)
+  session.dispose()
+})
+
+test('TensorFlow handles stay flat over 1,000 steps', () => {
+  const session = xorSession('graph')
+  session.run('learn', XOR)
+  session.run('apply')
+  const before = liveTensors()
+  for (let step = 0; step < 1000; step++) {
+    session.run('learn', XOR)
+    session.run('apply')
+    session.read('net.step')
+  }
+  expect(liveTensors()).toBe(before)
+  session.dispose()
+})
