@@ -7,6 +7,22 @@ export const ERRORS = {
     cause: 'A rule that the code relies on did not hold.',
     remedy: 'Report it with the log lines around it; the last checkpoint is intact.',
   },
+  MODEL_CONFIG_INVALID: {
+    cause: "The model's config.json is not what Hugging Face writes.",
+    remedy: 'Download the model directory again, or correct the named key.',
+  },
+  MODEL_UNSUPPORTED: {
+    cause: 'The model is of a kind that bcod does not train.',
+    remedy: 'Use a Llama, Qwen2/2.5 or Qwen3 model with unquantized weights.',
+  },
+  MODEL_TENSOR_SHAPE: {
+    cause: 'A weight has another shape than config.json says.',
+    remedy: 'Weights and config.json come from different models: download the directory again.',
+  },
+  ADAPTER_MISMATCH: {
+    cause: 'The adapter was made for another model or with other LoRA settings.',
+    remedy: 'Set lora.r, lora.alpha, lora.rslora and lora.targets as in its adapter_config.json, or use the base that it names.',
+  },
   TENSORFLOW_MISSING: {
     cause: 'libtensorflow or the addon that calls it is missing or does not load.',
     remedy: 'Run `make setup`; `bcod doctor` names what is missing.',

@@ -152,7 +152,7 @@ for (const name of ['Sum', 'Mean', 'Max', 'Min'])
 kernel('ArgMax', ({ x }, { axis }) => {
   const input = x as TensorInfo
   const attributes = { T: T(input.dtype), Tidx: INT, output_type: INT }
-  const at = axis as number
+  const at = tf.util.parseAxisParam(axis as number, input.shape)[0] as number
   const ref = backend.op('ArgMax', [backend.ref(input), backend.recorder.int(at)], attributes, DataType.int32)
   return backend.info(ref, input.shape.filter((_, i) => i !== at), 'int32')
 })
@@ -193,7 +193,7 @@ kernel('PadV2', ({ x }, { paddings, constantValue }) => {
 kernel('Concat', (inputs, { axis }) => {
   const tensors = Object.values(inputs)
   const first = tensors[0] as TensorInfo
-  const at = axis as number
+  const at = tf.util.parseAxisParam(axis as number, first.shape)[0] as number
   const shape = [...first.shape]
   shape[at] = tensors.reduce((sum, t) => sum + (t.shape[at] as number), 0)
   const attributes = { N: attr.int(tensors.length), T: T(first.dtype), Tidx: INT }

@@ -1,0 +1,124 @@
+import { type Executor, FunctionLibrary, type OptimizerOptions, Session, type Variable } from '../engine/index.js'
+import { BcodError } from '../errors.js'
+import { readArchitecture } from '../model/architecture.js'
+import { type DecoderShape, traceDecoder } from '../model/decoder.js'
+import { type BlockShape, LanguageModel, shapeName } from '../model/language-model.js'
+import type { LoraOptions } from '../model/lora.js'
+import type { ModelDtype } from '../model/parameters.js'
+import { loadWeights } from '../model/weights.js'
+import { type Block, layOut, type TokenPair } from './block.js'
+import { programName, traceLearnerPrograms } from './programs.js'
+
+export interface ModelSessionOptions {
+  readonly modelPath: string
+  readonly dtype: ModelDtype
+  readonly executor: Executor
+  readonly lora: LoraOptions
+  readonly shapes: readonly BlockShape[]
+  readonly optimizer: OptimizerOptions
+  readonly beta: number
+  /** Room for sampling; null where nothing is sampled. */
+  readonly decoder: DecoderShape | null
+  /** The adapter values that are the reference; null for the bare base. */
+  readonly referenceLora: Float32Array | null
+  readonly onCompiled?: (program: string, ms: number) => void
+}
+
+/** What one block yields of each of its events. */
+export interface BlockLogps {
+  /** log π(y|x), by event. */
+  readonly logps: readonly number[]
+  /** By event, by completion token. */
+  readonly tokenLogps: readonly Float32Array[]
+}
+
+/**
+ * A model in memory: the session with all programs, its weights loaded, and block-wise access to them. It holds no
+ * learning state of its own beyond the session's variables.
+ */
+export class ModelSession {
+  readonly model: LanguageModel
+  readonly session: Session
+  readonly #tokenSlots: ReadonlyMap<string, number>
+
+  constructor(readonly options: ModelSessionOptions) {
+    this.model = new LanguageModel(readArchitecture(options.modelPath), options.dtype, options.lora)
+    const { model } = this
+    const library = new FunctionLibrary()
+    const referenceLora: Variable | null =
+      options.referenceLora === null ? null : { name: 'reference.values', shape: [model.lora.size], dtype: 'float32' }
+    const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
+    const decoder = options.decoder === null ? null : traceDecoder(library, model, options.decoder)
+    this.#tokenSlots = learner.tokenSlots
+    const state = [...model.lora.variables, ...(referenceLora ? [referenceLora] : []), ...(decoder?.variables ?? [])]
+    const programs = [...learner.programs, ...(decoder ? [decoder.program] : [])]
+    this.session = new Session(library, [...model.variables.all, ...state], programs, options.executor, options.onCompiled)
+    try {
+      loadWeights(options.modelPath, model.variables.all, this.session)
+      for (const { name, shape, dtype } of state) {
+        const size = shape.reduce((a, b) => a * b, 1)
+        this.session.write(name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
+      }
+      if (options.referenceLora) this.session.write('reference.values', options.referenceLora)
+    } catch (error) {
+      this.session.dispose()
+      throw error
+    }
+  }
+
+  /** Reference log-probabilities and prompt embeddings [D] of a block. */
+  prepare(events: readonly TokenPair[], shape: BlockShape): BlockLogps & { readonly embeddings: readonly Float64Array[] } {
+    const { block, inputs } = this.#inputs(events, shape)
+    const out = this.session.run(programName('prepare', shape), inputs)
+    const width = this.model.architecture.hiddenSize
+    const embeddings = events.map((_, row) => Float64Array.from(out.embeddings!.subarray(row * width, (row + 1) * width)))
+    return { ...perEvent(events, block, out), embeddings }
+  }
+
+  /** Policy log-probabilities of a block, without a gradient. */
+  score(events: readonly TokenPair[], shape: BlockShape): BlockLogps {
+    const { block, inputs } = this.#inputs(events, shape)
+    return perEvent(events, block, this.session.run(programName('score', shape), inputs))
+  }
+
+  /** Policy log-probabilities, rewards and losses of a block; its gradient is added to the accumulated one. */
+  accumulate(
+    events: readonly TokenPair[],
+    shape: BlockShape,
+    per: { referenceLogps: readonly number[]; labels: readonly boolean[]; coefficients: readonly number[] },
+    delta: number,
+    first: boolean,
+  ): { logps: readonly number[]; rewards: readonly number[]; losses: readonly number[]; loss: number } {
+    const { inputs } = this.#inputs(events, shape)
+    const padded = (values: readonly number[]) => Float32Array.from({ length: shape.rows }, (_, row) => values[row] ?? 0)
+    const out = this.session.run(programName('accumulate', shape), {
+      ...inputs,
+      reference_logps: padded(per.referenceLogps),
+      signs: padded(per.labels.map((up) => (up ? 1 : -1))),
+      coefficients: padded(per.coefficients),
+      delta: Float32Array.of(delta),
+      first: first ? 1 : 0,
+    })
+    const rows = (values: ArrayLike<number>) => Array.from(values).slice(0, events.length)
+    return { logps: rows(out.logps!), rewards: rows(out.rewards!), losses: rows(out.losses!), loss: out.loss![0] as number }
+  }
+
+  /** Applies the accumulated gradient. `applied` is false, and nothing has changed, where it was not finite. */
+  apply(): { applied: boolean; gradNorm: number; lr: number } {
+    const out = this.session.run('apply')
+    return { applied: out.applied![0] === 1, gradNorm: out.grad_norm![0] as number, lr: out.lr![0] as number }
+  }
+
+  #inputs(events: readonly TokenPair[], shape: BlockShape) {
+    const slots = this.#tokenSlots.get(shapeName(shape))
+    if (slots === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
+    const block = layOut(events, shape, slots)
+    return { block, inputs: { ...block } }
+  }
+}
+
+function perEvent(events: readonly TokenPair[], block: Block, out: Record<string, ArrayLike<number>>): BlockLogps {
+  const tokens = Array.from(out.token_logps as ArrayLike<number>)
+  const tokenLogps = events.map((_, row) => Float32Array.from(tokens.filter((_, i) => i < block.count && block.segments[i] === row)))
+  return { logps: events.map((_, row) => (out.logps as ArrayLike<number>)[row] as number), tokenLogps }
+}

@@ -1,0 +1,133 @@
+import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import {
+  accumulateGradient,
+  applyAdamW,
+  type FunctionLibrary,
+  type Inputs,
+  type OptimizerOptions,
+  type Program,
+  type ProgramScope,
+  type Tensors,
+  traceProgram,
+  type Variable,
+  tf,
+} from '../engine/index.js'
+import { bcoLoss } from '../loss/bco.js'
+import { BlockForward, type BlockShape, type CompletionTokens, type LanguageModel, shapeName } from '../model/language-model.js'
+
+/** Names of the programs of one block shape. */
+export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape): string => `${kind}_${shapeName(shape)}`
+
+export interface LearnerProgramOptions {
+  readonly model: LanguageModel
+  readonly shapes: readonly BlockShape[]
+  readonly optimizer: OptimizerOptions
+  readonly beta: number
+  /** The pinned adapter that is the reference; null for the bare base. */
+  readonly referenceLora: Variable | null
+}
+
+/** The programs of the learner: for every block shape `prepare`, `score` and `accumulate`; once, `apply`. */
+export function traceLearnerPrograms(
+  library: FunctionLibrary,
+  options: LearnerProgramOptions,
+): { programs: readonly Program[]; tokenSlots: ReadonlyMap<string, number> } {
+  const { model, shapes, optimizer } = options
+  const programs = [traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, model.lora, optimizer))]
+  const tokenSlots = new Map<string, number>()
+  for (const shape of shapes) {
+    const forward = new BlockForward(library, model, shape)
+    tokenSlots.set(shapeName(shape), forward.tokenSlots)
+    programs.push(prepare(library, forward, options), score(library, forward), accumulate(library, forward, options))
+  }
+  return { programs, tokenSlots }
+}
+
+function blockInputs({ shape: { rows, length }, tokenSlots }: BlockForward): Inputs {
+  const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
+  return {
+    ids: int(rows, length),
+    prompt_lengths: int(rows),
+    sources: int(tokenSlots),
+    targets: int(tokenSlots),
+    segments: int(tokenSlots),
+    count: int(),
+  }
+}
+
+const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
+  sources: inputs.sources as Tensor,
+  targets: inputs.targets as Tensor,
+  segments: inputs.segments as Tensor,
+  count: inputs.count as Tensor,
+})
+
+/** The adapter's matrices by PEFT's names, from the vector that holds them. */
+const matricesOf = (scope: ProgramScope, model: LanguageModel, vector: Variable): Tensors =>
+  model.lora.split(scope.read(vector))
+
+const matmulOf = ({ model }: BlockForward) => (model.dtype === 'bf16' ? 'bf16' : 'f32')
+
+/** Reference log-probabilities and prompt embeddings. */
+function prepare(library: FunctionLibrary, forward: BlockForward, { model, referenceLora }: LearnerProgramOptions): Program {
+  const body = (scope: ProgramScope) => {
+    const matrices = referenceLora === null ? null : matricesOf(scope, model, referenceLora)
+    const hidden = forward.hidden(scope, scope.inputs.ids as Tensor, matrices, false)
+    const { perToken_M, sums_B } = forward.logps(scope, hidden, completionTokens(scope), false)
+    const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.prompt_lengths as Tensor)
+    return { logps: sums_B, token_logps: perToken_M, embeddings }
+  }
+  return traceProgram(library, programName('prepare', forward.shape), blockInputs(forward), body, matmulOf(forward))
+}
+
+/** Policy log-probabilities without a gradient. */
+function score(library: FunctionLibrary, forward: BlockForward): Program {
+  const { model } = forward
+  const body = (scope: ProgramScope) => {
+    const matrices = matricesOf(scope, model, model.lora.values)
+    const hidden = forward.hidden(scope, scope.inputs.ids as Tensor, matrices, false)
+    const { perToken_M, sums_B } = forward.logps(scope, hidden, completionTokens(scope), false)
+    return { logps: sums_B, token_logps: perToken_M }
+  }
+  return traceProgram(library, programName('score', forward.shape), blockInputs(forward), body, matmulOf(forward))
+}
+
+/** Policy log-probabilities, losses, and the gradient added to the accumulated one. */
+function accumulate(library: FunctionLibrary, forward: BlockForward, { model, beta }: LearnerProgramOptions): Program {
+  const { rows } = forward.shape
+  const floats = { shape: [rows], dtype: 'float32' } as const
+  const inputs: Inputs = {
+    ...blockInputs(forward),
+    reference_logps: floats,
+    signs: floats,
+    coefficients: floats,
+    delta: { shape: [], dtype: 'float32' },
+    first: { shape: [], dtype: 'int32' },
+  }
+  const body = (scope: ProgramScope) => {
+    const given = scope.inputs as Readonly<Record<string, Tensor>>
+    const matrices = matricesOf(scope, model, model.lora.values)
+    const names = model.lora.slots.map((slot) => slot.name)
+    const report: Record<string, Tensor> = {}
+    const lossOf = (...values: Tensor[]): Tensor => {
+      const varied = Object.fromEntries(names.map((name, i) => [name, values[i] as Tensor]))
+      const hidden = forward.hidden(scope, given.ids as Tensor, varied, true)
+      const { sums_B } = forward.logps(scope, hidden, completionTokens(scope), true)
+      const { rewards, losses, loss } = bcoLoss({
+        policyLogps: sums_B,
+        referenceLogps: given.reference_logps as Tensor,
+        signs: given.signs as Tensor,
+        coefficients: given.coefficients as Tensor,
+        delta: given.delta as Tensor,
+        beta,
+      })
+      Object.assign(report, { logps: tf.keep(sums_B), rewards: tf.keep(rewards), losses: tf.keep(losses) })
+      return loss as Tensor
+    }
+    const { value, grads } = tf.valueAndGrads(lossOf)(names.map((name) => matrices[name] as Tensor))
+    const gradient = model.lora.join(Object.fromEntries(names.map((name, i) => [name, grads[i] as Tensor])))
+    accumulateGradient(scope, model.lora, gradient, given.first as Tensor)
+    return { ...report, loss: value }
+  }
+  return traceProgram(library, programName('accumulate', forward.shape), inputs, body, matmulOf(forward))
+}
