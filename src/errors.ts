@@ -23,6 +23,10 @@ export const ERRORS = {
     cause: 'The adapter was made for another model or with other LoRA settings.',
     remedy: 'Set lora.r, lora.alpha, lora.rslora and lora.targets as in its adapter_config.json, or use the base that it names.',
   },
+  STEP_NONFINITE: {
+    cause: 'The gradient of a step is not finite, and no single event makes it so.',
+    remedy: 'The last checkpoint is intact. Lower optimizer.lr, set optimizer.clipNorm, or use f32; look for NaN in the base weights.',
+  },
   TENSORFLOW_MISSING: {
     cause: 'libtensorflow or the addon that calls it is missing or does not load.',
     remedy: 'Run `make setup`; `bcod doctor` names what is missing.',
@@ -111,7 +115,8 @@ export const ERRORS = {
   },
   JOURNAL_SHORT: {
     cause: 'journal.jsonl is shorter than the checkpoint says: applied steps are missing from it.',
-    remedy: 'Restore journal.jsonl from a backup, or start with --accept-older from a checkpoint that it still covers.',
+    remedy:
+      'Restore journal.jsonl from a backup, or move the checkpoints that are newer than it out of the directory: training goes on from the one before them.',
   },
   JOURNAL_MISMATCH: {
     cause: 'journal.jsonl is not the one that the checkpoint was written with.',

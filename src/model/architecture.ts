@@ -22,6 +22,8 @@ export interface Architecture {
   readonly biases: readonly ('q_proj' | 'k_proj' | 'v_proj' | 'o_proj')[]
   /** RMS norms over each head of q and k (Qwen3). */
   readonly qkNorm: boolean
+  /** Longest sequence the model was made for. */
+  readonly maxPositions: number
   readonly bosId: number | null
   readonly eosIds: readonly number[]
 }
@@ -94,6 +96,7 @@ export function parseArchitecture(config: unknown, place: string): Architecture 
     tiedHead: c.tie_word_embeddings === true,
     biases: biasesOf(modelType, c.attention_bias === true),
     qkNorm: modelType === 'qwen3',
+    maxPositions: integer('max_position_embeddings', 2048),
     bosId: Number.isInteger(c.bos_token_id) ? (c.bos_token_id as number) : null,
     eosIds: (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => Number.isInteger(id)),
   }

@@ -1,0 +1,61 @@
+import { Command } from 'commander'
+import { type Config, loadConfig } from '../config/config.js'
+import { BcodError } from '../errors.js'
+import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { type Finding, type Probe, pass } from './doctor/finding.js'
+import { checkJava, checkKafkaJars } from './doctor/kafka.js'
+import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
+import { checkBf16, checkGpu, checkTensorFlow, probeTensorFlow } from './doctor/tensorflow.js'
+
+/** `bcod doctor`. `probes` are further checks that other parts of the program bring along. */
+export function doctorCommand(probes: readonly Probe[] = []): Command {
+  return addConfigOptions(new Command('doctor'))
+    .description('what of Node, libtensorflow, GPU, Kafka and disk is in order')
+    .option('--json', 'one JSON document')
+    .action(async (flags: ConfigFlags & { json?: boolean }) => {
+      const findings = await examine(flags, probes)
+      const ok = findings.every(({ status }) => status !== 'fail')
+      process.stdout.write(`${flags.json ? JSON.stringify({ ok, checks: findings }) : table(findings)}\n`)
+      if (!ok) process.exitCode = 1
+    })
+}
+
+async function examine(flags: ConfigFlags, probes: readonly Probe[]): Promise<readonly Finding[]> {
+  const { config, finding } = readConfig(flags)
+  const tensorflow = await probeTensorFlow()
+  return [
+    checkNode(process.versions.node),
+    finding,
+    await checkCache(),
+    checkTensorFlow(tensorflow),
+    await checkBf16(config.model.dtype),
+    await checkGpu(tensorflow),
+    checkJava(),
+    await checkKafkaJars(),
+    await checkDisk(config.checkpoint.dir),
+    await checkOpenFiles(),
+    ...(await Promise.all(probes.map((probe) => probe(config)))),
+  ]
+}
+
+/** A wrong configuration is one finding; the other checks go on with the defaults. */
+function readConfig(flags: ConfigFlags): { config: Config; finding: Finding } {
+  try {
+    const config = loadConfig(sourcesOf(flags))
+    return { config, finding: pass('config', flags.config ?? 'defaults and environment') }
+  } catch (error) {
+    if (!(error instanceof BcodError)) throw error
+    const finding: Finding = { name: 'config', status: 'fail', detail: error.line, remedy: error.remedy }
+    return { config: loadConfig({ env: {} }), finding }
+  }
+}
+
+function table(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ name }) => name.length))
+  return findings
+    .map(({ name, status, detail, remedy }) => {
+      const line = `${status.padEnd(4)}  ${name.padEnd(width)}  ${detail}`
+      return remedy === null ? line : `${line}\n${' '.repeat(width + 8)}→ ${remedy}`
+    })
+    .join('\n')
+}

@@ -1,0 +1,67 @@
+import { constants } from 'node:fs'
+import { access, readFile, statfs } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { type Finding, fail, pass, warn } from './finding.js'
+
+/** Where set-up keeps libtensorflow, the addon and the Kafka jars. */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return environment.BCOD_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bcod')
+}
+
+export function checkNode(version: string): Finding {
+  const major = Number(version.split('.')[0])
+  return major >= 20 && major < 23
+    ? pass('node', `v${version}`)
+    : fail('node', `v${version}`, 'Install Node 20 or 22: https://nodejs.org')
+}
+
+export async function checkCache(directory = cacheDirectory()): Promise<Finding> {
+  if (!(await allowed(directory, constants.F_OK))) {
+    return warn('cache', `${directory} does not exist`, 'Run make setup, or point BCOD_CACHE at an existing cache.')
+  }
+  return (await allowed(directory, constants.W_OK))
+    ? pass('cache', directory)
+    : warn(
+        'cache',
+        `${directory} is not writable`,
+        'Set-up cannot add to it; set BCOD_CACHE to a directory of your own.',
+      )
+}
+
+const MIB = 2 ** 20
+
+/** Free space where checkpoints go, or would go: the nearest directory above that exists. */
+export async function checkDisk(checkpointDirectory: string | null): Promise<Finding> {
+  const directory = await nearestExisting(resolve(checkpointDirectory ?? '.'))
+  const { bavail, bsize } = await statfs(directory)
+  const free = bavail * bsize
+  const detail = `${(free / 2 ** 30).toFixed(1)} GiB free at ${directory}`
+  if (!(await allowed(directory, constants.W_OK))) {
+    return fail('disk', `${directory} is not writable`, 'Point checkpoint.dir at a directory that bcod may write.')
+  }
+  if (free < 100 * MIB) return fail('disk', detail, 'Free space or enlarge the volume; no checkpoint would fit.')
+  if (free < 1024 * MIB) return warn('disk', detail, 'Enlarge the volume, or lower checkpoint.keep.')
+  return pass('disk', detail)
+}
+
+export async function checkOpenFiles(limits = '/proc/self/limits'): Promise<Finding> {
+  const text = await readFile(limits, 'utf8').catch(() => '')
+  const soft = /^Max open files\s+(\S+)/m.exec(text)?.[1]
+  if (soft === undefined)
+    return warn('open files', 'the limit is not known here', 'Make sure that ulimit -n is at least 1024.')
+  return soft === 'unlimited' || Number(soft) >= 1024
+    ? pass('open files', `limit ${soft}`)
+    : warn('open files', `limit ${soft}`, 'Raise it to at least 1024 (ulimit -n, or LimitNOFILE of the unit).')
+}
+
+async function nearestExisting(directory: string): Promise<string> {
+  if (await allowed(directory, constants.F_OK)) return directory
+  return nearestExisting(dirname(directory))
+}
+
+const allowed = (path: string, mode: number): Promise<boolean> =>
+  access(path, mode).then(
+    () => true,
+    () => false,
+  )

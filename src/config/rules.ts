@@ -1,0 +1,42 @@
+import type { Problem } from './problem.js'
+import type { Config } from './schema.js'
+
+/** What must hold between keys, each of which is right by itself. */
+export function contradictions(config: Config): readonly Problem[] {
+  return [...scheduleRules(config), ...tlsRules(config), ...saslRules(config)]
+}
+
+function* scheduleRules({ optimizer }: Config): Generator<Problem> {
+  const { schedule, totalSteps, warmupSteps } = optimizer
+  if (schedule !== 'constant' && totalSteps === null) {
+    yield { key: 'optimizer.totalSteps', text: `required with optimizer.schedule=${schedule}` }
+  }
+  if (totalSteps !== null && warmupSteps > totalSteps) {
+    yield {
+      key: 'optimizer.warmupSteps',
+      text: `expected at most optimizer.totalSteps (${totalSteps}), got ${warmupSteps}`,
+    }
+  }
+}
+
+function* tlsRules({ stream }: Config): Generator<Problem> {
+  const { enabled, ca, cert, key } = stream.tls
+  if (!enabled && (ca ?? cert ?? key) !== null) {
+    yield { key: 'stream.tls.enabled', text: 'must be true where stream.tls.ca, cert or key is set' }
+  }
+  if (cert === null && key !== null) yield { key: 'stream.tls.cert', text: 'required with stream.tls.key' }
+  if (cert !== null && key === null) yield { key: 'stream.tls.key', text: 'required with stream.tls.cert' }
+}
+
+function* saslRules({ stream }: Config): Generator<Problem> {
+  const { mechanism, username, password } = stream.sasl
+  if (mechanism === null && (username ?? password) !== null) {
+    yield { key: 'stream.sasl.mechanism', text: 'required where stream.sasl.username or password is set' }
+  }
+  if (mechanism !== null && username === null) {
+    yield { key: 'stream.sasl.username', text: 'required with stream.sasl.mechanism' }
+  }
+  if (mechanism !== null && password === null) {
+    yield { key: 'stream.sasl.password', text: 'required with stream.sasl.mechanism' }
+  }
+}

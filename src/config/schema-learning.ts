@@ -1,0 +1,95 @@
+import { bytes, choice, duration, flag, integer, listOf, optionalInteger, optionalText, real, text } from './setting.js'
+
+/** Keys of what is learnt and how: the model, the adapter, the objective, the optimizer, the batch. */
+export const learning = {
+  model: {
+    path: optionalText('Directory of the base model in Hugging Face layout: config.json, safetensors, tokenizer.json.'),
+    dtype: choice(
+      ['f32', 'bf16'],
+      'f32',
+      'Number type of matrix products. Softmax, norms, loss, δ and the optimizer are f32 whatever it is.',
+    ),
+    executor: choice(
+      ['auto', 'graph', 'xla'],
+      'auto',
+      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto measures once and keeps the choice in the checkpoint.",
+    ),
+    reference: text(
+      'base',
+      "What π_ref is: the bare base model ('base'), or a pinned adapter version by its name in the registry.",
+    ),
+    threads: integer(0, { min: 0, max: 1024 }, 'CPU threads of one training step; 0 = all cores.'),
+  },
+  lora: {
+    r: integer(16, { min: 1, max: 1024 }, 'Rank of the adapter.'),
+    alpha: real(32, { above: 0 }, 'Scale of the adapter: alpha / r, or alpha / sqrt(r) with lora.rslora.'),
+    rslora: flag(false, 'Rank-stabilised scaling: alpha / sqrt(r).'),
+    targets: listOf(
+      ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+      'The linear layers that get an adapter, by their names in PEFT.',
+    ),
+    init: optionalText('Directory of a PEFT adapter to start from. null: A Kaiming-uniform from the seed, B zero.'),
+  },
+  bco: {
+    mode: choice(
+      ['paper', 'trl'],
+      'paper',
+      "paper: class-balanced moving δ of the BCO paper. trl: parity with TRL's BCOTrainer.",
+    ),
+    beta: real(0.1, { min: 0 }, 'β of the implicit reward β (log π − log π_ref).'),
+    deltaHalfLife: real(256, { above: 0 }, "Half-life of each class's mean reward in δ, in events of that class."),
+    reduction: choice(
+      ['classRate', 'classMean'],
+      'classRate',
+      'classRate weighs each event by the inverse moving share of its class; classMean is the mean of each class within the step.',
+    ),
+  },
+  ratio: {
+    mode: choice(
+      ['online', 'off', 'fit-once'],
+      'online',
+      'The prompt classifier behind the density ratio w(x): learnt on the way, off (w = 1), or fitted once as TRL does.',
+    ),
+    min: real(0.5, { above: 0, max: 1 }, 'Lower bound of w(x).'),
+    max: real(10, { min: 1 }, 'Upper bound of w(x).'),
+    halfLife: real(2000, { above: 0 }, 'Half-life of what the classifier has seen, in events.'),
+    minPerClass: integer(20, { min: 1 }, 'w = 1 until this many events of each class have been seen.'),
+  },
+  optimizer: {
+    lr: real(1e-4, { min: 0 }, 'Learning rate at its peak. 0 trains nothing and still measures.'),
+    beta1: real(0.9, { min: 0, below: 1 }, 'Decay of the first moment (AdamW).'),
+    beta2: real(0.999, { min: 0, below: 1 }, 'Decay of the second moment (AdamW).'),
+    eps: real(1e-8, { above: 0 }, 'Added to the root of the second moment (AdamW).'),
+    weightDecay: real(0, { min: 0 }, 'Decoupled weight decay on every LoRA tensor.'),
+    clipNorm: real(1, { min: 0 }, 'Global gradient norm is clipped to this; 0 = off.'),
+    schedule: choice(['constant', 'linear', 'cosine'], 'constant', 'Learning rate after the warm-up.'),
+    warmupSteps: integer(0, { min: 0 }, 'Steps of linear warm-up from 0 to optimizer.lr.'),
+    totalSteps: optionalInteger({ min: 1 }, 'Where a linear or cosine schedule arrives at 0. Required for both.'),
+  },
+  batch: {
+    size: integer(8, { min: 1 }, 'Events per optimizer step.'),
+    tokens: integer(
+      2048,
+      { min: 1 },
+      'Token budget of one micro-batch; it bounds memory and does not change the result.',
+    ),
+    maxLatency: duration(
+      '30s',
+      { min: 0 },
+      'A step runs with fewer events when the oldest has waited this long. 0 = wait.',
+    ),
+    stratify: flag(
+      true,
+      'Mix both classes into each step where the waiting events allow it. false: in order of arrival.',
+    ),
+  },
+  limits: {
+    maxLength: integer(1024, { min: 2 }, 'Longest event in tokens. A prompt loses tokens from its left to fit.'),
+    maxRecordBytes: bytes('1MiB', { min: 1 }, 'A larger record is a dead letter.'),
+    userShare: real(0, { min: 0, max: 1 }, 'Largest share of recent events that one user may have; 0 = off.'),
+    promptRepeats: integer(0, { min: 0 }, 'How often the same prompt trains within the dedup window; 0 = off.'),
+  },
+  eval: {
+    holdOut: real(0, { min: 0, max: 0.5 }, 'Share of events that never train and measure instead, chosen by a hash.'),
+  },
+}

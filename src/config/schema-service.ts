@@ -1,0 +1,97 @@
+import {
+  bytes,
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  optionalChoice,
+  optionalText,
+  real,
+  secret,
+  text,
+} from './setting.js'
+
+/** Keys of what surrounds the learner: the log, the checkpoint, the registry, the server, the demo. */
+export const service = {
+  stream: {
+    brokers: list([], 'Kafka bootstrap servers, host:port.'),
+    topic: optionalText('The topic that carries the feedback.'),
+    groupId: text('bcod', 'Consumer group. One per adapter.'),
+    dlq: optionalText("Dead-letter topic. null: the topic's name with .dlq behind it."),
+    holdBack: duration('30s', { min: 0 }, 'A vote waits this long for a later vote on the same completion. 0 = off.'),
+    pendingBytes: bytes('64MiB', { min: 1 }, 'Reading pauses when events that wait for their step hold this much.'),
+    pendingEvents: integer(10_000, { min: 1 }, 'Reading pauses when this many events wait for their step.'),
+    dedupWindow: integer(1_000_000, { min: 0 }, 'How many event ids are remembered to drop duplicates; 0 = off.'),
+    ledger: integer(
+      1_000_000,
+      { min: 0 },
+      'How many trained votes are remembered to recognise a changed mind; 0 = off.',
+    ),
+    deadLetterBuffer: integer(
+      1000,
+      { min: 1 },
+      'Letters that wait while the dead-letter topic is down; then reading pauses.',
+    ),
+    sessionTimeout: duration(
+      '30s',
+      { min: 1000 },
+      'The group gives the partitions away after this long without a heartbeat.',
+    ),
+    connectTimeout: duration('30s', { min: 1 }, 'How long the start waits for a broker before it fails.'),
+    start: optionalChoice(
+      ['earliest', 'latest', 'group'],
+      'Where to read from when there are group offsets but no checkpoint. null refuses to start then.',
+    ),
+    acceptGap: flag(false, "Go on although records between the checkpoint and the log's start are gone."),
+    tls: {
+      enabled: flag(false, 'Talk TLS to the brokers.'),
+      ca: optionalText("PEM file of the certificate authority. null: the system's."),
+      cert: optionalText('PEM file of the client certificate.'),
+      key: optionalText('PEM file of the client key.'),
+    },
+    sasl: {
+      mechanism: optionalChoice(['plain', 'scram-sha-256', 'scram-sha-512'], 'How to log in. null: no login.'),
+      username: optionalText('User name for SASL.'),
+      password: secret('Password for SASL. Prefer the environment variable.'),
+    },
+  },
+  checkpoint: {
+    dir: optionalText('Directory of the checkpoints; it holds all learning state.'),
+    everySteps: integer(10, { min: 0 }, 'A checkpoint after this many steps; 0 = not by steps.'),
+    every: duration(
+      '30s',
+      { min: 0 },
+      'A checkpoint this long after the first step since the last one. 0 = not by time.',
+    ),
+    keep: integer(5, { min: 1 }, 'How many checkpoints stay, beside those that a published adapter came from.'),
+  },
+  adapters: {
+    dir: optionalText('Registry of published adapters. null: adapters beside the checkpoint directory.'),
+  },
+  journal: {
+    keepEvents: flag(true, "Keep the token ids of trained events, so that replay outlives the log's retention."),
+  },
+  server: {
+    host: text('127.0.0.1', 'Address of /metrics, probes and the status page.'),
+    port: integer(9464, { min: 0, max: 65_535 }, 'Port of the same; 0 = any free one.'),
+    adminToken: secret('Bearer token of /v1/admin. null: there are no admin verbs.'),
+  },
+  log: {
+    level: choice(
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      'info',
+      'Least severe line that is logged.',
+    ),
+  },
+  seed: integer(0, { min: 0 }, 'Seed of every random choice: initial adapter, hold-out, sampling.'),
+  demo: {
+    noise: real(
+      0.05,
+      { min: 0, max: 0.5 },
+      'How often a simulated user votes against the own preference; 0.5 = at random.',
+    ),
+    temperature: real(1, { min: 0 }, "Sampling temperature of the demo's answers; 0 = greedy."),
+    roundSize: integer(16, { min: 1 }, 'Answers that are sampled with one adapter before the next is picked up.'),
+  },
+}

@@ -1,0 +1,116 @@
+import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.js'
+
+/** How a key's value is written. Each is a convict format (`formats.ts`). */
+export type Format = 'text' | 'integer' | 'real' | 'choice' | 'flag' | 'duration' | 'bytes' | 'list'
+
+/** A value as a file holds it: `30s`, not 30000. */
+export type Written = string | number | boolean | null | readonly string[]
+
+/** One key of the configuration. `T` is the type that the program sees: durations in milliseconds, sizes in bytes. */
+export interface Setting<T> {
+  readonly format: Format
+  readonly doc: string
+  readonly fallback: Written
+  readonly nullable: boolean
+  readonly sensitive: boolean
+  readonly range: Range
+  /** The allowed words of a choice or a list; empty = any. */
+  readonly choices: readonly string[]
+  /** Never set: it carries the type. */
+  readonly seenAs?: T
+}
+
+/** Bounds in the unit that the program sees. `above` and `below` exclude their value. */
+export interface Range {
+  readonly min?: number
+  readonly max?: number
+  readonly above?: number
+  readonly below?: number
+}
+
+export const text = (fallback: string, doc: string): Setting<string> => setting('text', fallback, doc)
+
+export const optionalText = (doc: string): Setting<string | null> => ({
+  ...setting<string | null>('text', null, doc),
+  nullable: true,
+})
+
+/** A text that is never printed. */
+export const secret = (doc: string): Setting<string | null> => ({ ...optionalText(doc), sensitive: true })
+
+export const integer = (fallback: number, range: Range, doc: string): Setting<number> => ({
+  ...setting<number>('integer', fallback, doc),
+  range,
+})
+
+export const optionalInteger = (range: Range, doc: string): Setting<number | null> => ({
+  ...setting<number | null>('integer', null, doc),
+  nullable: true,
+  range,
+})
+
+export const real = (fallback: number, range: Range, doc: string): Setting<number> => ({
+  ...setting<number>('real', fallback, doc),
+  range,
+})
+
+export const flag = (fallback: boolean, doc: string): Setting<boolean> => setting('flag', fallback, doc)
+
+export const choice = <const C extends string>(
+  choices: readonly C[],
+  fallback: NoInfer<C>,
+  doc: string,
+): Setting<C> => ({
+  ...setting<C>('choice', fallback, doc),
+  choices,
+})
+
+export const optionalChoice = <const C extends string>(choices: readonly C[], doc: string): Setting<C | null> => ({
+  ...setting<C | null>('choice', null, doc),
+  choices,
+  nullable: true,
+})
+
+/** Written `30s`, seen as milliseconds. */
+export const duration = (fallback: string, range: Range, doc: string): Setting<number> => ({
+  ...setting<number>('duration', fallback, doc),
+  range,
+})
+
+/** Written `64MiB`, seen as bytes. */
+export const bytes = (fallback: string, range: Range, doc: string): Setting<number> => ({
+  ...setting<number>('bytes', fallback, doc),
+  range,
+})
+
+export const list = (fallback: readonly string[], doc: string): Setting<readonly string[]> =>
+  setting('list', fallback, doc)
+
+/** A non-empty list of words out of `choices`. */
+export const listOf = <const C extends string>(choices: readonly C[], doc: string): Setting<readonly C[]> => ({
+  ...setting<readonly C[]>('list', choices, doc),
+  choices,
+})
+
+export const isSetting = (node: unknown): node is Setting<unknown> =>
+  typeof node === 'object' && node !== null && 'format' in node && 'fallback' in node
+
+/** Written → seen: durations become milliseconds, sizes become bytes. The value has been checked. */
+export function seen(setting: Setting<unknown>, written: unknown): unknown {
+  if (written === null) return null
+  if (setting.format === 'duration') return parseDuration(written)
+  if (setting.format === 'bytes') return parseBytes(written)
+  return written
+}
+
+/** Seen → written, the inverse of `seen`. */
+export function written(setting: Setting<unknown>, value: unknown): unknown {
+  if (typeof value !== 'number') return value
+  if (setting.format === 'duration') return formatDuration(value)
+  if (setting.format === 'bytes') return formatBytes(value)
+  return value
+}
+
+function setting<T>(format: Format, fallback: Written, doc: string): Setting<T> {
+  return { format, doc, fallback, nullable: false, sensitive: false, range: {}, choices: [] }
+}

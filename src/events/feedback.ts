@@ -1,0 +1,88 @@
+import { checkContinuation, readContent } from './content.js'
+import type { Envelope } from './envelope.js'
+import {
+  constant,
+  describe,
+  invalidFeedback,
+  name,
+  optionalName,
+  optionalNumber,
+  optionalTime,
+  quote,
+} from './fields.js'
+import { isJsonObject, type JsonObject } from './json.js'
+import { positionId } from './position.js'
+import type { Content, Feedback, LogRecord, Position } from './types.js'
+
+export const FEEDBACK_TYPE = 'bcod.feedback.v1'
+
+export interface FeedbackOptions {
+  /** Token ids must be below it; null where the model is not known. */
+  readonly vocabSize: number | null
+  /** The id of a bare row. @default positionId */
+  readonly rowId?: (position: Position) => string
+}
+
+/**
+ * Checks every field that bcod reads and gives the vote. Errors name the JSON path; a bare row stands for `data`.
+ * Fields that bcod does not know are ignored. What a retraction (`label: null`) says of prompt and completion is not read.
+ *
+ * @throws FEEDBACK_INVALID
+ */
+export function toFeedback(
+  { attributes, data }: Envelope,
+  record: Position & Pick<LogRecord, 'timestamp'>,
+  options: FeedbackOptions,
+): Feedback {
+  const identity = attributes ? cloudEventIdentity(attributes) : rowIdentity(record, options.rowId ?? positionId)
+  if (!isJsonObject(data)) throw invalidFeedback('data', `expected an object, got ${describe(data)}`)
+  const { label } = data
+  if (label !== true && label !== false && label !== null) {
+    throw invalidFeedback('data.label', `expected boolean or null, got ${quote(label)}`)
+  }
+  const { prompt, completion } = label === null ? NOTHING : readSides(data, options.vocabSize)
+  return {
+    position: { topic: record.topic, partition: record.partition, offset: record.offset },
+    timestamp: record.timestamp,
+    source: identity.source,
+    id: identity.id,
+    subject: identity.subject,
+    user: optionalName(data.user, 'data.user', invalidFeedback),
+    label,
+    prompt,
+    completion,
+    adapter: optionalName(data.adapter, 'data.adapter', invalidFeedback),
+    logprob: optionalNumber(data.logprob, -Number.MAX_VALUE, Number.MAX_VALUE, 'data.logprob', invalidFeedback),
+    weight: optionalNumber(data.weight, 0, 1, 'data.weight', invalidFeedback) ?? 1,
+  }
+}
+
+type Identity = Pick<Feedback, 'source' | 'id' | 'subject'>
+type Sides = Pick<Feedback, 'prompt' | 'completion'>
+
+const NO_TOKENS: Content = { kind: 'tokens', tokens: [] }
+const NOTHING: Sides = { prompt: NO_TOKENS, completion: NO_TOKENS }
+
+function cloudEventIdentity(attributes: JsonObject): Identity {
+  constant(attributes.specversion, '1.0', 'specversion', invalidFeedback)
+  constant(attributes.type, FEEDBACK_TYPE, 'type', invalidFeedback)
+  optionalTime(attributes.time, 'time', invalidFeedback)
+  return {
+    source: name(attributes.source, 'source', invalidFeedback),
+    id: name(attributes.id, 'id', invalidFeedback),
+    subject: optionalName(attributes.subject, 'subject', invalidFeedback),
+  }
+}
+
+const rowIdentity = (position: Position, rowId: (position: Position) => string): Identity => ({
+  source: position.topic,
+  id: rowId(position),
+  subject: null,
+})
+
+function readSides(data: JsonObject, vocabSize: number | null): Sides {
+  const prompt = readContent(data, 'prompt', 'prompt_tokens', 'data.', vocabSize, invalidFeedback)
+  const completion = readContent(data, 'completion', 'completion_tokens', 'data.', vocabSize, invalidFeedback)
+  checkContinuation(prompt, completion, 'data.completion', invalidFeedback)
+  return { prompt, completion }
+}

@@ -1,0 +1,59 @@
+import { basename } from 'node:path'
+import { BcodError } from '../errors.js'
+import { decodeEnvelope, type Envelope } from './envelope.js'
+import { toFeedback } from './feedback.js'
+import { type Line, readLines } from './lines.js'
+import type { Feedback, Position } from './types.js'
+
+export interface JsonlOptions {
+  /** Longest accepted line, in bytes. @default 64 MiB */
+  readonly maxRecordBytes?: number
+  /** Token ids must be below it. @default not checked */
+  readonly vocabSize?: number
+}
+
+export const DEFAULT_MAX_LINE_BYTES = 64 * 2 ** 20
+
+/**
+ * The votes of a file in file order: structured CloudEvents or bare rows, one a line, blank lines skipped.
+ * The position is (file name, 0, line number), the id of a bare row `file:line`, the timestamp the event's own `time`
+ * or 0 where it has none.
+ *
+ * @throws the errors of `decodeEnvelope` and `toFeedback` at the first bad line, with its `file:line`; FILE_UNREADABLE
+ */
+export async function* readJsonl(path: string, options: JsonlOptions = {}): AsyncGenerator<Feedback> {
+  const maxBytes = options.maxRecordBytes ?? DEFAULT_MAX_LINE_BYTES
+  const vocabSize = options.vocabSize ?? null
+  for await (const line of readLines(path, maxBytes)) {
+    yield atLine(path, line, () => {
+      const envelope = decodeEnvelope(line.bytes, {}, maxBytes)
+      const record = { ...linePosition(path, line), timestamp: eventTime(envelope) }
+      return toFeedback(envelope, record, { vocabSize, rowId: fileLine })
+    })
+  }
+}
+
+/** Runs `read` and puts `file:line` before the place of the error that it throws. */
+export function atLine<T>(path: string, line: Line, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof BcodError)) throw error
+    const place = `${path}:${line.number}${error.place ? ` ${error.place}` : ''}`
+    throw new BcodError(error.code, error.message, { place, remedy: error.remedy })
+  }
+}
+
+const linePosition = (path: string, line: Line): Position => ({
+  topic: basename(path),
+  partition: 0,
+  offset: line.number,
+})
+
+const fileLine = ({ topic, offset }: Position): string => `${topic}:${offset}`
+
+/** Milliseconds since the epoch. */
+function eventTime({ attributes }: Envelope): number {
+  const time = attributes?.time
+  return (typeof time === 'string' && Date.parse(time)) || 0
+}

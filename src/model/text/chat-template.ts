@@ -1,0 +1,107 @@
+import { join } from 'node:path'
+import { Environment, Interpreter, Template } from '@huggingface/jinja'
+import { BcodError } from '../../errors.js'
+import type { Message } from '../../events/types.js'
+import { type JsonFile, readJsonFile, readTextFile } from './files.js'
+import { strftime } from './strftime.js'
+
+/** The model's own way to write a conversation as one text. */
+export class ChatTemplate {
+  readonly #template: Template
+
+  /**
+   * @param specialTokens  `bos_token`, `eos_token`, … as the template may use them
+   * @throws CHAT_TEMPLATE_FAILED where the source is not a template
+   */
+  constructor(
+    readonly source: string,
+    readonly specialTokens: Readonly<Record<string, string>>,
+    place: string,
+  ) {
+    try {
+      this.#template = new Template(source)
+    } catch (error) {
+      throw new BcodError('CHAT_TEMPLATE_FAILED', 'the template cannot be parsed', { place, cause: error })
+    }
+  }
+
+  /**
+   * @param now  what the template takes for the present, milliseconds since the epoch; always UTC
+   * @throws CHAT_TEMPLATE_FAILED; the message holds what the template says only where it says it word for word
+   */
+  render(messages: readonly Message[], addGenerationPrompt: boolean, now: number): string {
+    const environment = new Environment()
+    const variables = {
+      ...GLOBALS,
+      strftime_now: (format: string) => strftime(new Date(now), format),
+      ...this.specialTokens,
+      messages,
+      add_generation_prompt: addGenerationPrompt,
+      tools: null,
+      documents: null,
+    }
+    for (const [name, value] of Object.entries(variables)) environment.set(name, value)
+    try {
+      return String(new Interpreter(environment).run(this.#template.parsed).value)
+    } catch (error) {
+      throw new BcodError('CHAT_TEMPLATE_FAILED', this.#refusal(error))
+    }
+  }
+
+  /** Other errors may quote the messages, so they are not shown. */
+  #refusal(error: unknown): string {
+    const literal = error instanceof TemplateRefusal && this.source.includes(error.message)
+    return literal ? `the template refused the messages: ${error.message}` : 'the template failed on the messages'
+  }
+}
+
+/**
+ * The chat template of a model directory: `chat_template.jinja`, else `chat_template` in `chat_template.json` or
+ * `tokenizer_config.json`, a text or a list of named ones of which `default` is taken. Null where there is none.
+ *
+ * @throws CHAT_TEMPLATE_FAILED where it cannot be parsed
+ */
+export function readChatTemplate(
+  modelDir: string,
+  tokenizerConfig: JsonFile,
+  specialTokens: Readonly<Record<string, string>>,
+): ChatTemplate | null {
+  const candidates: [string, string | null][] = [
+    ['chat_template.jinja', readTextFile(modelDir, 'chat_template.jinja')],
+    ['chat_template.json', defaultTemplate(readJsonFile(modelDir, 'chat_template.json')?.chat_template)],
+    ['tokenizer_config.json', defaultTemplate(tokenizerConfig.chat_template)],
+  ]
+  for (const [file, source] of candidates) {
+    if (source !== null) return new ChatTemplate(source, specialTokens, join(modelDir, file))
+  }
+  return null
+}
+
+function defaultTemplate(value: unknown): string | null {
+  if (typeof value === 'string') return value
+  if (!Array.isArray(value)) return null
+  const named: { name?: unknown; template?: unknown }[] = value
+  const chosen = named.find(({ name }) => name === 'default') ?? (named.length === 1 ? named[0] : undefined)
+  return typeof chosen?.template === 'string' ? chosen.template : null
+}
+
+class TemplateRefusal extends Error {}
+
+const GLOBALS = {
+  true: true,
+  True: true,
+  false: false,
+  False: false,
+  none: null,
+  None: null,
+  range,
+  raise_exception(message: unknown): never {
+    throw new TemplateRefusal(String(message))
+  },
+}
+
+/** Python's range. */
+function range(from: number, to?: number, step = 1): number[] {
+  const [start, stop] = to === undefined ? [0, from] : [from, to]
+  return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step)
+}

@@ -1,0 +1,147 @@
+/// <reference lib="es2024.string" />
+import { join } from 'node:path'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { BcodError } from '../../errors.js'
+import type { Content, Message } from '../../events/types.js'
+import { type ChatTemplate, readChatTemplate } from './chat-template.js'
+import { readJsonFile } from './files.js'
+import { readSpecialTokens, type SpecialTokens } from './special-tokens.js'
+
+type Tokens = readonly number[]
+
+/**
+ * Turns prompts and completions into the model's token ids and back. Prompt and completion are tokenised apart, without
+ * special tokens beyond those that stand in the text; exact ids are used as they are.
+ */
+export class TextModel {
+  readonly #endTexts: readonly string[]
+
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    readonly special: SpecialTokens,
+    /** Null where the model has none: messages are then an error. */
+    readonly template: ChatTemplate | null,
+    private readonly cleanUpSpaces: boolean,
+  ) {
+    this.#endTexts = [...special.endIds].flatMap((id) => tokenizer.id_to_token(id) ?? [])
+  }
+
+  /** @throws CHAT_TEMPLATE_MISSING for messages that this model has no template for */
+  requireTemplate(...contents: readonly Content[]): void {
+    if (contents.some(({ kind }) => kind === 'messages')) this.#requiredTemplate()
+  }
+
+  /**
+   * Messages through the chat template with the generation prompt, a text literally.
+   *
+   * @param now  the date that templates print, milliseconds since the epoch
+   * @throws CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED
+   */
+  encodePrompt(prompt: Content, now = Date.now()): Tokens {
+    if (prompt.kind === 'tokens') return prompt.tokens
+    return this.#encode(this.renderPrompt(prompt, now))
+  }
+
+  /**
+   * A text literally, messages as what the template adds after the prompt up to its final end token; the end token is
+   * appended unless it is there.
+   *
+   * @throws CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED
+   */
+  encodeCompletion(prompt: Content, completion: Content, now = Date.now()): Tokens {
+    if (completion.kind === 'tokens') return completion.tokens
+    const ids = this.#encode(this.renderCompletion(prompt, completion, now))
+    const { eos, endIds } = this.special
+    const last = ids.at(-1)
+    return eos === null || (last !== undefined && endIds.has(last)) ? ids : [...ids, eos]
+  }
+
+  /** The text of a prompt that is not given as ids, as it gets tokenised. */
+  renderPrompt(prompt: Exclude<Content, { kind: 'tokens' }>, now: number): string {
+    return prompt.kind === 'text' ? prompt.text : this.#requiredTemplate().render(prompt.messages, true, now)
+  }
+
+  /** The text of a completion that is not given as ids, as it gets tokenised. */
+  renderCompletion(prompt: Content, completion: Exclude<Content, { kind: 'tokens' }>, now: number): string {
+    if (completion.kind === 'text') return completion.text
+    if (prompt.kind !== 'messages') {
+      throw new BcodError('CHAT_TEMPLATE_FAILED', 'messages can only continue a prompt that is given as messages')
+    }
+    return this.#continuation(prompt.messages, completion.messages, now)
+  }
+
+  /** Special tokens are written out unless they are to be skipped. */
+  decode(ids: Tokens, options: { readonly skipSpecialTokens?: boolean } = {}): string {
+    if (ids.length === 0) return ''
+    return this.tokenizer.decode([...ids], {
+      skip_special_tokens: options.skipSpecialTokens ?? false,
+      clean_up_tokenization_spaces: this.cleanUpSpaces,
+    })
+  }
+
+  #continuation(prompt: readonly Message[], completion: readonly Message[], now: number): string {
+    const template = this.#requiredTemplate()
+    const before = template.render(prompt, true, now)
+    const whole = template.render([...prompt, ...completion], false, now)
+    if (!whole.startsWith(before)) {
+      throw new BcodError(
+        'CHAT_TEMPLATE_FAILED',
+        'the template writes the prompt otherwise once a completion follows',
+        {
+          remedy: 'Publish the completion as one text or as token ids.',
+        },
+      )
+    }
+    const added = whole.slice(before.length)
+    const end = Math.max(...this.#endTexts.map((text) => endOfLast(added, text)), 0)
+    return end === 0 ? added : added.slice(0, end)
+  }
+
+  #requiredTemplate(): ChatTemplate {
+    if (!this.template) throw new BcodError('CHAT_TEMPLATE_MISSING', 'messages, but the model has no chat template')
+    return this.template
+  }
+
+  /** Lone surrogates become U+FFFD, as they do wherever text is written as UTF-8: in checkpoints, for one. */
+  #encode(text: string): Tokens {
+    let ids: readonly (number | undefined)[]
+    try {
+      ids = this.tokenizer.encode(text.toWellFormed(), { add_special_tokens: false }).ids
+    } catch (error) {
+      const kind = error instanceof Error ? error.constructor.name : typeof error
+      throw new BcodError('TOKENIZE_FAILED', `the tokenizer failed on a text of ${text.length} characters (${kind})`)
+    }
+    if (!ids.every((id): id is number => Number.isInteger(id))) {
+      throw new BcodError('TOKENIZE_FAILED', 'the tokenizer has no id for a part of the text')
+    }
+    return ids
+  }
+}
+
+/**
+ * Loads tokenizer, special tokens and chat template of a Hugging Face directory; null where it has no `tokenizer.json`.
+ *
+ * @throws TOKENIZER_INVALID, CHAT_TEMPLATE_FAILED
+ */
+export function loadTextModel(modelDir: string): TextModel | null {
+  const tokenizerFile = readJsonFile(modelDir, 'tokenizer.json')
+  if (tokenizerFile === null) return null
+  const config = readJsonFile(modelDir, 'tokenizer_config.json') ?? {}
+  const tokenizer = createTokenizer(tokenizerFile, config, join(modelDir, 'tokenizer.json'))
+  const special = readSpecialTokens(modelDir, config, (token) => tokenizer.token_to_id(token))
+  const template = readChatTemplate(modelDir, config, special.texts)
+  return new TextModel(tokenizer, special, template, config.clean_up_tokenization_spaces === true)
+}
+
+function createTokenizer(file: object, config: object, place: string): Tokenizer {
+  try {
+    return new Tokenizer(file, config)
+  } catch (error) {
+    throw new BcodError('TOKENIZER_INVALID', 'not a tokenizer that is supported', { place, cause: error })
+  }
+}
+
+function endOfLast(text: string, part: string): number {
+  const start = text.lastIndexOf(part)
+  return start === -1 ? 0 : start + part.length
+}

@@ -1,0 +1,64 @@
+import { BcodError } from '../../errors.js'
+import { outsideVocabulary } from '../../events/content.js'
+import { invalidFeedback } from '../../events/fields.js'
+import type { Content, Feedback, TrainingEvent } from '../../events/types.js'
+import { fitToLength } from './fit.js'
+import type { TextModel } from './text-model.js'
+
+export interface TokeniseOptions {
+  /** Null where the model directory has no tokenizer: then only token ids can be used. */
+  readonly text: TextModel | null
+  /** Longest event, in tokens of prompt and completion together. */
+  readonly maxLength: number
+  /** Size of the model's embedding; every id must be below it. */
+  readonly vocabSize: number
+  /** The BOS that a shortened prompt keeps. @default that of `text` */
+  readonly bosId?: number | null
+}
+
+/**
+ * The token ids of a vote, cut to length; null where its completion alone is too long.
+ * A vote that has a label; retractions hold nothing to tokenise.
+ *
+ * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED, FEEDBACK_INVALID
+ */
+export function toTrainingEvent(
+  feedback: Feedback & { readonly label: boolean },
+  { text, maxLength, vocabSize, bosId = text?.special.bos ?? null }: TokeniseOptions,
+): TrainingEvent | null {
+  requireEncodable(feedback, text)
+  const now = feedback.timestamp > 0 ? feedback.timestamp : UNDATED
+  const { prompt, completion } = feedback
+  const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : text!.encodePrompt(prompt, now)
+  const completionTokens =
+    completion.kind === 'tokens' ? completion.tokens : text!.encodeCompletion(prompt, completion, now)
+  checkIds(promptTokens, 'prompt', prompt, vocabSize)
+  checkIds(completionTokens, 'completion', completion, vocabSize)
+  const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)
+  if (!fitted) return null
+  const { position, timestamp, source, id, subject, user, label, weight } = feedback
+  return { position, timestamp, source, id, subject, user, label, weight, ...fitted }
+}
+
+/**
+ * Whether a vote can be tokenised at all with this model, without tokenising it.
+ *
+ * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING
+ */
+export function requireEncodable({ prompt, completion }: Feedback, text: TextModel | null): void {
+  if (prompt.kind === 'tokens' && completion.kind === 'tokens') return
+  if (!text) throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'text, but the model has no tokenizer')
+  text.requireTemplate(prompt, completion)
+}
+
+/** The date that Llama 3's template falls back on, for events of which no time is known. */
+const UNDATED = Date.UTC(2024, 6, 26)
+
+function checkIds(ids: readonly number[], side: 'prompt' | 'completion', content: Content, vocabSize: number): void {
+  if (ids.length === 0) throw invalidFeedback(`data.${side}`, 'expected at least one token, got none')
+  const outside = ids.findIndex((id) => id >= vocabSize)
+  if (outside === -1) return
+  const message = outsideVocabulary(ids[outside]!, vocabSize)
+  if (content.kind === 'tokens') throw invalidFeedback(`data.${side}_tokens[${outside}]`, message)
+  throw new BcodError('TOKENIZE_FAILED', message, { place: `data.${side}` })
+}

@@ -1,0 +1,70 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { BcodError } from '../errors.js'
+import { type Answer, failure, json, methodNotAllowed, notFound } from './answer.js'
+
+/** Does one thing to the daemon and tells how it went. `body` is the request's JSON, null where there was none. */
+export type AdminVerb = (body: unknown) => Promise<unknown>
+
+const PREFIX = '/v1/admin/'
+const MAX_BODY_BYTES = 65_536
+
+/** `POST /v1/admin/VERB`, behind a bearer token. Without a token the whole tree does not exist. */
+export class AdminRoutes {
+  private readonly verbs = new Map<string, AdminVerb>()
+
+  constructor(private readonly token: string | null) {}
+
+  register(name: string, verb: AdminVerb): void {
+    this.verbs.set(name, verb)
+  }
+
+  owns(path: string): boolean {
+    return path.startsWith(PREFIX)
+  }
+
+  async answer(request: IncomingMessage, path: string): Promise<Answer> {
+    if (this.token === null) return notFound()
+    if (!carriesToken(request, this.token)) {
+      return failure(401, 'UNAUTHORIZED', 'Send the admin token as a bearer token.', { 'www-authenticate': 'Bearer' })
+    }
+    const verb = this.verbs.get(path.slice(PREFIX.length))
+    if (verb === undefined) return notFound()
+    if (request.method !== 'POST') return methodNotAllowed(['POST'])
+    const body = await readJson(request)
+    if (!body.ok) return body.answer
+    try {
+      return json(200, (await verb(body.value)) ?? {})
+    } catch (error) {
+      if (error instanceof BcodError) return failure(409, error.code, `${error.message} ${error.remedy}`)
+      throw error
+    }
+  }
+}
+
+/** Compares digests, so that neither the time nor the length tells anything of the token. */
+function carriesToken(request: IncomingMessage, token: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`))
+}
+
+type Body = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly answer: Answer }
+
+async function readJson(request: IncomingMessage): Promise<Body> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) {
+      const answer = failure(413, 'BODY_TOO_LARGE', `Send at most ${MAX_BODY_BYTES} bytes.`, { connection: 'close' })
+      return { ok: false, answer }
+    }
+    chunks.push(chunk)
+  }
+  if (size === 0) return { ok: true, value: null }
+  try {
+    return { ok: true, value: JSON.parse(Buffer.concat(chunks).toString('utf8')) }
+  } catch {
+    return { ok: false, answer: failure(400, 'BODY_INVALID', 'The body is not JSON.') }
+  }
+}

@@ -1,0 +1,124 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { BcodError } from '../errors.js'
+import { AdminRoutes, type AdminVerb } from './admin.js'
+import { type Answer, failure, json, methodNotAllowed, notFound, send } from './answer.js'
+import { type Check, verdict } from './health.js'
+import { page } from './page.js'
+
+export interface StatusServerOptions {
+  readonly host: string
+  /** 0 = any free one; `listen` tells which. */
+  readonly port: number
+  /** Bearer token of the admin verbs; null = there are none. */
+  readonly adminToken: string | null
+}
+
+/** Where the answers come from. Called for each request; they must be quick and hold no user text. */
+export interface StatusSources {
+  /** Exposition text. */
+  metrics(): Promise<string>
+  live(): readonly Check[]
+  ready(): readonly Check[]
+  status(): object
+  /** Told of an answer that could not be given. */
+  failed?(error: unknown): void
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+const CLOSE_GRACE_MS = 1000
+
+/** Metrics, probes, status and the operator's page over HTTP. */
+export class StatusServer {
+  private readonly server: Server
+  private readonly admin: AdminRoutes
+
+  constructor(
+    private readonly options: StatusServerOptions,
+    private readonly sources: StatusSources,
+  ) {
+    this.admin = new AdminRoutes(options.adminToken)
+    this.server = createServer((request, response) => void this.handle(request, response))
+  }
+
+  /** Adds `POST /v1/admin/NAME`. */
+  registerVerb(name: string, verb: AdminVerb): void {
+    this.admin.register(name, verb)
+  }
+
+  /**
+   * Resolves with the bound port.
+   *
+   * @throws SERVER_PORT_IN_USE, SERVER_BIND_FAILED
+   */
+  listen(): Promise<number> {
+    const { host, port } = this.options
+    return new Promise((resolve, reject) => {
+      const refuse = (error: NodeJS.ErrnoException) => reject(bindError(error, `${host}:${port}`))
+      this.server.once('error', refuse)
+      this.server.listen(port, host, () => {
+        this.server.off('error', refuse)
+        resolve((this.server.address() as AddressInfo).port)
+      })
+    })
+  }
+
+  /** Takes no more requests, lets those that run end within a second, and ends kept-alive connections. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      const cut = setTimeout(() => this.server.closeAllConnections(), CLOSE_GRACE_MS)
+      this.server.close(() => {
+        clearTimeout(cut)
+        resolve()
+      })
+      this.server.closeIdleConnections()
+    })
+  }
+
+  private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      send(request, response, await this.answer(request))
+    } catch (error) {
+      this.sources.failed?.(error)
+      send(request, response, failure(500, 'INTERNAL', 'The answer could not be given; the log says why.'))
+    }
+  }
+
+  private async answer(request: IncomingMessage): Promise<Answer> {
+    const path = request.url!.split('?', 1)[0]!
+    if (this.admin.owns(path)) return this.admin.answer(request, path)
+    const route = this.route(path)
+    if (route === null) return notFound()
+    if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD'])
+    return route()
+  }
+
+  private route(path: string): (() => Answer | Promise<Answer>) | null {
+    const asset = page.get(path)
+    if (asset !== undefined) return () => asset
+    switch (path) {
+      case '/metrics':
+        return async () => ({ status: 200, type: METRICS_TYPE, body: await this.sources.metrics() })
+      case '/livez':
+        return () => probe(this.sources.live())
+      case '/readyz':
+        return () => probe(this.sources.ready())
+      case '/status':
+        return () => json(200, this.sources.status())
+      default:
+        return null
+    }
+  }
+}
+
+function probe(checks: readonly Check[]): Answer {
+  const result = verdict(checks)
+  return json(result.ok ? 200 : 503, result)
+}
+
+function bindError(error: NodeJS.ErrnoException, place: string): BcodError {
+  const details = { place, cause: error }
+  return error.code === 'EADDRINUSE'
+    ? new BcodError('SERVER_PORT_IN_USE', 'the port is taken', details)
+    : new BcodError('SERVER_BIND_FAILED', error.code ?? 'unknown reason', details)
+}

@@ -1,0 +1,57 @@
+import { filter, map, type OperatorFunction, pipe } from 'rxjs'
+import { BcodError } from '../errors.js'
+import { decodeEnvelope, type Envelope } from '../events/envelope.js'
+import type { DropReason, LogRecord } from '../events/types.js'
+
+/** Where a record that cannot be used goes, with the reason and the stage that found it. */
+export type Reject = (record: LogRecord, error: BcodError, stage: string) => void
+
+export interface Decoded {
+  readonly record: LogRecord
+  readonly envelope: Envelope
+}
+
+export interface DecodeLimits {
+  /** Longest accepted value, in bytes. */
+  readonly maxRecordBytes: number
+}
+
+/**
+ * Takes records apart.
+ *
+ * Emits record and envelope in order. A tombstone (null value) goes to `ignore`, a record that is too large or not a
+ * JSON object to `reject`; the stream goes on.
+ *
+ *     records$.pipe(decode({ maxRecordBytes: 2 ** 20 }, deadLetter, count)).subscribe(({ envelope }) => …)
+ */
+export function decode(
+  limits: DecodeLimits,
+  reject: Reject,
+  ignore: (record: LogRecord, reason: DropReason) => void,
+): OperatorFunction<LogRecord, Decoded> {
+  return pipe(
+    map((record) => {
+      const { value, headers } = record
+      if (value === null) {
+        ignore(record, 'tombstone')
+        return null
+      }
+      return attempt(
+        () => ({ record, envelope: decodeEnvelope(value, headers, limits.maxRecordBytes) }),
+        (error) => reject(record, error, 'decode'),
+      )
+    }),
+    filter((decoded) => decoded !== null),
+  )
+}
+
+/** The result of `run`; null where it threw a coded error, which `onError` got. Other errors are bugs and go on. */
+export function attempt<T>(run: () => T, onError: (error: BcodError) => void): T | null {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof BcodError)) throw error
+    onError(error)
+    return null
+  }
+}

@@ -1,0 +1,42 @@
+import { filter, map, type OperatorFunction, pipe } from 'rxjs'
+import { toFeedback } from '../events/feedback.js'
+import type { Feedback, LogRecord } from '../events/types.js'
+import type { TextModel } from '../model/text/text-model.js'
+import { requireEncodable } from '../model/text/training-event.js'
+import { attempt, type Decoded, type Reject } from './decode.js'
+
+export interface Validated {
+  /** Travels on until hold-back, so that a dead letter can hold the record unchanged. */
+  readonly record: LogRecord
+  readonly feedback: Feedback
+}
+
+export interface ValidationLimits {
+  /** Token ids must be below it. */
+  readonly vocabSize: number
+  /** The model's tokenizer and template, to refuse here what they can never encode; null where it has none. */
+  readonly text: TextModel | null
+}
+
+/**
+ * Checks envelopes and gives votes.
+ *
+ * Everything that can be known without tokenising is checked here, while the record is at hand: types, bounds, the
+ * vocabulary, and whether the model has a tokenizer and a template for what the event holds. What is wrong goes to
+ * `reject`; the stream goes on. `Feedback` needs no record: it may wait in a checkpoint.
+ */
+export function validate(limits: ValidationLimits, reject: Reject): OperatorFunction<Decoded, Validated> {
+  return pipe(
+    map(({ record, envelope }) =>
+      attempt(
+        () => {
+          const feedback = toFeedback(envelope, record, limits)
+          requireEncodable(feedback, limits.text)
+          return { record, feedback }
+        },
+        (error) => reject(record, error, 'validate'),
+      ),
+    ),
+    filter((validated) => validated !== null),
+  )
+}

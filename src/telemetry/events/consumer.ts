@@ -1,0 +1,68 @@
+import type { Metrics } from '../metrics.js'
+import { InternalEvent, type LogLine } from '../telemetry.js'
+
+/** The group gave this daemon other partitions, maybe none. */
+export class AssignmentChanged extends InternalEvent {
+  constructor(
+    readonly topic: string,
+    readonly partitions: readonly number[],
+    readonly total: number,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { topic, partitions, total } = this
+    return { level: 'info', msg: 'partitions assigned', topic, partitions, total }
+  }
+  override count(metrics: Metrics): void {
+    metrics.assignedPartitions.set(this.partitions.length)
+    metrics.consumerLag.reset() // the lag of a partition that went elsewhere is not ours to tell
+  }
+}
+
+/** Group offsets were committed. */
+export class OffsetsCommitted extends InternalEvent {
+  constructor(
+    readonly topic: string,
+    readonly offsets: ReadonlyMap<number, number>,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'debug', msg: 'offsets committed', topic: this.topic, offsets: Object.fromEntries(this.offsets) }
+  }
+  override count(metrics: Metrics): void {
+    metrics.offsetCommits.inc()
+  }
+}
+
+/** So many records of a partition have not been read yet. */
+export class LagObserved extends InternalEvent {
+  constructor(
+    readonly partition: number,
+    readonly records: number,
+  ) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.consumerLag.set({ partition: String(this.partition) }, this.records)
+  }
+}
+
+/** The log will delete a record that has not been read in so many seconds. */
+export class RetentionHeadroom extends InternalEvent {
+  constructor(readonly seconds: number) {
+    super()
+  }
+  log(): LogLine | null {
+    return this.seconds > 3600
+      ? null
+      : { level: 'warn', msg: 'unread feedback is about to be deleted by retention', seconds: this.seconds }
+  }
+  override count(metrics: Metrics): void {
+    metrics.retentionHeadroom.set(this.seconds)
+  }
+}

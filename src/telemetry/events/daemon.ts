@@ -1,0 +1,79 @@
+import type { Config } from '../../config/config.js'
+import { showConfig } from '../../config/show.js'
+import { BcodError } from '../../errors.js'
+import { LIFECYCLE_STATES, type LifecycleState } from '../lifecycle.js'
+import type { Metrics } from '../metrics.js'
+import { InternalEvent, type LogLine } from '../telemetry.js'
+import { VERSION } from '../version.js'
+
+/** The daemon as a whole does something else now. */
+export class LifecycleChanged extends InternalEvent {
+  constructor(readonly state: LifecycleState) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: this.state, state: this.state }
+  }
+  override count(metrics: Metrics): void {
+    for (const state of LIFECYCLE_STATES) metrics.lifecycleState.set({ state }, state === this.state ? 1 : 0)
+  }
+}
+
+/** The configuration is known. Secrets are masked. */
+export class ConfigLoaded extends InternalEvent {
+  constructor(readonly config: Config) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: 'configuration', config: showConfig(this.config) }
+  }
+  override count(metrics: Metrics): void {
+    const { bco, ratio, model, optimizer } = this.config
+    metrics.configInfo.reset()
+    metrics.configInfo.set(
+      {
+        mode: bco.mode,
+        reduction: bco.reduction,
+        ratio: ratio.mode,
+        dtype: model.dtype,
+        executor: model.executor,
+        schedule: optimizer.schedule,
+      },
+      1,
+    )
+  }
+}
+
+/** This program started. */
+export class BuildInfo extends InternalEvent {
+  log(): LogLine {
+    return { level: 'info', msg: 'bcod', node: process.version, platform: `${process.platform}-${process.arch}` }
+  }
+  override count(metrics: Metrics): void {
+    metrics.buildInfo.set({ version: VERSION, node: process.version }, 1)
+  }
+}
+
+/** Something went wrong that ends the daemon (`fatal`) or that it survives. */
+export class Failed extends InternalEvent {
+  constructor(
+    readonly error: unknown,
+    readonly fatal: boolean,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const level = this.fatal ? 'fatal' : 'error'
+    const { error } = this
+    if (error instanceof BcodError) {
+      const { code, place, message, remedy } = error
+      return { level, msg: message, code, place, remedy }
+    }
+    return {
+      level,
+      msg: 'unexpected error',
+      code: 'INTERNAL',
+      stack: error instanceof Error ? error.stack : String(error),
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import type { DropReason, Position } from '../../events/types.js'
+import type { Metrics } from '../metrics.js'
+import { InternalEvent, type LogLine } from '../telemetry.js'
+
+/** Valid votes were read. */
+export class FeedbackReceived extends InternalEvent {
+  constructor(
+    readonly label: 'up' | 'down' | 'retract',
+    readonly events = 1,
+  ) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.feedbackEvents.inc({ label: this.label }, this.events)
+  }
+}
+
+/** A valid vote ends without training. */
+export class EventDropped extends InternalEvent {
+  constructor(
+    readonly reason: DropReason,
+    readonly position: Position,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'debug', msg: 'event dropped', reason: this.reason, ...place(this.position) }
+  }
+  override count(metrics: Metrics): void {
+    metrics.feedbackDropped.inc({ reason: this.reason })
+  }
+}
+
+/** A record could not be used and was written to the dead-letter topic. The message says where, never what. */
+export class DeadLettered extends InternalEvent {
+  constructor(
+    readonly position: Position,
+    readonly code: string,
+    readonly stage: string,
+    readonly message: string,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { code, stage, message } = this
+    return { level: 'warn', msg: 'dead letter', code, stage, reason: message, ...place(this.position) }
+  }
+  override count(metrics: Metrics): void {
+    metrics.deadLetters.inc({ code: this.code })
+  }
+}
+
+/** So many votes wait for a later vote on the same completion. */
+export class HeldBack extends InternalEvent {
+  constructor(readonly events: number) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.heldBack.set(this.events)
+  }
+}
+
+/** Reading was paused or goes on. */
+export class BackpressureChanged extends InternalEvent {
+  constructor(
+    readonly paused: boolean,
+    readonly pending: { readonly events: number; readonly bytes: number },
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { events, bytes } = this.pending
+    return {
+      level: 'info',
+      msg: this.paused ? 'reading paused' : 'reading goes on',
+      pendingEvents: events,
+      pendingBytes: bytes,
+    }
+  }
+  override count(metrics: Metrics): void {
+    metrics.readingPaused.set(this.paused ? 1 : 0)
+  }
+}
+
+/** The fields that tell a position in every log line. */
+export const place = ({ topic, partition, offset }: Position) => ({ topic, partition, offset })

@@ -1,0 +1,44 @@
+import { type Metrics, observeAll } from '../metrics.js'
+import { InternalEvent, type LogLine } from '../telemetry.js'
+
+/** A checkpoint is complete on disk. */
+export class CheckpointWritten extends InternalEvent {
+  constructor(
+    readonly step: number,
+    readonly durationMs: number,
+    readonly freeBytes: number,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { step, durationMs, freeBytes } = this
+    return { level: 'info', msg: 'checkpoint written', step, ms: durationMs, freeBytes }
+  }
+  override count(metrics: Metrics): void {
+    metrics.checkpointLastSuccess.setToCurrentTime()
+    metrics.checkpointDuration.observe(this.durationMs / 1000)
+    metrics.checkpointFreeBytes.set(this.freeBytes)
+  }
+}
+
+/** An adapter was published, or was not. */
+export class AdapterPublished extends InternalEvent {
+  constructor(
+    readonly version: number,
+    readonly outcome: 'published' | 'rejected' | 'failed',
+    /** From the broker timestamp of each event that is new in this version to now. */
+    readonly feedbackToPublishSeconds: readonly number[] = [],
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { version, outcome } = this
+    return { level: outcome === 'published' ? 'info' : 'warn', msg: `adapter ${outcome}`, version }
+  }
+  override count(metrics: Metrics): void {
+    metrics.adapterPublish.inc({ outcome: this.outcome })
+    if (this.outcome !== 'published') return
+    metrics.adapterVersion.set(this.version)
+    observeAll(metrics.feedbackToPublish, this.feedbackToPublishSeconds)
+  }
+}

@@ -1,0 +1,102 @@
+import type { Position } from '../../events/types.js'
+import { type Metrics, observeAll } from '../metrics.js'
+import type { StepReport } from '../step-report.js'
+import { InternalEvent, type LogLine } from '../telemetry.js'
+import { place } from './feedback.js'
+
+/** The adapter learnt from one batch. */
+export class StepApplied extends InternalEvent {
+  constructor(readonly report: StepReport) {
+    super()
+  }
+  log(): LogLine {
+    const { step, events, up, down, tokens, loss, delta, gradNorm, lr, durationMs } = this.report
+    return { level: 'info', msg: 'step', step, events, up, down, tokens, loss, delta, gradNorm, lr, ms: durationMs }
+  }
+  override count(metrics: Metrics): void {
+    const { report } = this
+    metrics.trainSteps.inc()
+    metrics.trainTokens.inc(report.tokens)
+    metrics.stepDuration.observe(report.durationMs / 1000)
+    observeAll(metrics.feedbackToStep, report.feedbackToStepSeconds)
+    metrics.trainLoss.set(report.loss)
+    metrics.gradNorm.set(report.gradNorm)
+    metrics.learningRate.set(report.lr)
+    metrics.delta.set(report.delta)
+    observeAll(metrics.implicitReward, report.rewardsUp, { label: 'up' })
+    observeAll(metrics.implicitReward, report.rewardsDown, { label: 'down' })
+    if (report.rewardUpMean !== null && report.rewardDownMean !== null) {
+      metrics.rewardMargin.set(report.rewardUpMean - report.rewardDownMean)
+    }
+    observeAll(metrics.logRatio, report.logRatios)
+    observeAll(metrics.densityRatioWeight, report.weights)
+    metrics.densityRatioClamped.inc({ bound: 'low' }, report.clampedLow)
+    metrics.densityRatioClamped.inc({ bound: 'high' }, report.clampedHigh)
+    if (report.klPerToken !== null) metrics.klPerToken.set(report.klPerToken)
+    if (report.essRatio !== null) metrics.effectiveSampleSize.set(report.essRatio)
+    if (report.classifierLogLoss !== null) metrics.classifierLogLoss.set(report.classifierLogLoss)
+    if (report.prequentialAccuracy !== null) metrics.prequentialAccuracy.set(report.prequentialAccuracy)
+  }
+}
+
+/** An event gave a number that is not finite; it becomes a dead letter and the rest of its step trains. */
+export class EventQuarantined extends InternalEvent {
+  constructor(
+    readonly position: Position,
+    readonly code: string,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'warn', msg: 'event quarantined', code: this.code, ...place(this.position) }
+  }
+  override count(metrics: Metrics): void {
+    metrics.quarantinedEvents.inc()
+  }
+}
+
+/** A step met a number that is not finite and changed nothing. */
+export class NonFiniteStep extends InternalEvent {
+  constructor(readonly step: number) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'error', msg: 'step met a number that is not finite', step: this.step }
+  }
+  override count(metrics: Metrics): void {
+    metrics.nonfiniteSteps.inc()
+  }
+}
+
+/** A program was compiled. */
+export class ProgramCompiled extends InternalEvent {
+  constructor(
+    readonly program: string,
+    readonly ms: number,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: 'program compiled', program: this.program, ms: this.ms }
+  }
+  override count(metrics: Metrics): void {
+    metrics.compileDuration.observe(this.ms / 1000)
+  }
+}
+
+/** What the engine holds on its device; null where the device does not tell. */
+export class DeviceObserved extends InternalEvent {
+  constructor(
+    readonly tensors: number,
+    readonly memoryBytes: number | null,
+  ) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.tensors.set(this.tensors)
+    if (this.memoryBytes !== null) metrics.deviceMemory.set(this.memoryBytes)
+  }
+}

@@ -1,0 +1,39 @@
+/** What one applied optimizer step measured. Numbers are finite; null where the step held nothing to measure. */
+export interface StepReport {
+  /** Number of the step, from 1. */
+  readonly step: number
+  readonly events: number
+  readonly up: number
+  readonly down: number
+  /** Trained tokens, without padding. */
+  readonly tokens: number
+  readonly loss: number
+  /** The δ that the losses used. */
+  readonly delta: number
+  /** Global norm before clipping. */
+  readonly gradNorm: number
+  readonly lr: number
+  readonly durationMs: number
+  /** Implicit rewards β (log π − log π_ref) of the thumbs-up and thumbs-down events. */
+  readonly rewardsUp: readonly number[]
+  readonly rewardsDown: readonly number[]
+  readonly rewardUpMean: number | null
+  readonly rewardDownMean: number | null
+  /** log π − log π_ref of every event, in nats. */
+  readonly logRatios: readonly number[]
+  /** Mean of log π − log π_ref per trained token, an estimate of the divergence from the reference, in nats. */
+  readonly klPerToken: number | null
+  /** Density-ratio weights w(x) of the thumbs-down events, after clamping. */
+  readonly weights: readonly number[]
+  /** How many of them were clamped to ratio.min and to ratio.max. */
+  readonly clampedLow: number
+  readonly clampedHigh: number
+  /** (Σw)² / (n Σw²) of them. */
+  readonly essRatio: number | null
+  /** Log loss of the prompt classifier on this step's prompts, before it learnt from them, in nats. */
+  readonly classifierLogLoss: number | null
+  /** Share of events on the right side of δ before the step learnt from them. */
+  readonly prequentialAccuracy: number | null
+  /** From the broker timestamp of each event to the end of the step, in seconds. */
+  readonly feedbackToStepSeconds: readonly number[]
+}

@@ -1,0 +1,34 @@
+import type { Logger, LogLevel } from './logger.js'
+import type { Metrics } from './metrics.js'
+
+/** One log line. Fields are numbers, codes and positions; never a prompt, a completion or a user. */
+export interface LogLine {
+  readonly level: Exclude<LogLevel, 'silent'>
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+/**
+ * One thing that happened. It knows its log line and its metrics, so that the code where it happens has neither.
+ * A subclass answers null from `log` where a line for each would only be noise.
+ */
+export abstract class InternalEvent {
+  abstract log(): LogLine | null
+  count(_metrics: Metrics): void {}
+}
+
+/** Where internal events go: to the log and to the metrics, both at once. */
+export class Telemetry {
+  constructor(
+    readonly logger: Logger,
+    readonly metrics: Metrics,
+  ) {}
+
+  emit(event: InternalEvent): void {
+    event.count(this.metrics)
+    const line = event.log()
+    if (line === null) return
+    const { level, msg, ...fields } = line
+    this.logger[level]({ event: event.constructor.name, ...fields }, msg)
+  }
+}

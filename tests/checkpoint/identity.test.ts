@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { hashFile, hashJson, hashModelDirectory, hashTokenizer } from '../../src/checkpoint/identity.js'
+import { writeSafetensors } from '../../src/model/safetensors-writer.js'
+import { errorOf, temporaryDirectory } from './samples.js'
+
+const golden = join(import.meta.dirname, '../golden')
+
+function copyOf(name: string): string {
+  const directory = temporaryDirectory()
+  cpSync(join(golden, name), directory, { recursive: true })
+  return directory
+}
+
+it('a file has the hash that sha256sum gives', async () => {
+  const path = join(golden, 'tiny_llama/model.safetensors')
+  expect(execFileSync('sha256sum', [path], { encoding: 'utf8' })).toContain(await hashFile(path))
+})
+
+it('a model keeps its identity when it is copied, and loses it with one weight or its config', async () => {
+  const directory = copyOf('tiny_llama')
+  const identity = await hashModelDirectory(directory)
+  expect(identity).toBe(await hashModelDirectory(join(golden, 'tiny_llama')))
+  const weights = join(directory, 'model.safetensors')
+  const bytes = readFileSync(weights)
+  bytes[bytes.length - 1]! ^= 1
+  writeFileSync(weights, bytes)
+  expect(await hashModelDirectory(directory)).not.toBe(identity)
+  cpSync(join(golden, 'tiny_llama/model.safetensors'), weights)
+  writeFileSync(join(directory, 'config.json'), '{}')
+  expect(await hashModelDirectory(directory)).not.toBe(identity)
+  rmSync(join(directory, 'config.json'))
+  expect((await errorOf(() => hashModelDirectory(directory))).code).toBe('MODEL_FILE_MISSING')
+})
+
+it('a large file counts by header, size, and the first and last MiB of its data', async () => {
+  const directory = temporaryDirectory()
+  writeFileSync(join(directory, 'config.json'), '{}')
+  const identityWith = async (at: number, length = 3 * 2 ** 20) => {
+    const data = new Uint8Array(length)
+    if (at >= 0) data[at] = 1
+    writeSafetensors(join(directory, 'model.safetensors'), new Map([['x', { shape: [length], data }]]))
+    return hashModelDirectory(directory)
+  }
+  const identity = await identityWith(-1)
+  const MIB = 2 ** 20
+  for (const seen of [0, MIB - 1, 2 * MIB, 3 * MIB - 1]) expect(await identityWith(seen)).not.toBe(identity)
+  for (const unseen of [MIB, 2 * MIB - 1]) expect(await identityWith(unseen)).toBe(identity)
+  expect(await identityWith(-1, 3 * MIB + 1)).not.toBe(identity)
+})
+
+it('a tokenizer loses its identity with its vocabulary or its chat template; without one there is none', async () => {
+  const directory = copyOf('chat')
+  const identity = await hashTokenizer(directory)
+  writeFileSync(join(directory, 'chat_template.jinja'), '{{ messages }}')
+  const other = await hashTokenizer(directory)
+  rmSync(join(directory, 'chat_template.jinja'))
+  expect(new Set([identity, other, await hashTokenizer(directory)]).size).toBe(3)
+  expect(await hashTokenizer(join(golden, 'tiny_llama'))).toBeNull()
+})
+
+it('a config has the same hash whatever the order of its keys', () => {
+  expect(hashJson({ a: 1, b: { c: [1, 2], d: 3 } })).toBe(hashJson({ b: { d: 3, c: [1, 2] }, a: 1 }))
+  expect(hashJson({ a: [1, 2] })).not.toBe(hashJson({ a: [2, 1] }))
+})

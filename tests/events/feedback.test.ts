@@ -1,0 +1,247 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decodeEnvelope } from '../../src/events/envelope.js'
+import { toFeedback } from '../../src/events/feedback.js'
+import { cloudEvent, errorLine, record } from './records.js'
+
+function read(value: unknown, vocabSize: number | null = null) {
+  const source = record(value)
+  return toFeedback(decodeEnvelope(source.value!, source.headers, 2 ** 20), source, { vocabSize })
+}
+
+describe('toFeedback', () => {
+  it('reads every field of a canonical event', () => {
+    const event = cloudEvent(
+      {
+        prompt: [{ role: 'user', content: 'Hi', name: 'ignored' }],
+        completion: [{ role: 'assistant', content: '' }],
+        label: false,
+        user: 'u-7',
+        adapter: 'v12',
+        logprob: -3.5,
+        weight: 0.25,
+        tags: { surface: 'web' },
+      },
+      { time: '2026-01-31T23:59:60.123+01:00', partitionkey: 'an extension' },
+    )
+    expect(read(event)).toEqual({
+      position: { topic: 'votes', partition: 2, offset: 17 },
+      timestamp: 1_700_000_000_000,
+      source: 'chat-web',
+      id: 'e-1',
+      subject: 'completion-1',
+      user: 'u-7',
+      label: false,
+      prompt: { kind: 'messages', messages: [{ role: 'user', content: 'Hi' }] },
+      completion: { kind: 'messages', messages: [{ role: 'assistant', content: '' }] },
+      adapter: 'v12',
+      logprob: -3.5,
+      weight: 0.25,
+    })
+  })
+
+  it('gives a bare row the identity of its position and weight 1', () => {
+    expect(read({ prompt_tokens: [1, 2], completion_tokens: [3], label: true })).toMatchObject({
+      source: 'votes',
+      id: 'votes-2-17',
+      subject: null,
+      user: null,
+      label: true,
+      prompt: { kind: 'tokens', tokens: [1, 2] },
+      completion: { kind: 'tokens', tokens: [3] },
+      adapter: null,
+      logprob: null,
+      weight: 1,
+    })
+  })
+
+  it('uses token ids and does not read the text beside them', () => {
+    const feedback = read(cloudEvent({ prompt_tokens: [1], completion: '', completion_tokens: [2] }))
+    expect(feedback.prompt).toEqual({ kind: 'tokens', tokens: [1] })
+    expect(feedback.completion).toEqual({ kind: 'tokens', tokens: [2] })
+  })
+
+  it('reads a retraction without prompt and completion', () => {
+    const event = { ...cloudEvent(), data: { label: null, user: 'u-7' } }
+    expect(read(event)).toMatchObject({ label: null, subject: 'completion-1', user: 'u-7' })
+  })
+
+  it('takes null for an optional field as absent', () => {
+    const nulls = { user: null, adapter: null, logprob: null, weight: null, prompt_tokens: null }
+    expect(read(cloudEvent(nulls, { time: null, subject: null }))).toMatchObject({
+      subject: null,
+      user: null,
+      weight: 1,
+    })
+  })
+
+  const TEXT = 'x'.repeat(30)
+  it.each<[string, object, string]>([
+    ['label "yes"', { label: 'yes' }, 'data.label: expected boolean or null, got "yes"'],
+    ['label 1', { label: 1 }, 'data.label: expected boolean or null, got 1'],
+    ['no label', { label: undefined }, 'data.label: expected boolean or null, got nothing'],
+    ['a long label', { label: TEXT }, 'data.label: expected boolean or null, got a string of 30 characters'],
+    ['an empty completion', { completion: '' }, 'data.completion: expected text, got an empty string'],
+    [
+      'no completion',
+      { completion: undefined },
+      'data.completion: expected text, messages or completion_tokens, got nothing',
+    ],
+    ['a prompt of 42', { prompt: 42 }, 'data.prompt: expected text, messages or prompt_tokens, got a number'],
+    ['an empty prompt', { prompt: '' }, 'data.prompt: expected text, got an empty string'],
+    ['no messages', { prompt: [] }, 'data.prompt: expected at least one message, got an empty array'],
+    ['a message that is text', { prompt: ['Hi'] }, 'data.prompt[0]: expected a message, got a string of 2 characters'],
+    [
+      'a message without role',
+      { prompt: [{ content: 'Hi' }] },
+      'data.prompt[0].role: expected a non-empty string, got nothing',
+    ],
+    [
+      'content in parts',
+      { prompt: [{ role: 'user', content: [] }] },
+      'data.prompt[0].content: expected a string, got an empty array',
+    ],
+    [
+      'messages after a text',
+      { completion: [{ role: 'assistant', content: 'Hi' }] },
+      'data.completion: messages can only continue a prompt that is given as messages',
+    ],
+    [
+      'tokens as text',
+      { prompt_tokens: '1 2' },
+      'data.prompt_tokens: expected an array of token ids, got a string of 3 characters',
+    ],
+    [
+      'no tokens',
+      { completion_tokens: [] },
+      'data.completion_tokens: expected at least one token id, got an empty array',
+    ],
+    [
+      'a fraction as token',
+      { completion_tokens: [1, 1.5] },
+      'data.completion_tokens[1]: expected a token id (an integer from 0 to 2147483647), got 1.5',
+    ],
+    [
+      'a negative token',
+      { completion_tokens: [-1] },
+      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got -1',
+    ],
+    [
+      'a token that is text',
+      { completion_tokens: ['a'] },
+      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got a string of 1 character',
+    ],
+    [
+      'a token over int32',
+      { completion_tokens: [2 ** 31] },
+      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got 2147483648',
+    ],
+    ['a user of 7', { user: 7 }, 'data.user: expected a non-empty string, got a number'],
+    [
+      'a user of 2,000 characters',
+      { user: 'u'.repeat(2000) },
+      'data.user: expected at most 1024 characters, got a string of 2000 characters',
+    ],
+    ['half an emoji as user', { user: '\ud83d' }, 'data.user: expected Unicode text, got a lone surrogate'],
+    ['a weight of 1.5', { weight: 1.5 }, 'data.weight: expected a number from 0 to 1, got 1.5'],
+    ['a weight in words', { weight: 'high' }, 'data.weight: expected a number, got "high"'],
+    ['a logprob in words', { logprob: true }, 'data.logprob: expected a number, got true'],
+  ])('refuses %s', (_, data, problem) => {
+    expect(errorLine(() => read(cloudEvent(data)))).toBe(`FEEDBACK_INVALID ${problem}`)
+  })
+
+  it.each<[string, object, string]>([
+    ['no specversion', { specversion: undefined }, 'specversion: expected "1.0", got nothing'],
+    ['another specversion', { specversion: '0.3' }, 'specversion: expected "1.0", got "0.3"'],
+    ['another type', { type: 'com.example.click' }, 'type: expected "bcod.feedback.v1", got "com.example.click"'],
+    ['no source', { source: undefined }, 'source: expected a non-empty string, got nothing'],
+    ['an empty id', { id: '' }, 'id: expected a non-empty string, got an empty string'],
+    ['a subject of 5', { subject: 5 }, 'subject: expected a non-empty string, got a number'],
+    [
+      'a day that is not',
+      { time: '2026-02-30T00:00:00Z' },
+      'time: expected an RFC 3339 time, got a string of 20 characters',
+    ],
+    [
+      'a time without zone',
+      { time: '2026-02-03T00:00:00' },
+      'time: expected an RFC 3339 time, got a string of 19 characters',
+    ],
+  ])('refuses %s', (_, attributes, problem) => {
+    expect(errorLine(() => read(cloudEvent({}, attributes)))).toBe(`FEEDBACK_INVALID ${problem}`)
+  })
+
+  it('refuses an event without data', () => {
+    expect(errorLine(() => read({ ...cloudEvent(), data: undefined }))).toBe(
+      'FEEDBACK_INVALID data: expected an object, got nothing',
+    )
+  })
+
+  it('refuses a number that is infinite', () => {
+    const json = JSON.stringify(cloudEvent({ logprob: 0 })).replace('"logprob":0', '"logprob":1e999')
+    expect(errorLine(() => read(Buffer.from(json)))).toBe(
+      'FEEDBACK_INVALID data.logprob: expected a number, got Infinity',
+    )
+  })
+
+  it('refuses a token id outside the vocabulary', () => {
+    expect(errorLine(() => read(cloudEvent({ completion_tokens: [1, 2, 3, 99_999] }), 256))).toBe(
+      'FEEDBACK_INVALID data.completion_tokens[3]: token id 99999 is outside the vocabulary of 256',
+    )
+    expect(read(cloudEvent({ completion_tokens: [255] }), 256).completion).toEqual({ kind: 'tokens', tokens: [255] })
+  })
+
+  it('takes nothing from a __proto__ key', () => {
+    const row = '{"__proto__": {"label": true, "user": "x"}, "prompt": "Hi", "completion": "Hello."}'
+    expect(errorLine(() => read(Buffer.from(row)))).toBe(
+      'FEEDBACK_INVALID data.label: expected boolean or null, got nothing',
+    )
+  })
+
+  it('is not harmed by deep nesting in a field that it does not read', () => {
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000)
+    const row = `{"prompt": "Hi", "completion": "Hello.", "label": true, "tags": ${deep}}`
+    expect(read(Buffer.from(row)).label).toBe(true)
+  })
+
+  it('never shows what a text field holds', () => {
+    const secret = fc.constantFrom('hunter2', ['hunter2'], { content: 'hunter2' }, [
+      { role: 'user', content: ['hunter2'] },
+    ])
+    const field = fc.constantFrom(
+      'prompt',
+      'completion',
+      'prompt_tokens',
+      'completion_tokens',
+      'user',
+      'adapter',
+      'tags',
+    )
+    fc.assert(
+      fc.property(fc.dictionary(field, secret), (fields) => {
+        try {
+          read(cloudEvent(fields, { label: 'broken' }))
+        } catch (error) {
+          expect(String((error as { line: string }).line)).not.toContain('hunter2')
+        }
+      }),
+    )
+  })
+
+  it('throws nothing but FEEDBACK_INVALID on any JSON', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (data, attributes) => {
+        for (const envelope of [
+          { attributes: null, data },
+          { attributes: { ...cloudEvent(), ...Object(attributes) }, data },
+        ]) {
+          try {
+            toFeedback(envelope, record(null), { vocabSize: null })
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'FEEDBACK_INVALID' })
+          }
+        }
+      }),
+    )
+  })
+})

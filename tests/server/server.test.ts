@@ -1,0 +1,244 @@
+import { once } from 'node:events'
+import { Agent, request as httpRequest, type RequestOptions } from 'node:http'
+import { connect } from 'node:net'
+import { Script } from 'node:vm'
+import { afterEach, describe, expect, it } from 'vitest'
+import { BcodError } from '../../src/errors.js'
+import type { Check } from '../../src/server/health.js'
+import { StatusServer, type StatusSources } from '../../src/server/server.js'
+import { LifecycleChanged } from '../../src/telemetry/events/daemon.js'
+import { capture } from '../telemetry/capture.js'
+
+const servers: StatusServer[] = []
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()))
+})
+
+const calm: StatusSources = {
+  metrics: async () => 'bcod_delta 0.5\n',
+  live: () => [{ name: 'event_loop', ok: true }],
+  ready: () => [{ name: 'model', ok: true }],
+  status: () => ({ state: 'running', step: 3, lag: { 0: 1 } }),
+}
+
+async function start(sources: Partial<StatusSources> = {}, adminToken: string | null = null) {
+  const server = new StatusServer({ host: '127.0.0.1', port: 0, adminToken }, { ...calm, ...sources })
+  servers.push(server)
+  const port = await server.listen()
+  const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init)
+  return { server, port, get }
+}
+
+describe('metrics', () => {
+  it('are those of the registry, with the type that Prometheus expects', async () => {
+    const { telemetry, metrics } = capture('silent')
+    telemetry.emit(new LifecycleChanged('running'))
+    const { get } = await start({ metrics: () => metrics.text() })
+    const response = await get('/metrics')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toBe(metrics.contentType)
+    expect(await response.text()).toContain('bcod_lifecycle_state{state="running"} 1')
+  })
+})
+
+describe('probes', () => {
+  const failing: readonly Check[] = [
+    { name: 'model', ok: true },
+    { name: 'partitions', ok: false, detail: '2 of 3' },
+    { name: 'fence', ok: false },
+  ]
+
+  it.each(['/livez', '/readyz'])('%s is 200 when all is well', async (path) => {
+    const { get } = await start()
+    const response = await get(path)
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ ok: true, failing: [] })
+  })
+
+  it.each([
+    ['/livez', 'live'],
+    ['/readyz', 'ready'],
+  ])('%s is 503 with the checks that fail', async (path, source) => {
+    const { get } = await start({ [source]: () => failing })
+    const response = await get(path)
+    expect(response.status).toBe(503)
+    expect(await response.json()).toEqual({
+      ok: false,
+      failing: [
+        { name: 'partitions', detail: '2 of 3' },
+        { name: 'fence', detail: null },
+      ],
+    })
+  })
+
+  it('are asked anew for each request', async () => {
+    let ok = false
+    const { get } = await start({ ready: () => [{ name: 'model', ok }] })
+    expect((await get('/readyz')).status).toBe(503)
+    ok = true
+    expect((await get('/readyz')).status).toBe(200)
+  })
+})
+
+describe('status and page', () => {
+  it('/status is the object that the daemon supplies', async () => {
+    const { get } = await start()
+    const response = await get('/status?pretty')
+    expect(response.headers.get('content-type')).toContain('application/json')
+    expect(await response.json()).toEqual({ state: 'running', step: 3, lag: { 0: 1 } })
+  })
+
+  it('/ runs only its own script and style', async () => {
+    const { get } = await start()
+    const response = await get('/')
+    const html = await response.text()
+    const policy = response.headers.get('content-security-policy')
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'/)
+    expect(policy).not.toContain('unsafe')
+    expect(html).not.toMatch(/<script>|<style>|style="|onclick|https?:/)
+    for (const [, asset] of html.matchAll(/(?:src|href)="([^"]+)"/g)) expect((await get(`/${asset}`)).status).toBe(200)
+  })
+
+  it('/page.js is a script that parses', async () => {
+    const { get } = await start()
+    const response = await get('/page.js')
+    expect(response.headers.get('content-type')).toContain('text/javascript')
+    expect(new Script(await response.text())).toBeInstanceOf(Script)
+  })
+})
+
+describe('requests that go nowhere', () => {
+  it.each(['/nothing', '//', '/..%2fetc', '/v1/adminx', '/v1/admin/promote'])('%s is 404 as JSON', async (path) => {
+    const { get } = await start()
+    const response = await get(path)
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ error: { code: 'NOT_FOUND' } })
+  })
+
+  it.each(['POST', 'PUT', 'DELETE'])('%s on a readable path is 405 and names what is allowed', async (method) => {
+    const { get } = await start()
+    const response = await get('/status', { method })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('GET, HEAD')
+    expect(await response.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } })
+  })
+
+  it.each(['/metrics', '/livez', '/readyz', '/status', '/'])(
+    'HEAD %s has the headers of GET and no body',
+    async (path) => {
+      const { get } = await start()
+      const [head, full] = [await get(path, { method: 'HEAD' }), await get(path)]
+      expect(head.status).toBe(200)
+      expect(head.headers.get('content-length')).toBe(String(Buffer.byteLength(await full.text())))
+      expect(await head.text()).toBe('')
+    },
+  )
+
+  it('a source that fails is 500 without its reason, which goes to the log', async () => {
+    const seen: unknown[] = []
+    const failed = (error: unknown) => void seen.push(error)
+    const status = () => {
+      throw new Error('secret detail')
+    }
+    const { get } = await start({ status, failed })
+    const response = await get('/status')
+    expect(response.status).toBe(500)
+    expect(await response.text()).not.toContain('secret detail')
+    expect(seen).toEqual([new Error('secret detail')])
+  })
+})
+
+describe('admin verbs', () => {
+  const bearer = (token: string, body?: string): RequestInit => ({
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    ...(body === undefined ? {} : { body }),
+  })
+
+  async function admin() {
+    const started = await start({}, 'open-sesame')
+    started.server.registerVerb('echo', async (body) => ({ body }))
+    started.server.registerVerb('refuse', async () => {
+      throw new BcodError('CONFIG_MISSING', 'no registry.', { remedy: 'Set it.' })
+    })
+    return started
+  }
+
+  it('do not exist without a token in the configuration', async () => {
+    const { get, server } = await start()
+    server.registerVerb('echo', async () => ({}))
+    expect((await get('/v1/admin/echo', bearer('null'))).status).toBe(404)
+  })
+
+  it.each(['', 'open', 'open-sesame2', 'OPEN-SESAME'])('are 401 with the token %j', async (token) => {
+    const { get } = await admin()
+    const response = await get('/v1/admin/echo', bearer(token))
+    expect(response.status).toBe(401)
+    expect(response.headers.get('www-authenticate')).toBe('Bearer')
+  })
+
+  it('do not tell without the token which verbs there are', async () => {
+    const { get } = await admin()
+    expect((await get('/v1/admin/echo')).status).toBe(401)
+    expect((await get('/v1/admin/nothing')).status).toBe(401)
+    expect((await get('/v1/admin/nothing', bearer('open-sesame'))).status).toBe(404)
+  })
+
+  it('run with the token, with a JSON body or none', async () => {
+    const { get } = await admin()
+    expect(await (await get('/v1/admin/echo', bearer('open-sesame', '{"version":3}'))).json()).toEqual({
+      body: { version: 3 },
+    })
+    expect(await (await get('/v1/admin/echo', bearer('open-sesame'))).json()).toEqual({ body: null })
+    expect((await get('/v1/admin/echo', { headers: { authorization: 'Bearer open-sesame' } })).status).toBe(405)
+  })
+
+  it('refuse a body that is not JSON or is too large, and tell a coded error', async () => {
+    const { get } = await admin()
+    expect((await get('/v1/admin/echo', bearer('open-sesame', '{'))).status).toBe(400)
+    expect((await get('/v1/admin/echo', bearer('open-sesame', 'x'.repeat(70_000)))).status).toBe(413)
+    const refused = await get('/v1/admin/refuse', bearer('open-sesame'))
+    expect(refused.status).toBe(409)
+    expect(await refused.json()).toEqual({ error: { code: 'CONFIG_MISSING', message: 'no registry. Set it.' } })
+  })
+})
+
+describe('listening and closing', () => {
+  it('says which port is taken', async () => {
+    const { port } = await start()
+    const second = new StatusServer({ host: '127.0.0.1', port, adminToken: null }, calm)
+    await expect(second.listen()).rejects.toMatchObject({ code: 'SERVER_PORT_IN_USE', place: `127.0.0.1:${port}` })
+  })
+
+  it('says when the address is not of this machine', async () => {
+    const server = new StatusServer({ host: '192.0.2.1', port: 0, adminToken: null }, calm)
+    await expect(server.listen()).rejects.toMatchObject({ code: 'SERVER_BIND_FAILED' })
+  })
+
+  it('ends kept-alive connections at once', async () => {
+    const { server, port } = await start()
+    const socket = connect(port, '127.0.0.1')
+    socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n')
+    await once(socket, 'data')
+    const before = Date.now()
+    await Promise.all([once(socket, 'close'), server.close()])
+    expect(Date.now() - before).toBeLessThan(500)
+  })
+
+  it('lets a request that runs end', async () => {
+    let release = () => {}
+    const metrics = () => new Promise<string>((resolve) => (release = () => resolve('late 1\n')))
+    const { server, port } = await start({ metrics })
+    const options: RequestOptions = { port, host: '127.0.0.1', path: '/metrics', agent: new Agent({ keepAlive: true }) }
+    const answer = new Promise<string>((resolve, reject) => {
+      httpRequest(options, (response) => response.on('data', (chunk) => resolve(String(chunk))))
+        .on('error', reject)
+        .end()
+    })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const closed = server.close()
+    release()
+    expect(await answer).toBe('late 1\n')
+    await closed
+  })
+})

@@ -1,0 +1,57 @@
+import { TestScheduler } from 'rxjs/testing'
+import { describe, expect, it } from 'vitest'
+import { decode } from '../../src/streams/decode.js'
+import { cloudEvent, record } from '../events/records.js'
+
+const good = record(cloudEvent())
+const tombstone = record(null)
+const broken = record(Buffer.from('{'))
+const large = record(Buffer.alloc(2000, 'x'))
+
+function run(source: string, expected: string, subscription: string): string[] {
+  const side: string[] = []
+  new TestScheduler((actual, wanted) => expect(actual).toEqual(wanted)).run(
+    ({ hot, expectObservable, expectSubscriptions }) => {
+      const records$ = hot(source, { a: good, t: tombstone, b: broken, l: large })
+      const decoded$ = records$.pipe(
+        decode(
+          { maxRecordBytes: 1000 },
+          (rejected, error, stage) => side.push(`${stage} ${error.code} ${rejected.offset}`),
+          (ignored, reason) => side.push(`${reason} ${ignored.offset}`),
+        ),
+      )
+      expectObservable(decoded$).toBe(expected, {
+        a: { record: good, envelope: { attributes: cloudEvent(), data: cloudEvent().data } },
+      })
+      expectSubscriptions(records$.subscriptions).toBe(subscription)
+    },
+  )
+  return side
+}
+
+describe('decode', () => {
+  it('emits record and envelope for each record, and completes with its source', () => {
+    const source = '      -a-a--|'
+    const expected = '    -a-a--|'
+    const subscription = '^-----!'
+    expect(run(source, expected, subscription)).toEqual([])
+  })
+
+  it('ignores tombstones, rejects what cannot be decoded, and goes on', () => {
+    const source = '      -a-t-b-l-a-|'
+    const expected = '    -a-------a-|'
+    const subscription = '^----------!'
+    expect(run(source, expected, subscription)).toEqual([
+      'tombstone 17',
+      'decode FEEDBACK_NOT_JSON 17',
+      'decode FEEDBACK_TOO_LARGE 17',
+    ])
+  })
+
+  it('hands on an error of its source', () => {
+    const source = '      -a-#'
+    const expected = '    -a-#'
+    const subscription = '^--!'
+    run(source, expected, subscription)
+  })
+})

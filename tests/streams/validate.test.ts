@@ -1,0 +1,73 @@
+import { tap } from 'rxjs'
+import { TestScheduler } from 'rxjs/testing'
+import { describe, expect, it } from 'vitest'
+import type { LogRecord } from '../../src/events/types.js'
+import { loadTextModel } from '../../src/model/text/text-model.js'
+import { decode } from '../../src/streams/decode.js'
+import { type ValidationLimits, validate } from '../../src/streams/validate.js'
+import { cloudEvent, record } from '../events/records.js'
+
+const MESSAGES = [{ role: 'user', content: 'Hi' }]
+const RECORDS = {
+  i: record(cloudEvent({ prompt_tokens: [1, 2], completion_tokens: [3] })),
+  t: record(cloudEvent()),
+  m: record(cloudEvent({ prompt: MESSAGES })),
+  y: record(cloudEvent({ label: 'yes' })),
+  v: record(cloudEvent({ prompt_tokens: [1, 256], completion_tokens: [3] })),
+  r: record(cloudEvent({ label: null })),
+}
+
+function run(limits: ValidationLimits, source: string, expected: string) {
+  const rejected: { record: LogRecord; line: string; stage: string }[] = []
+  const emitted: LogRecord[] = []
+  new TestScheduler((actual, wanted) => expect(actual).toEqual(wanted)).run(({ hot, expectObservable }) => {
+    const validated$ = hot(source, RECORDS).pipe(
+      decode(
+        { maxRecordBytes: 1000 },
+        () => expect.unreachable(),
+        () => expect.unreachable(),
+      ),
+      validate(limits, (letter, error, stage) => rejected.push({ record: letter, line: error.line, stage })),
+      tap(({ record: travelling }) => emitted.push(travelling)),
+    )
+    const shape = (label: boolean | null) => ({
+      record: expect.anything(),
+      feedback: expect.objectContaining({ label }),
+    })
+    expectObservable(validated$).toBe(expected, { i: shape(true), t: shape(true), m: shape(true), r: shape(null) })
+  })
+  return { rejected, emitted }
+}
+
+describe('validate', () => {
+  const text = loadTextModel('tests/golden/chat')
+
+  it('emits record and vote, and rejects the record unchanged where a field is wrong', () => {
+    const source = '  i-y-t-v-m-r|'
+    const expected = 'i---t---m-r|'
+    const { rejected, emitted } = run({ vocabSize: 256, text }, source, expected)
+    expect(emitted[0]).toBe(RECORDS.i)
+    expect(rejected).toEqual([
+      {
+        record: RECORDS.y,
+        line: 'FEEDBACK_INVALID data.label: expected boolean or null, got "yes"',
+        stage: 'validate',
+      },
+      {
+        record: RECORDS.v,
+        line: 'FEEDBACK_INVALID data.prompt_tokens[1]: token id 256 is outside the vocabulary of 256',
+        stage: 'validate',
+      },
+    ])
+    expect(rejected[0]!.record).toBe(RECORDS.y)
+  })
+
+  it('rejects text at once where the model has no tokenizer', () => {
+    const source = '  i-t-m-r|'
+    const expected = 'i-----r|'
+    const { rejected } = run({ vocabSize: 256, text: null }, source, expected)
+    expect(new Set(rejected.map(({ line }) => line))).toEqual(
+      new Set(['TEXT_WITHOUT_TOKENIZER: text, but the model has no tokenizer']),
+    )
+  })
+})
