@@ -5,4 +5,5 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 for (const path of ['demo/model', 'demo/world/world.json', 'server/page'])
-  if (existsSync(join(root, 'src', path))) cpSync(join(root, 'src', path), join(root, 'dist', path), { recursive: true })
+  if (existsSync(join(root, 'src', path)))
+    cpSync(join(root, 'src', path), join(root, 'dist', path), { recursive: true })

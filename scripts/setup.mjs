@@ -50,18 +50,26 @@ function checkTools() {
   if (forTests) {
     const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
     const version = java.status === 0 ? major(/version "([^"]+)"/.exec(java.stderr + java.stdout)?.[1] ?? '0') : 0
-    need(version >= 17, `Java 17 or newer (found ${version || 'none'})`, 'Debian: apt-get install openjdk-17-jre-headless')
+    need(
+      version >= 17,
+      `Java 17 or newer (found ${version || 'none'})`,
+      'Debian: apt-get install openjdk-17-jre-headless',
+    )
     need(answers('mvn', '-version'), 'Maven', 'Debian: apt-get install maven')
   }
   if (missing.length === 0) return
-  console.error(`setup: missing on this machine:\n${missing.join('\n')}\nNothing was downloaded. Install them and run it again.`)
+  console.error(
+    `setup: missing on this machine:\n${missing.join('\n')}\nNothing was downloaded. Install them and run it again.`,
+  )
   process.exit(1)
 }
 
 /** node_modules as package-lock.json says; install scripts never run (.npmrc). */
 function installPackages() {
   const stamp = join(root, 'node_modules', '.bcod-lock')
-  const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const hash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
   say('installing npm packages')
   run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
@@ -102,14 +110,28 @@ function fetchTensorFlow() {
     const name = variant === 'gpu' ? 'tensorflow' : 'tensorflow-cpu'
     say(`downloading ${name} ${TENSORFLOW} (${variant === 'gpu' ? 572 : 274} MB, once; kept in ${cache})`)
     const platform = ['--python-version', '3.11', '--platform', 'manylinux_2_27_x86_64']
-    run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', ...platform, '-d', dir, `${name}==${TENSORFLOW}`])
+    run('python3', [
+      '-m',
+      'pip',
+      'download',
+      '--quiet',
+      '--no-deps',
+      '--only-binary=:all:',
+      ...platform,
+      '-d',
+      dir,
+      `${name}==${TENSORFLOW}`,
+    ])
     const wheel = readdirSync(dir).find((file) => file.endsWith('.whl'))
     say('unpacking it')
     run('python3', ['-c', UNPACK, join(dir, wheel), dir])
     rmSync(join(dir, wheel))
     renameSync(join(dir, 'tensorflow', 'include'), join(dir, 'include'))
     mkdirSync(join(dir, 'lib'))
-    for (const [library, link] of [['cc', 'libtensorflow.so'], ['framework', 'libtensorflow_framework.so']]) {
+    for (const [library, link] of [
+      ['cc', 'libtensorflow.so'],
+      ['framework', 'libtensorflow_framework.so'],
+    ]) {
       const file = `libtensorflow_${library}.so.2`
       renameSync(join(dir, 'tensorflow', file), join(dir, 'lib', file))
       symlinkSync(file, join(dir, 'lib', link))
@@ -133,7 +155,13 @@ function buildAddon(tensorflow) {
       ...['-O2', '-std=c++17', '-shared', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
       ...includes.map((folder) => `-I${folder}`),
       ...sources,
-      ...['-o', join(dir, 'tfjs_binding.node'), `-L${join(tensorflow, 'lib')}`, '-ltensorflow', '-ltensorflow_framework'],
+      ...[
+        '-o',
+        join(dir, 'tfjs_binding.node'),
+        `-L${join(tensorflow, 'lib')}`,
+        '-ltensorflow',
+        '-ltensorflow_framework',
+      ],
       '-Wl,-rpath,$ORIGIN/../../deps/lib',
     ])
   })

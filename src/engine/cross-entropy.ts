@@ -1,8 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type FunctionLibrary, declare } from './functions.js'
+import { declare, type FunctionLibrary } from './functions.js'
+import { sparseCrossEntropy } from './ops.js'
 import { attr, DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
-import { sparseCrossEntropy } from './ops.js'
 import { tf } from './tensorflow.js'
 import { backend } from './tracing-backend.js'
 

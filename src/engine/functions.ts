@@ -67,7 +67,12 @@ export class FunctionLibrary {
 }
 
 /** Appends a call of a stateless function to the current recorder. */
-export function call(name: string, inputs: readonly Ref[], inputTypes: readonly DataType[], outputTypes: readonly DataType[]): Ref[] {
+export function call(
+  name: string,
+  inputs: readonly Ref[],
+  inputTypes: readonly DataType[],
+  outputTypes: readonly DataType[],
+): Ref[] {
   const none = attr.string('')
   const attributes = {
     Tin: attr.types(inputTypes),
@@ -128,7 +133,12 @@ export function defineFunction<O extends string>(
   const signature = signatureOf(specs)
   library.write(name, signature, outputs, recorder)
   return (args) => {
-    const refs = call(name, actualRefs(specs, args), signature.map(([, type]) => type), outputs.map((o) => o.type))
+    const refs = call(
+      name,
+      actualRefs(specs, args),
+      signature.map(([, type]) => type),
+      outputs.map((o) => o.type),
+    )
     const results = outputs.map((o, i) => [o.name, backend.tensor(refs[i] as Ref, o.shape, o.dtype)] as const)
     return Object.fromEntries(results) as Record<O, Tensor>
   }
@@ -165,7 +175,10 @@ export function defineDifferentiable(
       const shape = shapeOf(frozen, trainable, body)
       recorder.argument('dy', DataType.float32)
       const gradients = tf.grads(step)(variables, backend.tensor('dy', shape))
-      return { forward, gradients: gradients.map((g, i) => ({ name: `d_${names[i]}`, ref: backend.ref(g), type: DataType.float32 })) }
+      return {
+        forward,
+        gradients: gradients.map((g, i) => ({ name: `d_${names[i]}`, ref: backend.ref(g), type: DataType.float32 })),
+      }
     }),
   )
   const { forward, gradients } = traced
@@ -211,7 +224,12 @@ function shapeOf(frozen: Arguments, trainable: Arguments, body: (f: Tensors, t: 
 }
 
 /** References of the forward part (the first `boundary` nodes) that the backward part uses. */
-function residualsOf(recorder: Recorder, boundary: number, gradients: readonly Output[], frozen: readonly string[]): Ref[] {
+function residualsOf(
+  recorder: Recorder,
+  boundary: number,
+  gradients: readonly Output[],
+  frozen: readonly string[],
+): Ref[] {
   const order = new Map(recorder.nodes.map((node, index) => [node.name, index]))
   const isForward = (ref: Ref) => (order.get(ownerOf(ref)) ?? Number.POSITIVE_INFINITY) < boundary
   // what depends on no argument but frozen ones and constants is cheaper to compute again than to keep

@@ -7,7 +7,14 @@
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
 export { type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
 export { bitcastFloat, broadcastTo, indices, segmentSum, sparseCrossEntropy, statelessUniform } from './ops.js'
-export { accumulateGradient, applyAdamW, type OptimizerOptions, type ParameterSlot, ParameterVector, scheduledRate } from './optimizer.js'
+export {
+  accumulateGradient,
+  applyAdamW,
+  type OptimizerOptions,
+  type ParameterSlot,
+  ParameterVector,
+  scheduledRate,
+} from './optimizer.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
 export { type Fetched, liveTensors, Session } from './session.js'

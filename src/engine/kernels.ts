@@ -33,7 +33,11 @@ for (const name of [
 
 kernel('IsFinite', ({ x }) => {
   const input = x as TensorInfo
-  return backend.info(backend.op('IsFinite', [backend.ref(input)], { T: T(input.dtype) }, DataType.bool), input.shape, 'bool')
+  return backend.info(
+    backend.op('IsFinite', [backend.ref(input)], { T: T(input.dtype) }, DataType.bool),
+    input.shape,
+    'bool',
+  )
 })
 kernel('LogicalNot', ({ x }) => {
   const input = x as TensorInfo
@@ -41,13 +45,21 @@ kernel('LogicalNot', ({ x }) => {
 })
 kernel('LogicalAnd', ({ a, b }) => {
   const [x, y] = [a as TensorInfo, b as TensorInfo]
-  return backend.info(backend.op('LogicalAnd', [backend.ref(x), backend.ref(y)], {}, DataType.bool), broadcast(x.shape, y.shape), 'bool')
+  return backend.info(
+    backend.op('LogicalAnd', [backend.ref(x), backend.ref(y)], {}, DataType.bool),
+    broadcast(x.shape, y.shape),
+    'bool',
+  )
 })
 kernel('All', ({ x }, { axis, keepDims }) => {
   const input = x as TensorInfo
   const { axes, shape } = reduction(input.shape, axis as number | number[] | undefined, keepDims === true)
   const attributes = { Tidx: INT, keep_dims: attr.bool(keepDims === true) }
-  return backend.info(backend.op('All', [backend.ref(input), backend.recorder.ints(axes)], attributes, DataType.bool), shape, 'bool')
+  return backend.info(
+    backend.op('All', [backend.ref(input), backend.recorder.ints(axes)], attributes, DataType.bool),
+    shape,
+    'bool',
+  )
 })
 
 /** Two inputs that broadcast against each other. */
@@ -77,7 +89,12 @@ kernel('AddN', (inputs) => {
   const tensors = Object.values(inputs)
   const first = tensors[0] as TensorInfo
   const attributes = { N: attr.int(tensors.length), T: T(first.dtype) }
-  const ref = backend.op('AddN', tensors.map((t) => backend.ref(t)), attributes, typeOf(first.dtype))
+  const ref = backend.op(
+    'AddN',
+    tensors.map((t) => backend.ref(t)),
+    attributes,
+    typeOf(first.dtype),
+  )
   return backend.info(ref, first.shape, dtypeOf(first))
 })
 
@@ -105,7 +122,12 @@ kernel('BitcastFloat', ({ x }) => {
 function reshape(x: TensorInfo, shape: readonly number[]): TensorInfo {
   const { ref, type } = backend.raw(x)
   const attributes = { T: attr.type(type), Tshape: INT }
-  return backend.info(backend.op('Reshape', [ref, backend.recorder.ints(shape)], attributes, type), shape, dtypeOf(x), type)
+  return backend.info(
+    backend.op('Reshape', [ref, backend.recorder.ints(shape)], attributes, type),
+    shape,
+    dtypeOf(x),
+    type,
+  )
 }
 kernel('Reshape', ({ x }, { shape }) => {
   const input = x as TensorInfo
@@ -124,13 +146,23 @@ kernel('Transpose', ({ x }, { perm }) => {
   const { ref, type } = backend.raw(input)
   const attributes = { T: attr.type(type), Tperm: INT }
   const out = backend.op('Transpose', [ref, backend.recorder.ints(order)], attributes, type)
-  return backend.info(out, order.map((axis) => input.shape[axis] as number), dtypeOf(input), type)
+  return backend.info(
+    out,
+    order.map((axis) => input.shape[axis] as number),
+    dtypeOf(input),
+    type,
+  )
 })
 kernel('GatherV2', (inputs, { axis, batchDims }) => {
   const [x, indices] = [inputs.x as TensorInfo, inputs.indices as TensorInfo]
   const { ref, type } = backend.raw(x)
   const at = axis as number
-  const attributes = { Tparams: attr.type(type), Tindices: INT, Taxis: INT, batch_dims: attr.int((batchDims as number) ?? 0) }
+  const attributes = {
+    Tparams: attr.type(type),
+    Tindices: INT,
+    Taxis: INT,
+    batch_dims: attr.int((batchDims as number) ?? 0),
+  }
   const out = backend.op('GatherV2', [ref, backend.ref(indices), backend.recorder.int(at)], attributes, type)
   return backend.info(out, [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)], dtypeOf(x), type)
 })
@@ -154,12 +186,20 @@ kernel('ArgMax', ({ x }, { axis }) => {
   const attributes = { T: T(input.dtype), Tidx: INT, output_type: INT }
   const at = tf.util.parseAxisParam(axis as number, input.shape)[0] as number
   const ref = backend.op('ArgMax', [backend.ref(input), backend.recorder.int(at)], attributes, DataType.int32)
-  return backend.info(ref, input.shape.filter((_, i) => i !== at), 'int32')
+  return backend.info(
+    ref,
+    input.shape.filter((_, i) => i !== at),
+    'int32',
+  )
 })
 
 kernel('Softmax', ({ logits }) => {
   const x = logits as TensorInfo
-  return backend.info(backend.op('Softmax', [backend.ref(x)], { T: T('float32') }, DataType.float32), x.shape, 'float32')
+  return backend.info(
+    backend.op('Softmax', [backend.ref(x)], { T: T('float32') }, DataType.float32),
+    x.shape,
+    'float32',
+  )
 })
 
 kernel('BatchMatMul', (inputs, attrs) => {
@@ -177,7 +217,10 @@ kernel('BatchMatMul', (inputs, attrs) => {
 
 kernel('Slice', ({ x }, { begin, size }) => {
   const input = x as TensorInfo
-  const [from, sizes] = tf.slice_util.parseSliceParams(input as Tensor, begin as number[], size as number[]) as [number[], number[]]
+  const [from, sizes] = tf.slice_util.parseSliceParams(input as Tensor, begin as number[], size as number[]) as [
+    number[],
+    number[],
+  ]
   const ints = [from, sizes].map((values) => backend.recorder.ints(values))
   const ref = backend.op('Slice', [backend.ref(input), ...ints], { T: T(input.dtype), Index: INT }, typeOf(input.dtype))
   return backend.info(ref, sizes, dtypeOf(input))
@@ -187,8 +230,17 @@ kernel('PadV2', ({ x }, { paddings, constantValue }) => {
   const pads = paddings as [number, number][]
   const table = backend.recorder.constant(DataType.int32, [pads.length, 2], Int32Array.from(pads.flat()))
   const fill = backend.recorder.float(constantValue as number)
-  const ref = backend.op('PadV2', [backend.ref(input), table, fill], { T: T('float32'), Tpaddings: INT }, DataType.float32)
-  return backend.info(ref, input.shape.map((size, i) => size + (pads[i]?.[0] ?? 0) + (pads[i]?.[1] ?? 0)), 'float32')
+  const ref = backend.op(
+    'PadV2',
+    [backend.ref(input), table, fill],
+    { T: T('float32'), Tpaddings: INT },
+    DataType.float32,
+  )
+  return backend.info(
+    ref,
+    input.shape.map((size, i) => size + (pads[i]?.[0] ?? 0) + (pads[i]?.[1] ?? 0)),
+    'float32',
+  )
 })
 kernel('Concat', (inputs, { axis }) => {
   const tensors = Object.values(inputs)
@@ -207,19 +259,44 @@ kernel('SplitV', ({ x }, { numOrSizeSplits, axis }) => {
   const attributes = { num_split: attr.int(sizes.length), T: T(input.dtype), Tlen: INT }
   const type = typeOf(input.dtype)
   const operands = [backend.ref(input), backend.recorder.ints(sizes), backend.recorder.int(at)]
-  const refs = backend.recorder.node('SplitV', operands, attributes, sizes.map(() => type))
-  return refs.map((ref, i) => backend.info(ref, input.shape.map((size, d) => (d === at ? (sizes[i] as number) : size)), dtypeOf(input)))
+  const refs = backend.recorder.node(
+    'SplitV',
+    operands,
+    attributes,
+    sizes.map(() => type),
+  )
+  return refs.map((ref, i) =>
+    backend.info(
+      ref,
+      input.shape.map((size, d) => (d === at ? (sizes[i] as number) : size)),
+      dtypeOf(input),
+    ),
+  )
 })
 kernel('OneHot', ({ indices }, { depth, onValue, offValue }) => {
   const x = indices as TensorInfo
   const { recorder } = backend
   const attributes = { T: T('float32'), TI: INT, axis: attr.int(-1) }
-  const operands = [backend.ref(x), recorder.int(depth as number), recorder.float(onValue as number), recorder.float(offValue as number)]
-  return backend.info(backend.op('OneHot', operands, attributes, DataType.float32), [...x.shape, depth as number], 'float32')
+  const operands = [
+    backend.ref(x),
+    recorder.int(depth as number),
+    recorder.float(onValue as number),
+    recorder.float(offValue as number),
+  ]
+  return backend.info(
+    backend.op('OneHot', operands, attributes, DataType.float32),
+    [...x.shape, depth as number],
+    'float32',
+  )
 })
 kernel('Select', (inputs) => {
   const [condition, t, e] = [inputs.condition as TensorInfo, inputs.t as TensorInfo, inputs.e as TensorInfo]
-  const ref = backend.op('SelectV2', [condition, t, e].map((x) => backend.ref(x)), { T: T(t.dtype) }, typeOf(t.dtype))
+  const ref = backend.op(
+    'SelectV2',
+    [condition, t, e].map((x) => backend.ref(x)),
+    { T: T(t.dtype) },
+    typeOf(t.dtype),
+  )
   return backend.info(ref, broadcast(broadcast(condition.shape, t.shape), e.shape), dtypeOf(t))
 })
 kernel('Tile', ({ x }, { reps }) => {
@@ -227,12 +304,21 @@ kernel('Tile', ({ x }, { reps }) => {
   const times = reps as number[]
   const attributes = { T: T(input.dtype), Tmultiples: INT }
   const ref = backend.op('Tile', [backend.ref(input), backend.recorder.ints(times)], attributes, typeOf(input.dtype))
-  return backend.info(ref, input.shape.map((size, i) => size * (times[i] as number)), dtypeOf(input))
+  return backend.info(
+    ref,
+    input.shape.map((size, i) => size * (times[i] as number)),
+    dtypeOf(input),
+  )
 })
 kernel('BroadcastTo', ({ x }, { shape }) => {
   const input = x as TensorInfo
   const attributes = { T: T(input.dtype), Tidx: INT }
-  const ref = backend.op('BroadcastTo', [backend.ref(input), backend.recorder.ints(shape as number[])], attributes, typeOf(input.dtype))
+  const ref = backend.op(
+    'BroadcastTo',
+    [backend.ref(input), backend.recorder.ints(shape as number[])],
+    attributes,
+    typeOf(input.dtype),
+  )
   return backend.info(ref, shape as number[], dtypeOf(input))
 })
 kernel('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }) => {
@@ -253,7 +339,11 @@ kernel('Range', (_, { start, stop, step, dtype }) => {
 kernel('StatelessUniform', ({ seed }, { shape }) => {
   const attributes = { dtype: T('float32'), T: INT, Tseed: INT }
   const operands = [backend.recorder.ints(shape as number[]), backend.ref(seed as TensorInfo)]
-  return backend.info(backend.op('StatelessRandomUniform', operands, attributes, DataType.float32), shape as number[], 'float32')
+  return backend.info(
+    backend.op('StatelessRandomUniform', operands, attributes, DataType.float32),
+    shape as number[],
+    'float32',
+  )
 })
 /** Cross-entropy of each row and its gradient with respect to the logits, in one pass. */
 kernel('SparseCrossEntropy', (inputs) => {
@@ -261,6 +351,11 @@ kernel('SparseCrossEntropy', (inputs) => {
   const attributes = { T: T('float32'), Tlabels: INT }
   const operands = [backend.ref(logits), backend.ref(labels)]
   const types = [DataType.float32, DataType.float32] as const
-  const [loss, gradient] = backend.recorder.node('SparseSoftmaxCrossEntropyWithLogits', operands, attributes, types) as [string, string]
+  const [loss, gradient] = backend.recorder.node(
+    'SparseSoftmaxCrossEntropyWithLogits',
+    operands,
+    attributes,
+    types,
+  ) as [string, string]
   return [backend.info(loss, labels.shape, 'float32'), backend.info(gradient, logits.shape, 'float32')]
 })

@@ -35,7 +35,13 @@ export function sparseCrossEntropy(logits: Tensor, labels: Tensor): [loss: Tenso
 /** dy of a reduction, spread over the shape of its input. */
 function spread(dy: Tensor, shape: readonly number[], axis: number | number[]): Tensor {
   const axes = tf.util.parseAxisParam(axis, [...shape])
-  return broadcastTo(tf.reshape(dy, shape.map((size, i) => (axes.includes(i) ? 1 : size))), shape)
+  return broadcastTo(
+    tf.reshape(
+      dy,
+      shape.map((size, i) => (axes.includes(i) ? 1 : size)),
+    ),
+    shape,
+  )
 }
 
 tf.registerGradient({

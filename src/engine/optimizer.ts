@@ -95,13 +95,17 @@ export function scheduledRate(options: OptimizerOptions, t: Tensor): Tensor {
   if (schedule === 'constant') return tf.mul(warm, lr)
   const span = Math.max(1, (totalSteps ?? 0) - warmupSteps)
   const progress = tf.minimum(tf.maximum(tf.div(tf.sub(n, warmupSteps), span), 0), 1)
-  const decay =
-    schedule === 'linear' ? tf.sub(1, progress) : tf.mul(tf.add(1, tf.cos(tf.mul(progress, Math.PI))), 0.5)
+  const decay = schedule === 'linear' ? tf.sub(1, progress) : tf.mul(tf.add(1, tf.cos(tf.mul(progress, Math.PI))), 0.5)
   return tf.mul(tf.mul(warm, decay), lr)
 }
 
 /** Adds a gradient to the accumulated one; `first` (int32 scalar, 1 or 0) starts a new sum. */
-export function accumulateGradient(scope: ProgramScope, parameters: ParameterVector, gradient: Tensor, first: Tensor): void {
+export function accumulateGradient(
+  scope: ProgramScope,
+  parameters: ParameterVector,
+  gradient: Tensor,
+  first: Tensor,
+): void {
   const sum = scope.read(parameters.gradient)
   // select, not multiply: what an abandoned attempt left behind may be NaN
   const isFirst = tf.broadcastTo(tf.equal(first, tf.scalar(1, 'int32')), gradient.shape)
@@ -116,7 +120,11 @@ export function accumulateGradient(scope: ProgramScope, parameters: ParameterVec
  *
  * @returns `applied` (1 or 0), `grad_norm` before clipping, `lr`
  */
-export function applyAdamW(scope: ProgramScope, parameters: ParameterVector, options: OptimizerOptions): Record<string, Tensor> {
+export function applyAdamW(
+  scope: ProgramScope,
+  parameters: ParameterVector,
+  options: OptimizerOptions,
+): Record<string, Tensor> {
   const { beta1, beta2, eps, weightDecay, clipNorm } = options
   const theta = scope.read(parameters.values)
   const m = scope.read(parameters.firstMoment)
@@ -138,7 +146,10 @@ export function applyAdamW(scope: ProgramScope, parameters: ParameterVector, opt
   const decayed = weightDecay > 0 ? tf.mul(theta, tf.sub(1, tf.mul(lr, weightDecay))) : theta
   const theta1 = tf.sub(decayed, tf.mul(tf.div(lr, correction1), tf.div(m1, denominator)))
 
-  const finite = tf.logicalAnd(tf.logicalAnd(allFinite(raw), allFinite(theta1)), tf.logicalAnd(allFinite(m1), allFinite(v1)))
+  const finite = tf.logicalAnd(
+    tf.logicalAnd(allFinite(raw), allFinite(theta1)),
+    tf.logicalAnd(allFinite(m1), allFinite(v1)),
+  )
   const choose = (updated: Tensor, old: Tensor) => tf.where(tf.broadcastTo(finite, old.shape), updated, old)
   scope.assign(parameters.values, choose(theta1, theta))
   scope.assign(parameters.firstMoment, choose(m1, m))

@@ -14,7 +14,9 @@ export interface Variable {
 }
 
 /** Inputs come from the host. They travel as int32; a float input travels as its bits. */
-export type Inputs = Readonly<Record<string, { readonly shape: readonly number[]; readonly dtype: 'float32' | 'int32' }>>
+export type Inputs = Readonly<
+  Record<string, { readonly shape: readonly number[]; readonly dtype: 'float32' | 'int32' }>
+>
 
 /** What the code of a program sees. */
 export interface ProgramScope {
@@ -64,7 +66,9 @@ export function traceProgram(
         const type = dataTypeOf(variable)
         const ref = backend.op('ReadVariableOp', [variableArgument(variable)], { dtype: attr.type(type) }, type)
         entry.reads.push(`^${ownerOf(ref)}`)
-        entry.value = tf.keep(backend.tensor(ref, variable.shape, variable.dtype === 'int32' ? 'int32' : 'float32', type))
+        entry.value = tf.keep(
+          backend.tensor(ref, variable.shape, variable.dtype === 'int32' ? 'int32' : 'float32', type),
+        )
       }
       return entry.value
     },
@@ -92,7 +96,10 @@ export function traceProgram(
         const results = Object.entries(body(scopeOf(Object.fromEntries(tensors))))
         // every fetched value waits for every update: a call that has returned has been applied whole
         return results.map(([key, tensor]) => {
-          const { ref, type } = { ref: backend.ref(tensor), type: backend.raw(tensor).type === DataType.int32 ? DataType.int32 : DataType.float32 }
+          const { ref, type } = {
+            ref: backend.ref(tensor),
+            type: backend.raw(tensor).type === DataType.int32 ? DataType.int32 : DataType.float32,
+          }
           const identity = backend.op('Identity', [ref, ...control], { T: attr.type(type) }, type)
           return { name: key, ref: identity, type, shape: [...tensor.shape], dtype: tensor.dtype }
         })

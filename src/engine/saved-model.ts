@@ -57,7 +57,10 @@ export function writeSavedModel(
 
   for (const program of programs) {
     for (const [input, { shape }] of Object.entries(program.inputs))
-      node(feedName(program.name, input), 'Placeholder', [], { dtype: attr.type(DataType.int32), shape: attr.shape(shape) })
+      node(feedName(program.name, input), 'Placeholder', [], {
+        dtype: attr.type(DataType.int32),
+        shape: attr.shape(shape),
+      })
     const inputs = [
       ...Object.keys(program.inputs).map((input) => feedName(program.name, input)),
       ...program.variables.map((variable) => `variable/${variable.name}`),

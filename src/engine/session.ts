@@ -64,7 +64,7 @@ export class Session {
       const array = typeof value === 'number' ? (dtype === 'int32' ? Int32Array : Float32Array).of(value) : value
       const size = shape.reduce((a, b) => a * b, 1)
       if (array.length !== size) throw new Error(`${name}: input ${key} has ${array.length} values, not ${size}`)
-      if ((array instanceof Int32Array) !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
+      if (array instanceof Int32Array !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
       return {
         name: `${feedName(name, key)}:0`,
         shape: [...shape],
@@ -73,7 +73,10 @@ export class Session {
       }
     })
     const started = performance.now()
-    const results = this.#call(feeds, program.outputs.map((_, index) => `${callName(name)}:${index}`))
+    const results = this.#call(
+      feeds,
+      program.outputs.map((_, index) => `${callName(name)}:${index}`),
+    )
     if (!this.#warm.has(name)) {
       this.#warm.add(name)
       this.onCompiled(name, performance.now() - started)
@@ -81,21 +84,32 @@ export class Session {
     return Object.fromEntries(program.outputs.map((output, index) => [output.name, results[index] as Float32Array]))
   }
 
-  /** Values of a variable on the host; bfloat16 as floats. */
-  read(name: string): Float32Array | Int32Array {
-    this.#known(name)
-    return this.#call([], [`${readName(name)}:0`])[0] as Float32Array
+  /** Values of variables on the host, in the order asked for; bfloat16 as floats. */
+  read(...names: readonly string[]): (Float32Array | Int32Array)[] {
+    for (const name of names) this.#known(name)
+    return this.#call(
+      [],
+      names.map((name) => `${readName(name)}:0`),
+    ) as (Float32Array | Int32Array)[]
   }
 
-  /** Sets a variable from its little-endian bytes (bfloat16: two bytes each) or values. */
-  write(name: string, values: Uint8Array | Float32Array | Int32Array): void {
-    const variable = this.#known(name)
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-    const shape = byteShape(variable)
-    const size = shape.reduce((a, b) => a * b, 1)
-    if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
-    const feed = { name: `${writeFeedName(name)}:0`, shape, type: DataType.uint8, values: bytes }
-    this.#call([feed], [`${writeName(name)}:0`])
+  /**
+   * Sets variables from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
+   * anew for every set of names that is written or read together: use few and large ones.
+   */
+  write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>): void {
+    const feeds = Object.entries(values).map(([name, value]) => {
+      const variable = this.#known(name)
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+      const shape = byteShape(variable)
+      const size = shape.reduce((a, b) => a * b, 1)
+      if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
+      return { name: `${writeFeedName(name)}:0`, shape, type: DataType.uint8, values: bytes }
+    })
+    this.#call(
+      feeds,
+      Object.keys(values).map((name) => `${writeName(name)}:0`),
+    )
   }
 
   dispose(): void {

@@ -1,4 +1,12 @@
-import type { backend_util, DataId, DataStorage, DataType as DataTypeName, KernelBackend, Tensor, TensorInfo } from '@tensorflow/tfjs-node-gpu'
+import type {
+  backend_util,
+  DataId,
+  DataStorage,
+  DataType as DataTypeName,
+  KernelBackend,
+  Tensor,
+  TensorInfo,
+} from '@tensorflow/tfjs-node-gpu'
 import { type Attributes, attr, DataType } from './proto.js'
 import type { Recorder, Ref } from './recorder.js'
 import { tf } from './tensorflow.js'

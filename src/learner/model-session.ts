@@ -7,7 +7,7 @@ import type { LoraOptions } from '../model/lora.js'
 import type { ModelDtype } from '../model/parameters.js'
 import { loadWeights } from '../model/weights.js'
 import { type Block, layOut, type TokenPair } from './block.js'
-import { programName, traceLearnerPrograms } from './programs.js'
+import { type Purpose, programName, traceLearnerPrograms } from './programs.js'
 
 export interface ModelSessionOptions {
   readonly modelPath: string
@@ -17,6 +17,8 @@ export interface ModelSessionOptions {
   readonly shapes: readonly BlockShape[]
   readonly optimizer: OptimizerOptions
   readonly beta: number
+  /** What the session is for: steps, policy log-probabilities without a gradient, or both. */
+  readonly purposes: readonly Purpose[]
   /** Room for sampling; null where nothing is sampled. */
   readonly decoder: DecoderShape | null
   /** The adapter values that are the reference; null for the bare base. */
@@ -52,14 +54,21 @@ export class ModelSession {
     this.#tokenSlots = learner.tokenSlots
     const state = [...model.lora.variables, ...(referenceLora ? [referenceLora] : []), ...(decoder?.variables ?? [])]
     const programs = [...learner.programs, ...(decoder ? [decoder.program] : [])]
-    this.session = new Session(library, [...model.variables.all, ...state], programs, options.executor, options.onCompiled)
+    this.session = new Session(
+      library,
+      [...model.variables.all, ...state],
+      programs,
+      options.executor,
+      options.onCompiled,
+    )
     try {
       loadWeights(options.modelPath, model.variables.all, this.session)
-      for (const { name, shape, dtype } of state) {
+      const zeros = state.map(({ name, shape, dtype }) => {
         const size = shape.reduce((a, b) => a * b, 1)
-        this.session.write(name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
-      }
-      if (options.referenceLora) this.session.write('reference.values', options.referenceLora)
+        return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
+      })
+      const reference = options.referenceLora ? { 'reference.values': options.referenceLora } : {}
+      this.session.write({ ...Object.fromEntries(zeros), ...reference })
     } catch (error) {
       this.session.dispose()
       throw error
@@ -67,11 +76,16 @@ export class ModelSession {
   }
 
   /** Reference log-probabilities and prompt embeddings [D] of a block. */
-  prepare(events: readonly TokenPair[], shape: BlockShape): BlockLogps & { readonly embeddings: readonly Float64Array[] } {
+  prepare(
+    events: readonly TokenPair[],
+    shape: BlockShape,
+  ): BlockLogps & { readonly embeddings: readonly Float64Array[] } {
     const { block, inputs } = this.#inputs(events, shape)
     const out = this.session.run(programName('prepare', shape), inputs)
     const width = this.model.architecture.hiddenSize
-    const embeddings = events.map((_, row) => Float64Array.from(out.embeddings!.subarray(row * width, (row + 1) * width)))
+    const embeddings = events.map((_, row) =>
+      Float64Array.from(out.embeddings!.subarray(row * width, (row + 1) * width)),
+    )
     return { ...perEvent(events, block, out), embeddings }
   }
 
@@ -90,7 +104,8 @@ export class ModelSession {
     first: boolean,
   ): { logps: readonly number[]; rewards: readonly number[]; losses: readonly number[]; loss: number } {
     const { inputs } = this.#inputs(events, shape)
-    const padded = (values: readonly number[]) => Float32Array.from({ length: shape.rows }, (_, row) => values[row] ?? 0)
+    const padded = (values: readonly number[]) =>
+      Float32Array.from({ length: shape.rows }, (_, row) => values[row] ?? 0)
     const out = this.session.run(programName('accumulate', shape), {
       ...inputs,
       reference_logps: padded(per.referenceLogps),
@@ -100,7 +115,12 @@ export class ModelSession {
       first: first ? 1 : 0,
     })
     const rows = (values: ArrayLike<number>) => Array.from(values).slice(0, events.length)
-    return { logps: rows(out.logps!), rewards: rows(out.rewards!), losses: rows(out.losses!), loss: out.loss![0] as number }
+    return {
+      logps: rows(out.logps!),
+      rewards: rows(out.rewards!),
+      losses: rows(out.losses!),
+      loss: out.loss![0] as number,
+    }
   }
 
   /** Applies the accumulated gradient. `applied` is false, and nothing has changed, where it was not finite. */
@@ -119,6 +139,8 @@ export class ModelSession {
 
 function perEvent(events: readonly TokenPair[], block: Block, out: Record<string, ArrayLike<number>>): BlockLogps {
   const tokens = Array.from(out.token_logps as ArrayLike<number>)
-  const tokenLogps = events.map((_, row) => Float32Array.from(tokens.filter((_, i) => i < block.count && block.segments[i] === row)))
+  const tokenLogps = events.map((_, row) =>
+    Float32Array.from(tokens.filter((_, i) => i < block.count && block.segments[i] === row)),
+  )
   return { logps: events.map((_, row) => (out.logps as ArrayLike<number>)[row] as number), tokenLogps }
 }

@@ -8,18 +8,29 @@ import {
   type Program,
   type ProgramScope,
   type Tensors,
+  tf,
   traceProgram,
   type Variable,
-  tf,
 } from '../engine/index.js'
 import { bcoLoss } from '../loss/bco.js'
-import { BlockForward, type BlockShape, type CompletionTokens, type LanguageModel, shapeName } from '../model/language-model.js'
+import {
+  BlockForward,
+  type BlockShape,
+  type CompletionTokens,
+  type LanguageModel,
+  shapeName,
+} from '../model/language-model.js'
 
 /** Names of the programs of one block shape. */
-export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape): string => `${kind}_${shapeName(shape)}`
+export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape): string =>
+  `${kind}_${shapeName(shape)}`
+
+/** `train`: steps; `score`: policy log-probabilities without a gradient. */
+export type Purpose = 'train' | 'score'
 
 export interface LearnerProgramOptions {
   readonly model: LanguageModel
+  readonly purposes: readonly Purpose[]
   readonly shapes: readonly BlockShape[]
   readonly optimizer: OptimizerOptions
   readonly beta: number
@@ -27,18 +38,22 @@ export interface LearnerProgramOptions {
   readonly referenceLora: Variable | null
 }
 
-/** The programs of the learner: for every block shape `prepare`, `score` and `accumulate`; once, `apply`. */
+/** The programs of the learner: for every block shape `prepare`, and `score` and `accumulate` as needed; once, `apply`. */
 export function traceLearnerPrograms(
   library: FunctionLibrary,
   options: LearnerProgramOptions,
 ): { programs: readonly Program[]; tokenSlots: ReadonlyMap<string, number> } {
-  const { model, shapes, optimizer } = options
-  const programs = [traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, model.lora, optimizer))]
+  const { model, shapes, optimizer, purposes } = options
+  const programs: Program[] = []
+  if (purposes.includes('train'))
+    programs.push(traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, model.lora, optimizer)))
   const tokenSlots = new Map<string, number>()
   for (const shape of shapes) {
     const forward = new BlockForward(library, model, shape)
     tokenSlots.set(shapeName(shape), forward.tokenSlots)
-    programs.push(prepare(library, forward, options), score(library, forward), accumulate(library, forward, options))
+    programs.push(prepare(library, forward, options))
+    if (purposes.includes('score')) programs.push(score(library, forward))
+    if (purposes.includes('train')) programs.push(accumulate(library, forward, options))
   }
   return { programs, tokenSlots }
 }
@@ -69,7 +84,11 @@ const matricesOf = (scope: ProgramScope, model: LanguageModel, vector: Variable)
 const matmulOf = ({ model }: BlockForward) => (model.dtype === 'bf16' ? 'bf16' : 'f32')
 
 /** Reference log-probabilities and prompt embeddings. */
-function prepare(library: FunctionLibrary, forward: BlockForward, { model, referenceLora }: LearnerProgramOptions): Program {
+function prepare(
+  library: FunctionLibrary,
+  forward: BlockForward,
+  { model, referenceLora }: LearnerProgramOptions,
+): Program {
   const body = (scope: ProgramScope) => {
     const matrices = referenceLora === null ? null : matricesOf(scope, model, referenceLora)
     const hidden = forward.hidden(scope, scope.inputs.ids as Tensor, matrices, false)

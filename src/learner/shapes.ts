@@ -2,8 +2,8 @@ import { BcodError } from '../errors.js'
 import type { BlockShape } from '../model/language-model.js'
 
 /**
- * The block shapes that a learner compiles, shortest first. Each length is a third to a half longer than the one before it, so that
- * little of a row is padding; each block has as many rows as the token budget of a micro-batch allows.
+ * The block shapes that a learner compiles, shortest first. Above 64 each length is a third to a half longer than the
+ * one before it, so that little of a row is padding; a block has as many rows as the token budget allows.
  *
  * @param maxLength  longest prompt + completion, in tokens
  * @param tokens     positions of one micro-batch, padding included
@@ -11,11 +11,15 @@ import type { BlockShape } from '../model/language-model.js'
  */
 export function blockShapes(maxLength: number, tokens: number, size: number): readonly BlockShape[] {
   if (tokens < maxLength)
-    throw new BcodError('CONFIG_INVALID', `${tokens} is less than limits.maxLength (${maxLength}): the longest event would not fit`, {
-      place: 'batch.tokens',
-    })
+    throw new BcodError(
+      'CONFIG_INVALID',
+      `${tokens} is less than limits.maxLength (${maxLength}): the longest event would not fit`,
+      {
+        place: 'batch.tokens',
+      },
+    )
   const lengths: number[] = []
-  for (let base = 16; base < maxLength; base *= 2) lengths.push(base, base * 1.5)
+  for (let base = 32; base < maxLength; base *= 2) lengths.push(...(base < 64 ? [base] : [base, base * 1.5]))
   const bounded = [...lengths.filter((length) => length < maxLength), maxLength]
   return bounded.map((length) => ({ rows: Math.max(1, Math.min(size, Math.floor(tokens / length))), length }))
 }
@@ -33,7 +37,9 @@ export interface MicroBatch {
  * @param lengths  tokens of each event, prompt and completion
  */
 export function planMicroBatches(lengths: readonly number[], shapes: readonly BlockShape[]): readonly MicroBatch[] {
-  const order = lengths.map((_, index) => index).sort((a, b) => (lengths[b] as number) - (lengths[a] as number) || a - b)
+  const order = lengths
+    .map((_, index) => index)
+    .sort((a, b) => (lengths[b] as number) - (lengths[a] as number) || a - b)
   const batches: MicroBatch[] = []
   for (let next = 0; next < order.length; ) {
     const longest = lengths[order[next] as number] as number

@@ -44,7 +44,10 @@ export function readArchitecture(directory: string): Architecture {
   try {
     text = readFileSync(place, 'utf8')
   } catch (cause) {
-    throw new BcodError('MODEL_FILE_MISSING', `cannot be read (${(cause as NodeJS.ErrnoException).code})`, { place, cause })
+    throw new BcodError('MODEL_FILE_MISSING', `cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
+      place,
+      cause,
+    })
   }
   let config: unknown
   try {
@@ -57,7 +60,8 @@ export function readArchitecture(directory: string): Architecture {
 
 /** @param place  named in errors */
 export function parseArchitecture(config: unknown, place: string): Architecture {
-  if (typeof config !== 'object' || config === null) throw new BcodError('MODEL_CONFIG_INVALID', 'is not an object', { place })
+  if (typeof config !== 'object' || config === null)
+    throw new BcodError('MODEL_CONFIG_INVALID', 'is not an object', { place })
   const c = config as Readonly<Record<string, unknown>>
   const unsupported = (what: string): never => {
     throw new BcodError('MODEL_UNSUPPORTED', what, { place })

@@ -31,7 +31,10 @@ export interface DecoderShape {
 export const DECODE = 'decode'
 
 /** The cache: keys and values of every layer, [B, G, S, E]. */
-export function cacheVariables(model: LanguageModel, { rows, length }: DecoderShape): readonly { keys: Variable; values: Variable }[] {
+export function cacheVariables(
+  model: LanguageModel,
+  { rows, length }: DecoderShape,
+): readonly { keys: Variable; values: Variable }[] {
   const { layers, kvHeads, headDim } = model.architecture
   const shape = [rows, kvHeads, length, headDim]
   return Array.from({ length: layers }, (_, i) => ({
@@ -44,7 +47,11 @@ export function cacheVariables(model: LanguageModel, { rows, length }: DecoderSh
  * Inputs of the program: `tokens` int32[B], `position` in the cache, `starts` int32[B] = where each sequence begins,
  * `seed` int32[2], `temperature` (0 takes the likeliest). Output: `next` int32[B].
  */
-export function traceDecoder(library: FunctionLibrary, model: LanguageModel, shape: DecoderShape): { program: Program; variables: readonly Variable[] } {
+export function traceDecoder(
+  library: FunctionLibrary,
+  model: LanguageModel,
+  shape: DecoderShape,
+): { program: Program; variables: readonly Variable[] } {
   const cache = cacheVariables(model, shape)
   const { rows: B } = shape
   const { architecture: a } = model
@@ -107,9 +114,14 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { row
   }
   const body = (args: Tensors) => {
     const weights = Object.fromEntries(Object.keys(weightSpecs).map((path) => [path, args[argument(path)] as Tensor]))
-    const matrices = Object.fromEntries(Object.keys(model.layerMatrixSpecs).map((k) => [k, args[argument(k)] as Tensor]))
+    const matrices = Object.fromEntries(
+      Object.keys(model.layerMatrixSpecs).map((k) => [k, args[argument(k)] as Tensor]),
+    )
     const adapter: LayerAdapter = { matrices, scale }
-    const { x, position, starts, keys, values } = args as Record<'x' | 'position' | 'starts' | 'keys' | 'values', Tensor>
+    const { x, position, starts, keys, values } = args as Record<
+      'x' | 'position' | 'starts' | 'keys' | 'values',
+      Tensor
+    >
 
     const offset_B1 = tf.reshape(tf.cast(tf.sub(position, starts), 'float32'), [B, 1])
     const frequencies = tf.tensor(Float32Array.from(model.frequencies), [1, E / 2])
@@ -130,7 +142,9 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { row
     const values1 = put(v_BG1E, values)
 
     const hidden_BS = tf.cast(
-      tf.logicalNot(tf.logicalAnd(tf.lessEqual(slots_1S, position), tf.greaterEqual(slots_1S, tf.reshape(starts, [B, 1])))),
+      tf.logicalNot(
+        tf.logicalAnd(tf.lessEqual(slots_1S, position), tf.greaterEqual(slots_1S, tf.reshape(starts, [B, 1]))),
+      ),
       'float32',
     )
     const q_BGME = tf.reshape(tf.mul(q_BH1E, E ** -0.5), [B, G, H / G, E])

@@ -45,7 +45,13 @@ export function generate(
       tokens[row] = prompt[index] ?? answer[index - prompt.length] ?? 0
     }
     const seed = Int32Array.of(word(), word())
-    const { next } = session.run(DECODE, { tokens, position, starts, seed, temperature: Float32Array.of(options.temperature) })
+    const { next } = session.run(DECODE, {
+      tokens,
+      position,
+      starts,
+      seed,
+      temperature: Float32Array.of(options.temperature),
+    })
     if (position < longest - 1) continue
     for (const row of open) {
       const token = next?.[row] as number

@@ -60,7 +60,9 @@ export class LanguageModel {
     const { slots } = this.lora
     const shapeOf = (name: string) => slots.find((slot) => slot.name === name)?.shape ?? []
     const specs = this.targets.flatMap((target) =>
-      (['A', 'B'] as const).map((m) => [`${target}.${m}`, { shape: shapeOf(loraName(0, target, m)), dtype: 'float32' as const }] as const),
+      (['A', 'B'] as const).map(
+        (m) => [`${target}.${m}`, { shape: shapeOf(loraName(0, target, m)), dtype: 'float32' as const }] as const,
+      ),
     )
     return Object.fromEntries(specs)
   }
@@ -101,10 +103,15 @@ export class BlockForward {
     const weights = layerWeights(a, dtype)
     const frozen = Object.fromEntries(Object.entries(weights).map(([path, spec]) => [argumentName(path), spec]))
     const x = { shape: [positions, a.hiddenSize], dtype: 'float32' } as const
-    const matrices = Object.fromEntries(Object.entries(model.layerMatrixSpecs).map(([k, spec]) => [argumentName(k), spec]))
-    const byPath = (tensors: Tensors) => Object.fromEntries(Object.keys(weights).map((p) => [p, tensors[argumentName(p)] as Tensor]))
+    const matrices = Object.fromEntries(
+      Object.entries(model.layerMatrixSpecs).map(([k, spec]) => [argumentName(k), spec]),
+    )
+    const byPath = (tensors: Tensors) =>
+      Object.fromEntries(Object.keys(weights).map((p) => [p, tensors[argumentName(p)] as Tensor]))
     const byMatrix = (tensors: Tensors): LayerAdapter => ({
-      matrices: Object.fromEntries(Object.keys(model.layerMatrixSpecs).map((k) => [k, tensors[argumentName(k)] as Tensor])),
+      matrices: Object.fromEntries(
+        Object.keys(model.layerMatrixSpecs).map((k) => [k, tensors[argumentName(k)] as Tensor]),
+      ),
       scale: model.scale,
     })
     const name = shapeName(shape)
@@ -140,7 +147,9 @@ export class BlockForward {
       const frozen = Object.fromEntries(Object.entries(weights).map(([path, v]) => [argumentName(path), scope.read(v)]))
       if (matrices === null) x_ND = this.#bare({ x: x_ND, ...frozen }).y
       else {
-        const own = Object.entries(this.model.layerMatrices(index, matrices)).map(([k, t]) => [argumentName(k), t] as const)
+        const own = Object.entries(this.model.layerMatrices(index, matrices)).map(
+          ([k, t]) => [argumentName(k), t] as const,
+        )
         x_ND = this.#adapted(frozen, { x: x_ND, ...Object.fromEntries(own) }, differentiate)
       }
     })
@@ -155,17 +164,21 @@ export class BlockForward {
     const selected_MD = tf.gather(hidden_ND, tokens.sources)
     const normed_MD = rmsNorm(selected_MD, scope.read(variables.norm), architecture.rmsNormEps)
     const raw_M = this.#head(normed_MD, scope.read(variables.head), tokens.targets, tokens.count, differentiate)
-    return { perToken_M: raw_M, sums_B: tf.slice(segmentSum(raw_M, tokens.segments, this.shape.rows + 1), [0], [this.shape.rows]) }
+    return {
+      perToken_M: raw_M,
+      sums_B: tf.slice(segmentSum(raw_M, tokens.segments, this.shape.rows + 1), [0], [this.shape.rows]),
+    }
   }
 
   /** Mean of the normalised outputs over the prompt's positions, f32[B, D]; zero for a row without a prompt. */
   promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, promptLengths_B: Tensor): Tensor {
     const { rows: B, length: T } = this.shape
     const { variables, architecture } = this.model
-    const normed_BTD = tf.reshape(
-      rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps),
-      [B, T, architecture.hiddenSize],
-    )
+    const normed_BTD = tf.reshape(rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps), [
+      B,
+      T,
+      architecture.hiddenSize,
+    ])
     const lengths_B1 = tf.reshape(tf.cast(promptLengths_B, 'float32'), [B, 1])
     const positions_1T = tf.reshape(tf.cast(indices(T), 'float32'), [1, T])
     const share_BT = tf.div(tf.cast(tf.less(positions_1T, lengths_B1), 'float32'), tf.maximum(lengths_B1, 1))

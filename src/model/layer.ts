@@ -68,7 +68,10 @@ export function decoderLayer(
 ): (x_ND: Tensor, weights: Tensors, adapter: LayerAdapter | null) => Tensor {
   const { rows: B, length: T } = size
   const { heads: H, kvHeads: G, headDim: E, rmsNormEps: eps } = a
-  const angles = Float64Array.from({ length: T * (E / 2) }, (_, i) => Math.floor(i / (E / 2)) * (frequencies[i % (E / 2)] as number))
+  const angles = Float64Array.from(
+    { length: T * (E / 2) },
+    (_, i) => Math.floor(i / (E / 2)) * (frequencies[i % (E / 2)] as number),
+  )
 
   const attention = (x_ND: Tensor, weights: Tensors, adapter: LayerAdapter | null): Tensor => {
     const cos_TE = tf.tensor(Float32Array.from(angles, Math.cos), [T, E / 2])

@@ -50,7 +50,12 @@ export function initialLora(parameters: ParameterVector, seed: number): Float32A
  * The vector of an adapter from elsewhere.
  * @throws ADAPTER_MISMATCH where it was not made for this model and these options
  */
-export function loraFromAdapter(parameters: ParameterVector, options: LoraOptions, adapter: Adapter, place: string): Float32Array {
+export function loraFromAdapter(
+  parameters: ParameterVector,
+  options: LoraOptions,
+  adapter: Adapter,
+  place: string,
+): Float32Array {
   const refuse = (message: string): never => {
     throw new BcodError('ADAPTER_MISMATCH', message, { place })
   }
@@ -67,7 +72,12 @@ export function loraFromAdapter(parameters: ParameterVector, options: LoraOption
 }
 
 /** The adapter that a vector holds. */
-export function toAdapter(parameters: ParameterVector, options: LoraOptions, values: Float32Array, baseModel: string | null): Adapter {
+export function toAdapter(
+  parameters: ParameterVector,
+  options: LoraOptions,
+  values: Float32Array,
+  baseModel: string | null,
+): Adapter {
   const views = parameters.views(values)
   return {
     r: options.r,
@@ -75,6 +85,8 @@ export function toAdapter(parameters: ParameterVector, options: LoraOptions, val
     rslora: options.rslora,
     targets: [...options.targets].sort(),
     baseModel,
-    tensors: new Map(parameters.slots.map(({ name, shape }) => [name, { shape, data: views.get(name) as Float32Array }])),
+    tensors: new Map(
+      parameters.slots.map(({ name, shape }) => [name, { shape, data: views.get(name) as Float32Array }]),
+    ),
   }
 }

@@ -38,12 +38,14 @@ export function layerWeights(a: Architecture, dtype: ModelDtype): Record<string,
   for (const layer of LINEAR_LAYERS) {
     const shape = linearShape(a, layer)
     weights[`${linearPath(layer)}.weight`] = { shape, dtype: matrix }
-    if ((a.biases as readonly string[]).includes(layer)) weights[`${linearPath(layer)}.bias`] = { shape: [shape[0]], dtype: 'float32' }
+    if ((a.biases as readonly string[]).includes(layer))
+      weights[`${linearPath(layer)}.bias`] = { shape: [shape[0]], dtype: 'float32' }
   }
   for (const norm of ['input_layernorm', 'post_attention_layernorm'])
     weights[`${norm}.weight`] = { shape: [a.hiddenSize], dtype: 'float32' }
   if (a.qkNorm)
-    for (const norm of ['q_norm', 'k_norm']) weights[`self_attn.${norm}.weight`] = { shape: [a.headDim], dtype: 'float32' }
+    for (const norm of ['q_norm', 'k_norm'])
+      weights[`self_attn.${norm}.weight`] = { shape: [a.headDim], dtype: 'float32' }
   return weights
 }
 

@@ -1,28 +1,50 @@
 import { join } from 'node:path'
 import type { Session, Variable } from '../engine/index.js'
 import { BcodError } from '../errors.js'
+import type { TensorReader } from './safetensors.js'
 import { openModelTensors } from './safetensors-directory.js'
 
+/** Bytes of weights that one call carries to the device: few calls, and no second copy of a whole large model. */
+const BYTES_AT_ONCE = 512 * 2 ** 20
+
 /**
- * Copies the weights of a model directory into the session's variables, one tensor at a time.
+ * Copies the weights of a model directory into the session's variables.
  * @throws MODEL_TENSOR_MISSING, MODEL_TENSOR_SHAPE, SAFETENSORS_INVALID
  */
 export function loadWeights(directory: string, variables: readonly Variable[], session: Session): void {
   const reader = openModelTensors(directory)
   try {
-    for (const variable of variables) {
-      const { shape, dtype } = reader.info(variable.name)
-      if (shape.length !== variable.shape.length || shape.some((size, i) => size !== variable.shape[i]))
-        throw new BcodError('MODEL_TENSOR_SHAPE', `${variable.name} is [${shape}], config.json asks for [${variable.shape}]`, {
-          place: join(directory, 'config.json'),
-        })
-      if (variable.dtype === 'bfloat16')
-        session.write(variable.name, dtype === 'BF16' ? reader.bytes(variable.name) : toBfloat16(reader.floats(variable.name)))
-      else session.write(variable.name, reader.floats(variable.name))
+    let group: Record<string, Uint8Array | Float32Array> = {}
+    let bytes = 0
+    const flush = () => {
+      if (bytes > 0) session.write(group)
+      group = {}
+      bytes = 0
     }
+    for (const variable of variables) {
+      const value = readWeight(reader, variable, directory)
+      if (bytes + value.byteLength > BYTES_AT_ONCE) flush()
+      group[variable.name] = value
+      bytes += value.byteLength
+    }
+    flush()
   } finally {
     reader.close()
   }
+}
+
+function readWeight(reader: TensorReader, variable: Variable, directory: string): Uint8Array | Float32Array {
+  const { shape, dtype } = reader.info(variable.name)
+  if (shape.join() !== variable.shape.join())
+    throw new BcodError(
+      'MODEL_TENSOR_SHAPE',
+      `${variable.name} is [${shape}], config.json asks for [${variable.shape}]`,
+      {
+        place: join(directory, 'config.json'),
+      },
+    )
+  if (variable.dtype !== 'bfloat16') return reader.floats(variable.name)
+  return dtype === 'BF16' ? reader.bytes(variable.name) : toBfloat16(reader.floats(variable.name))
 }
 
 /** Rounds f32 to bfloat16, to nearest, ties to even; two little-endian bytes each. */

@@ -41,7 +41,11 @@ function xorSession(executor: 'graph' | 'xla'): Session {
   const learn = traceProgram(
     library,
     'learn',
-    { x: { shape: [4, 2], dtype: 'float32' }, y: { shape: [4, 1], dtype: 'float32' }, first: { shape: [], dtype: 'int32' } },
+    {
+      x: { shape: [4, 2], dtype: 'float32' },
+      y: { shape: [4, 1], dtype: 'float32' },
+      first: { shape: [], dtype: 'int32' },
+    },
     (scope) => {
       const parts = parameters.split(scope.read(parameters.values))
       const names = Object.keys(parts)
@@ -59,33 +63,37 @@ function xorSession(executor: 'graph' | 'xla'): Session {
   )
   const apply = traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, parameters, OPTIMIZER))
   const session = new Session(library, parameters.variables, [learn, apply], executor)
-  for (const variable of parameters.variables) {
-    const size = variable.shape.reduce((a, b) => a * b, 1)
-    session.write(variable.name, variable.dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
-  }
-  session.write(parameters.values.name, Float32Array.from({ length: parameters.size }, (_, i) => Math.sin(i * 12.9898) * 0.8))
+  const zeros = parameters.variables.map(({ name, shape, dtype }) => {
+    const size = shape.reduce((a, b) => a * b, 1)
+    return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
+  })
+  const start = Float32Array.from({ length: parameters.size }, (_, i) => Math.sin(i * 12.9898) * 0.8)
+  session.write({ ...Object.fromEntries(zeros), [parameters.values.name]: start })
   return session
 }
 
 const XOR = { x: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1), y: Float32Array.of(0, 1, 1, 0), first: 1 }
 
-test.each(['graph', 'xla'] as const)('anything can be trained: a network learns XOR with the %s executor', (executor) => {
-  const session = xorSession(executor)
-  let loss = Number.POSITIVE_INFINITY
-  for (let step = 0; step < 300; step++) {
-    loss = session.run('learn', XOR).loss![0]!
-    expect(session.run('apply').applied![0]).toBe(1)
-  }
-  expect(loss).toBeLessThan(0.02)
-  expect(session.read('net.step')[0]).toBe(300)
-  session.dispose()
-})
+test.each(['graph', 'xla'] as const)(
+  'anything can be trained: a network learns XOR with the %s executor',
+  (executor) => {
+    const session = xorSession(executor)
+    let loss = Number.POSITIVE_INFINITY
+    for (let step = 0; step < 300; step++) {
+      loss = session.run('learn', XOR).loss![0]!
+      expect(session.run('apply').applied![0]).toBe(1)
+    }
+    expect(loss).toBeLessThan(0.02)
+    expect(session.read('net.step')[0]![0]).toBe(300)
+    session.dispose()
+  },
+)
 
 test('both executors compute the same gradients', () => {
   const gradients = (['graph', 'xla'] as const).map((executor) => {
     const session = xorSession(executor)
     session.run('learn', XOR)
-    const gradient = session.read('net.gradient')
+    const gradient = session.read('net.gradient')[0]!
     session.dispose()
     return gradient
   })
@@ -95,14 +103,14 @@ test('both executors compute the same gradients', () => {
 test('the gradient of a split function equals finite differences', () => {
   const session = xorSession('graph')
   session.run('learn', XOR)
-  const gradient = session.read('net.gradient')
-  const theta = session.read('net.values') as Float32Array
+  const gradient = session.read('net.gradient')[0]!
+  const theta = session.read('net.values')[0] as Float32Array
   const h = 1e-2
   for (let i = 0; i < theta.length; i += 3) {
     const at = (delta: number) => {
       const moved = theta.slice()
       moved[i]! += delta
-      session.write('net.values', moved)
+      session.write({ 'net.values': moved })
       return session.run('learn', XOR).loss![0]!
     }
     expect((at(h) - at(-h)) / (2 * h)).toBeCloseTo(gradient[i]!, 3)
@@ -114,11 +122,11 @@ test('a gradient that is not finite changes no state', () => {
   const session = xorSession('graph')
   session.run('learn', XOR)
   session.run('apply')
-  const before = session.read('net.values').slice()
+  const before = session.read('net.values')[0]!.slice()
   session.run('learn', { ...XOR, x: Float32Array.of(Number.NaN, 0, 0, 1, 1, 0, 1, 1) })
   expect(session.run('apply').applied![0]).toBe(0)
-  expect(session.read('net.values')).toEqual(before)
-  expect(session.read('net.step')[0]).toBe(1)
+  expect(session.read('net.values')[0]).toEqual(before)
+  expect(session.read('net.step')[0]![0]).toBe(1)
   session.run('learn', XOR)
   expect(session.run('apply').applied![0]).toBe(1)
   session.dispose()

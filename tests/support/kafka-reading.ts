@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, { type Admin, type Message, type Producer } from 'kafkajs'
+import kafkajs, { type Admin, type Consumer, type Message, type Producer } from 'kafkajs'
 import type { Subscription } from 'rxjs'
 import type { LogRecord } from '../../src/events/types.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../../src/streams/source.js'
@@ -111,6 +111,19 @@ export class OtherClient {
     await transaction.send({ topic, messages: values.map((value) => ({ value })) })
     await transaction[end]()
     await producer.disconnect()
+  }
+
+  /** A plain consumer that reads on; its partitions follow the rebalances. */
+  async member(groupId: string, topic: string): Promise<{ consumer: Consumer; partitions: number[] }> {
+    const consumer = this.kafka.consumer({ groupId, maxWaitTimeInMs: 50, heartbeatInterval: 200 })
+    const member = { consumer, partitions: [] as number[] }
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      member.partitions = payload.memberAssignment[topic] ?? []
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic] })
+    await consumer.run({ autoCommit: false, eachBatch: async () => {} })
+    return member
   }
 
   async committed(groupId: string, topic: string): Promise<Record<number, string>> {

@@ -1,0 +1,353 @@
+import { type Adapter, adapterSha256 } from '../adapters/adapter.js'
+import { readAdapter } from '../adapters/peft.js'
+import type { StateTensor } from '../checkpoint/snapshot.js'
+import type { Executor } from '../engine/index.js'
+import { BcodError } from '../errors.js'
+import type { TrainingEvent } from '../events/types.js'
+import { ClassRate } from '../loss/class-rate.js'
+import { coefficients, type Reduction } from '../loss/coefficients.js'
+import { ClassBalancedShift, PooledMeanShift, type RewardShift } from '../loss/reward-shift.js'
+import { readArchitecture } from '../model/architecture.js'
+import { generate, type SamplingOptions } from '../model/generate.js'
+import { initialLora, type LoraOptions, loraFromAdapter, loraParameters, toAdapter } from '../model/lora.js'
+import type { DensityRatios } from '../ratio/density-ratio.js'
+import { PromptClassifier } from '../ratio/prompt-classifier.js'
+import type { TokenPair } from './block.js'
+import type { LearnerConfig } from './config.js'
+import { ModelSession } from './model-session.js'
+import { blockShapes, type MicroBatch, planMicroBatches } from './shapes.js'
+import { readLearnerState, writeLearnerState } from './state.js'
+import { type AppliedStep, measureStep, type TrainedEvent } from './step.js'
+
+export interface LearnerOptions {
+  /** The executor that a checkpoint was made with; null: as the config says. */
+  readonly executor?: Executor | null
+  /** How many prompts are answered at once, and the longest answer; null where nothing is sampled. */
+  readonly decoder?: { readonly rows: number; readonly length: number } | null
+  /** Needed for `score`; `bco.mode = trl` scores in any case. */
+  readonly scoring?: boolean
+  /** False for a learner that only scores and answers. */
+  readonly training?: boolean
+  readonly onCompiled?: (program: string, ms: number) => void
+}
+
+/** What became of the events handed to one step. */
+export interface StepOutcome {
+  /** null where no event was left to train. */
+  readonly applied: AppliedStep | null
+  /** Positions of events put aside for a log-prob or gradient that is not finite. */
+  readonly quarantined: readonly TrainingEvent[]
+}
+
+/** A step computed but not applied. */
+interface Attempt {
+  readonly trained: readonly TrainedEvent[]
+  readonly plan: readonly MicroBatch[]
+  /** Events with a log-prob or reward that is not finite; where there are any, the rest of this means nothing. */
+  readonly nonFinite: Set<TrainingEvent>
+  readonly density: DensityRatios
+  readonly delta: number
+  readonly loss: number
+  readonly upShare: number
+}
+
+/**
+ * The learner: a model with its adapter, δ, class rate and prompt classifier. `step` is the whole of online BCO; it
+ * either applies a step and moves every state once, or changes nothing.
+ *
+ * All calls are synchronous and long: run it in a worker where something else must go on.
+ */
+export class Learner {
+  readonly #session: ModelSession
+  readonly #shift: RewardShift
+  readonly #classRate: ClassRate
+  readonly #classifier: PromptClassifier
+  readonly #lora: LoraOptions
+  #step = 0
+
+  constructor(
+    readonly config: LearnerConfig,
+    options: LearnerOptions = {},
+  ) {
+    const { bco, lora, model, ratio } = config
+    if (model.path === null)
+      throw new BcodError('CONFIG_MISSING', 'no model directory is given', { place: 'model.path' })
+    const architecture = readArchitecture(model.path)
+    this.#lora = lora
+    this.#shift = bco.mode === 'trl' ? new PooledMeanShift() : new ClassBalancedShift(bco.deltaHalfLife)
+    this.#classRate = new ClassRate(bco.deltaHalfLife)
+    this.#classifier = new PromptClassifier({ ...ratio, seed: config.seed })
+    const parameters = loraParameters(architecture, lora)
+    const from = (directory: string) => loraFromAdapter(parameters, lora, readAdapter(directory), directory)
+    this.#session = new ModelSession({
+      modelPath: model.path,
+      dtype: model.dtype,
+      executor: options.executor ?? resolveExecutor(model.executor),
+      lora,
+      shapes: blockShapes(
+        Math.min(config.limits.maxLength, architecture.maxPositions),
+        config.batch.tokens,
+        config.batch.size,
+      ),
+      optimizer: config.optimizer,
+      beta: bco.beta,
+      purposes: [
+        ...(options.training === false ? [] : ['train' as const]),
+        ...(options.scoring || bco.mode === 'trl' ? ['score' as const] : []),
+      ],
+      decoder: options.decoder ?? null,
+      referenceLora: model.reference === 'base' ? null : from(model.reference),
+      ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
+    })
+    this.#writeAdapter(lora.init === null ? initialLora(parameters, config.seed) : from(lora.init))
+  }
+
+  /** Steps applied so far. */
+  get step(): number {
+    return this.#step
+  }
+
+  /** Longest event that the learner takes, in tokens. */
+  get maxLength(): number {
+    return this.#session.options.shapes.at(-1)!.length
+  }
+
+  get vocabSize(): number {
+    return this.#session.model.architecture.vocabSize
+  }
+
+  /** Whatever changes bits, resolved once: a checkpoint keeps it and a replay uses it again. */
+  get resolved(): {
+    readonly executor: Executor
+    readonly dtype: string
+    readonly threads: number
+    readonly layers: string
+  } {
+    const { executor, dtype } = this.#session.options
+    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'function-per-layer' }
+  }
+
+  /**
+   * One step of online BCO over `events`.
+   *
+   * @throws STEP_NONFINITE where the gradient is not finite and no event is the culprit
+   */
+  trainStep(events: readonly TrainingEvent[]): StepOutcome {
+    const quarantined: TrainingEvent[] = []
+    let remaining = events
+    while (remaining.length > 0) {
+      const attempt = this.#attempt(remaining)
+      let culprits = attempt.nonFinite
+      if (culprits.size === 0) {
+        const { applied, gradNorm, lr } = this.#session.apply()
+        if (applied) return { applied: this.#commit(attempt, gradNorm, lr), quarantined }
+        culprits = this.#bisect(remaining)
+        if (culprits.size === 0)
+          throw new BcodError('STEP_NONFINITE', 'the gradient is not finite, and no event alone makes it so', {
+            place: `step ${this.#step + 1}`,
+          })
+      }
+      quarantined.push(...remaining.filter((event) => culprits.has(event)))
+      remaining = remaining.filter((event) => !culprits.has(event))
+    }
+    return { applied: null, quarantined }
+  }
+
+  /** Log-probabilities under policy and reference; no state moves. */
+  score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
+    const policy = new Array<number>(pairs.length)
+    const reference = new Array<number>(pairs.length)
+    for (const { shape, events } of this.#plan(pairs)) {
+      const block = events.map((index) => pairs[index] as TokenPair)
+      const scores = this.#session.score(block, shape).logps
+      const references = this.#session.prepare(block, shape).logps
+      events.forEach((index, row) => {
+        policy[index] = scores[row] as number
+        reference[index] = references[row] as number
+      })
+    }
+    return { policy, reference }
+  }
+
+  /** Samples answers with the current adapter, as many prompts at once as the decoder has rows. */
+  generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] {
+    const { decoder } = this.#session.options
+    if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
+    return generate(this.#session.session, decoder, prompts, options)
+  }
+
+  adapter(): Adapter {
+    return toAdapter(this.#session.model.lora, this.#lora, this.#adapterValues(), this.config.model.path)
+  }
+
+  adapterSha256(): string {
+    return adapterSha256(this.adapter().tensors)
+  }
+
+  /** Everything but the adapter itself that the next step depends on. */
+  state(): ReadonlyMap<string, StateTensor> {
+    const { lora } = this.#session.model
+    const [firstMoment, secondMoment] = this.#session.session.read(lora.firstMoment.name, lora.secondMoment.name)
+    return writeLearnerState({
+      step: this.#step,
+      firstMoment: firstMoment as Float32Array,
+      secondMoment: secondMoment as Float32Array,
+      shift: this.#shift.snapshot(),
+      classRate: this.#classRate.snapshot(),
+      classifier: this.#classifier.snapshot(),
+    })
+  }
+
+  /** Takes up the adapter and state of a checkpoint. */
+  restore(adapter: Adapter, tensors: ReadonlyMap<string, StateTensor>): void {
+    const { lora } = this.#session.model
+    const state = readLearnerState(tensors, lora.size)
+    this.#session.session.write({
+      [lora.values.name]: loraFromAdapter(lora, this.#lora, adapter, 'checkpoint'),
+      [lora.firstMoment.name]: state.firstMoment,
+      [lora.secondMoment.name]: state.secondMoment,
+      [lora.step.name]: Int32Array.of(state.step),
+    })
+    this.#step = state.step
+    this.#shift.restore(state.shift)
+    this.#classRate.restore(state.classRate)
+    this.#classifier.restore(state.classifier)
+  }
+
+  dispose(): void {
+    this.#session.session.dispose()
+  }
+
+  /** Forward and backward over all micro-batches; the accumulated gradient is the step's, nothing else has changed. */
+  #attempt(events: readonly TrainingEvent[]): Attempt {
+    const plan = this.#plan(events)
+    const trained = events.map(
+      (event): TrainedEvent => ({ event, reference: 0, policy: 0, reward: 0, ratio: 1, embedding: null }),
+    )
+    const at = (index: number) => trained[index] as TrainedEvent
+    for (const { shape, events: rows } of plan) {
+      const prepared = this.#session.prepare(
+        rows.map((index) => at(index).event),
+        shape,
+      )
+      rows.forEach((index, row) => {
+        at(index).reference = prepared.logps[row] as number
+        at(index).embedding = prepared.embeddings[row] as Float64Array
+      })
+    }
+    const nonFinite = new Set<TrainingEvent>()
+    const check = (value: (event: TrainedEvent) => number) => {
+      for (const entry of trained) if (!Number.isFinite(value(entry))) nonFinite.add(entry.event)
+      return nonFinite.size === 0
+    }
+    const nothing = { weights: new Float64Array(0), clampedLow: 0, clampedHigh: 0, effectiveSampleRatio: 1 }
+    const failed = () => ({ trained, plan, nonFinite, density: nothing, delta: 0, loss: 0, upShare: 0 })
+    if (!check((entry) => entry.reference)) return failed()
+
+    const labels = events.map((event) => event.label)
+    const weights = events.map((event) => event.weight)
+    const density = this.#classifier.weights(
+      trained.map((entry) => entry.embedding as Float64Array),
+      labels,
+    )
+    const ratios = density.weights
+    ratios.forEach((ratio, index) => {
+      at(index).ratio = ratio
+    })
+    if (this.#shift.needsRewards) {
+      for (const { shape, events: rows } of plan) {
+        const { logps } = this.#session.score(
+          rows.map((index) => at(index).event),
+          shape,
+        )
+        rows.forEach((index, row) => {
+          at(index).reward = this.config.bco.beta * ((logps[row] as number) - at(index).reference)
+        })
+      }
+      if (!check((entry) => entry.reward)) return failed()
+    }
+    const delta = this.#shift.delta({ rewards: trained.map((entry) => entry.reward), labels, weights })
+    const shares = coefficients({ labels, weights, ratios }, this.#reduction())
+
+    let loss = 0
+    plan.forEach(({ shape, events: rows }, number) => {
+      const per = {
+        referenceLogps: rows.map((index) => at(index).reference),
+        labels: rows.map((index) => at(index).event.label),
+        coefficients: rows.map((index) => shares[index] as number),
+      }
+      const result = this.#session.accumulate(
+        rows.map((index) => at(index).event),
+        shape,
+        per,
+        delta,
+        number === 0,
+      )
+      loss += result.loss
+      rows.forEach((index, row) => {
+        at(index).policy = result.logps[row] as number
+        at(index).reward = result.rewards[row] as number
+      })
+    })
+    check((entry) => entry.reward)
+    return { trained, plan, nonFinite, density, delta, loss, upShare: this.#classRate.share(true) }
+  }
+
+  /** Moves δ, class rate and classifier once, after the step has been applied. */
+  #commit(attempt: Attempt, gradNorm: number, lr: number): AppliedStep {
+    this.#step += 1
+    const { trained, plan, density, delta, loss, upShare } = attempt
+    const events = trained.map(({ event }) => event)
+    const rewards = trained.map(({ reward }) => reward)
+    const labels = events.map(({ label }) => label)
+    const weights = events.map(({ weight }) => weight)
+    const { logLoss } = this.#classifier.health()
+    this.#shift.update({ rewards, labels, weights })
+    this.#classRate.update(labels)
+    this.#classifier.update(
+      trained.map(({ embedding }) => embedding as Float64Array),
+      labels,
+      weights,
+    )
+    return {
+      ...measureStep({ step: this.#step, trained, delta, loss, gradNorm, lr, density, classifierLogLoss: logLoss }),
+      trained: events,
+      ratios: trained.map(({ ratio }) => ratio),
+      microBatches: plan.map((batch) => batch.events),
+      upShare,
+      adapterSha256: this.adapterSha256(),
+    }
+  }
+
+  /** The events that alone have a gradient that is not finite. */
+  #bisect(events: readonly TrainingEvent[]): Set<TrainingEvent> {
+    this.#attempt(events)
+    const { lora } = this.#session.model
+    if ((this.#session.session.read(lora.gradient.name)[0] as Float32Array).every(Number.isFinite)) return new Set()
+    if (events.length === 1) return new Set(events)
+    const middle = events.length >> 1
+    return new Set([...this.#bisect(events.slice(0, middle)), ...this.#bisect(events.slice(middle))])
+  }
+
+  #plan(pairs: readonly TokenPair[]): readonly MicroBatch[] {
+    const lengths = pairs.map(({ promptTokens, completionTokens }) => promptTokens.length + completionTokens.length)
+    return planMicroBatches(lengths, this.#session.options.shapes)
+  }
+
+  #reduction(): Reduction {
+    const { mode, reduction } = this.config.bco
+    if (mode === 'trl') return { mode }
+    return reduction === 'classMean' ? { mode, reduction } : { mode, reduction, classRate: this.#classRate }
+  }
+
+  #adapterValues(): Float32Array {
+    return this.#session.session.read(this.#session.model.lora.values.name)[0] as Float32Array
+  }
+
+  #writeAdapter(values: Float32Array): void {
+    this.#session.session.write({ [this.#session.model.lora.values.name]: values })
+  }
+}
+
+/** `auto`: the graph executor. XLA gains a few percent in f32 on a CPU and costs seconds per shape (docs/adr/002). */
+const resolveExecutor = (wanted: 'auto' | Executor): Executor => (wanted === 'auto' ? 'graph' : wanted)

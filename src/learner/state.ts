@@ -1,0 +1,62 @@
+import type { StateTensor } from '../checkpoint/snapshot.js'
+import { BcodError } from '../errors.js'
+
+/** The learner's state apart from the adapter, as plain values. */
+export interface LearnerState {
+  readonly step: number
+  readonly firstMoment: Float32Array
+  readonly secondMoment: Float32Array
+  /** Snapshots of δ and the class rate: flat objects of numbers. */
+  readonly shift: unknown
+  readonly classRate: unknown
+  readonly classifier: Readonly<Record<string, Float64Array>>
+}
+
+/** As named tensors, which is how a checkpoint keeps it: numbers in f64, so that nothing is rounded. */
+export function writeLearnerState(state: LearnerState): ReadonlyMap<string, StateTensor> {
+  const tensors = new Map<string, StateTensor>()
+  const f32 = (name: string, data: Float32Array) => tensors.set(name, { dtype: 'f32', shape: [data.length], data })
+  const f64 = (name: string, data: Float64Array) => tensors.set(name, { dtype: 'f64', shape: [data.length], data })
+  tensors.set('optimizer.step', { dtype: 'i32', shape: [1], data: Int32Array.of(state.step) })
+  f32('optimizer.first_moment', state.firstMoment)
+  f32('optimizer.second_moment', state.secondMoment)
+  for (const [group, values] of [
+    ['delta', state.shift],
+    ['class_rate', state.classRate],
+  ] as const)
+    for (const [key, value] of Object.entries(values as Record<string, number>))
+      f64(`${group}.${key}`, Float64Array.of(value))
+  for (const [key, data] of Object.entries(state.classifier)) f64(`classifier.${key}`, data)
+  return tensors
+}
+
+/** @throws CHECKPOINT_DAMAGED where a tensor is missing or of another size */
+export function readLearnerState(
+  tensors: ReadonlyMap<string, StateTensor>,
+  parameters: number,
+): LearnerState & {
+  readonly shift: Record<string, number>
+  readonly classRate: { readonly up: number; readonly down: number }
+} {
+  const vector = (name: string): Float32Array => {
+    const tensor = tensors.get(name)
+    if (tensor?.dtype === 'f32' && tensor.data.length === parameters) return tensor.data
+    throw new BcodError('CHECKPOINT_DAMAGED', `${name} does not fit an adapter of ${parameters} parameters`, {
+      place: 'trainer_state.safetensors',
+    })
+  }
+  const group = (prefix: string) => {
+    const own = [...tensors].filter(([name]) => name.startsWith(`${prefix}.`))
+    return Object.fromEntries(own.map(([name, { data }]) => [name.slice(prefix.length + 1), data] as const))
+  }
+  const numbers = (prefix: string) =>
+    Object.fromEntries(Object.entries(group(prefix)).map(([key, data]) => [key, Number(data[0])]))
+  return {
+    step: Number(tensors.get('optimizer.step')?.data[0] ?? 0),
+    firstMoment: vector('optimizer.first_moment'),
+    secondMoment: vector('optimizer.second_moment'),
+    shift: numbers('delta'),
+    classRate: numbers('class_rate') as { up: number; down: number },
+    classifier: group('classifier') as Record<string, Float64Array>,
+  }
+}
