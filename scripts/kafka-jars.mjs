@@ -27,7 +27,7 @@ export async function ensureKafkaJars(cacheRoot = defaultCacheRoot()) {
   if (existsSync(libs)) return libs
   if (!runs('mvn', ['-version']))
     throw new Error(
-      'KAFKA_JARS_MISSING: Maven (mvn) is needed once to fetch the Kafka broker. Install it (apt-get install maven) and run make setup.',
+      'BROKER_JARS_MISSING: Maven (mvn) is needed once to fetch the Kafka broker. Install it (apt-get install maven) and run make setup.',
     )
   const home = join(cacheRoot, 'kafka', KAFKA_VERSION)
   mkdirSync(home, { recursive: true })
@@ -65,7 +65,9 @@ function maven(pomFile, outputDirectory) {
     child.once('exit', (code) => {
       if (code === 0) return resolve()
       const tail = output.split('\n').slice(-12).join('\n')
-      reject(new Error(`KAFKA_JARS_MISSING: Maven could not fetch Kafka ${KAFKA_VERSION}; check the network.\n${tail}`))
+      reject(
+        new Error(`BROKER_JARS_MISSING: Maven could not fetch Kafka ${KAFKA_VERSION}; check the network.\n${tail}`),
+      )
     })
   })
 }

@@ -7,6 +7,39 @@ export const ERRORS = {
     cause: 'A rule that the code relies on did not hold.',
     remedy: 'Report it with the log lines around it; the last checkpoint is intact.',
   },
+  TRAIN_NONFINITE: {
+    cause: "An event's log-probability or gradient is not finite. It was put aside; the rest of its step trained.",
+    remedy: 'Look at the dead letter: extreme or corrupt tokens. If many events are hit, look for NaN in the base weights.',
+  },
+  CHECKPOINT_MISSING: {
+    cause: 'The consumer group has committed offsets, but there is no checkpoint to go on from.',
+    remedy:
+      'Point checkpoint.dir at the checkpoints. To start anew, set stream.start (--start): earliest trains everything again, group goes on at the offsets, latest skips what is there.',
+  },
+  CHECKPOINT_MODEL_MISMATCH: {
+    cause: 'The checkpoint was made for another base model or tokenizer.',
+    remedy: 'Set model.path to the model of the checkpoint, or start a new line with an empty checkpoint.dir and another stream.groupId.',
+  },
+  CLUSTER_CHANGED: {
+    cause: 'The checkpoint was made on another Kafka cluster or topic.',
+    remedy: 'Set stream.brokers and stream.topic to those of the checkpoint, or start a new line with an empty checkpoint.dir.',
+  },
+  TOPIC_RECREATED: {
+    cause: 'The topic was deleted and created anew: its offsets mean other records than the checkpoint has seen.',
+    remedy: 'Start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
+  },
+  POSITION_BEYOND_END: {
+    cause: 'The checkpoint has read further than the log goes: records were lost or the topic was created anew.',
+    remedy: 'Restore the topic, or start a new line with an empty checkpoint.dir; lora.init can take up the last adapter.',
+  },
+  POSITION_EXPIRED: {
+    cause: "Records that the checkpoint has not read are gone: the topic's retention deleted them.",
+    remedy: 'Accept the loss with --accept-gap (stream.acceptGap), and raise retention.ms of the topic.',
+  },
+  LEARNER_GONE: {
+    cause: 'The thread that trains ended.',
+    remedy: 'Restart the daemon: it goes on from the last checkpoint. If it recurs, look for memory limits and run `bcod doctor`.',
+  },
   MODEL_CONFIG_INVALID: {
     cause: "The model's config.json is not what Hugging Face writes.",
     remedy: 'Download the model directory again, or correct the named key.',
@@ -176,8 +209,10 @@ export const ERRORS = {
       'Check stream.brokers, that a broker runs there, the network between, and whether the port expects TLS (stream.tls) or a login (stream.sasl).',
   },
   KAFKA_TLS_FAILED: {
-    cause: 'The encrypted connection to the broker could not be set up: its certificate is not trusted or does not fit.',
-    remedy: 'Set stream.tls.ca to the certificate authority of the brokers, or stream.tls.enabled=false for a plain port.',
+    cause:
+      'The encrypted connection to the broker could not be set up: its certificate is not trusted or does not fit.',
+    remedy:
+      'Set stream.tls.ca to the certificate authority of the brokers, or stream.tls.enabled=false for a plain port.',
   },
   KAFKA_LOGIN_FAILED: {
     cause: 'The broker refused the user name, the password or the SASL mechanism.',
@@ -198,7 +233,8 @@ export const ERRORS = {
   },
   KAFKA_OFFSET_OUT_OF_RANGE: {
     cause: 'The log no longer holds the offset to read next: retention or a recreated topic took it.',
-    remedy: 'Records are lost. Start with --accept-gap to go on behind the gap, and lengthen retention.ms of the topic.',
+    remedy:
+      'Records are lost. Start with --accept-gap to go on behind the gap, and lengthen retention.ms of the topic.',
   },
   KAFKA_OFFSET_TOO_LARGE: {
     cause: 'An offset does not fit 2^53 − 1, the largest integer that bcod keeps exactly.',

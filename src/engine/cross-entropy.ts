@@ -16,11 +16,15 @@ import { backend } from './tracing-backend.js'
  *
  * Legend: M rows, K rows of a chunk, D width, V classes.
  */
-export interface LinearHead {
-  /** @returns log p[M] of `targets_M` given `hidden_MD`; rows at and after `count` give 0 */
-  (hidden_MD: Tensor, weight_VD: Tensor, targets_M: Tensor, count: Tensor, differentiate: boolean): Tensor
-}
+export type LinearHead = (
+  hidden_MD: Tensor,
+  weight_VD: Tensor,
+  targets_M: Tensor,
+  count: Tensor,
+  differentiate: boolean,
+) => Tensor
 
+/** @returns a function to log p[M] of `targets_M` given `hidden_MD`; chunks at and after `count` give 0 */
 export function defineLinearHead(
   library: FunctionLibrary,
   name: string,

@@ -35,8 +35,8 @@ export interface LearnerOptions {
 export interface StepOutcome {
   /** null where no event was left to train. */
   readonly applied: AppliedStep | null
-  /** Positions of events put aside for a log-prob or gradient that is not finite. */
-  readonly quarantined: readonly TrainingEvent[]
+  /** Events put aside for a log-prob or gradient that is not finite, as indexes into those handed over. */
+  readonly quarantined: readonly number[]
 }
 
 /** A step computed but not applied. */
@@ -133,21 +133,25 @@ export class Learner {
    * @throws STEP_NONFINITE where the gradient is not finite and no event is the culprit
    */
   trainStep(events: readonly TrainingEvent[]): StepOutcome {
-    const quarantined: TrainingEvent[] = []
+    const quarantined: number[] = []
+    const indexOf = new Map(events.map((event, index) => [event, index]))
     let remaining = events
     while (remaining.length > 0) {
       const attempt = this.#attempt(remaining)
       let culprits = attempt.nonFinite
       if (culprits.size === 0) {
         const { applied, gradNorm, lr } = this.#session.apply()
-        if (applied) return { applied: this.#commit(attempt, gradNorm, lr), quarantined }
+        if (applied) {
+          const trained = remaining.map((event) => indexOf.get(event) as number)
+          return { applied: { ...this.#commit(attempt, gradNorm, lr), trained }, quarantined }
+        }
         culprits = this.#bisect(remaining)
         if (culprits.size === 0)
           throw new BcodError('STEP_NONFINITE', 'the gradient is not finite, and no event alone makes it so', {
             place: `step ${this.#step + 1}`,
           })
       }
-      quarantined.push(...remaining.filter((event) => culprits.has(event)))
+      quarantined.push(...remaining.filter((event) => culprits.has(event)).map((event) => indexOf.get(event) as number))
       remaining = remaining.filter((event) => !culprits.has(event))
     }
     return { applied: null, quarantined }
@@ -294,7 +298,7 @@ export class Learner {
   }
 
   /** Moves δ, class rate and classifier once, after the step has been applied. */
-  #commit(attempt: Attempt, gradNorm: number, lr: number): AppliedStep {
+  #commit(attempt: Attempt, gradNorm: number, lr: number): Omit<AppliedStep, 'trained'> {
     this.#step += 1
     const { trained, plan, density, delta, loss, upShare } = attempt
     const events = trained.map(({ event }) => event)
@@ -311,7 +315,6 @@ export class Learner {
     )
     return {
       ...measureStep({ step: this.#step, trained, delta, loss, gradNorm, lr, density, classifierLogLoss: logLoss }),
-      trained: events,
       ratios: trained.map(({ ratio }) => ratio),
       microBatches: plan.map((batch) => batch.events),
       upShare,

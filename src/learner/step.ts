@@ -42,8 +42,8 @@ export interface StepMeasures {
 }
 
 export interface AppliedStep extends StepMeasures {
-  /** The events that trained, in the order given. */
-  readonly trained: readonly TrainingEvent[]
+  /** The events that trained, as indexes into those handed over. */
+  readonly trained: readonly number[]
   /** w of each of them. */
   readonly ratios: readonly number[]
   /** The split: indexes into `trained`. */

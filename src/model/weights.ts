@@ -53,8 +53,8 @@ export function toBfloat16(values: Float32Array): Uint8Array {
   const result = new Uint16Array(values.length)
   for (let i = 0; i < bits.length; i++) {
     const word = bits[i] as number
-    const isNaN = (word & 0x7fffffff) > 0x7f800000
-    result[i] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
+    const notANumber = (word & 0x7fffffff) > 0x7f800000
+    result[i] = notANumber ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
   }
   return new Uint8Array(result.buffer)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import type { KafkaLogOptions } from '../../../src/streams/kafka/options.js'
 import { KafkaFeedbackWriter } from '../../../src/streams/kafka/writer.js'
@@ -33,6 +33,7 @@ function logOf(topic: string, options: Partial<KafkaLogOptions> = {}): KafkaFeed
     brokers: [broker.bootstrap],
     topic,
     groupId: `group-of-${topic}`,
+    dlq: 'letters',
     sessionTimeout: 6000,
     connectTimeout: 5000,
     ...options,
@@ -393,5 +394,32 @@ describe('the writer', () => {
       id: 'e1',
       data: { prompt: 'p', completion: 'c', label: true },
     })
+  })
+})
+
+describe('kafkajs, repaired', () => {
+  test('does not spin while there is nothing to read', async () => {
+    const reading = new Reading(logOf(await newTopic()))
+    await until(() => reading.assignments.length === 1)
+    await sleep(200)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    await sleep(500)
+    // unrepaired: about 800
+    expect(timers.mock.calls.length).toBeLessThan(50)
+    timers.mockRestore()
+  })
+
+  test('refuses a commit of a partition that the member has lost', { timeout: 20_000 }, async () => {
+    const topic = await newTopic(2)
+    const members = await Promise.all([other.member('g-late', topic), other.member('g-late', topic)])
+    await until(() => members.every(({ partitions }) => partitions.length === 1))
+    const [first, second] = members
+    const taken = second?.partitions[0] ?? -1
+    await expect(first?.consumer.commitOffsets([{ topic, partition: taken, offset: '3' }])).rejects.toMatchObject({
+      cause: { type: 'ILLEGAL_GENERATION' },
+    })
+    await second?.consumer.commitOffsets([{ topic, partition: taken, offset: '5' }])
+    expect((await other.committed('g-late', topic))[taken]).toBe('5')
+    await Promise.all(members.map(({ consumer }) => consumer.disconnect()))
   })
 })

@@ -108,6 +108,6 @@ describe('a broker killed and started again', () => {
     await sleep(1000)
     const started = Date.now()
     await log.close()
-    expect(Date.now() - started).toBeLessThan(11_000)
+    expect(Date.now() - started).toBeLessThan(5000)
   })
 })

@@ -23,6 +23,7 @@ beforeAll(async () => {
   await admin.send('feedback', [{ value: 'one' }])
   await grant(AclResourceTypes.TOPIC, 'feedback', AclOperationTypes.READ)
   await grant(AclResourceTypes.TOPIC, 'feedback.dlq', AclOperationTypes.WRITE)
+  await grant(AclResourceTypes.TOPIC, 'missing.dlq', AclOperationTypes.WRITE)
   await grant(AclResourceTypes.GROUP, 'readers', AclOperationTypes.READ)
 }, 60_000)
 
@@ -88,7 +89,8 @@ test.each<[string, Partial<KafkaLogOptions>, string, string]>([
   ['a certificate that nobody vouches for', { tls: { enabled: true } }, 'KAFKA_TLS_FAILED', 'broker'],
   ['a topic that may not be read', { topic: 'secret', dlq: 'feedback.dlq' }, 'KAFKA_NOT_AUTHORIZED', 'secret'],
   ['a group that may not be joined', { groupId: 'others' }, 'KAFKA_NOT_AUTHORIZED', 'others'],
-  ['a dead-letter topic that may not be created', { dlq: 'new.dlq' }, 'KAFKA_DLQ_MISSING', 'new.dlq'],
+  ['a dead-letter topic that may not be seen', { dlq: 'unseen.dlq' }, 'KAFKA_NOT_AUTHORIZED', 'unseen.dlq'],
+  ['a dead-letter topic that may not be created', { dlq: 'missing.dlq' }, 'KAFKA_DLQ_MISSING', 'missing.dlq'],
 ])('%s is an error at once', async (_, options, code, place) => {
   const log = logOf(options)
   const reading = new Reading(log)

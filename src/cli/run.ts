@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { loadConfig } from '../config/config.js'
+import { type ConfigFor, requireFor } from '../config/requirements.js'
+import { Daemon } from '../daemon/daemon.js'
+import { EventLoopWatch } from '../server/health.js'
+import { StatusServer } from '../server/server.js'
+import { registerCodecs } from '../streams/kafka/codecs.js'
+import { KafkaFeedbackLog } from '../streams/kafka/log.js'
+import { BuildInfo, ConfigLoaded, Failed } from '../telemetry/events/daemon.js'
+import { createLogger } from '../telemetry/logger.js'
+import { Metrics } from '../telemetry/metrics.js'
+import { Telemetry } from '../telemetry/telemetry.js'
+import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+
+interface RunFlags extends ConfigFlags {
+  readonly start?: string
+  readonly acceptGap?: boolean
+  readonly acceptOlder?: boolean
+}
+
+/** `bcod run`: the daemon. */
+export function runCommand(): Command {
+  return addConfigOptions(new Command('run'))
+    .description('Run the daemon: consume feedback, train, checkpoint, publish adapters.')
+    .option('--start <where>', 'where to read from without a checkpoint: earliest, latest or group')
+    .option('--accept-gap', 'go on although records that were not read are gone')
+    .option('--accept-older', 'go on from an older checkpoint where the newest is damaged')
+    .addHelpText('after', '\nExample:\n  bcod run --config bcod.yaml')
+    .action(async (flags: RunFlags) => {
+      const sources = sourcesOf(flags)
+      const set = [
+        ...(sources.set ?? []),
+        ...(flags.start === undefined ? [] : [`stream.start=${flags.start}`]),
+        ...(flags.acceptGap ? ['stream.acceptGap=true'] : []),
+      ]
+      await serve(requireFor(loadConfig({ ...sources, set }), 'run'), flags.acceptOlder === true)
+    })
+}
+
+async function serve(config: ConfigFor<'run'>, acceptOlder: boolean): Promise<void> {
+  const telemetry = new Telemetry(createLogger(config.log.level), new Metrics())
+  telemetry.metrics.collectProcess()
+  telemetry.emit(new BuildInfo())
+  telemetry.emit(new ConfigLoaded(config))
+  registerCodecs()
+  const daemon = new Daemon({ config, log: kafkaLog(config, telemetry), telemetry, acceptOlder })
+  const watch = new EventLoopWatch()
+  const server = new StatusServer(config.server, {
+    metrics: () => telemetry.metrics.text(),
+    live: () => [watch.check(), ...daemon.live()],
+    ready: () => daemon.ready(),
+    status: () => daemon.status(),
+    failed: (error) => telemetry.emit(new Failed(error, false)),
+  })
+  await server.listen()
+  const release = stopOnSignals(() => daemon.stop())
+  try {
+    await daemon.run()
+  } finally {
+    release()
+    watch.close()
+    await server.close()
+  }
+}
+
+/** The first SIGTERM or SIGINT stops in order, a second one at once. */
+export function stopOnSignals(stop: () => void): () => void {
+  let asked = false
+  const onSignal = () => {
+    // process.exit would wait for a call inside TensorFlow
+    if (asked) process.kill(process.pid, 'SIGKILL')
+    asked = true
+    stop()
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return () => {
+    process.off('SIGTERM', onSignal)
+    process.off('SIGINT', onSignal)
+  }
+}
+
+function kafkaLog({ stream }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeedbackLog {
+  const pem = (path: string | null) => (path === null ? undefined : readFileSync(path, 'utf8'))
+  const { tls, sasl } = stream
+  const certificates = Object.entries({ ca: pem(tls.ca), cert: pem(tls.cert), key: pem(tls.key) }).filter(([, text]) => text !== undefined)
+  return new KafkaFeedbackLog({
+    brokers: stream.brokers,
+    topic: stream.topic,
+    groupId: stream.groupId,
+    dlq: stream.dlq,
+    sessionTimeout: stream.sessionTimeout,
+    connectTimeout: stream.connectTimeout,
+    tls: tls.enabled ? { enabled: true, ...Object.fromEntries(certificates) } : null,
+    sasl: sasl.mechanism === null ? null : { mechanism: sasl.mechanism, username: sasl.username ?? '', password: sasl.password ?? '' },
+    log: ({ level, message, fields }) => telemetry.logger[level]({ event: 'Kafka', ...fields }, message),
+  })
+}

@@ -1,0 +1,336 @@
+import {
+  asapScheduler,
+  asyncScheduler,
+  BehaviorSubject,
+  concatMap,
+  interval,
+  map,
+  merge,
+  Observable,
+  observeOn,
+  Subject,
+  Subscription,
+} from 'rxjs'
+import { publishedSteps, versionName } from '../adapters/publish.js'
+import { CheckpointStore } from '../checkpoint/store.js'
+import type { ConfigFor } from '../config/requirements.js'
+import { BcodError } from '../errors.js'
+import type { Feedback, LogRecord, Position } from '../events/types.js'
+import { RemoteLearner } from '../learner/remote-learner.js'
+import { loadTextModel, type TextModel } from '../model/text/text-model.js'
+import type { Check } from '../server/health.js'
+import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
+import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
+import { Failed, LifecycleChanged } from '../telemetry/events/daemon.js'
+import { BackpressureChanged, DeadLettered, EventDropped, FeedbackReceived, HeldBack } from '../telemetry/events/feedback.js'
+import { ProgramCompiled } from '../telemetry/events/training.js'
+import type { LifecycleState } from '../telemetry/lifecycle.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+import { pipeline } from './pipeline.js'
+import { type Recovered, recover } from './recovery.js'
+import { startPositions } from './start-positions.js'
+import { type StreamSnapshot, StreamState } from './stream-state.js'
+import { TrainingLine } from './training-line.js'
+
+export interface DaemonOptions {
+  readonly config: ConfigFor<'run'>
+  readonly log: FeedbackLog
+  readonly telemetry: Telemetry
+  /** Go on from an older checkpoint where the newest is damaged. */
+  readonly acceptOlder?: boolean
+  /** Room for sampling with the current adapter; null = none. */
+  readonly decoder?: { readonly rows: number; readonly length: number } | null
+}
+
+/** A step may take this long outside of compilation before the daemon counts as stuck. */
+const WORKER_LIMIT_MS = 10 * 60_000
+/** Held votes are looked at this often when nothing comes in. */
+const TICK_MS = 1_000
+/** Dead letters get this long when the daemon stops; the rest is in the checkpoint. */
+const LETTERS_MS = 5_000
+
+/** Tasks of the one line that steps and checkpoints stand in. */
+type Task = () => Promise<void>
+
+/** The daemon: from a log to published adapters. `run` resolves when it has been stopped and rejects when it cannot go on. */
+export class Daemon {
+  readonly lifecycle$ = new BehaviorSubject<LifecycleState>('starting')
+  readonly #options: DaemonOptions
+  readonly #state: StreamState
+  readonly #record$ = new Subject<LogRecord>()
+  readonly #tick$ = new Subject<void>()
+  readonly #free$ = new Subject<void>()
+  readonly #flush$ = new Subject<void>()
+  readonly #task$ = new Subject<Task>()
+  readonly #stop$ = new Subject<void>()
+  readonly #lag = new Map<number, { logEnd: number }>()
+  #learner: RemoteLearner | null = null
+  #line: TrainingLine | null = null
+  #assignment: Assignment | null = null
+  #paused = false
+  #stopping = false
+
+  constructor(options: DaemonOptions) {
+    this.#options = options
+    const { config, log, telemetry } = options
+    this.lifecycle$.subscribe((state) => telemetry.emit(new LifecycleChanged(state)))
+    this.#state = new StreamState(config, (event, reason) => this.#drop(event.position, reason), {
+      write: (letters) => log.writeDeadLetters(letters),
+      acknowledged: (letter) => {
+        this.#state.positions.end(letter.record)
+        this.#relieve()
+      },
+      failed: (error) => telemetry.emit(new Failed(error, false)),
+    })
+  }
+
+  /** The learner's thread, once it is loaded. */
+  get learner(): RemoteLearner {
+    if (!this.#learner) throw new BcodError('INTERNAL', 'the learner is not loaded yet')
+    return this.#learner
+  }
+
+  /** Events that have neither trained nor ended otherwise. */
+  get open(): number {
+    return this.#state.positions.openCount
+  }
+
+  async run(): Promise<void> {
+    const { config, log, telemetry } = this.#options
+    const store = new CheckpointStore(config.checkpoint.dir, {
+      keep: config.checkpoint.keep,
+      publishedSteps: () => publishedSteps(config.adapters.dir),
+      onDamaged: (_, error) => telemetry.emit(new Failed(error, false)),
+      onCleanupFailed: (error) => telemetry.emit(new Failed(error, false)),
+    })
+    try {
+      this.lifecycle$.next('loading')
+      const recovered = await recover(config, config.model.path, store, this.#options.acceptOlder === true)
+      const text = loadTextModel(config.model.path)
+      this.#learner = await this.#loadLearner(recovered)
+      const { checkpoint, journal, fence, identities } = recovered
+      this.#line = new TrainingLine({
+        ...{ config, adaptersDir: config.adapters.dir, store, journal, log, telemetry, fence, identities },
+        ...{ learner: this.#learner, state: this.#state, start: checkpoint },
+      })
+      if (checkpoint) this.#state.restore(checkpoint.snapshot.pending as StreamSnapshot, checkpoint.snapshot.lastRecords)
+      await this.#work(recovered, text, this.#line)
+      await journal.close()
+      this.lifecycle$.next('stopped')
+    } catch (error) {
+      telemetry.emit(new Failed(error, true))
+      this.lifecycle$.next('failed')
+      throw error
+    } finally {
+      await log.close().catch((error: unknown) => telemetry.emit(new Failed(error, false)))
+      await this.#learner?.close()
+      this.lifecycle$.complete()
+    }
+  }
+
+  /** Stops reading, finishes the step under way, writes a checkpoint, commits, leaves. `run` resolves afterwards. */
+  stop(): void {
+    if (this.#stopping) return
+    this.#stopping = true
+    this.#stop$.next()
+  }
+
+  /** Trains what waits without waiting for a full batch. */
+  flush(): void {
+    this.#flush$.next()
+  }
+
+  live(): readonly Check[] {
+    const busy = this.#learner?.busyMs ?? 0
+    const stuck = busy > WORKER_LIMIT_MS
+    return [
+      { name: 'lifecycle', ok: this.lifecycle$.value !== 'failed', detail: this.lifecycle$.value },
+      { name: 'learner', ok: !stuck, detail: `in one call for ${Math.round(busy / 1000)} s` },
+    ]
+  }
+
+  ready(): readonly Check[] {
+    const assignment = this.#assignment
+    const all = assignment !== null && assignment.partitions.length === assignment.total && assignment.total > 0
+    return [
+      { name: 'model', ok: this.#learner !== null, detail: 'the model is not loaded' },
+      { name: 'assignment', ok: all, detail: `${assignment?.partitions.length ?? 0} of ${assignment?.total ?? 'unknown'} partitions` },
+      { name: 'running', ok: this.lifecycle$.value === 'running', detail: this.lifecycle$.value },
+    ]
+  }
+
+  status(): object {
+    const { lastStep, step, publishedStep } = this.#line ?? { lastStep: null, step: 0, publishedStep: null }
+    return {
+      state: this.lifecycle$.value,
+      step,
+      delta: lastStep?.delta ?? null,
+      loss: lastStep?.loss ?? null,
+      reward_up_mean: lastStep?.rewardUpMean ?? null,
+      reward_down_mean: lastStep?.rewardDownMean ?? null,
+      weight_mean: lastStep?.weightMean ?? null,
+      adapter: publishedStep === null ? null : versionName(publishedStep),
+      lag: Object.fromEntries([...this.#lag.keys()].map((partition) => [partition, this.#lagOf(partition)])),
+      held_back: this.#state.held.heldCount,
+      waiting: this.#state.batcher.count,
+      dead_letters_waiting: this.#state.letters.size,
+      paused: this.#paused,
+      partitions: this.#assignment?.partitions ?? [],
+    }
+  }
+
+  async #loadLearner({ checkpoint }: Recovered): Promise<RemoteLearner> {
+    const { config, telemetry, decoder = null } = this.#options
+    const executor = (checkpoint?.snapshot.resolved.executor ?? null) as 'graph' | 'xla' | null
+    const setup = { config: learnerConfig(config), executor, decoder }
+    const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
+    const learner = await RemoteLearner.start(setup, { compiled })
+    if (checkpoint) {
+      const { adapter, trainerState } = checkpoint.snapshot
+      await learner.call('restore', { adapter, state: trainerState })
+    }
+    return learner
+  }
+
+  /** Reads, trains and writes checkpoints until `stop` is called or something fails. */
+  async #work({ checkpoint }: Recovered, text: TextModel | null, line: TrainingLine): Promise<void> {
+    const { config, log, telemetry } = this.#options
+    const { maxLength, vocabSize } = this.learner.info
+    const batch$ = pipeline(this.#record$, {
+      ...{ config, state: this.#state, text, vocabSize, maxLength },
+      free$: this.#free$.pipe(observeOn(asapScheduler)),
+      flush$: this.#flush$,
+      tick$: merge(this.#tick$, interval(TICK_MS, asyncScheduler)),
+      received: (label) => telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down')),
+      reject: (record, error, stage) => this.#reject(record, error, stage),
+      drop: (position, reason) => this.#drop(position, reason),
+      heldOut: (event: Feedback) => this.#state.positions.end(event.position),
+    })
+    const step$ = batch$.pipe(
+      map((events): Task => async () => {
+        await line.train(events)
+        if (line.due) await line.checkpoint()
+        this.#relieve()
+        if (!this.#stopping) this.#free$.next()
+      }),
+    )
+    const { every } = config.checkpoint
+    const timed$ = every > 0 ? interval(every).pipe(map((): Task => () => line.checkpoint())) : new Observable<never>()
+    const work = new Subscription()
+    const failed = new Promise<never>((_, reject) => {
+      work.add(merge(step$, timed$, this.#task$).pipe(concatMap((task) => task())).subscribe({ error: reject }))
+    })
+    failed.catch(() => undefined)
+    const ended = new Promise<void>((resolve, reject) => {
+      work.add(this.#stop$.subscribe(() => resolve()))
+      if (this.#stopping) return resolve()
+      this.lifecycle$.next('joining')
+      this.#state.letters.start()
+      const hooks = {
+        positionsFor: (assignment: Assignment) => this.#assigned(assignment, line, checkpoint?.snapshot ?? null),
+        revoked: () => this.#revoked(),
+      }
+      work.add(log.read(hooks).subscribe({ next: (records) => this.#take(records), error: reject, complete: resolve }))
+      this.#free$.next()
+    })
+    try {
+      await Promise.race([ended, failed])
+      this.#stopping = true
+      this.lifecycle$.next('draining')
+      log.pause()
+      // whatever stands in the line before this ends first; no step is asked for any more
+      await Promise.race([failed, new Promise<void>((resolve) => this.#task$.next(async () => resolve()))])
+      await this.#state.letters.settle(LETTERS_MS)
+      await line.checkpoint()
+      await line.commit()
+    } finally {
+      work.unsubscribe()
+    }
+  }
+
+  async #assigned(assignment: Assignment, line: TrainingLine, snapshot: Parameters<typeof startPositions>[3]): Promise<ReadonlyMap<number, number>> {
+    const { log, config, telemetry } = this.#options
+    const positions = await startPositions(log, assignment, this.#state, snapshot, config.stream)
+    this.#state.watermark.assign(assignment.partitions)
+    for (const [partition, offset] of positions) {
+      const end = assignment.bounds.get(partition)?.end ?? 0
+      this.#state.positions.advance(partition, offset)
+      this.#state.watermark.fetched(partition, offset >= end)
+      this.#lag.set(partition, { logEnd: end })
+    }
+    this.#assignment = assignment
+    telemetry.emit(new AssignmentChanged(log.topic, assignment.partitions, assignment.total))
+    line.forgetCommitted()
+    // the initial adapter is checkpoint 0 of the line; on a restart this commits what the last one allows
+    if (assignment.partitions.length > 0) this.#task$.next(() => line.checkpoint())
+    this.lifecycle$.next(this.#paused ? 'paused' : 'running')
+    return positions
+  }
+
+  #revoked(): void {
+    const { log, telemetry } = this.#options
+    this.#assignment = null
+    this.#state.watermark.assign([])
+    this.#lag.clear()
+    telemetry.emit(new AssignmentChanged(log.topic, [], 0))
+    if (!this.#stopping) this.lifecycle$.next('joining')
+  }
+
+  /** Takes a fetch through all stages up to the batch, in this call. */
+  #take({ partition, records, nextOffset, logEnd }: RecordBatch): void {
+    if (this.#stopping) return
+    const { telemetry } = this.#options
+    const state = this.#state
+    for (const record of records) {
+      if (!state.begin(record)) continue
+      this.#record$.next(record)
+      state.watermark.observe(partition, record.timestamp)
+    }
+    state.positions.advance(partition, nextOffset)
+    state.watermark.fetched(partition, nextOffset >= logEnd)
+    this.#tick$.next()
+    this.#lag.set(partition, { logEnd })
+    telemetry.emit(new LagObserved(partition, this.#lagOf(partition)))
+    telemetry.emit(new HeldBack(state.held.heldCount))
+    this.#relieve()
+  }
+
+  /** Records after the lowest one that has not come to its end. */
+  #lagOf(partition: number): number {
+    const end = this.#lag.get(partition)?.logEnd ?? 0
+    return Math.max(0, end - (this.#state.positions.committable().get(partition) ?? 0))
+  }
+
+  #reject(record: LogRecord, error: BcodError, stage: string): void {
+    const { telemetry } = this.#options
+    telemetry.emit(new DeadLettered(record, error.code, stage, error.line))
+    this.#state.letters.push({ record, code: error.code, message: error.line, stage })
+  }
+
+  #drop(position: Position, reason: ConstructorParameters<typeof EventDropped>[0]): void {
+    this.#state.positions.end(position)
+    this.#options.telemetry.emit(new EventDropped(reason, position))
+  }
+
+  /** Pauses reading at the budget for what waits, and resumes it when half of that is free again. */
+  #relieve(): void {
+    const { log, telemetry, config } = this.#options
+    const { batcher, letters, watermark } = this.#state
+    const { pendingBytes, pendingEvents } = config.stream
+    const share = this.#paused ? 0.5 : 1
+    const over = batcher.bytes >= share * pendingBytes || batcher.count >= share * pendingEvents || letters.full
+    if (over === this.#paused) return
+    this.#paused = over
+    if (over) {
+      watermark.paused()
+      log.pause()
+    } else log.resume()
+    telemetry.emit(new BackpressureChanged(over, { events: batcher.count, bytes: batcher.bytes }))
+    if (this.lifecycle$.value === (over ? 'running' : 'paused')) this.lifecycle$.next(over ? 'paused' : 'running')
+  }
+}
+
+/** The learner's part of the configuration: what a worker gets, and nothing secret. */
+const learnerConfig = ({ model, lora, bco, ratio, optimizer, batch, limits, seed }: ConfigFor<'run'>) => ({
+  ...{ model, lora, bco, ratio, optimizer, batch, limits, seed },
+})

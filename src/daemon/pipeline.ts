@@ -1,0 +1,57 @@
+import { asyncScheduler, map, type Observable, type SchedulerLike, tap } from 'rxjs'
+import type { Config } from '../config/config.js'
+import type { BcodError } from '../errors.js'
+import type { DropReason, Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
+import type { TextModel } from '../model/text/text-model.js'
+import { admit } from '../streams/admit.js'
+import { batch } from '../streams/batch.js'
+import { decode } from '../streams/decode.js'
+import { dedup } from '../streams/dedup.js'
+import { holdBack } from '../streams/hold-back.js'
+import { holdOut } from '../streams/hold-out.js'
+import { tokenise } from '../streams/tokenise.js'
+import { validate } from '../streams/validate.js'
+import type { StreamState } from './stream-state.js'
+
+export interface PipelineOptions {
+  readonly config: Pick<Config, 'limits' | 'eval' | 'seed'>
+  readonly state: StreamState
+  readonly text: TextModel | null
+  readonly vocabSize: number
+  /** Longest event of the learner, in tokens. */
+  readonly maxLength: number
+  /** The learner asks for its next batch. */
+  readonly free$: Observable<unknown>
+  /** What waits goes out without waiting for a full batch. */
+  readonly flush$: Observable<unknown>
+  /** After each fetch, and now and then when nothing comes in: held votes may be due. */
+  readonly tick$: Observable<unknown>
+  readonly received: (label: Feedback['label']) => void
+  readonly reject: (record: LogRecord, error: BcodError, stage: string) => void
+  readonly drop: (position: Position, reason: DropReason) => void
+  readonly heldOut: (event: Feedback) => void
+  readonly scheduler?: SchedulerLike
+}
+
+/**
+ * From records to batches: the way of one event through the house (docs/ARCHITECTURE.md). Everything up to the
+ * batch runs in the call that hands a record in, so that the states of the stages never disagree.
+ */
+export function pipeline(record$: Observable<LogRecord>, options: PipelineOptions): Observable<TrainingEvent[]> {
+  const { config, state, text, vocabSize, maxLength, reject, scheduler = asyncScheduler } = options
+  const drop = (event: Feedback, reason: DropReason) => options.drop(event.position, reason)
+  const vote$ = record$.pipe(
+    decode(config.limits, reject, (record, reason) => options.drop(record, reason)),
+    validate({ vocabSize, text }, reject),
+    map(({ feedback }) => feedback),
+    tap(({ label }) => options.received(label)),
+    dedup(state.dedup, drop),
+  )
+  return vote$.pipe(
+    holdBack(state.held, () => state.watermark.at(scheduler.now()), options.tick$),
+    holdOut(config.eval.holdOut, config.seed, options.heldOut),
+    admit(state.admission, drop),
+    tokenise({ text, maxLength, vocabSize }, reject, drop),
+    batch(state.batcher, { scheduler, free$: options.free$, flush$: options.flush$ }),
+  )
+}

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto'
+import type { Config } from '../config/config.js'
+import type { DropReason, Feedback, LogRecord, Position, Serializable, TrainingEvent } from '../events/types.js'
+import { Admission, type AdmissionState } from '../streams/admit.js'
+import { Batcher, type BatcherState } from '../streams/batcher.js'
+import type { BoundedMapState } from '../streams/bounded-map.js'
+import { DeadLetterQueue, type DeadLetterQueueOptions, type DeadLetterQueueState } from '../streams/dead-letter-queue.js'
+import { DedupWindow } from '../streams/dedup.js'
+import { HoldBack, type HoldBackState } from '../streams/hold-back.js'
+import { Positions, type PositionsState } from '../streams/positions.js'
+import { VoteLedger } from '../streams/vote-ledger.js'
+import { Watermark, type WatermarkState } from '../streams/watermark.js'
+
+/** Everything of the stream that a checkpoint keeps beside the learner's state (`pending.bin`). */
+export interface StreamSnapshot {
+  readonly positions: PositionsState
+  readonly watermark: WatermarkState
+  readonly dedup: BoundedMapState
+  readonly ledger: BoundedMapState
+  readonly held: HoldBackState
+  readonly admission: AdmissionState
+  readonly batcher: BatcherState
+  readonly letters: DeadLetterQueueState
+}
+
+/** Events that caps look back on. */
+const ADMISSION_WINDOW = 10_000
+
+/** The states of all stages, in one place. `snapshot` at any instant between steps is consistent with the learner. */
+export class StreamState implements Serializable<StreamSnapshot> {
+  readonly positions = new Positions()
+  readonly watermark = new Watermark()
+  readonly dedup: DedupWindow
+  readonly ledger: VoteLedger
+  readonly held: HoldBack
+  readonly admission: Admission
+  readonly batcher: Batcher
+  readonly letters: DeadLetterQueue
+  readonly #lastRecords = new Map<number, LogRecord>()
+  #knownHashes: Record<number, { offset: number; sha256: string }> = {}
+
+  constructor(
+    { stream, batch, limits }: Pick<Config, 'stream' | 'batch' | 'limits'>,
+    drop: (event: Feedback, reason: DropReason) => void,
+    letters: Pick<DeadLetterQueueOptions, 'write' | 'acknowledged' | 'failed'>,
+  ) {
+    this.dedup = new DedupWindow(stream.dedupWindow)
+    this.ledger = new VoteLedger(stream.ledger)
+    this.held = new HoldBack({ window: stream.holdBack, maxBytes: stream.pendingBytes, ledger: this.ledger, drop })
+    const { userShare, promptRepeats } = limits
+    this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats })
+    this.batcher = new Batcher(batch)
+    this.letters = new DeadLetterQueue({ capacity: stream.deadLetterBuffer, ...letters })
+  }
+
+  /** Opens a record just read; false where it was read before. */
+  begin(record: LogRecord): boolean {
+    if (!this.positions.begin(record)) return false
+    this.#lastRecords.set(record.partition, record)
+    return true
+  }
+
+  /** Hash of the last record read of each partition, to notice a topic that was created anew. */
+  lastRecords(): Record<number, { offset: number; sha256: string }> {
+    for (const [partition, record] of this.#lastRecords)
+      this.#knownHashes[partition] = { offset: record.offset, sha256: recordSha256(record) }
+    this.#lastRecords.clear()
+    return { ...this.#knownHashes }
+  }
+
+  /** Next offset to read, per partition. */
+  nextOffsets(): Record<number, number> {
+    return Object.fromEntries(this.positions.snapshot().next)
+  }
+
+  snapshot(): StreamSnapshot {
+    return {
+      positions: this.positions.snapshot(),
+      watermark: this.watermark.snapshot(),
+      dedup: this.dedup.snapshot(),
+      ledger: this.ledger.snapshot(),
+      held: this.held.snapshot(),
+      admission: this.admission.snapshot(),
+      batcher: this.batcher.snapshot(),
+      letters: this.letters.snapshot(),
+    }
+  }
+
+  restore(state: StreamSnapshot, lastRecords: Readonly<Record<number, { offset: number; sha256: string }>> = {}): void {
+    this.#knownHashes = { ...lastRecords }
+    this.positions.restore(state.positions)
+    this.watermark.restore(state.watermark)
+    this.dedup.restore(state.dedup)
+    this.ledger.restore(state.ledger)
+    this.admission.restore(state.admission)
+    this.held.restore(state.held)
+    this.batcher.restore(state.batcher)
+    this.letters.restore(state.letters)
+    const open: readonly Position[] = [
+      ...state.held.held.map((event) => event.position),
+      ...state.batcher.events.map((event) => event.position),
+      ...state.letters.letters.map((letter) => letter.record),
+    ]
+    for (const position of open) this.positions.reopen(position)
+  }
+}
+
+/** sha256 over key and value: what tells one record from another at the same offset. */
+export function recordSha256({ key, value }: LogRecord): string {
+  const part = (bytes: Uint8Array | null) => (bytes === null ? 'null' : `${bytes.byteLength}:`)
+  const hash = createHash('sha256').update(part(key))
+  if (key) hash.update(key)
+  hash.update(part(value))
+  if (value) hash.update(value)
+  return hash.digest('hex')
+}
+
+/** A training event as a vote with token ids, for a dead letter: its record is no longer kept. */
+export const asFeedback = (event: TrainingEvent): Feedback => ({
+  position: event.position,
+  timestamp: event.timestamp,
+  source: event.source,
+  id: event.id,
+  subject: event.subject,
+  user: event.user,
+  label: event.label,
+  prompt: { kind: 'tokens', tokens: event.promptTokens },
+  completion: { kind: 'tokens', tokens: event.completionTokens },
+  adapter: null,
+  logprob: null,
+  weight: event.weight,
+})

@@ -1,0 +1,222 @@
+import { statfs } from 'node:fs/promises'
+import { publishAdapter } from '../adapters/publish.js'
+import type { Journal, JournalEvent } from '../checkpoint/journal.js'
+import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
+import type { CheckpointStore } from '../checkpoint/store.js'
+import type { Config } from '../config/config.js'
+import { BcodError } from '../errors.js'
+import { recordOf } from '../events/encode.js'
+import type { TrainingEvent } from '../events/types.js'
+import type { LearnerSnapshot } from '../learner/protocol.js'
+import type { RemoteLearner } from '../learner/remote-learner.js'
+import type { AppliedStep } from '../learner/step.js'
+import type { FeedbackLog } from '../streams/source.js'
+import { OffsetsCommitted } from '../telemetry/events/consumer.js'
+import { Failed } from '../telemetry/events/daemon.js'
+import { AdapterPublished, CheckpointWritten } from '../telemetry/events/storage.js'
+import { DeviceObserved, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+import { learningConfig } from './recovery.js'
+import { asFeedback, type StreamState } from './stream-state.js'
+
+export interface TrainingLineParts {
+  readonly config: Config
+  readonly adaptersDir: string
+  readonly learner: RemoteLearner
+  readonly state: StreamState
+  readonly store: CheckpointStore
+  readonly journal: Journal
+  readonly log: FeedbackLog
+  readonly telemetry: Telemetry
+  readonly fence: number
+  readonly identities: Snapshot['identities']
+  /** What the process started from. */
+  readonly start: { readonly snapshot: Snapshot; readonly ref: CheckpointRef } | null
+}
+
+/**
+ * The line of checkpoints as it is written: step → journal → checkpoint → commit → publish, one after the other.
+ * Its calls must not overlap; the daemon's `concatMap` sees to that.
+ */
+export class TrainingLine {
+  #parent: CheckpointRef | null
+  #step: number
+  #revision: number
+  #checkpointedStep: number
+  #publishedStep: number | null = null
+  /** Broker timestamps of events trained since the last published version. */
+  #unpublished: number[] = []
+  /** What the last durable checkpoint lets the group commit. */
+  #committable: ReadonlyMap<number, number> = new Map()
+  #committed: ReadonlyMap<number, number> = new Map()
+  #lastPositions = ''
+  lastStep: AppliedStep | null = null
+
+  constructor(private readonly parts: TrainingLineParts) {
+    const { start } = parts
+    this.#parent = start?.ref ?? null
+    this.#step = start?.snapshot.step ?? 0
+    this.#revision = start?.snapshot.revision ?? -1
+    this.#checkpointedStep = start === null ? -1 : this.#step
+  }
+
+  get step(): number {
+    return this.#step
+  }
+
+  /** The version that was published last by this process. */
+  get publishedStep(): number | null {
+    return this.#publishedStep
+  }
+
+  /** One optimizer step over a batch; afterwards each of its events has come to its end. */
+  async train(events: readonly TrainingEvent[]): Promise<void> {
+    const { learner, state, journal, telemetry, config } = this.parts
+    const { applied, quarantined, durationMs } = await learner.call('trainStep', events)
+    const at = (index: number) => events[index] as TrainingEvent
+    if (quarantined.length > 0) telemetry.emit(new NonFiniteStep(this.#step + 1))
+    for (const event of quarantined.map(at)) {
+      const error = new BcodError('TRAIN_NONFINITE', 'log-probability or gradient is not finite')
+      telemetry.emit(new EventQuarantined(event.position, error.code))
+      state.letters.push({ record: recordOf(asFeedback(event)), code: error.code, message: error.line, stage: 'train' })
+    }
+    state.batcher.done(events)
+    if (applied === null) return
+    const trained = applied.trained.map(at)
+    for (const { position } of trained) state.positions.end(position)
+    this.#step = applied.step
+    this.lastStep = applied
+    this.#unpublished.push(...trained.map(({ timestamp }) => timestamp))
+    const now = Date.now()
+    journal.append({
+      step: applied.step,
+      events: trained.map((event, index) => journalEvent(event, applied.ratios[index] as number, config.journal.keepEvents)),
+      microBatches: applied.microBatches,
+      delta: applied.delta,
+      reference: config.model.reference,
+      lr: applied.lr,
+      loss: applied.loss,
+      classRate: applied.upShare,
+      quarantined: quarantined.map(at).map(({ position }) => position),
+      adapter_sha256: applied.adapterSha256,
+      time: new Date(now).toISOString(),
+    })
+    const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)
+    telemetry.emit(new StepApplied({ ...applied, durationMs, feedbackToStepSeconds }))
+  }
+
+  /** Whether `checkpoint.everySteps` asks for a checkpoint now. */
+  get due(): boolean {
+    const { everySteps } = this.parts.config.checkpoint
+    return everySteps > 0 && this.#step - this.#checkpointedStep >= everySteps
+  }
+
+  /**
+   * Makes everything so far durable, then commits the offsets and publishes the adapter. Where nothing has moved since
+   * the last one, nothing is written. A failure is reported, and the next call tries again; being fenced is fatal.
+   */
+  async checkpoint(): Promise<void> {
+    const { telemetry, store, state, journal, learner, log } = this.parts
+    const unmoved = marks(state.nextOffsets(), state.positions.committable()) === this.#lastPositions
+    if (this.#step === this.#checkpointedStep && unmoved) return
+    const started = performance.now()
+    let taken: LearnerSnapshot
+    try {
+      taken = await learner.call('snapshot')
+      telemetry.emit(new DeviceObserved(await learner.call('tensors'), null))
+      const mark = await journal.sync()
+      const revision = this.#step === this.#checkpointedStep ? this.#revision + 1 : 0
+      const clusterId = await log.clusterId()
+      // all of this in one go, with no await between: positions, pending events and offsets agree
+      const durable = state.positions.committable()
+      const snapshot = this.#snapshot(taken, mark, revision, clusterId)
+      this.#parent = await store.write(snapshot)
+      this.#committable = durable
+      this.#lastPositions = marks(snapshot.positions, durable)
+      this.#revision = revision
+      this.#checkpointedStep = this.#step
+    } catch (error) {
+      if (isFatal(error)) throw error
+      telemetry.emit(new Failed(error, false))
+      return
+    }
+    telemetry.emit(new CheckpointWritten(this.#step, performance.now() - started, await freeBytes(store.directory)))
+    await this.commit()
+    await this.#publish(taken)
+  }
+
+  /** Commits what the last durable checkpoint allows. Losing the partitions meanwhile is no error: the checkpoint holds. */
+  async commit(): Promise<void> {
+    const { log, telemetry } = this.parts
+    const offsets = new Map([...this.#committable].filter(([partition, offset]) => this.#committed.get(partition) !== offset))
+    if (offsets.size === 0) return
+    try {
+      await log.commit(offsets)
+      this.#committed = new Map(this.#committable)
+      telemetry.emit(new OffsetsCommitted(log.topic, offsets))
+    } catch (error) {
+      telemetry.emit(new Failed(error, false))
+    }
+  }
+
+  /** After an assignment the group's offsets are unknown again. */
+  forgetCommitted(): void {
+    this.#committed = new Map()
+  }
+
+  #snapshot(taken: LearnerSnapshot, journal: Snapshot['journal'], revision: number, clusterId: string): Snapshot {
+    const { config, log, state, fence, identities, learner } = this.parts
+    return {
+      step: this.#step,
+      revision,
+      fence,
+      parent: this.#parent,
+      topic: log.topic,
+      clusterId,
+      positions: state.nextOffsets(),
+      lastRecords: state.lastRecords(),
+      identities,
+      resolved: learner.info.resolved,
+      seed: config.seed,
+      journal,
+      adapter: taken.adapter,
+      trainerState: taken.state,
+      pending: state.snapshot(),
+      extra: { config: learningConfig(config), modelPath: config.model.path },
+    }
+  }
+
+  async #publish({ adapter, step }: LearnerSnapshot): Promise<void> {
+    const { adaptersDir, telemetry } = this.parts
+    if (step === 0 || step === this.#publishedStep) return
+    try {
+      await publishAdapter(adaptersDir, adapter, { step, delta: this.lastStep?.delta ?? 0 })
+      const now = Date.now()
+      telemetry.emit(new AdapterPublished(step, 'published', this.#unpublished.map((time) => Math.max(0, now - time) / 1000)))
+      this.#publishedStep = step
+      this.#unpublished = []
+    } catch (error) {
+      const rejected = error instanceof BcodError && error.code === 'ADAPTER_NONFINITE'
+      telemetry.emit(new AdapterPublished(step, rejected ? 'rejected' : 'failed'))
+      telemetry.emit(new Failed(error, false))
+    }
+  }
+}
+
+/** Errors after which going on would harm: another writer has taken over, or the learner is gone. */
+const isFatal = (error: unknown): boolean =>
+  !(error instanceof BcodError) || ['FENCED', 'LEARNER_GONE', 'INTERNAL', 'JOURNAL_MISMATCH'].includes(error.code)
+
+const marks = (next: Readonly<Record<number, number>>, committable: ReadonlyMap<number, number>): string =>
+  JSON.stringify([next, [...committable]])
+
+async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize
+}
+
+function journalEvent(event: TrainingEvent, w: number, keepEvents: boolean): JournalEvent {
+  const { position, source, id, label, weight, promptTokens, completionTokens } = event
+  const tokens = keepEvents ? { prompt_tokens: promptTokens, completion_tokens: completionTokens } : {}
+  return { ...position, source, id, label, weight, w, ...tokens }
+}

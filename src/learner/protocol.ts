@@ -1,0 +1,71 @@
+import type { Adapter } from '../adapters/adapter.js'
+import type { StateTensor } from '../checkpoint/snapshot.js'
+import type { Executor } from '../engine/index.js'
+import { BcodError, type ErrorCode } from '../errors.js'
+import type { TrainingEvent } from '../events/types.js'
+import type { SamplingOptions } from '../model/generate.js'
+import type { LearnerConfig } from './config.js'
+import type { Learner, StepOutcome } from './learner.js'
+
+/** What the worker is started with. */
+export interface WorkerSetup {
+  readonly config: LearnerConfig
+  readonly executor: Executor | null
+  readonly decoder: { readonly rows: number; readonly length: number } | null
+}
+
+/** What the main thread knows of a learner that runs elsewhere. */
+export interface LearnerInfo {
+  readonly maxLength: number
+  readonly vocabSize: number
+  readonly resolved: Learner['resolved']
+}
+
+/** Learning state, as a checkpoint takes it. */
+export interface LearnerSnapshot {
+  readonly step: number
+  readonly adapter: Adapter
+  readonly state: ReadonlyMap<string, StateTensor>
+}
+
+/** The calls that a worker answers, one at a time. */
+export interface LearnerCalls {
+  trainStep(events: readonly TrainingEvent[]): StepOutcome & { readonly durationMs: number }
+  generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[]
+  snapshot(): LearnerSnapshot
+  restore(snapshot: Omit<LearnerSnapshot, 'step'>): void
+  /** Tensors that the binding holds. */
+  tensors(): number
+}
+
+export type CallName = keyof LearnerCalls
+
+export interface Call {
+  readonly id: number
+  readonly name: CallName
+  readonly args: readonly unknown[]
+}
+
+export type WorkerMessage =
+  | { readonly kind: 'ready'; readonly info: LearnerInfo }
+  | { readonly kind: 'compiled'; readonly program: string; readonly ms: number }
+  | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number | null; readonly error: CarriedError }
+
+/** An error on its way between threads: classes do not survive the copy. */
+export interface CarriedError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly place: string | undefined
+  readonly remedy: string | undefined
+}
+
+export function carry(error: unknown): CarriedError {
+  if (error instanceof BcodError) return { code: error.code, message: error.message, place: error.place, remedy: error.remedy }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { code: 'INTERNAL', message, place: 'learner', remedy: undefined }
+}
+
+export function arrive({ code, message, place, remedy }: CarriedError): BcodError {
+  return new BcodError(code, message, { ...(place === undefined ? {} : { place }), ...(remedy === undefined ? {} : { remedy }) })
+}

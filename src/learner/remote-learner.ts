@@ -1,0 +1,102 @@
+import { Worker } from 'node:worker_threads'
+import { prepareEnvironment } from '../engine/environment.js'
+import { BcodError } from '../errors.js'
+import { arrive, type CallName, type LearnerCalls, type LearnerInfo, type WorkerMessage, type WorkerSetup } from './protocol.js'
+
+/** Compiled code: a worker thread runs no TypeScript, also where tests import this file as it is. */
+const WORKER = import.meta.url.endsWith('.ts')
+  ? new URL('../../dist/learner/worker.js', import.meta.url)
+  : new URL('./worker.js', import.meta.url)
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: BcodError) => void
+}
+
+export interface RemoteLearnerEvents {
+  readonly compiled?: (program: string, ms: number) => void
+}
+
+/** A learner in a worker thread. Calls are answered one at a time, in order. */
+export class RemoteLearner {
+  readonly #waiting = new Map<number, Waiting>()
+  #calls = 0
+  #busySince: number | null = null
+  #gone: BcodError | null = null
+
+  private constructor(
+    private readonly worker: Worker,
+    readonly info: LearnerInfo,
+    private readonly events: RemoteLearnerEvents,
+  ) {
+    worker.on('message', (message: WorkerMessage) => this.#receive(message))
+    worker.on('error', (cause) => this.#end(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause })))
+    worker.on('exit', (code) => this.#end(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`)))
+  }
+
+  /**
+   * Loads the model in a new thread.
+   * @throws what the model directory, the adapter or TensorFlow give as coded errors
+   */
+  static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
+    prepareEnvironment(setup.config.model.threads)
+    const worker = new Worker(WORKER, { workerData: setup })
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void) => {
+        worker.removeAllListeners()
+        act()
+      }
+      worker.on('error', (cause) => settle(() => reject(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause }))))
+      worker.on('exit', (code) => settle(() => reject(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`))))
+      worker.on('message', (message: WorkerMessage) => {
+        if (message.kind === 'ready') settle(() => resolve(new RemoteLearner(worker, message.info, events)))
+        else if (message.kind === 'compiled') events.compiled?.(message.program, message.ms)
+        else if (message.kind === 'failure')
+          settle(() => {
+            void worker.terminate()
+            reject(arrive(message.error))
+          })
+      })
+    })
+  }
+
+  /** Milliseconds that the present call has been running for; 0 when idle. */
+  get busyMs(): number {
+    return this.#busySince === null ? 0 : performance.now() - this.#busySince
+  }
+
+  call<N extends CallName>(name: N, ...args: Parameters<LearnerCalls[N]>): Promise<ReturnType<LearnerCalls[N]>> {
+    if (this.#gone) return Promise.reject(this.#gone)
+    const id = this.#calls++
+    this.#busySince ??= performance.now()
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
+      this.worker.postMessage({ id, name, args })
+    })
+  }
+
+  /** Ends the thread. A call inside TensorFlow is waited for. */
+  async close(): Promise<void> {
+    this.worker.removeAllListeners('exit')
+    await this.worker.terminate()
+    this.#end(new BcodError('LEARNER_GONE', 'the learner was closed'))
+  }
+
+  #receive(message: WorkerMessage): void {
+    if (message.kind === 'compiled') this.events.compiled?.(message.program, message.ms)
+    if (message.kind !== 'result' && message.kind !== 'failure') return
+    const waiting = this.#waiting.get(message.id ?? -1)
+    if (!waiting) return
+    this.#waiting.delete(message.id as number)
+    this.#busySince = this.#waiting.size > 0 ? performance.now() : null
+    if (message.kind === 'result') waiting.resolve(message.value)
+    else waiting.reject(arrive(message.error))
+  }
+
+  #end(reason: BcodError): void {
+    this.#gone ??= reason
+    for (const { reject } of this.#waiting.values()) reject(this.#gone)
+    this.#waiting.clear()
+    this.#busySince = null
+  }
+}

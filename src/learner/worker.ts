@@ -1,0 +1,42 @@
+/** The learner's thread. TensorFlow's calls are synchronous and long: here they hold up nobody. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { liveTensors } from '../engine/index.js'
+import { Learner } from './learner.js'
+import { type Call, carry, type LearnerCalls, type WorkerMessage, type WorkerSetup } from './protocol.js'
+
+const port = parentPort
+if (!port) throw new Error('the learner worker was not started as a worker thread')
+const send = (message: WorkerMessage) => port.postMessage(message)
+
+function calls(learner: Learner): LearnerCalls {
+  return {
+    trainStep(events) {
+      const started = performance.now()
+      const outcome = learner.trainStep(events)
+      return { ...outcome, durationMs: performance.now() - started }
+    },
+    generate: (prompts, options) => learner.generate(prompts, options),
+    snapshot: () => ({ step: learner.step, adapter: learner.adapter(), state: learner.state() }),
+    restore: ({ adapter, state }) => learner.restore(adapter, state),
+    tensors: liveTensors,
+  }
+}
+
+try {
+  const { config, executor, decoder } = workerData as WorkerSetup
+  const onCompiled = (program: string, ms: number) => send({ kind: 'compiled', program, ms })
+  const learner = new Learner(config, { executor, decoder, onCompiled })
+  const table = calls(learner)
+  port.on('message', ({ id, name, args }: Call) => {
+    try {
+      const value = (table[name] as (...args: readonly unknown[]) => unknown)(...args)
+      send({ kind: 'result', id, value })
+    } catch (error) {
+      send({ kind: 'failure', id, error: carry(error) })
+    }
+  })
+  const { maxLength, vocabSize, resolved } = learner
+  send({ kind: 'ready', info: { maxLength, vocabSize, resolved } })
+} catch (error) {
+  send({ kind: 'failure', id: null, error: carry(error) })
+}

@@ -1,0 +1,27 @@
+import type { Tensors } from './tensors.js'
+
+/** The prompt's embedding as the reference pass gives it; every one of the same width. */
+export type Embedding = Float64Array | Float32Array
+
+/** One prompt whose label is known. */
+export interface LabelledPrompt {
+  readonly embedding: Embedding
+  /** true = thumbs-up. */
+  readonly label: boolean
+  /** The event's own weight a. */
+  readonly weight: number
+}
+
+/** How p_ψ is learnt. Embeddings are finite here. */
+export interface ClassifierModel {
+  /** log p_ψ(1|x) / p_ψ(0|x) of each; 0 while too little has been seen. */
+  logits(embeddings: readonly Embedding[]): Float64Array
+  /** Learns from the events of one applied step. */
+  update(prompts: readonly LabelledPrompt[]): void
+  /** Moving balanced log-loss of what was predicted before each label was known, nats; null where nothing was. */
+  readonly logLoss: number | null
+  /** Whether enough of both classes has been seen to predict. */
+  readonly ready: boolean
+  tensors(): Tensors
+  restore(tensors: Tensors): void
+}

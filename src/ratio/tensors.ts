@@ -1,0 +1,25 @@
+import { BcodError } from '../errors.js'
+
+/** A saved state as named f64 tensors, which is how a checkpoint keeps it; scalars are packed into tensors. */
+export type Tensors = Readonly<Record<string, Float64Array>>
+
+/** A copy of one tensor of a saved state. INTERNAL where it is missing or has another length. */
+export function readTensor(tensors: Tensors, name: string, length?: number): Float64Array {
+  const found = tensors[name]
+  if (!found || (length !== undefined && found.length !== length)) {
+    throw new BcodError('INTERNAL', `saved prompt classifier: tensor ${name} is missing or has another length`)
+  }
+  return Float64Array.from(found)
+}
+
+/** Rows of one width, end to end. */
+export function packRows(rows: readonly Float64Array[], width: number): Float64Array {
+  const packed = new Float64Array(rows.length * width)
+  rows.forEach((row, i) => {
+    packed.set(row, i * width)
+  })
+  return packed
+}
+
+export const unpackRows = (packed: Float64Array, width: number): Float64Array[] =>
+  Array.from({ length: packed.length / width }, (_, i) => packed.slice(i * width, (i + 1) * width))

@@ -1,0 +1,119 @@
+import { filter, type MonoTypeOperatorFunction } from 'rxjs'
+import type { Content, Feedback, Serializable } from '../events/types.js'
+import type { Drop } from './drop.js'
+import { KeyHash } from './key-hash.js'
+
+export interface AdmissionOptions {
+  /** How many admitted events the caps look back on. */
+  readonly window: number
+  /** What one user may have of the window, 0..1, and one event at least; 0 is off. Votes without a user are exempt. */
+  readonly userShare: number
+  /** How often one prompt may be in the window; 0 is off. */
+  readonly promptRepeats: number
+}
+
+export interface AdmissionState {
+  /** Hashes of the users and prompts in the window, oldest first; 0 for no user. */
+  readonly users: readonly number[]
+  readonly prompts: readonly number[]
+}
+
+/** Caps on what one user and one prompt contribute to training, over the last admitted events. */
+export class Admission implements Serializable<AdmissionState> {
+  private readonly hash = new KeyHash()
+  private readonly users: RecentKeys
+  private readonly prompts: RecentKeys
+
+  constructor(private readonly options: AdmissionOptions) {
+    this.users = new RecentKeys(options.userShare > 0 ? options.window : 0)
+    this.prompts = new RecentKeys(options.promptRepeats > 0 ? options.window : 0)
+  }
+
+  /** The cap that the event is above, or null where it is admitted and from now on counts. */
+  refuse(event: Feedback): 'user_cap' | 'prompt_cap' | null {
+    const { window, userShare, promptRepeats } = this.options
+    const user = userShare > 0 && event.user !== null ? this.keyOf(event.user) : NO_KEY
+    const prompt = promptRepeats > 0 ? this.keyOf(promptText(event.prompt)) : NO_KEY
+    if (user !== NO_KEY && this.users.count(user) >= Math.max(1, Math.floor(userShare * window))) return 'user_cap'
+    if (prompt !== NO_KEY && this.prompts.count(prompt) >= promptRepeats) return 'prompt_cap'
+    this.users.push(user)
+    this.prompts.push(prompt)
+    return null
+  }
+
+  snapshot(): AdmissionState {
+    return { users: this.users.list(), prompts: this.prompts.list() }
+  }
+
+  restore(state: AdmissionState): void {
+    this.users.replace(state.users)
+    this.prompts.replace(state.prompts)
+  }
+
+  /** 53 bits: the window is small, and a collision costs at most one event. */
+  private keyOf(text: string): number {
+    return Math.max(1, this.hash.of(text).fraction * 2 ** 53)
+  }
+}
+
+/**
+ * Drops what is above a cap, as `user_cap` or `prompt_cap`.
+ *
+ *     vote$.pipe(admit(new Admission({ window: 1_000, userShare: 0.1, promptRepeats: 20 }), drop))
+ */
+export function admit(admission: Admission, drop: Drop): MonoTypeOperatorFunction<Feedback> {
+  return filter((event) => {
+    const reason = admission.refuse(event)
+    if (reason !== null) drop(event, reason)
+    return reason === null
+  })
+}
+
+const NO_KEY = 0
+
+/** Counts keys among the last `capacity`. */
+class RecentKeys {
+  private ring: number[] = []
+  private oldest = 0
+  private readonly counts = new Map<number, number>()
+
+  constructor(private readonly capacity: number) {}
+
+  count(key: number): number {
+    return this.counts.get(key) ?? 0
+  }
+
+  push(key: number): void {
+    if (this.capacity === 0) return
+    if (this.ring.length < this.capacity) {
+      this.ring.push(key)
+    } else {
+      this.add(this.ring[this.oldest]!, -1)
+      this.ring[this.oldest] = key
+      this.oldest = (this.oldest + 1) % this.capacity
+    }
+    this.add(key, 1)
+  }
+
+  list(): number[] {
+    return [...this.ring.slice(this.oldest), ...this.ring.slice(0, this.oldest)]
+  }
+
+  replace(keys: readonly number[]): void {
+    this.ring = []
+    this.oldest = 0
+    this.counts.clear()
+    for (const key of keys) this.push(key)
+  }
+
+  private add(key: number, change: number): void {
+    const count = this.count(key) + change
+    if (count === 0) this.counts.delete(key)
+    else this.counts.set(key, count)
+  }
+}
+
+function promptText(prompt: Content): string {
+  if (prompt.kind === 'text') return prompt.text
+  return JSON.stringify(prompt.kind === 'tokens' ? prompt.tokens : prompt.messages)
+}

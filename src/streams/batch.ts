@@ -1,0 +1,99 @@
+import { NEVER, Observable, type OperatorFunction, type SchedulerLike, Subscription } from 'rxjs'
+import type { TrainingEvent } from '../events/types.js'
+import type { Batcher } from './batcher.js'
+
+export interface BatchOptions {
+  readonly scheduler: SchedulerLike
+  /** The consumer asks for one batch with each emission; asking twice before it gets one counts once. */
+  readonly free$: Observable<unknown>
+  /** What waits now goes out without waiting for full batches. @default never */
+  readonly flush$?: Observable<unknown>
+}
+
+/**
+ * Emits a batch whenever the batcher has one ready and the consumer has asked for it; events wait in the batcher,
+ * never in between. When the source completes, the rest follows as it is asked for, the last batch smaller.
+ *
+ *     const free$ = new BehaviorSubject<void>(undefined)
+ *     event$.pipe(batch(batcher, { scheduler, free$ }), concatMap(step), tap(() => free$.next()))
+ */
+export function batch(
+  batcher: Batcher,
+  { scheduler, free$, flush$ = NEVER }: BatchOptions,
+): OperatorFunction<TrainingEvent, TrainingEvent[]> {
+  return (source) =>
+    new Observable((subscriber) => {
+      let asked = false
+      let ended = false
+      let flushing = 0
+      let emitting = false
+      let timer = Subscription.EMPTY
+      let alarm = Number.POSITIVE_INFINITY
+
+      const next = (): TrainingEvent[] | null => {
+        const now = scheduler.now()
+        return ended || flushing > 0 ? batcher.takeRest(now) : batcher.take(now)
+      }
+
+      // The consumer may ask again, and events may arrive, while a batch is being emitted: the loop then goes on.
+      const emit = (): void => {
+        if (emitting) return
+        emitting = true
+        while (asked && !subscriber.closed) {
+          const events = next()
+          if (!events) break
+          flushing = Math.max(0, flushing - events.length)
+          asked = false
+          subscriber.next(events)
+        }
+        emitting = false
+        if (ended && batcher.waiting === 0) subscriber.complete()
+        else setAlarm(asked ? batcher.deadline() : Number.POSITIVE_INFINITY)
+      }
+
+      const setAlarm = (time: number): void => {
+        if (time === alarm) return
+        alarm = time
+        timer.unsubscribe()
+        if (time < Number.POSITIVE_INFINITY) timer = scheduler.schedule(ring, Math.max(0, time - scheduler.now()))
+      }
+      const ring = (): void => {
+        alarm = Number.POSITIVE_INFINITY
+        emit()
+      }
+
+      const error = (cause: unknown): void => subscriber.error(cause)
+      subscriber.add(() => timer.unsubscribe())
+      subscriber.add(
+        free$.subscribe({
+          next: () => {
+            asked = true
+            emit()
+          },
+          error,
+        }),
+      )
+      subscriber.add(
+        flush$.subscribe({
+          next: () => {
+            flushing = batcher.waiting
+            emit()
+          },
+          error,
+        }),
+      )
+      subscriber.add(
+        source.subscribe({
+          next: (event) => {
+            batcher.push(event, scheduler.now())
+            emit()
+          },
+          error,
+          complete: () => {
+            ended = true
+            emit()
+          },
+        }),
+      )
+    })
+}

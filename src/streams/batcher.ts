@@ -1,0 +1,140 @@
+import type { Serializable, TrainingEvent } from '../events/types.js'
+import { trainingEventBytes } from './event-bytes.js'
+import { Fifo } from './fifo.js'
+
+export interface BatcherOptions {
+  /** Events to an optimizer step. */
+  readonly size: number
+  /** How long an event waits for a full batch, milliseconds; 0 waits without end. */
+  readonly maxLatency: number
+  /** Takes both classes into a batch, as near to half and half as what waits allows; else strictly in arrival order. */
+  readonly stratify: boolean
+}
+
+export interface BatcherState {
+  /** What is taken but not done comes first, then what waits, in order of arrival. */
+  readonly events: readonly TrainingEvent[]
+  /** When each arrived, milliseconds since the epoch. */
+  readonly arrivals: readonly number[]
+}
+
+interface Waiting {
+  readonly event: TrainingEvent
+  readonly arrival: number
+  readonly order: number
+}
+
+/**
+ * Collects training events into batches, and knows every event that has not been trained: what is taken stays in the
+ * state until it is reported `done`. Times are wall clock, milliseconds since the epoch.
+ *
+ * Within a class the oldest goes first. What has waited for `maxLatency` goes before the balance of the classes, and
+ * each class has its half of every batch if it needs it, so nothing waits forever.
+ */
+export class Batcher implements Serializable<BatcherState> {
+  private ups = new Fifo<Waiting>()
+  private downs = new Fifo<Waiting>()
+  private readonly taken = new Map<TrainingEvent, Waiting>()
+  private pushed = 0
+  private heldBytes = 0
+
+  constructor(private readonly options: BatcherOptions) {}
+
+  /** Events that are neither taken nor done. */
+  get waiting(): number {
+    return this.ups.size + this.downs.size
+  }
+
+  /** Events not yet done, taken ones included. */
+  get count(): number {
+    return this.waiting + this.taken.size
+  }
+
+  /** Estimated memory of the events not yet done. */
+  get bytes(): number {
+    return this.heldBytes
+  }
+
+  push(event: TrainingEvent, now: number): void {
+    this.enqueue({ event, arrival: now, order: this.pushed++ })
+    this.heldBytes += trainingEventBytes(event)
+  }
+
+  /** True where a full batch waits, or a smaller one has waited long enough. */
+  ready(now: number): boolean {
+    return this.waiting >= this.options.size || this.deadline() <= now
+  }
+
+  /** When what waits is ready even if nothing more arrives; Infinity where never. */
+  deadline(): number {
+    const { maxLatency } = this.options
+    const oldest = this.oldest()?.peek()
+    return oldest && maxLatency > 0 ? oldest.arrival + maxLatency : Number.POSITIVE_INFINITY
+  }
+
+  /** The next batch, 1 to `size` events in order of arrival; null where none is ready. */
+  take(now: number): TrainingEvent[] | null {
+    return this.ready(now) ? this.takeRest(now) : null
+  }
+
+  /** As `take`, but does not wait for a full batch; null only where nothing waits. */
+  takeRest(now: number): TrainingEvent[] | null {
+    const size = Math.min(this.options.size, this.waiting)
+    if (size === 0) return null
+    const batch: Waiting[] = []
+    while (batch.length < size && this.oldestGoesFirst(now)) batch.push(this.oldest()!.shift()!)
+    const ups = this.upShare(size, batch)
+    const downs = size - batch.length - ups
+    for (let i = 0; i < ups; i++) batch.push(this.ups.shift()!)
+    for (let i = 0; i < downs; i++) batch.push(this.downs.shift()!)
+    batch.sort((a, b) => a.order - b.order)
+    for (const entry of batch) this.taken.set(entry.event, entry)
+    return batch.map(({ event }) => event)
+  }
+
+  /** These have come to their end: trained and checkpointed, quarantined or abandoned. */
+  done(events: readonly TrainingEvent[]): void {
+    for (const event of events) if (this.taken.delete(event)) this.heldBytes -= trainingEventBytes(event)
+  }
+
+  snapshot(): BatcherState {
+    const waiting = [...this.ups, ...this.downs].sort((a, b) => a.order - b.order)
+    const all = [...this.taken.values(), ...waiting]
+    return { events: all.map(({ event }) => event), arrivals: all.map(({ arrival }) => arrival) }
+  }
+
+  /** What was taken when the state was saved waits again, first of all. */
+  restore(state: BatcherState): void {
+    this.ups = new Fifo()
+    this.downs = new Fifo()
+    this.taken.clear()
+    this.heldBytes = 0
+    state.events.forEach((event, i) => {
+      this.push(event, state.arrivals[i]!)
+    })
+  }
+
+  private enqueue(entry: Waiting): void {
+    const queue = entry.event.label ? this.ups : this.downs
+    queue.push(entry)
+  }
+
+  private oldest(): Fifo<Waiting> | undefined {
+    const up = this.ups.peek()
+    const down = this.downs.peek()
+    if (!up || !down) return up ? this.ups : down ? this.downs : undefined
+    return up.order < down.order ? this.ups : this.downs
+  }
+
+  private oldestGoesFirst(now: number): boolean {
+    return !this.options.stratify || this.deadline() <= now
+  }
+
+  /** How many ups complete the batch so that the classes are as near to half and half as what waits allows. */
+  private upShare(size: number, batch: readonly Waiting[]): number {
+    const room = size - batch.length
+    const half = this.oldest() === this.ups ? Math.ceil(size / 2) : Math.floor(size / 2)
+    const wanted = half - batch.filter(({ event }) => event.label).length
+    return Math.max(0, room - this.downs.size, Math.min(wanted, this.ups.size, room))
+  }
+}

@@ -1,0 +1,117 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { decodeMulti, encode } from '@msgpack/msgpack'
+import { Observable, Subject } from 'rxjs'
+import type { LogRecord } from '../events/types.js'
+import type { Assignment, DeadLetter, FeedbackLog, RecordBatch } from './source.js'
+
+const PARTITION = 0
+
+interface StoredRecord {
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: Record<string, Uint8Array>
+}
+
+/**
+ * An append-only log of one partition in a directory: what the demo runs on where there is no Kafka. It keeps the
+ * contract of `FeedbackLog`: records have offsets, offsets are committed, dead letters are appended to a file of
+ * their own.
+ */
+export class EmbeddedLog implements FeedbackLog {
+  readonly #appended$ = new Subject<void>()
+  readonly #records: LogRecord[] = []
+  readonly #file: number
+  readonly #letters: number
+  #paused = false
+  #committed: number | null = null
+
+  constructor(
+    readonly directory: string,
+    readonly topic: string,
+  ) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const path = join(directory, `${topic}.log`)
+    this.#file = openSync(path, 'a', 0o600)
+    this.#letters = openSync(join(directory, `${topic}.dlq.log`), 'a', 0o600)
+    for (const stored of decodeMulti(readFileSync(path)) as Iterable<StoredRecord>) this.#keep(stored)
+  }
+
+  /** The offset after the last record. */
+  get end(): number {
+    return this.#records.length
+  }
+
+  /** Appends records and makes them durable; readers get them as one batch. */
+  append(records: readonly StoredRecord[]): void {
+    for (const record of records) {
+      writeSync(this.#file, encode(record))
+      this.#keep(record)
+    }
+    fsyncSync(this.#file)
+    this.#appended$.next()
+  }
+
+  async clusterId(): Promise<string> {
+    return 'embedded'
+  }
+
+  read(hooks: Parameters<FeedbackLog['read']>[0]): Observable<RecordBatch> {
+    return new Observable((subscriber) => {
+      let next = 0
+      const emit = () => {
+        if (this.#paused || next >= this.end || subscriber.closed) return
+        const records = this.#records.slice(next)
+        next = this.end
+        subscriber.next({ partition: PARTITION, records, nextOffset: next, logEnd: this.end })
+      }
+      const assignment: Assignment = {
+        partitions: [PARTITION],
+        total: 1,
+        bounds: new Map([[PARTITION, { start: 0, end: this.end }]]),
+        committed: new Map(this.#committed === null ? [] : [[PARTITION, this.#committed]]),
+      }
+      hooks.positionsFor(assignment).then(
+        (positions) => {
+          next = positions.get(PARTITION) ?? 0
+          subscriber.add(this.#appended$.subscribe(emit))
+          emit()
+        },
+        (error: unknown) => subscriber.error(error),
+      )
+    })
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#appended$.next()
+  }
+
+  async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
+    this.#committed = offsets.get(PARTITION) ?? this.#committed
+  }
+
+  async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
+    return partition === PARTITION ? (this.#records[offset] ?? null) : null
+  }
+
+  async writeDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    for (const letter of letters) writeSync(this.#letters, encode(letter))
+    fsyncSync(this.#letters)
+  }
+
+  async close(): Promise<void> {
+    this.#appended$.complete()
+    closeSync(this.#file)
+    closeSync(this.#letters)
+  }
+
+  #keep({ timestamp, key, value, headers }: StoredRecord): void {
+    this.#records.push({ topic: this.topic, partition: PARTITION, offset: this.end, timestamp, key, value, headers })
+  }
+}

@@ -1,0 +1,189 @@
+import { type MonoTypeOperatorFunction, Observable } from 'rxjs'
+import type { Feedback, Serializable } from '../events/types.js'
+import type { Drop } from './drop.js'
+import { feedbackBytes } from './event-bytes.js'
+import { MinHeap } from './min-heap.js'
+import { type VoteLedger, voteKey } from './vote-ledger.js'
+
+export interface HoldBackOptions {
+  /** How long a vote may still change before it trains, milliseconds; 0 lets votes through at once. */
+  readonly window: number
+  /** What held votes may take in memory; above it the oldest go on before their time. @default no bound */
+  readonly maxBytes?: number
+  readonly ledger: VoteLedger
+  readonly drop: Drop
+}
+
+export interface HoldBackState {
+  /** In the order in which they will go on. */
+  readonly held: readonly Feedback[]
+}
+
+interface Held {
+  readonly key: string
+  readonly event: Feedback
+}
+
+/**
+ * Collapses the votes of one user on one completion (docs/adr/006). While a vote is held, another label replaces it
+ * and null takes it back; after it has gone on, the ledger tells a changed vote from a repeated one.
+ * A vote without a subject is a vote of its own and is never held.
+ */
+export class HoldBack implements Serializable<HoldBackState> {
+  private readonly held = new Map<string, Held>()
+  /** Also has entries that `held` no longer has: those are passed over. */
+  private readonly order = new MinHeap<Held>(goesBefore)
+  private bytes = 0
+  private early = 0
+
+  constructor(private readonly options: HoldBackOptions) {}
+
+  get heldCount(): number {
+    return this.held.size
+  }
+
+  /** Estimated memory of the held votes. */
+  get heldBytes(): number {
+    return this.bytes
+  }
+
+  /** Votes that went on before their time because of `maxBytes`, since the start of the process. */
+  get releasedEarly(): number {
+    return this.early
+  }
+
+  /** Takes a vote in, in log order. Returns it where it goes on at once. */
+  push(event: Feedback): Feedback | null {
+    const { window, ledger, drop } = this.options
+    if (event.subject === null) {
+      if (event.label !== null) return event
+      drop(event, 'retraction')
+      return null
+    }
+    const key = voteKey(event.subject, event.user)
+    const held = this.held.get(key)
+    if (event.label === null) {
+      if (held) this.dropHeld(held, 'retracted')
+      ledger.forget(key)
+      drop(event, 'retraction')
+      return null
+    }
+    if (held && held.event.label !== event.label) this.dropHeld(held, 'superseded')
+    if (held?.event.label === event.label || ledger.lastLabel(key) === event.label) {
+      drop(event, 'repeat')
+      return null
+    }
+    if (window === 0) {
+      ledger.remember(key, event.label)
+      return event
+    }
+    this.hold({ key, event })
+    return null
+  }
+
+  /**
+   * Takes out the next vote that may go on, by (timestamp, partition, offset); null where none may.
+   * Without a watermark, only what `maxBytes` pushes out.
+   */
+  next(watermark = Number.NEGATIVE_INFINITY): Feedback | null {
+    const { window, maxBytes = Number.POSITIVE_INFINITY, ledger } = this.options
+    const first = this.first()
+    if (!first) return null
+    const due = watermark >= first.event.timestamp + window
+    if (!due && this.bytes <= maxBytes) return null
+    if (!due) this.early += 1
+    this.order.pop()
+    this.remove(first)
+    ledger.remember(first.key, first.event.label)
+    return first.event
+  }
+
+  snapshot(): HoldBackState {
+    return { held: [...this.held.values()].sort(byOrder).map(({ event }) => event) }
+  }
+
+  /** The ledger is restored apart. */
+  restore(state: HoldBackState): void {
+    this.held.clear()
+    this.order.retain(() => false)
+    this.bytes = 0
+    for (const event of state.held) this.hold({ key: voteKey(event.subject ?? '', event.user), event })
+  }
+
+  private hold(held: Held): void {
+    this.held.set(held.key, held)
+    this.order.push(held)
+    this.bytes += feedbackBytes(held.event)
+  }
+
+  private dropHeld(held: Held, reason: 'superseded' | 'retracted'): void {
+    this.remove(held)
+    if (this.order.size > 2 * this.held.size + 64) this.order.retain((entry) => this.isHeld(entry))
+    this.options.drop(held.event, reason)
+  }
+
+  private remove(held: Held): void {
+    this.held.delete(held.key)
+    this.bytes -= feedbackBytes(held.event)
+  }
+
+  private first(): Held | undefined {
+    let first = this.order.peek()
+    while (first && !this.isHeld(first)) {
+      this.order.pop()
+      first = this.order.peek()
+    }
+    return first
+  }
+
+  private isHeld(entry: Held): boolean {
+    return this.held.get(entry.key) === entry
+  }
+}
+
+/**
+ * Holds each vote until the watermark is `window` past its broker timestamp; emits what then still stands.
+ * The watermark is looked at on every tick: after each fetch, when its records have gone in, and by a timer, which
+ * matters when nothing comes in any more. Completion leaves held votes in the state.
+ *
+ *     const tick$ = merge(fetched$, interval(1_000, scheduler))
+ *     feedback$.pipe(holdBack(state, () => watermark.at(scheduler.now()), tick$))
+ */
+export function holdBack(
+  state: HoldBack,
+  watermark: () => number,
+  tick$: Observable<unknown>,
+): MonoTypeOperatorFunction<Feedback> {
+  return (source) =>
+    new Observable((subscriber) => {
+      const release = (mark?: number): void => {
+        while (!subscriber.closed) {
+          const event = state.next(mark)
+          if (!event) return
+          subscriber.next(event)
+        }
+      }
+      subscriber.add(
+        tick$.subscribe({ next: () => release(watermark()), error: (error: unknown) => subscriber.error(error) }),
+      )
+      subscriber.add(
+        source.subscribe({
+          next: (event) => {
+            const passed = state.push(event)
+            if (passed) subscriber.next(passed)
+            else release()
+          },
+          error: (error: unknown) => subscriber.error(error),
+          complete: () => subscriber.complete(),
+        }),
+      )
+    })
+}
+
+function goesBefore({ event: a }: Held, { event: b }: Held): boolean {
+  if (a.timestamp !== b.timestamp) return a.timestamp < b.timestamp
+  if (a.position.partition !== b.position.partition) return a.position.partition < b.position.partition
+  return a.position.offset < b.position.offset
+}
+
+const byOrder = (a: Held, b: Held): number => (goesBefore(a, b) ? -1 : 1)

@@ -1,0 +1,120 @@
+import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
+import { BcodError } from '../../errors.js'
+import type { DeadLetter } from '../source.js'
+import { kafkaError } from './failure.js'
+import { batches, DEFAULT_MESSAGE_BYTES, type Letter, letterOf } from './letter.js'
+import type { Lookup } from './lookup.js'
+import type { KafkaLogOptions } from './options.js'
+import { createTopic } from './topics.js'
+import { persist } from './waiting.js'
+
+/** Below this the reasons themselves may not fit; a topic that takes no more is refused with the broker's error. */
+const SMALLEST_LIMIT = 2048
+
+/** Writes dead letters, in order, and returns when the topic has acknowledged them; through outages, until closed. */
+export class DeadLetters {
+  readonly topic: string
+  private readonly producer: Producer
+  private readonly admin: Admin
+  private limit: number | null = null
+
+  constructor(
+    kafka: Kafka,
+    private readonly lookup: Lookup,
+    private readonly options: KafkaLogOptions,
+    private readonly signal: AbortSignal,
+  ) {
+    this.topic = options.dlq ?? `${options.topic}.dlq`
+    this.admin = kafka.admin()
+    this.producer = kafka.producer({
+      allowAutoTopicCreation: false,
+      retry: { retries: 5 },
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    })
+  }
+
+  /** Creates the topic where it is missing; KAFKA_DLQ_MISSING where that is not allowed. */
+  ensureTopic(): Promise<void> {
+    return this.persist(async () => {
+      if ((await this.lookup.replicas(this.topic)) !== null) return
+      const replicationFactor = (await this.lookup.replicas(this.options.topic)) ?? 1
+      await this.admin.connect()
+      try {
+        await createTopic(this.admin, { topic: this.topic, partitions: 1, replicationFactor })
+      } catch (error) {
+        const coded = kafkaError(error, this.place())
+        if (coded.code !== 'KAFKA_NOT_AUTHORIZED' && coded.code !== 'KAFKA_FAILED') throw coded
+        throw new BcodError('KAFKA_DLQ_MISSING', coded.message, { place: this.topic, cause: error })
+      }
+    })
+  }
+
+  async write(letters: readonly DeadLetter[]): Promise<void> {
+    if (letters.length === 0) return
+    for (let left = letters; left.length > 0; ) {
+      const limit = this.limit ?? (await this.persist(() => this.largestMessage()))
+      left = left.slice(await this.writeWithin(limit, left))
+      this.limit = left.length === 0 ? limit : Math.floor(limit / 2)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.producer.disconnect(), this.admin.disconnect()])
+  }
+
+  /** How many were acknowledged before the broker found a batch too large. */
+  private async writeWithin(limit: number, letters: readonly DeadLetter[]): Promise<number> {
+    let written = 0
+    const cut = letters.map((letter) => letterOf(letter, limit))
+    for (const batch of batches(cut, limit)) {
+      if (!(await this.send(batch, limit > SMALLEST_LIMIT))) break
+      written += batch.length
+    }
+    return written
+  }
+
+  /** False where the broker finds the batch too large and it `mayShrink`. */
+  private send(messages: Letter[], mayShrink: boolean): Promise<boolean> {
+    return this.persist(async () => {
+      await this.producer.connect()
+      try {
+        await this.producer.send({ topic: this.topic, acks: -1, messages })
+        return true
+      } catch (error) {
+        const coded = kafkaError(error, this.place())
+        if (coded.code === 'KAFKA_TOPIC_MISSING') {
+          await this.ensureTopic()
+          throw new BcodError('KAFKA_UNREACHABLE', 'the dead-letter topic was created again', { place: this.topic })
+        }
+        if (mayShrink && isTooLarge(error)) return false
+        throw coded
+      }
+    })
+  }
+
+  /** What the topic says of itself; Kafka's default where this user may not ask. */
+  private async largestMessage(): Promise<number> {
+    await this.admin.connect()
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: this.topic, configNames: ['max.message.bytes'] }
+    try {
+      const { resources } = await this.admin.describeConfigs({ resources: [resource], includeSynonyms: false })
+      return Number(resources[0]?.configEntries[0]?.configValue) || DEFAULT_MESSAGE_BYTES
+    } catch (error) {
+      if (kafkaError(error, this.place()).code === 'KAFKA_NOT_AUTHORIZED') return DEFAULT_MESSAGE_BYTES
+      throw error
+    }
+  }
+
+  private persist<T>(attempt: () => Promise<T>): Promise<T> {
+    return persist(attempt, this.place(), this.signal)
+  }
+
+  private place() {
+    return { brokers: this.options.brokers, topic: this.topic }
+  }
+}
+
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof Error &&
+  (('type' in error && (error.type === 'MESSAGE_TOO_LARGE' || error.type === 'RECORD_LIST_TOO_LARGE')) ||
+    isTooLarge(error.cause))

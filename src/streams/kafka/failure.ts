@@ -1,0 +1,93 @@
+import { BcodError, type ErrorCode } from '../../errors.js'
+import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
+
+/** What a failure belongs to; the place that its error names. */
+export interface FailurePlace {
+  readonly brokers: readonly string[]
+  readonly topic?: string
+  readonly groupId?: string
+}
+
+/**
+ * The coded error of what kafkajs threw, however deeply it is wrapped.
+ * KAFKA_UNREACHABLE stands for all that may heal by itself: lost connections, timeouts, elections.
+ */
+export function kafkaError(error: unknown, at: FailurePlace): BcodError {
+  const chain = causes(error)
+  const coded = chain.find((each) => each instanceof BcodError)
+  if (coded instanceof BcodError) return coded
+  for (const [code, match, place] of KINDS) {
+    const found = chain.find(match)
+    if (found) return new BcodError(code, found.message, { place: place(at, found), cause: error })
+  }
+  const transient = chain.some((each) => each.retriable === true || TRANSIENT.has(each.name))
+  const message = chain.at(-1)?.message ?? String(error)
+  return new BcodError(transient ? 'KAFKA_UNREACHABLE' : 'KAFKA_FAILED', message, { place: brokers(at), cause: error })
+}
+
+/** What a start that waited in vain says; `last` is why its last attempt failed. */
+export function unreachable(connection: KafkaConnection, last?: BcodError): BcodError {
+  const { brokers, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = connection
+  const reason = last ? `: ${last.message}` : ''
+  return new BcodError('KAFKA_UNREACHABLE', `no broker answered within ${connectTimeout} ms${reason}`, {
+    place: brokers.join(','),
+    cause: last,
+  })
+}
+
+/** Whether waiting may help. */
+export const isTransient = (error: BcodError): boolean => error.code === 'KAFKA_UNREACHABLE'
+
+/** What kafkajs, Node's TLS and OpenSSL put on their errors. */
+interface Failure extends Error {
+  readonly type?: unknown
+  readonly code?: unknown
+  readonly retriable?: unknown
+  readonly topic?: unknown
+  readonly partition?: unknown
+}
+
+const brokers = (at: FailurePlace): string => at.brokers.join(',')
+const topic = (at: FailurePlace): string => at.topic ?? brokers(at)
+
+/** kafkajs marks these as final although they pass. A group that may not be read shows as the first; the probe tells. */
+const TRANSIENT = new Set([
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSTimeout',
+  'KafkaJSNoBrokerAvailableError',
+])
+
+const TLS_CODES = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$)/
+const LOST = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS', 'FENCED_INSTANCE_ID'])
+
+type Kind = readonly [ErrorCode, (error: Failure) => boolean, (at: FailurePlace, error: Failure) => string]
+
+/** The first that matches counts. */
+const KINDS: readonly Kind[] = [
+  ['KAFKA_CODEC_UNKNOWN', (e) => e.name === 'KafkaJSNotImplemented', topic],
+  ['KAFKA_OFFSET_OUT_OF_RANGE', (e) => e.type === 'OFFSET_OUT_OF_RANGE', (at, e) => partition(e) ?? topic(at)],
+  ['KAFKA_LOGIN_FAILED', (e) => e.name === 'KafkaJSSASLAuthenticationError' || hasType(e, /SASL/), brokers],
+  ['KAFKA_TLS_FAILED', (e) => TLS_CODES.test(String(e.code)), brokers],
+  ['KAFKA_NOT_AUTHORIZED', (e) => e.type === 'GROUP_AUTHORIZATION_FAILED', (at) => at.groupId ?? brokers(at)],
+  ['KAFKA_NOT_AUTHORIZED', (e) => hasType(e, /_AUTHORIZATION_FAILED$/), topic],
+  ['KAFKA_TOPIC_MISSING', (e) => hasType(e, /^(UNKNOWN_TOPIC_OR_PARTITION|INVALID_TOPIC_EXCEPTION)$/), topic],
+  ['KAFKA_ASSIGNMENT_LOST', (e) => LOST.has(String(e.type)), topic],
+]
+
+const hasType = (error: Failure, pattern: RegExp): boolean => pattern.test(String(error.type))
+
+const partition = ({ topic, partition }: Failure): string | undefined =>
+  topic === undefined ? undefined : `${topic}-${partition}`
+
+/** The error, what caused it, and what it aggregates. */
+function causes(error: unknown): Failure[] {
+  const found: Failure[] = []
+  const waiting = [error]
+  for (let next = waiting.shift(); next instanceof Error && !found.includes(next); next = waiting.shift()) {
+    found.push(next)
+    waiting.push(next.cause, ...('errors' in next && Array.isArray(next.errors) ? next.errors : []))
+    while (waiting.length > 0 && !(waiting[0] instanceof Error)) waiting.shift()
+  }
+  return found
+}

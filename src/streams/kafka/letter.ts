@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import type { IHeaders, Message } from 'kafkajs'
+import type { DeadLetter } from '../source.js'
+import { bytes, headersOf } from './records.js'
+
+/** Kafka's own default of max.message.bytes. */
+export const DEFAULT_MESSAGE_BYTES = 1_048_588
+
+/** What a batch with one record costs beside its key, value and headers; the exact count is 61 and up to 21 bytes. */
+const BATCH_OVERHEAD = 128
+const HEADER_OVERHEAD = 10
+
+export interface Letter extends Message {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: IHeaders
+}
+
+/**
+ * The dead letter as a Kafka message of at most `limit` bytes: key, value and headers unchanged, and why the record
+ * could not be used in `bcod.error.*`. What does not fit is cut: the value first, then the record's headers, then the
+ * key. A cut value leaves its length and SHA-256.
+ */
+export function letterOf(dead: DeadLetter, limit: number): Letter {
+  const { record } = dead
+  const key = record.key && bytes(record.key)
+  const value = record.value && bytes(record.value)
+  const whole: Letter = { key, value, headers: { ...headersOf(record), ...reason(dead) } }
+  if (letterBytes(whole) <= limit) return whole
+
+  const mark = { ...reason(dead), ...(value && fingerprint(value)) }
+  const candidates: Letter[] = [
+    { key, value: null, headers: { ...headersOf(record), ...mark } },
+    { key, value: null, headers: { ...mark, [CUT]: 'value,headers' } },
+    { key: null, value: null, headers: { ...mark, [CUT]: 'value,headers,key' } },
+  ]
+  const fitting = candidates.find((each) => letterBytes(each) <= limit) ?? candidates[2]!
+  const room = Math.max(0, limit - letterBytes(fitting))
+  return { ...fitting, value: value === null ? null : value.subarray(0, room) }
+}
+
+const CUT = 'bcod.error.cut'
+
+/** An upper bound of what the letter takes as a batch of its own. */
+export const letterBytes = ({ key, value, headers }: Letter): number =>
+  BATCH_OVERHEAD +
+  (key?.length ?? 0) +
+  (value?.length ?? 0) +
+  Object.entries(headers).reduce((sum, [name, value]) => sum + headerBytes(name, value), 0)
+
+/** Letters in order, grouped so that each group fits a batch of `limit` bytes. */
+export function batches(letters: readonly Letter[], limit: number): Letter[][] {
+  const groups: Letter[][] = []
+  let room = 0
+  for (const letter of letters) {
+    const size = letterBytes(letter)
+    if (groups.length === 0 || size > room) {
+      groups.push([])
+      room = limit
+    }
+    groups.at(-1)?.push(letter)
+    room -= size
+  }
+  return groups
+}
+
+function reason({ record, code, message, stage }: DeadLetter): Record<string, string> {
+  const { topic, partition, offset } = record
+  return {
+    'bcod.error.id': `${topic}-${partition}-${offset}`,
+    'bcod.error.code': code,
+    'bcod.error.message': message,
+    'bcod.error.stage': stage,
+    'bcod.error.topic': topic,
+    'bcod.error.partition': String(partition),
+    'bcod.error.offset': String(offset),
+  }
+}
+
+const fingerprint = (value: Buffer): Record<string, string> => ({
+  'bcod.error.value.length': String(value.length),
+  'bcod.error.value.sha256': createHash('sha256').update(value).digest('hex'),
+})
+
+function headerBytes(name: string, value: IHeaders[string]): number {
+  const values = Array.isArray(value) ? value : [value]
+  return values.reduce((sum, each) => sum + HEADER_OVERHEAD + Buffer.byteLength(name) + bytes(each).length, 0)
+}

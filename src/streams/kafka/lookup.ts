@@ -1,0 +1,122 @@
+import type { Broker, Cluster } from 'kafkajs'
+import type { LogRecord } from '../../events/types.js'
+import type { Assignment } from '../source.js'
+import { kafkaError } from './failure.js'
+import { fromOffset, toOffset } from './offsets.js'
+import type { KafkaLogOptions } from './options.js'
+import { type Fetched, topicMetadata } from './patch.js'
+import { toRecord } from './records.js'
+
+const FETCH_WAIT = 100
+
+/**
+ * Questions to the cluster that need no group membership. Each is one attempt: it rejects when the connection is lost,
+ * and finds the brokers anew the next time.
+ */
+export class Lookup {
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly options: KafkaLogOptions,
+  ) {}
+
+  /** Bounds and committed offsets of these partitions. */
+  async assignment(partitions: readonly number[]): Promise<Assignment> {
+    const { topic, groupId } = this.options
+    return this.connected(async () => {
+      const total = this.cluster.findTopicPartitionMetadata(topic).length
+      if (partitions.length === 0) return { partitions, total, bounds: new Map(), committed: new Map() }
+      const [starts, ends, coordinator] = await Promise.all([
+        this.offsets(partitions, true),
+        this.offsets(partitions, false),
+        this.cluster.findGroupCoordinator({ groupId }),
+      ])
+      const { responses } = await coordinator.offsetFetch({
+        groupId,
+        topics: [{ topic, partitions: blank(partitions) }],
+      })
+      const committed = responses
+        .flatMap((response) => response.partitions)
+        .map(({ partition, offset }) => [partition, toOffset(offset)] as const)
+      return {
+        partitions,
+        total,
+        bounds: new Map(partitions.map((p) => [p, { start: starts.get(p) ?? 0, end: ends.get(p) ?? 0 }])),
+        committed: new Map(committed.filter(([, offset]) => offset >= 0)),
+      }
+    })
+  }
+
+  /** The record at a position; null where the log has none there. */
+  async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
+    const { topic, maxBytesPerPartition } = this.options
+    return this.connected(async () => {
+      const leader = await this.leader(topic, partition)
+      if (leader === null) return null
+      const position = { partition, fetchOffset: fromOffset(offset), maxBytes: maxBytesPerPartition ?? 1 << 20 }
+      const fetched = await fetchUncommitted(leader, topic, position).catch((error) => {
+        if (kafkaError(error, this.options).code === 'KAFKA_OFFSET_OUT_OF_RANGE') return null
+        throw error
+      })
+      const message = fetched?.responses
+        .flatMap(({ partitions }) => partitions)
+        .flatMap(({ messages }) => messages)
+        .find((each) => each.offset === position.fetchOffset && !each.isControlRecord)
+      return message ? toRecord(topic, partition, message) : null
+    })
+  }
+
+  /** How many replicas a topic's first partition has; null where there is no such topic. */
+  async replicas(topic: string): Promise<number | null> {
+    return this.connected(async () => {
+      const [nodeId] = this.cluster.getNodeIds()
+      const broker = await this.cluster.findBroker({ nodeId: String(nodeId) })
+      try {
+        const metadata = await topicMetadata(broker, topic)
+        return metadata.topicMetadata[0]?.partitionMetadata[0]?.replicas.length ?? null
+      } catch (error) {
+        if (kafkaError(error, { ...this.options, topic }).code === 'KAFKA_TOPIC_MISSING') return null
+        throw error
+      }
+    })
+  }
+
+  close(): Promise<void> {
+    return this.cluster.disconnect()
+  }
+
+  private async connected<T>(ask: () => Promise<T>): Promise<T> {
+    await this.cluster.connect()
+    await this.cluster.addTargetTopic(this.options.topic)
+    await this.cluster.refreshMetadata()
+    return ask()
+  }
+
+  private async leader(topic: string, partition: number): Promise<Broker | null> {
+    const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
+    return nodeId === undefined ? null : this.cluster.findBroker({ nodeId })
+  }
+
+  private async offsets(partitions: readonly number[], fromBeginning: boolean): Promise<Map<number, number>> {
+    const { topic } = this.options
+    const found = await this.cluster.fetchTopicsOffset([{ topic, partitions: blank(partitions), fromBeginning }])
+    return new Map(found.flatMap((each) => each.partitions.map((p) => [p.partition, toOffset(p.offset)])))
+  }
+}
+
+/** kafkajs wants an offset in its questions and ignores it. */
+const blank = (partitions: readonly number[]) => partitions.map((partition) => ({ partition, offset: '-1' }))
+
+/** At least the batch that holds the offset: a broker sends the first batch whole, whatever `maxBytes` says (KIP-74). */
+function fetchUncommitted(
+  leader: Broker,
+  topic: string,
+  position: { partition: number; fetchOffset: string; maxBytes: number },
+): Promise<Fetched> {
+  return leader.fetch({
+    isolationLevel: 0,
+    maxWaitTime: FETCH_WAIT,
+    minBytes: 1,
+    maxBytes: position.maxBytes,
+    topics: [{ topic, partitions: [position] }],
+  }) as Promise<Fetched>
+}

@@ -1,0 +1,56 @@
+/** How to reach the brokers and log in. Durations in milliseconds. */
+export interface KafkaConnection {
+  /** `host:port`, one or more. */
+  readonly brokers: readonly string[]
+  /** @default 'bcod' */
+  readonly clientId?: string
+  readonly tls?: KafkaTls | null
+  readonly sasl?: KafkaSasl | null
+  /** How long a start may wait for a broker that answers. @default 30_000 */
+  readonly connectTimeout?: number
+  /** Receives what the Kafka client has to say; without it the client is silent. */
+  readonly log?: KafkaLogger
+}
+
+export interface KafkaTls {
+  readonly enabled: boolean
+  /** PEM text, not a path. Without it the system's authorities count. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** @default true */
+  readonly rejectUnauthorized?: boolean
+}
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: string
+}
+
+export type KafkaLogger = (line: KafkaLogLine) => void
+
+export interface KafkaLogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+  /** Names of topics, groups and brokers, counts, error texts; never a key or a value of a record. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What the feedback log needs besides a connection. */
+export interface KafkaLogOptions extends KafkaConnection {
+  readonly topic: string
+  readonly groupId: string
+  /** Dead-letter topic. @default `<topic>.dlq` */
+  readonly dlq?: string
+  /** The group gives the partitions away after this long without a heartbeat. @default 30_000 */
+  readonly sessionTimeout?: number
+  /** Most bytes that one fetch returns, over all partitions. @default 10 MiB */
+  readonly maxBytes?: number
+  /** Most bytes that one fetch returns of a partition. @default 1 MiB */
+  readonly maxBytesPerPartition?: number
+  /** How long a fetch waits for records, and how long reading sleeps while paused. @default 100 */
+  readonly maxWait?: number
+}
+
+export const DEFAULT_CONNECT_TIMEOUT = 30_000

@@ -1,0 +1,140 @@
+/**
+ * Three repairs of kafkajs 2.2.4, made once when this file is first imported, and the little of its inside that the
+ * rest of this folder relies on. docs/adr/003-kafka-through-kafkajs.md tells why.
+ */
+import { createRequire } from 'node:module'
+import kafkajs, { type Batch, type Broker, type BrokerMetadata, type Cluster, type KafkaMessage } from 'kafkajs'
+
+const { KafkaJSNonRetriableError } = kafkajs
+const require = createRequire(import.meta.url)
+
+const REPAIRED_VERSION = '2.2.4'
+const { version } = require('kafkajs/package.json') as { version: string }
+if (version !== REPAIRED_VERSION) throw new Error(`kafkajs ${REPAIRED_VERSION} is needed, found ${version}`)
+
+/** The offset to read next is not in the log. */
+export class OffsetOutOfRange extends KafkaJSNonRetriableError {
+  readonly type = 'OFFSET_OUT_OF_RANGE'
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+  ) {
+    super(`offset out of range in ${topic}-${partition}`)
+  }
+}
+
+/** The group has moved on since the commit was called. */
+export class CommitFenced extends KafkaJSNonRetriableError {
+  readonly type = 'ILLEGAL_GENERATION'
+}
+
+/** The offset that was asked for when this batch was fetched. kafkajs keeps it but leaves it out of its types. */
+export const fetchedOffset = (batch: Batch): string =>
+  (batch as Batch & { readonly fetchedOffset: string }).fetchedOffset
+
+/** A broker's answer on where a group is coordinated; kafkajs leaves it out of its types. */
+export const findCoordinator = (broker: Broker, groupId: string): Promise<unknown> =>
+  (broker as Broker & { findGroupCoordinator(request: object): Promise<unknown> }).findGroupCoordinator({
+    groupId,
+    coordinatorType: 0,
+  })
+
+/** Metadata with the cluster's id, which kafkajs leaves out of its types. Rejects where the topic is unknown. */
+export const topicMetadata = (
+  broker: Broker,
+  topic: string,
+): Promise<BrokerMetadata & { readonly clusterId: string }> =>
+  broker.metadata([topic]) as Promise<BrokerMetadata & { readonly clusterId: string }>
+
+/** A fetch's answer, as far as it is used here. */
+export interface Fetched {
+  readonly responses: readonly {
+    readonly partitions: readonly {
+      readonly messages: readonly (KafkaMessage & { readonly isControlRecord: boolean })[]
+    }[]
+  }[]
+}
+
+/**
+ * The connections under a client, without any consumer group: kafkajs hands them to partition assigners, its own
+ * extension point, and does so when a consumer is made. The consumer itself never connects.
+ */
+export function clusterOf(kafka: kafkajs.Kafka): Cluster {
+  let cluster: Cluster | undefined
+  kafka.consumer({
+    groupId: 'none',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        cluster = config.cluster
+        return kafkajs.PartitionAssigners.roundRobin(config)
+      },
+    ],
+  })
+  if (!cluster) throw new Error('kafkajs made a consumer without asking for its assigner')
+  return cluster
+}
+
+interface RequestQueue {
+  readonly pending: readonly unknown[]
+  readonly throttledUntil: number
+  scheduleCheckPendingRequests(): void
+}
+
+interface OffsetManager {
+  readonly memberAssignment: Readonly<Record<string, readonly number[] | undefined>>
+  setDefaultOffset(at: { topic: string; partition: number }): Promise<void>
+  commitOffsets(commit: Commit): Promise<void>
+}
+
+interface Runner {
+  readonly running: boolean
+  /** A new offset manager is made at every join, with the generation of that join. */
+  readonly consumerGroup: { readonly offsetManager: OffsetManager | null }
+  retrier<T>(attempt: () => Promise<T>): Promise<T>
+  commitOffsets(commit: Commit): Promise<void>
+}
+
+interface Commit {
+  readonly topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[] }[]
+}
+
+/**
+ * 1. After its first answer every connection sets a timer of 0 ms that sets itself again for ever, about 1,700
+ * wake-ups a second. With nothing pending and no throttle there is nothing to check: `push` and `fulfillRequest`
+ * call again when there is.
+ */
+const queue = prototypeOf<RequestQueue>('kafkajs/src/network/requestQueue')
+const schedule = queue.scheduleCheckPendingRequests
+queue.scheduleCheckPendingRequests = function () {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this)
+}
+
+/**
+ * 2. On OFFSET_OUT_OF_RANGE kafkajs commits −1 or −2 over the group's offset, also with `autoCommit: false`, and reads
+ * on elsewhere. A lost range is for the operator to decide on.
+ */
+prototypeOf<OffsetManager>('kafkajs/src/consumer/offsetManager').setDefaultOffset = ({ topic, partition }) =>
+  Promise.reject(new OffsetOutOfRange(topic, partition))
+
+/**
+ * 3. `commitOffsets` sends the newest generation even for partitions that this member has lost, on its own retries
+ * too, and the broker takes it: a late commit overwrites the new owner's. Each call is pinned here to the generation
+ * in which it was made.
+ */
+prototypeOf<Runner>('kafkajs/src/consumer/runner').commitOffsets = function (commit) {
+  const pinned = this.consumerGroup.offsetManager
+  return this.retrier(async () => {
+    if (!this.running || pinned === null || this.consumerGroup.offsetManager !== pinned)
+      throw new CommitFenced('the group has another generation')
+    const lost = commit.topics.some(({ topic, partitions }) =>
+      partitions.some(({ partition }) => !pinned.memberAssignment[topic]?.includes(partition)),
+    )
+    if (lost) throw new CommitFenced('the partition is not assigned')
+    await pinned.commitOffsets(commit)
+  })
+}
+
+function prototypeOf<T>(module: string): T {
+  return (require(module) as { prototype: T }).prototype
+}

@@ -1,0 +1,265 @@
+import type { Consumer, ConsumerCrashEvent, EachBatchPayload, Kafka } from 'kafkajs'
+import { BcodError } from '../../errors.js'
+import type { Assignment, RecordBatch } from '../source.js'
+import { isTransient, kafkaError } from './failure.js'
+import type { Lookup } from './lookup.js'
+import { fromOffset, toOffset } from './offsets.js'
+import type { KafkaLogOptions } from './options.js'
+import { fetchedOffset } from './patch.js'
+import { probe } from './probe.js'
+import { toRecord } from './records.js'
+import { pause, persist } from './waiting.js'
+
+const DEFAULT_SESSION_TIMEOUT = 30_000
+const DEFAULT_MAX_WAIT = 100
+const BEFORE_REJOIN = 500
+const FOREVER = 2 ** 31 - 1
+
+export interface ReaderHooks {
+  positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
+  revoked(): void
+  batch(batch: RecordBatch): void
+}
+
+/**
+ * One member of the group, through its rebalances and crashes.
+ *
+ * At a join everything is paused before the first fetch; once `positionsFor` has answered, reading is set to its
+ * offsets and resumes. The object that holds an assignment is its epoch: work that waited compares it with the present
+ * one and gives up where it has changed. Batches are handed on, never waited for, so that heartbeats go out.
+ */
+export class GroupReader {
+  private readonly stopping = new AbortController()
+  private consumer: Consumer | null = null
+  private assigned: Assigned | null = null
+  private loading: Promise<void> = Promise.resolve()
+  private failure: unknown = null
+  private held = false
+
+  constructor(
+    private readonly kafka: Kafka,
+    private readonly lookup: Lookup,
+    private readonly options: KafkaLogOptions,
+    private readonly hooks: ReaderHooks,
+  ) {}
+
+  /**
+   * Resolves when `stop` was called and the group is left; rejects where reading cannot go on, with a coded error or
+   * with what `positionsFor` rejected with.
+   */
+  async run(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      const crash = await this.membership()
+      if (crash === null) break
+      const coded = kafkaError(crash, this.options)
+      if (!isTransient(coded) && coded.code !== 'KAFKA_ASSIGNMENT_LOST') throw coded
+      this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
+      await pause(BEFORE_REJOIN, this.stopping.signal)
+      await this.reachable()
+    }
+    if (this.failure !== null) throw this.failure
+  }
+
+  stop(): void {
+    this.stopping.abort()
+  }
+
+  pause(): void {
+    this.held = true
+    this.applyPause('pause')
+  }
+
+  resume(): void {
+    this.held = false
+    this.applyPause('resume')
+  }
+
+  /** See `FeedbackLog.commit`. Outlives an outage as long as the assignment does. */
+  async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
+    const { assigned, consumer } = this
+    const { topic } = this.options
+    const lost = [...offsets.keys()].find((partition) => !assigned?.next.has(partition))
+    if (lost !== undefined || !consumer) throw this.lost(lost)
+    const commits = [...offsets].map(([partition, offset]) => ({ topic, partition, offset: fromOffset(offset) }))
+    await persist(
+      async () => {
+        if (this.assigned !== assigned) throw this.lost()
+        await consumer.commitOffsets(commits)
+      },
+      this.options,
+      this.stopping.signal,
+    )
+  }
+
+  /** Waits for a broker however long it takes; rejects with what waiting cannot heal, such as a right taken away. */
+  private async reachable(): Promise<void> {
+    const { signal } = this.stopping
+    await probe({ ...this.options, connectTimeout: FOREVER }, signal).catch((error) => {
+      if (!signal.aborted) throw error
+    })
+  }
+
+  /** Joins, reads until it crashes or is to stop, leaves. The crash, or null. */
+  private async membership(): Promise<unknown> {
+    const { topic, groupId, sessionTimeout = DEFAULT_SESSION_TIMEOUT } = this.options
+    const consumer = this.kafka.consumer({
+      groupId,
+      sessionTimeout,
+      heartbeatInterval: Math.min(3000, Math.floor(sessionTimeout / 4)),
+      maxWaitTimeInMs: this.options.maxWait ?? DEFAULT_MAX_WAIT,
+      ...(this.options.maxBytes && { maxBytes: this.options.maxBytes }),
+      ...(this.options.maxBytesPerPartition && { maxBytesPerPartition: this.options.maxBytesPerPartition }),
+      allowAutoTopicCreation: false,
+      // its crashes end in `run` above, which alone decides whether to join again
+      retry: { retries: 30, restartOnFailure: async () => false },
+    })
+    const crashed = new Promise<ConsumerCrashEvent>((resolve) => consumer.on(consumer.events.CRASH, resolve))
+    const stopped = aborted(this.stopping.signal)
+    this.listen(consumer)
+    this.consumer = consumer
+    let running: Promise<void> = Promise.resolve()
+    try {
+      await consumer.connect()
+      await consumer.subscribe({ topics: [topic] })
+      running = consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: async (payload) => this.onBatch(consumer, payload),
+      })
+      const crash = await Promise.race([crashed, stopped, running.then(() => crashed)])
+      return crash?.payload.error ?? null
+    } catch (error) {
+      return this.stopping.signal.aborted ? null : error
+    } finally {
+      this.end()
+      // a join under way must end first: kafkajs would read on after it, out of reach
+      await running.catch(() => undefined)
+      await consumer.disconnect().catch((error) => this.log('info', 'disconnecting failed', { error: String(error) }))
+    }
+  }
+
+  private listen(consumer: Consumer): void {
+    const { GROUP_JOIN, REBALANCING, STOP, CRASH, START_BATCH_PROCESS } = consumer.events
+    consumer.on(GROUP_JOIN, ({ payload }) => this.onJoin(consumer, payload.memberAssignment[this.options.topic] ?? []))
+    consumer.on(REBALANCING, () => this.end())
+    consumer.on(STOP, () => this.end())
+    consumer.on(CRASH, () => this.end())
+    consumer.on(START_BATCH_PROCESS, ({ payload }) => {
+      if (payload.batchSize === 0) this.onNothing(payload)
+    })
+  }
+
+  /** Runs before the first fetch of the new generation. */
+  private onJoin(consumer: Consumer, partitions: readonly number[]): void {
+    this.end()
+    if (this.stopping.signal.aborted) return
+    const assigned: Assigned = { partitions, next: new Map(), announced: false }
+    this.assigned = assigned
+    if (partitions.length > 0) consumer.pause(this.selection(assigned))
+    this.loading = this.loading
+      .then(() => this.load(consumer, assigned))
+      .catch((error) => {
+        if (this.assigned !== assigned || this.stopping.signal.aborted) return // the next assignment asks again
+        this.failure = error
+        this.stop()
+      })
+  }
+
+  /** Asks where to read from, sets the positions and starts reading. One at a time, in the order of the joins. */
+  private async load(consumer: Consumer, assigned: Assigned): Promise<void> {
+    const current = () => this.assigned === assigned
+    if (!current()) return
+    const { partitions } = assigned
+    const assignment = await persist(
+      async () => (current() ? this.lookup.assignment(partitions) : null),
+      this.options,
+      this.stopping.signal,
+    )
+    if (!current() || assignment === null) return
+    assigned.announced = true
+    const positions = await this.hooks.positionsFor(assignment)
+    if (!current()) return
+    for (const partition of partitions) {
+      const offset = positions.get(partition)
+      if (offset === undefined) throw new BcodError('INTERNAL', `no position for partition ${partition}`)
+      consumer.seek({ topic: this.options.topic, partition, offset: fromOffset(offset) })
+      assigned.next.set(partition, offset)
+    }
+    if (!this.held) this.applyPause('resume')
+  }
+
+  private onBatch(consumer: Consumer, { batch, resolveOffset }: EachBatchPayload): void {
+    const { topic } = this.options
+    const { partition } = batch
+    const expected = this.assigned?.next.get(partition)
+    if (expected === undefined) return // of an earlier assignment; the present one seeks before it reads
+    if (toOffset(fetchedOffset(batch)) !== expected) {
+      this.log('info', 'dropped a batch that does not follow the last one', { topic, partition, expected })
+      consumer.seek({ topic, partition, offset: fromOffset(expected) })
+      return
+    }
+    resolveOffset(batch.lastOffset())
+    const records = batch.messages.map((message) => toRecord(topic, partition, message))
+    this.handOn(partition, records, batch.lastOffset(), batch.highWatermark)
+  }
+
+  /** Only control records, aborted records or compacted ones: kafkajs moves on by itself and tells by this event alone. */
+  private onNothing({ partition, lastOffset, highWatermark }: Filtered): void {
+    const expected = this.assigned?.next.get(partition)
+    if (expected === undefined || toOffset(lastOffset) < expected) return
+    this.handOn(partition, [], lastOffset, highWatermark)
+  }
+
+  private handOn(partition: number, records: RecordBatch['records'], lastOffset: string, highWatermark: string): void {
+    const nextOffset = toOffset(lastOffset) + 1
+    this.assigned?.next.set(partition, nextOffset)
+    this.hooks.batch({ partition, records, nextOffset, logEnd: toOffset(highWatermark) })
+  }
+
+  /** Ends the assignment, if there is one. */
+  private end(): void {
+    const { assigned } = this
+    this.assigned = null
+    if (assigned?.announced) this.hooks.revoked()
+  }
+
+  private applyPause(verb: 'pause' | 'resume'): void {
+    const { assigned, consumer } = this
+    if (assigned && assigned.next.size > 0) consumer?.[verb](this.selection(assigned))
+  }
+
+  private selection({ partitions }: Assigned) {
+    return [{ topic: this.options.topic, partitions: [...partitions] }]
+  }
+
+  private lost(partition?: number): BcodError {
+    const { topic } = this.options
+    return new BcodError('KAFKA_ASSIGNMENT_LOST', 'the group has given the partition away', {
+      place: partition === undefined ? topic : `${topic}-${partition}`,
+    })
+  }
+
+  private log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
+    this.options.log?.({ level, message, fields: { groupId: this.options.groupId, ...fields } })
+  }
+}
+
+interface Assigned {
+  readonly partitions: readonly number[]
+  /** The offset to read next of each partition; empty until the positions are known. */
+  readonly next: Map<number, number>
+  /** Whether `positionsFor` was asked, so that `revoked` is to be called. */
+  announced: boolean
+}
+
+interface Filtered {
+  readonly partition: number
+  readonly lastOffset: string
+  readonly highWatermark: string
+}
+
+const aborted = (signal: AbortSignal): Promise<null> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(null)
+    signal.addEventListener('abort', () => resolve(null), { once: true })
+  })

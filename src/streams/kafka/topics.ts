@@ -1,0 +1,49 @@
+import type { Admin } from 'kafkajs'
+import { createClient, OUTLIVE_OUTAGES } from './client.js'
+import { kafkaError, unreachable } from './failure.js'
+import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
+
+export interface TopicSpec {
+  readonly topic: string
+  /** @default 1 */
+  readonly partitions?: number
+  /** @default 1 */
+  readonly replicationFactor?: number
+  /** Topic settings, such as `retention.ms`. */
+  readonly config?: Readonly<Record<string, string>>
+}
+
+/**
+ * Creates the topic where it is missing; true when it was. Gives up with KAFKA_UNREACHABLE after `connectTimeout`.
+ */
+export async function ensureTopic(connection: KafkaConnection, spec: TopicSpec): Promise<boolean> {
+  const { connectTimeout = DEFAULT_CONNECT_TIMEOUT } = connection
+  const deadline = AbortSignal.timeout(connectTimeout)
+  const kafka = createClient(connection, OUTLIVE_OUTAGES, deadline)
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    return await createTopic(admin, spec)
+  } catch (error) {
+    if (deadline.aborted) throw unreachable(connection)
+    throw kafkaError(error, { brokers: connection.brokers, topic: spec.topic })
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** The same over a connection that stands. */
+export function createTopic(admin: Admin, spec: TopicSpec): Promise<boolean> {
+  const { topic, partitions = 1, replicationFactor = 1, config = {} } = spec
+  return admin.createTopics({
+    waitForLeaders: true,
+    topics: [
+      {
+        topic,
+        numPartitions: partitions,
+        replicationFactor,
+        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+      },
+    ],
+  })
+}
