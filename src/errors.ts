@@ -129,6 +129,10 @@ export const ERRORS = {
     cause: 'There is no space left where adapters are published.',
     remedy: 'Free space or enlarge the volume; the live version is untouched and publishing can be tried again.',
   },
+  CHECKPOINT_NOT_FOUND: {
+    cause: 'The path given holds no checkpoint.',
+    remedy: 'Give a step-… directory, or the directory of checkpoints that it is in.',
+  },
   CHECKPOINT_DISK_FULL: {
     cause: 'There is no space left where checkpoints are kept.',
     remedy: 'Free space, enlarge the volume or lower checkpoint.keep; the previous checkpoint is intact.',
@@ -182,6 +186,14 @@ export const ERRORS = {
   FILE_UNREADABLE: {
     cause: 'A file given to a command cannot be read.',
     remedy: 'Check the path and its permissions.',
+  },
+  OUTPUT_NOT_EMPTY: {
+    cause: 'The directory for results holds something already.',
+    remedy: 'Give --out a directory that is empty or does not exist; nothing is ever overwritten.',
+  },
+  OUTPUT_UNWRITABLE: {
+    cause: 'Results cannot be written to their place.',
+    remedy: 'Check that the directory may be written and that its disk has space.',
   },
   TEXT_WITHOUT_TOKENIZER: {
     cause: 'An event holds text, but the model directory has no tokenizer.json.',

@@ -84,7 +84,9 @@ export function stopOnSignals(stop: () => void): () => void {
 function kafkaLog({ stream }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeedbackLog {
   const pem = (path: string | null) => (path === null ? undefined : readFileSync(path, 'utf8'))
   const { tls, sasl } = stream
-  const certificates = Object.entries({ ca: pem(tls.ca), cert: pem(tls.cert), key: pem(tls.key) }).filter(([, text]) => text !== undefined)
+  const certificates = Object.entries({ ca: pem(tls.ca), cert: pem(tls.cert), key: pem(tls.key) }).filter(
+    ([, text]) => text !== undefined,
+  )
   return new KafkaFeedbackLog({
     brokers: stream.brokers,
     topic: stream.topic,
@@ -93,7 +95,10 @@ function kafkaLog({ stream }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeed
     sessionTimeout: stream.sessionTimeout,
     connectTimeout: stream.connectTimeout,
     tls: tls.enabled ? { enabled: true, ...Object.fromEntries(certificates) } : null,
-    sasl: sasl.mechanism === null ? null : { mechanism: sasl.mechanism, username: sasl.username ?? '', password: sasl.password ?? '' },
+    sasl:
+      sasl.mechanism === null
+        ? null
+        : { mechanism: sasl.mechanism, username: sasl.username ?? '', password: sasl.password ?? '' },
     log: ({ level, message, fields }) => telemetry.logger[level]({ event: 'Kafka', ...fields }, message),
   })
 }

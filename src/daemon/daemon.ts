@@ -17,6 +17,7 @@ import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
 import type { Feedback, LogRecord, Position } from '../events/types.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
+import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import type { Check } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
@@ -55,6 +56,8 @@ type Task = () => Promise<void>
 /** The daemon: from a log to published adapters. `run` resolves when it has been stopped and rejects when it cannot go on. */
 export class Daemon {
   readonly lifecycle$ = new BehaviorSubject<LifecycleState>('starting')
+  /** Each step, once it is applied. */
+  readonly step$ = new Subject<AppliedStep>()
   readonly #options: DaemonOptions
   readonly #state: StreamState
   readonly #record$ = new Subject<LogRecord>()
@@ -90,9 +93,20 @@ export class Daemon {
     return this.#learner
   }
 
-  /** Events that have neither trained nor ended otherwise. */
-  get open(): number {
-    return this.#state.positions.openCount
+  /** Records read so far, as the sum of the read positions over partitions. */
+  get read(): number {
+    return Object.values(this.#state.nextOffsets()).reduce((sum, offset) => sum + offset, 0)
+  }
+
+  /** Nothing is held back, no step is under way, and too little waits for a full batch. */
+  get idle(): boolean {
+    const { held, batcher } = this.#state
+    return held.heldCount === 0 && batcher.count === batcher.waiting && batcher.waiting < this.#options.config.batch.size
+  }
+
+  /** Events that wait for their step. */
+  get waiting(): number {
+    return this.#state.batcher.count
   }
 
   async run(): Promise<void> {
@@ -112,6 +126,7 @@ export class Daemon {
       this.#line = new TrainingLine({
         ...{ config, adaptersDir: config.adapters.dir, store, journal, log, telemetry, fence, identities },
         ...{ learner: this.#learner, state: this.#state, start: checkpoint },
+        stepped: (step) => this.step$.next(step),
       })
       if (checkpoint) this.#state.restore(checkpoint.snapshot.pending as StreamSnapshot, checkpoint.snapshot.lastRecords)
       await this.#work(recovered, text, this.#line)

@@ -30,6 +30,8 @@ export interface TrainingLineParts {
   readonly telemetry: Telemetry
   readonly fence: number
   readonly identities: Snapshot['identities']
+  /** Called after each applied step. */
+  readonly stepped: (step: AppliedStep) => void
   /** What the process started from. */
   readonly start: { readonly snapshot: Snapshot; readonly ref: CheckpointRef } | null
 }
@@ -103,6 +105,7 @@ export class TrainingLine {
     })
     const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)
     telemetry.emit(new StepApplied({ ...applied, durationMs, feedbackToStepSeconds }))
+    this.parts.stepped(applied)
   }
 
   /** Whether `checkpoint.everySteps` asks for a checkpoint now. */

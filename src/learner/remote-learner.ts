@@ -23,15 +23,29 @@ export class RemoteLearner {
   #calls = 0
   #busySince: number | null = null
   #gone: BcodError | null = null
+  #info: LearnerInfo | null = null
 
   private constructor(
     private readonly worker: Worker,
-    readonly info: LearnerInfo,
     private readonly events: RemoteLearnerEvents,
+    ready: (learner: RemoteLearner) => void,
+    refused: (error: BcodError) => void,
   ) {
-    worker.on('message', (message: WorkerMessage) => this.#receive(message))
-    worker.on('error', (cause) => this.#end(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause })))
-    worker.on('exit', (code) => this.#end(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`)))
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'ready') {
+        this.#info = message.info
+        ready(this)
+      } else if (message.kind === 'failure' && message.id === null) {
+        refused(arrive(message.error))
+        void worker.terminate()
+      } else this.#receive(message)
+    })
+    const gone = (error: BcodError) => {
+      refused(error)
+      this.#end(error)
+    }
+    worker.on('error', (cause) => gone(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause })))
+    worker.on('exit', (code) => gone(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`)))
   }
 
   /**
@@ -41,23 +55,13 @@ export class RemoteLearner {
   static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
     prepareEnvironment(setup.config.model.threads)
     const worker = new Worker(WORKER, { workerData: setup })
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void) => {
-        worker.removeAllListeners()
-        act()
-      }
-      worker.on('error', (cause) => settle(() => reject(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause }))))
-      worker.on('exit', (code) => settle(() => reject(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`))))
-      worker.on('message', (message: WorkerMessage) => {
-        if (message.kind === 'ready') settle(() => resolve(new RemoteLearner(worker, message.info, events)))
-        else if (message.kind === 'compiled') events.compiled?.(message.program, message.ms)
-        else if (message.kind === 'failure')
-          settle(() => {
-            void worker.terminate()
-            reject(arrive(message.error))
-          })
-      })
-    })
+    return new Promise((resolve, reject) => new RemoteLearner(worker, events, resolve, reject))
+  }
+
+  /** What the learner says of itself. */
+  get info(): LearnerInfo {
+    if (!this.#info) throw new BcodError('INTERNAL', 'the learner is not ready')
+    return this.#info
   }
 
   /** Milliseconds that the present call has been running for; 0 when idle. */
@@ -77,9 +81,8 @@ export class RemoteLearner {
 
   /** Ends the thread. A call inside TensorFlow is waited for. */
   async close(): Promise<void> {
-    this.worker.removeAllListeners('exit')
-    await this.worker.terminate()
     this.#end(new BcodError('LEARNER_GONE', 'the learner was closed'))
+    await this.worker.terminate()
   }
 
   #receive(message: WorkerMessage): void {

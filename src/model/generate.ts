@@ -8,7 +8,7 @@ export interface SamplingOptions {
   readonly temperature: number
   readonly seed: number
   /** A sequence ends with any of these; the end token is part of the answer. */
-  readonly eosIds: readonly number[]
+  readonly eosIds: ReadonlySet<number>
 }
 
 /**
@@ -56,7 +56,7 @@ export function generate(
     for (const row of open) {
       const token = next?.[row] as number
       answers[row]?.push(token)
-      if (options.eosIds.includes(token) || (answers[row]?.length ?? 0) >= options.maxTokens) open.delete(row)
+      if (options.eosIds.has(token) || (answers[row]?.length ?? 0) >= options.maxTokens) open.delete(row)
     }
   }
   return answers

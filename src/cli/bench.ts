@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { measure } from './bench/measure.js'
+import { writeRandomModel } from './bench/random-model.js'
+import { BENCH_SHAPES, type BenchShapeName, MAX_LENGTH } from './bench/shapes.js'
+import { addConfigOptions, type ConfigFlags } from './config-options.js'
+import { learnerConfig } from './learner-config.js'
+import { integerFrom } from './numbers.js'
+import { openLearner } from './open-learner.js'
+import { example, printJson, printTable } from './print.js'
+
+interface BenchFlags extends ConfigFlags {
+  readonly shape: BenchShapeName
+  readonly steps?: number
+  readonly json?: boolean
+}
+
+/** `bcod bench`. */
+export function benchCommand(): Command {
+  return addConfigOptions(new Command('bench'))
+    .description('steps and tokens per second on this machine, with random weights and real feedback lengths')
+    .addOption(new Option('--shape <name>', 'model to measure').choices(Object.keys(BENCH_SHAPES)).default('tiny'))
+    .option('--steps <n>', 'measured steps, after the compilation and 3 steps that do not count', integerFrom(1))
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      example('bcod bench', 'bcod bench --shape smollm2-135m --set model.dtype=bf16 --set batch.size=16 --json'),
+    )
+    .action(async (flags: BenchFlags) => {
+      const directory = mkdtempSync(join(tmpdir(), 'bcod-bench-'))
+      try {
+        await bench(flags, directory)
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
+}
+
+async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string): Promise<void> {
+  const config = learnerConfig({ ...flags, model }, { limits: { maxLength: MAX_LENGTH } })
+  writeRandomModel(model, BENCH_SHAPES[shape])
+  let compileMs = 0
+  const started = performance.now()
+  const learner = await openLearner(config, {
+    onCompiled: (_, ms) => {
+      compileMs += ms
+    },
+  })
+  const loadSeconds = (performance.now() - started) / 1000
+  const measured = measure(learner, config, steps ?? BENCH_SHAPES[shape].steps)
+  const { executor, dtype, threads } = learner.resolved
+  learner.dispose()
+  const peakRss = process.resourceUsage().maxRSS * 1024
+  const report = {
+    shape,
+    executor,
+    dtype,
+    threads,
+    load_s: loadSeconds,
+    compile_s: compileMs / 1000,
+    ...measured,
+    peak_rss_bytes: peakRss,
+  }
+  if (json) return printJson(report)
+  printTable([
+    ['shape', `${shape}, ${dtype}, ${executor} executor, ${threads} threads`],
+    ['load', `${loadSeconds.toFixed(1)} s`],
+    ['compile', `${report.compile_s.toFixed(1)} s, the first run of each program included`],
+    ['steps', `${measured.steps_per_s.toFixed(2)}/s, ${measured.step_ms.median.toFixed(1)} ms each (median)`],
+    ['tokens', `${measured.tokens_per_s.toFixed(0)}/s, padding not counted`],
+    ['peak memory', `${(peakRss / 2 ** 20).toFixed(0)} MiB`],
+  ])
+}

@@ -1,0 +1,48 @@
+/** A model to measure: `config.json` of a Llama with random weights, and how long the measurement is. */
+export interface BenchShape {
+  readonly hiddenSize: number
+  readonly intermediateSize: number
+  readonly layers: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly vocabSize: number
+  /** Measured steps unless `--steps` says otherwise. */
+  readonly steps: number
+}
+
+export const BENCH_SHAPES = {
+  /** Of the size of the demo's model: what the machinery around the matrices costs. */
+  tiny: { hiddenSize: 128, intermediateSize: 384, layers: 4, heads: 4, kvHeads: 2, vocabSize: 1024, steps: 50 },
+  /** HuggingFaceTB/SmolLM2-135M. */
+  'smollm2-135m': {
+    hiddenSize: 576,
+    intermediateSize: 1536,
+    layers: 30,
+    heads: 9,
+    kvHeads: 3,
+    vocabSize: 49_152,
+    steps: 5,
+  },
+} as const satisfies Record<string, BenchShape>
+
+export type BenchShapeName = keyof typeof BENCH_SHAPES
+
+/** Longest event of the lengths that are measured. */
+export const MAX_LENGTH = 256
+
+export const huggingFaceConfig = (shape: BenchShape) => ({
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  dtype: 'bfloat16',
+  hidden_act: 'silu',
+  hidden_size: shape.hiddenSize,
+  intermediate_size: shape.intermediateSize,
+  num_hidden_layers: shape.layers,
+  num_attention_heads: shape.heads,
+  num_key_value_heads: shape.kvHeads,
+  vocab_size: shape.vocabSize,
+  max_position_embeddings: MAX_LENGTH,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  tie_word_embeddings: true,
+})

@@ -1,0 +1,93 @@
+import { writeSync } from 'node:fs'
+import type { Learner } from '../../learner/learner.js'
+import type { TokenisedPair } from './tokenise-pairs.js'
+
+export interface EvaluateOptions {
+  readonly beta: number
+  /** null leaves out the binary accuracy. */
+  readonly delta: number | null
+  /** File that takes a line for each pair; null for none. */
+  readonly rows: number | null
+}
+
+/** Means are null where there was no pair. */
+export interface EvalSummary {
+  readonly pairs: number
+  /** Share of pairs with a positive margin, ties ½. */
+  readonly accuracy: number | null
+  readonly margin_mean: number | null
+  /** Share of single answers on their side of δ, ties ½; null without δ. */
+  readonly binary_accuracy: number | null
+  /** Pairs left out because an answer is longer than the model takes. */
+  readonly skipped: number
+}
+
+/** A line of `--rows`: log-probabilities summed over the answer, in nats. */
+export interface PairRow {
+  readonly line: number
+  readonly chosen_policy_logp: number
+  readonly chosen_reference_logp: number
+  readonly rejected_policy_logp: number
+  readonly rejected_reference_logp: number
+  /** β ((chosen policy − reference) − (rejected policy − reference)). */
+  readonly margin: number
+}
+
+/** Pairs that are scored together: enough to fill blocks with answers of like length. */
+const CHUNK = 512
+
+export async function evaluate(
+  learner: Pick<Learner, 'score'>,
+  pairs: AsyncIterable<TokenisedPair | null>,
+  { beta, delta, rows }: EvaluateOptions,
+): Promise<EvalSummary> {
+  const sums = { pairs: 0, right: 0, margin: 0, onTheirSide: 0, skipped: 0 }
+  let waiting: TokenisedPair[] = []
+  const flush = () => {
+    for (const row of scorePairs(learner, waiting, beta)) {
+      const chosen = beta * (row.chosen_policy_logp - row.chosen_reference_logp)
+      const rejected = beta * (row.rejected_policy_logp - row.rejected_reference_logp)
+      sums.pairs += 1
+      sums.right += share(row.margin)
+      sums.margin += row.margin
+      sums.onTheirSide += (share(chosen - (delta ?? 0)) + share((delta ?? 0) - rejected)) / 2
+      if (rows !== null) writeSync(rows, `${JSON.stringify(row)}\n`)
+    }
+    waiting = []
+  }
+  for await (const pair of pairs) {
+    if (pair === null) sums.skipped += 1
+    else waiting.push(pair)
+    if (waiting.length === CHUNK) flush()
+  }
+  flush()
+  const mean = (sum: number) => (sums.pairs === 0 ? null : sum / sums.pairs)
+  return {
+    pairs: sums.pairs,
+    accuracy: mean(sums.right),
+    margin_mean: mean(sums.margin),
+    binary_accuracy: delta === null ? null : mean(sums.onTheirSide),
+    skipped: sums.skipped,
+  }
+}
+
+function scorePairs(learner: Pick<Learner, 'score'>, pairs: readonly TokenisedPair[], beta: number): PairRow[] {
+  const { policy, reference } = learner.score(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]))
+  const at = (values: readonly number[], index: number) => values[index] as number
+  return pairs.map(({ line }, i) => {
+    const [chosen, rejected] = [2 * i, 2 * i + 1]
+    const row = {
+      line,
+      chosen_policy_logp: at(policy, chosen),
+      chosen_reference_logp: at(reference, chosen),
+      rejected_policy_logp: at(policy, rejected),
+      rejected_reference_logp: at(reference, rejected),
+    }
+    const { chosen_policy_logp, chosen_reference_logp, rejected_policy_logp, rejected_reference_logp } = row
+    const logRatios = chosen_policy_logp - chosen_reference_logp - (rejected_policy_logp - rejected_reference_logp)
+    return { ...row, margin: beta * logRatios }
+  })
+}
+
+/** 1 above 0, ½ on it. */
+const share = (value: number): number => (value > 0 ? 1 : value === 0 ? 0.5 : 0)

@@ -1,0 +1,65 @@
+import { BcodError } from '../../errors.js'
+import { outsideVocabulary } from '../../events/content.js'
+import { atLine } from '../../events/jsonl.js'
+import type { Pair } from '../../events/pairs.js'
+import type { Content } from '../../events/types.js'
+import type { TokenPair } from '../../learner/block.js'
+import { fitToLength } from '../../model/text/fit.js'
+import type { TextModel } from '../../model/text/text-model.js'
+
+export interface TokenisedPair {
+  /** Line in the file, from 1. */
+  readonly line: number
+  readonly chosen: TokenPair
+  readonly rejected: TokenPair
+}
+
+export interface PairOptions {
+  /** The file, for errors. */
+  readonly path: string
+  readonly text: TextModel | null
+  readonly maxLength: number
+  readonly vocabSize: number
+}
+
+/**
+ * Token ids of pairs; exact ids are used as they are. null for a pair of which one answer alone is too long.
+ *
+ * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED, PAIRS_INVALID
+ */
+export async function* tokenisePairs(
+  pairs: AsyncIterable<Pair>,
+  options: PairOptions,
+): AsyncGenerator<TokenisedPair | null> {
+  for await (const pair of pairs) {
+    const line = { number: pair.line, bytes: new Uint8Array() }
+    yield atLine(options.path, line, () => tokenisePair(pair, options))
+  }
+}
+
+function tokenisePair(pair: Pair, options: PairOptions): TokenisedPair | null {
+  const chosen = tokenPair(pair.prompt, pair.chosen, 'chosen', options)
+  const rejected = tokenPair(pair.prompt, pair.rejected, 'rejected', options)
+  return chosen === null || rejected === null ? null : { line: pair.line, chosen, rejected }
+}
+
+function tokenPair(prompt: Content, answer: Content, side: string, options: PairOptions): TokenPair | null {
+  const { text, maxLength, vocabSize } = options
+  const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : withTokenizer(text).encodePrompt(prompt)
+  const completionTokens =
+    answer.kind === 'tokens' ? answer.tokens : withTokenizer(text).encodeCompletion(prompt, answer)
+  for (const [place, ids] of [
+    ['prompt', promptTokens],
+    [side, completionTokens],
+  ] as const) {
+    if (ids.length === 0) throw new BcodError('PAIRS_INVALID', 'expected at least one token, got none', { place })
+    const outside = ids.find((id) => id >= vocabSize)
+    if (outside !== undefined) throw new BcodError('TOKENIZE_FAILED', outsideVocabulary(outside, vocabSize), { place })
+  }
+  return fitToLength(promptTokens, completionTokens, maxLength, text?.special.bos ?? null)
+}
+
+function withTokenizer(text: TextModel | null): TextModel {
+  if (text) return text
+  throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'text, but the model has no tokenizer')
+}

@@ -1,0 +1,13 @@
+import { prepareEnvironment } from '../engine/environment.js'
+import type { Learner, LearnerOptions } from '../learner/learner.js'
+import type { ConfigWithModel } from './learner-config.js'
+
+/**
+ * Loads TensorFlow and the model. TensorFlow reads its settings once, when it is loaded: so it is imported here, after
+ * the configuration is known, and commands that do without it start fast.
+ */
+export async function openLearner(config: ConfigWithModel, options: LearnerOptions): Promise<Learner> {
+  prepareEnvironment(config.model.threads)
+  const { Learner } = await import('../learner/learner.js')
+  return new Learner(config, options)
+}

@@ -1,0 +1,94 @@
+import { Command } from 'commander'
+import { BcodError } from '../errors.js'
+import { readArchitecture } from '../model/architecture.js'
+import { loadTextModel } from '../model/text/text-model.js'
+import type { StepLine } from '../replay/step-line.js'
+import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
+import { openLearner } from './open-learner.js'
+import { example, printJson, printTable } from './print.js'
+
+export interface ReplayFlags extends Omit<LearnerFlags, 'adapter'> {
+  readonly events?: string
+  readonly lineage?: string
+  readonly out: string
+  readonly initAdapter?: string
+  readonly json?: boolean
+}
+
+/** Follows a lineage of checkpoints instead of a file. */
+export type ReplayLineage = (flags: ReplayFlags & { readonly lineage: string }) => Promise<void>
+
+/** What a replay leaves out unless it is asked for: file order decides, and every event trains. */
+const DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
+
+/** `bcod replay --events`, and `--lineage` with what follows it. */
+export function replayCommand(replayLineage: ReplayLineage | null): Command {
+  const command = new Command('replay')
+  if (replayLineage !== null)
+    command.option('--lineage <dir>', 'follow the journal of these checkpoints instead, and compare hashes')
+  return addModelOptions(command)
+    .description('train over a file of feedback, in file order, without a broker')
+    .option('--events <file.jsonl>', 'feedback: CloudEvents or rows {prompt, completion, label}, one a line')
+    .requiredOption('--out <dir>', 'where the results go; must be empty or not exist')
+    .option('--init-adapter <dir>', 'PEFT adapter to start from; its r, alpha, rslora and targets are taken over')
+    .option('--json', 'summary as one JSON document')
+    .addHelpText(
+      'after',
+      `
+Writes OUT/steps.jsonl (one line per optimizer step), OUT/adapter/ (PEFT) and OUT/checkpoint/ (with the journal).
+Events go in file order, batch.size to a step. Hold-back, hold-out and caps are off unless they are set; with
+batch.stratify=true both classes are mixed out of the stream.pendingEvents that wait.
+${example(
+  'bcod replay --model ./SmolLM2-135M-Instruct --events feedback.jsonl --out run1',
+  'bcod replay --model ./model --events feedback.jsonl --out run2 --set bco.beta=0.2 --set batch.size=16 --json',
+)}`,
+    )
+    .action(async (flags: ReplayFlags) => {
+      const { events, lineage } = flags
+      if (events !== undefined && lineage === undefined) return replayEvents(flags, events)
+      if (replayLineage !== null && lineage !== undefined && events === undefined)
+        return replayLineage({ ...flags, lineage })
+      const expected = replayLineage === null ? 'expected --events' : 'expected one of --events and --lineage'
+      throw new BcodError('USAGE', expected, { place: 'replay' })
+    })
+}
+
+async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
+  const { initAdapter, out, json } = flags
+  const config = learnerConfig({ ...flags, ...(initAdapter === undefined ? {} : { adapter: initAdapter }) }, DEFAULTS)
+  const modelPath = config.model.path
+  const { vocabSize, maxPositions } = readArchitecture(modelPath)
+  const { replayFile } = await import('../replay/replay.js')
+  const summary = await replayFile({
+    config,
+    modelPath,
+    events: {
+      path,
+      text: loadTextModel(modelPath),
+      vocabSize,
+      maxLength: Math.min(config.limits.maxLength, maxPositions),
+    },
+    out,
+    openLearner: () => openLearner(config, {}),
+    ...(process.stderr.isTTY ? { onStep: showProgress } : {}),
+  })
+  if (json) return printJson({ ...summary, out })
+  const dropped = Object.entries(summary.dropped_by_reason).map(([reason, count]) => `${count} ${reason}`)
+  printTable([
+    ['events', `${summary.events}, ${summary.trained} trained in ${summary.steps} steps`],
+    ['dropped', dropped.length === 0 ? '0' : dropped.join(', ')],
+    ...(summary.held_out > 0 ? [['held out', String(summary.held_out)] as const] : []),
+    ['quarantined', String(summary.quarantined)],
+    ['loss', `${number(summary.loss_first)} → ${number(summary.loss_last)}`],
+    ['δ', number(summary.delta)],
+    ['adapter', `${out}/adapter, sha256 ${summary.adapter_sha256}`],
+    ['seconds', summary.seconds.toFixed(1)],
+  ])
+}
+
+const number = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))
+
+function showProgress({ step, loss, delta }: StepLine, trained: number, total: number): void {
+  const end = trained === total ? '\n' : ''
+  process.stderr.write(`\rstep ${step}  ${trained}/${total} events  loss ${number(loss)}  δ ${number(delta)}   ${end}`)
+}

@@ -1,0 +1,47 @@
+import { join } from 'node:path'
+import type { Config } from '../config/config.js'
+import { encodeFeedback, type FeedbackDraft, STRUCTURED_HEADERS } from '../events/encode.js'
+import { EmbeddedLog } from '../streams/embedded-log.js'
+import { registerCodecs } from '../streams/kafka/codecs.js'
+import { KafkaFeedbackLog } from '../streams/kafka/log.js'
+import { ensureTopic } from '../streams/kafka/topics.js'
+import { KafkaFeedbackWriter } from '../streams/kafka/writer.js'
+import { startBroker } from './broker.js'
+import type { DemoLog } from './demo.js'
+
+/** The append-only log that is built in. */
+export async function openEmbeddedLog(directory: string, { stream }: Config): Promise<DemoLog> {
+  const log = new EmbeddedLog(join(directory, 'log'), stream.topic ?? 'feedback')
+  const publish = async (events: readonly FeedbackDraft[]) => {
+    const timestamp = Date.now()
+    const stored = events.map((event) => ({
+      timestamp,
+      key: event.subject ? Buffer.from(event.subject) : null,
+      value: encodeFeedback(event),
+      headers: { ...STRUCTURED_HEADERS },
+    }))
+    log.append(stored)
+  }
+  return { log, publish, close: async () => undefined }
+}
+
+/** A real Kafka broker, started for the demo and stopped after it. */
+export async function openKafkaLog(_directory: string, { stream }: Config): Promise<DemoLog> {
+  registerCodecs()
+  const broker = await startBroker()
+  try {
+    const topic = stream.topic ?? 'feedback'
+    const connection = { brokers: [broker.bootstrap] }
+    await ensureTopic(connection, { topic, partitions: 1 })
+    const log = new KafkaFeedbackLog({ ...connection, topic, groupId: stream.groupId })
+    const writer = new KafkaFeedbackWriter(connection, topic)
+    const close = async () => {
+      await writer.close()
+      await broker.stop()
+    }
+    return { log, publish: (events) => writer.publish(events), close }
+  } catch (error) {
+    await broker.stop()
+    throw error
+  }
+}

@@ -1,0 +1,45 @@
+import type { JournalEvent, JournalLine } from '../checkpoint/journal.js'
+import type { TrainingEvent } from '../events/types.js'
+import type { AppliedStep } from '../learner/step.js'
+
+/**
+ * The journal's line of an applied step.
+ *
+ * @param events       those handed to the step, which `applied.trained` counts in
+ * @param quarantined  taken for this step, or for ones before it that were not applied, and put aside
+ */
+export function journalLine(
+  applied: AppliedStep,
+  events: readonly TrainingEvent[],
+  { quarantined, reference, keepEvents }: JournalOptions,
+): JournalLine {
+  return {
+    step: applied.step,
+    events: applied.trained.map((index, place) =>
+      journalEvent(events[index] as TrainingEvent, applied.ratios[place] as number, keepEvents),
+    ),
+    microBatches: applied.microBatches,
+    delta: applied.delta,
+    reference,
+    lr: applied.lr,
+    loss: applied.loss,
+    classRate: applied.upShare,
+    quarantined: quarantined.map(({ position }) => position),
+    adapter_sha256: applied.adapterSha256,
+    time: new Date().toISOString(),
+  }
+}
+
+export interface JournalOptions {
+  readonly quarantined: readonly TrainingEvent[]
+  /** `base`, or the adapter version that is the reference. */
+  readonly reference: string
+  /** Whether token ids are kept. */
+  readonly keepEvents: boolean
+}
+
+function journalEvent(event: TrainingEvent, w: number, keepEvents: boolean): JournalEvent {
+  const { position, source, id, label, weight, promptTokens, completionTokens } = event
+  const tokens = keepEvents ? { prompt_tokens: promptTokens, completion_tokens: completionTokens } : {}
+  return { ...position, source, id, label, weight, w, ...tokens }
+}

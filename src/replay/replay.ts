@@ -1,0 +1,129 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeAdapter } from '../adapters/peft.js'
+import { systemCode } from '../checkpoint/durable-files.js'
+import type { Config } from '../config/config.js'
+import { BcodError } from '../errors.js'
+import type { TrainingEvent } from '../events/types.js'
+import type { Learner } from '../learner/learner.js'
+import { batches } from './batches.js'
+import { type EventFile, emptyTally, trainingEvents } from './events.js'
+import { Lineage } from './lineage.js'
+import { OutputDirectory } from './output.js'
+import { type StepLine, stepLine } from './step-line.js'
+
+export interface ReplayOptions {
+  readonly config: Config
+  readonly modelPath: string
+  readonly events: Pick<EventFile, 'path' | 'text' | 'vocabSize' | 'maxLength'>
+  /** Directory of the results; it must not exist or be empty. */
+  readonly out: string
+  /** Called once every row of the file has been found good. */
+  readonly openLearner: () => Promise<Learner>
+  /** @param total  events of the file that train */
+  readonly onStep?: (line: StepLine, trained: number, total: number) => void
+}
+
+export interface ReplaySummary {
+  /** Rows of the file. */
+  readonly events: number
+  readonly trained: number
+  readonly steps: number
+  readonly dropped: number
+  readonly dropped_by_reason: Readonly<Record<string, number>>
+  readonly held_out: number
+  readonly quarantined: number
+  readonly loss_first: number | null
+  readonly loss_last: number | null
+  /** The δ that the last step used. */
+  readonly delta: number | null
+  readonly adapter_sha256: string
+  /** Training alone: without reading the model and the first pass over the file. */
+  readonly seconds: number
+}
+
+/** Names of the results in the directory; the adapter comes last, so where it is, all of them are. */
+const RESULTS = ['steps.jsonl', 'checkpoint', 'adapter'] as const
+
+/**
+ * The learner alone over a file of feedback, in file order: `steps.jsonl`, `adapter/`, and `checkpoint/` with the
+ * initial and the last checkpoint and the journal between them. The file is read twice: a bad row ends the replay
+ * before anything is computed. Where it fails, the directory is left as it was.
+ *
+ * @throws OUTPUT_NOT_EMPTY, OUTPUT_UNWRITABLE, the errors of bad rows with `file:line`, those of model and checkpoint
+ */
+export async function replayFile(options: ReplayOptions): Promise<ReplaySummary> {
+  const output = new OutputDirectory(options.out)
+  try {
+    const file = { ...options.events, config: options.config }
+    let total = 0
+    for await (const _ of trainingEvents(file)) total += 1
+    const learner = await options.openLearner()
+    try {
+      const summary = await train(learner, file, total, output.staging, options)
+      output.finish(...RESULTS)
+      return summary
+    } finally {
+      learner.dispose()
+    }
+  } catch (error) {
+    output.abandon()
+    const reason = systemCode(error)
+    if (reason === undefined) throw error
+    throw new BcodError('OUTPUT_UNWRITABLE', `a result was not written (${reason})`, {
+      place: output.directory,
+      cause: error,
+    })
+  }
+}
+
+async function train(
+  learner: Learner,
+  file: EventFile,
+  total: number,
+  directory: string,
+  { config, modelPath, onStep }: ReplayOptions,
+): Promise<ReplaySummary> {
+  const started = performance.now()
+  const tally = emptyTally()
+  const lineage = await Lineage.start(learner, config, modelPath, file.path, join(directory, 'checkpoint'))
+  const steps = openSync(join(directory, 'steps.jsonl'), 'wx', 0o600)
+  let quarantined = 0
+  let trained = 0
+  let first: StepLine | null = null
+  let last: StepLine | null = null
+  try {
+    for await (const events of batches(trainingEvents(file, tally), config)) {
+      const begun = performance.now()
+      const outcome = learner.trainStep(events)
+      const put = outcome.quarantined.map((index) => events[index] as TrainingEvent)
+      quarantined += put.length
+      lineage.putAside(put)
+      if (outcome.applied === null) continue
+      lineage.record(outcome.applied, events)
+      last = stepLine(outcome.applied, performance.now() - begun)
+      first ??= last
+      trained += last.events
+      writeSync(steps, `${JSON.stringify(last)}\n`)
+      onStep?.(last, trained, total)
+    }
+  } finally {
+    closeSync(steps)
+  }
+  await lineage.end(tally.lastLine)
+  writeAdapter(join(directory, 'adapter'), learner.adapter())
+  return {
+    events: tally.events,
+    trained,
+    steps: learner.step,
+    dropped: [...tally.dropped.values()].reduce((sum, count) => sum + count, 0),
+    dropped_by_reason: Object.fromEntries(tally.dropped),
+    held_out: tally.heldOut,
+    quarantined,
+    loss_first: first?.loss ?? null,
+    loss_last: last?.loss ?? null,
+    delta: last?.delta ?? null,
+    adapter_sha256: learner.adapterSha256(),
+    seconds: (performance.now() - started) / 1000,
+  }
+}

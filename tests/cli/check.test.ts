@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ensureTopic } from '../../src/streams/kafka/topics.js'
+import { bcod, documentOf, scratchDirectory } from '../support/bcod.js'
+import { startBroker } from '../support/kafka-broker.js'
+
+interface Check {
+  readonly name: string
+  readonly status: string
+  readonly detail: string
+  readonly remedy: string | null
+}
+
+function configuration(lines: readonly string[]): string {
+  const path = join(scratchDirectory(), 'bcod.yaml')
+  writeFileSync(path, lines.join('\n'))
+  return path
+}
+
+const COMPLETE = (directory: string) => [
+  'model: {path: src/demo/model}',
+  'limits: {maxLength: 128}',
+  'stream: {brokers: ["127.0.0.1:1"], topic: votes, connectTimeout: 1s}',
+  `checkpoint: {dir: ${directory}/checkpoints}`,
+]
+
+const byName = (checks: unknown) => new Map((checks as Check[]).map((check) => [check.name, check]))
+
+test('passes a configuration with which the daemon would start, and makes nothing', async () => {
+  const directory = scratchDirectory()
+  const ended = await bcod('check', '--config', configuration(COMPLETE(directory)), '--json')
+  expect(ended.code, ended.stdout).toBe(0)
+  const { ok, checks } = documentOf(ended)
+  expect(ok).toBe(true)
+  expect((checks as Check[]).map(({ name, status }) => [name, status])).toEqual([
+    ...['config', 'model', 'tokenizer', 'chat template', 'checkpoints', 'disk'].map((name) => [name, 'ok']),
+  ])
+  expect(byName(checks).get('checkpoints')!.detail).toContain('to be made')
+})
+
+test('names what is missing for the daemon', async () => {
+  const ended = await bcod('check', '--config', configuration(['seed: 1']), '--json')
+  expect(ended.code).toBe(1)
+  const config = byName(documentOf(ended).checks).get('config')!
+  expect(config).toMatchObject({ status: 'fail', remedy: expect.stringContaining('--set') })
+  for (const key of ['model.path', 'stream.brokers', 'stream.topic', 'checkpoint.dir'])
+    expect(config.detail).toContain(key)
+})
+
+test('holds the adapter to start from against the model and the settings of the LoRA', async () => {
+  const directory = scratchDirectory()
+  const file = configuration([
+    ...COMPLETE(directory).slice(1),
+    'model: {path: tests/golden/tiny_llama}',
+    'lora: {init: tests/golden/tiny_adapter, r: 4}',
+  ])
+  const wrong = byName(documentOf(await bcod('check', '--config', file, '--json')).checks)
+  expect(wrong.get('adapter')).toMatchObject({ status: 'fail', detail: expect.stringContaining('ADAPTER_MISMATCH') })
+  expect(wrong.get('tokenizer')!.status).toBe('warn')
+  const right = byName(documentOf(await bcod('check', '--config', file, '--set', 'lora.alpha=8', '--json')).checks)
+  expect(right.get('adapter')!.status).toBe('ok')
+})
+
+test('--online fails without a broker and says so in a table', async () => {
+  const directory = scratchDirectory()
+  const ended = await bcod('check', '--config', configuration(COMPLETE(directory)), '--online')
+  expect(ended.code).toBe(1)
+  expect(ended.stdout).toMatch(/^fail {2}kafka +KAFKA_UNREACHABLE 127\.0\.0\.1:1: /m)
+  expect(ended.stdout).toMatch(/^ok {4}config /m)
+  expect(ended.stdout).toMatch(/^\w+ +gpu /m)
+})
+
+test('--online looks for topic and dead-letter topic on a real broker, and makes neither', async () => {
+  const broker = await startBroker()
+  try {
+    const brokers = [broker.bootstrap]
+    const file = configuration(COMPLETE(scratchDirectory()))
+    const online = async () => {
+      const set = ['--set', `stream.brokers=${JSON.stringify(brokers)}`, '--set', 'stream.connectTimeout=10s']
+      return byName(documentOf(await bcod('check', '--config', file, ...set, '--online', '--json')).checks)
+    }
+    const before = await online()
+    expect(before.get('kafka')!.status).toBe('ok')
+    expect(before.get('topic')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('KAFKA_TOPIC_MISSING'),
+    })
+    expect(before.get('dead letters')!.status).toBe('warn')
+    await ensureTopic({ brokers }, { topic: 'votes' })
+    const between = await online()
+    expect([between.get('topic')!.status, between.get('dead letters')!.status]).toEqual(['ok', 'warn'])
+    await ensureTopic({ brokers }, { topic: 'votes.dlq' })
+    expect((await online()).get('dead letters')!.status).toBe('ok')
+  } finally {
+    await broker.stop()
+  }
+})

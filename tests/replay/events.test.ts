@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/config.js'
+import { emptyTally, trainingEvents } from '../../src/replay/events.js'
+import { jsonl, scratchDirectory } from '../support/bcod.js'
+
+const OFF = ['stream.holdBack=0', 'eval.holdOut=0']
+
+interface Row {
+  readonly id: string
+  readonly label: boolean | null
+  readonly subject?: string
+  readonly user?: string
+  /** Seconds. */
+  readonly at?: number
+}
+
+const event = ({ id, label, subject = id, user, at = 0 }: Row) => ({
+  ...{ specversion: '1.0', type: 'bcod.feedback.v1', source: 'test', id, subject },
+  time: new Date(Date.UTC(2026, 0, 1) + 1000 * at).toISOString(),
+  data: { prompt_tokens: [1, 2], completion_tokens: [3, 4], label, user },
+})
+
+async function read(rows: readonly Row[], ...set: readonly string[]) {
+  const path = jsonl(scratchDirectory(), 'rows.jsonl', rows.map(event))
+  const config = loadConfig({ env: {}, set: [...OFF, ...set] })
+  const tally = emptyTally()
+  const ids: string[] = []
+  for await (const { id, label } of trainingEvents({ path, config, text: null, vocabSize: 16, maxLength: 8 }, tally))
+    ids.push(`${id}${label ? '+' : '-'}`)
+  return { ids, tally: { ...tally, dropped: Object.fromEntries(tally.dropped) } }
+}
+
+test('every vote trains in file order where nothing else is asked for; the same label again does not', async () => {
+  const { ids, tally } = await read([
+    { id: 'a', label: true, subject: 's', user: 'u' },
+    { id: 'b', label: false, subject: 's', user: 'u' },
+    { id: 'c', label: false, subject: 's', user: 'u' },
+    { id: 'd', label: false, subject: 's', user: 'v' },
+  ])
+  expect(ids).toEqual(['a+', 'b-', 'd-'])
+  expect(tally).toMatchObject({ events: 4, lastLine: 4, dropped: { repeat: 1 } })
+})
+
+test('with hold-back, a vote that changes within the window trains once, by the times of the events', async () => {
+  const rows = [
+    { id: 'a', label: true, subject: 's', user: 'u', at: 0 },
+    { id: 'b', label: false, subject: 's', user: 'u', at: 20 },
+    { id: 'c', label: true, at: 60 },
+    { id: 'd', label: false, subject: 's', user: 'u', at: 61 },
+    { id: 'e', label: true, subject: 's', user: 'u', at: 62 },
+  ]
+  const { ids, tally } = await read(rows, 'stream.holdBack=30s')
+  expect(ids).toEqual(['b-', 'c+', 'e+'])
+  expect(tally.dropped).toEqual({ superseded: 1, repeat: 1 })
+})
+
+test('hold-out and caps work where they are set', async () => {
+  const rows = Array.from({ length: 200 }, (_, i) => ({ id: `e${i}`, label: i % 2 === 0, user: 'loud' }))
+  const half = await read(rows, 'eval.holdOut=0.5')
+  expect(half.tally.heldOut).toBeGreaterThan(60)
+  expect(half.ids.length + half.tally.heldOut).toBe(200)
+  const capped = await read(rows, 'limits.promptRepeats=3')
+  expect(capped.ids).toHaveLength(3)
+  expect(capped.tally.dropped).toEqual({ prompt_cap: 197 })
+})

@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+
+export interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the built command line in a process of its own, without a configuration from the environment. */
+export function bcod(...args: readonly string[]): Promise<Ended> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BCOD|NODE|VITEST)_/.test(name)))
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 100_000 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr })
+    })
+  })
+}
+
+/** The JSON document that `--json` puts on the last line of stdout. */
+export const documentOf = ({ stdout }: Ended): Record<string, unknown> =>
+  JSON.parse(stdout.trimEnd().split('\n').at(-1)!)
+
+/** A directory that goes away with the test. */
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-cli-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A file of JSON rows, one a line; strings go in as they are. */
+export function jsonl(directory: string, name: string, rows: readonly unknown[]): string {
+  const path = join(directory, name)
+  writeFileSync(path, rows.map((row) => `${typeof row === 'string' ? row : JSON.stringify(row)}\n`).join(''))
+  return path
+}
+
+export const linesOf = (text: string): readonly Record<string, unknown>[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
