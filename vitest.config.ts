@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    globalSetup: ['tests/support/global-setup.ts'],
     // TensorFlow reads its thread count once per process and a broker wants a core of its own: one file at a time
     pool: 'forks',
     fileParallelism: false,

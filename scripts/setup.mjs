@@ -13,13 +13,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from './build.mjs'
 
 const TENSORFLOW = '2.21.0'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -173,23 +173,6 @@ function buildAddon(tensorflow) {
   const addon = join(pkg, 'lib', `napi-v${napi}`, 'tfjs_binding.node')
   mkdirSync(dirname(addon), { recursive: true })
   copyFileSync(join(built, 'tfjs_binding.node'), addon)
-}
-
-/** dist/ is rebuilt when a source is newer than the last build. */
-function build() {
-  const stamp = join(root, 'dist', '.built')
-  const newest = (path) => {
-    const stat = statSync(path)
-    return stat.isDirectory()
-      ? Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
-      : stat.mtimeMs
-  }
-  const inputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name))
-  if (existsSync(stamp) && statSync(stamp).mtimeMs > Math.max(...inputs.map(newest))) return
-  say('compiling')
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  run('npm', ['run', '--silent', 'build'])
-  writeFileSync(stamp, '')
 }
 
 const started = Date.now()

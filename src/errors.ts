@@ -9,7 +9,8 @@ export const ERRORS = {
   },
   TRAIN_NONFINITE: {
     cause: "An event's log-probability or gradient is not finite. It was put aside; the rest of its step trained.",
-    remedy: 'Look at the dead letter: extreme or corrupt tokens. If many events are hit, look for NaN in the base weights.',
+    remedy:
+      'Look at the dead letter: extreme or corrupt tokens. If many events are hit, look for NaN in the base weights.',
   },
   CHECKPOINT_MISSING: {
     cause: 'The consumer group has committed offsets, but there is no checkpoint to go on from.',
@@ -18,27 +19,45 @@ export const ERRORS = {
   },
   CHECKPOINT_MODEL_MISMATCH: {
     cause: 'The checkpoint was made for another base model or tokenizer.',
-    remedy: 'Set model.path to the model of the checkpoint, or start a new line with an empty checkpoint.dir and another stream.groupId.',
+    remedy:
+      'Set model.path to the model of the checkpoint, or start a new line with an empty checkpoint.dir and another stream.groupId.',
   },
   CLUSTER_CHANGED: {
     cause: 'The checkpoint was made on another Kafka cluster or topic.',
-    remedy: 'Set stream.brokers and stream.topic to those of the checkpoint, or start a new line with an empty checkpoint.dir.',
+    remedy:
+      'Set stream.brokers and stream.topic to those of the checkpoint, or start a new line with an empty checkpoint.dir.',
   },
   TOPIC_RECREATED: {
     cause: 'The topic was deleted and created anew: its offsets mean other records than the checkpoint has seen.',
-    remedy: 'Start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
+    remedy:
+      'Start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
   },
   POSITION_BEYOND_END: {
     cause: 'The checkpoint has read further than the log goes: records were lost or the topic was created anew.',
-    remedy: 'Restore the topic, or start a new line with an empty checkpoint.dir; lora.init can take up the last adapter.',
+    remedy:
+      'Restore the topic, or start a new line with an empty checkpoint.dir; lora.init can take up the last adapter.',
   },
   POSITION_EXPIRED: {
     cause: "Records that the checkpoint has not read are gone: the topic's retention deleted them.",
     remedy: 'Accept the loss with --accept-gap (stream.acceptGap), and raise retention.ms of the topic.',
   },
+  LINEAGE_MISSING: {
+    cause: 'There is no line of checkpoints to follow.',
+    remedy: 'Give the directory that holds step-00000000 and journal.jsonl (checkpoint.dir).',
+  },
+  LINEAGE_DIVERGED: {
+    cause: 'Replaying a step gave another adapter than the journal says.',
+    remedy:
+      'Replay on the same CPU type, with the same threads and executor and with the model the line was made with; elsewhere results differ by rounding. If they are the same, report it.',
+  },
+  LINEAGE_EVENTS_MISSING: {
+    cause: 'The journal holds no token ids, so its steps cannot be trained again.',
+    remedy: 'Run with journal.keepEvents=true for lines that are to be replayed.',
+  },
   LEARNER_GONE: {
     cause: 'The thread that trains ended.',
-    remedy: 'Restart the daemon: it goes on from the last checkpoint. If it recurs, look for memory limits and run `bcod doctor`.',
+    remedy:
+      'Restart the daemon: it goes on from the last checkpoint. If it recurs, look for memory limits and run `bcod doctor`.',
   },
   MODEL_CONFIG_INVALID: {
     cause: "The model's config.json is not what Hugging Face writes.",
@@ -54,11 +73,13 @@ export const ERRORS = {
   },
   ADAPTER_MISMATCH: {
     cause: 'The adapter was made for another model or with other LoRA settings.',
-    remedy: 'Set lora.r, lora.alpha, lora.rslora and lora.targets as in its adapter_config.json, or use the base that it names.',
+    remedy:
+      'Set lora.r, lora.alpha, lora.rslora and lora.targets as in its adapter_config.json, or use the base that it names.',
   },
   STEP_NONFINITE: {
     cause: 'The gradient of a step is not finite, and no single event makes it so.',
-    remedy: 'The last checkpoint is intact. Lower optimizer.lr, set optimizer.clipNorm, or use f32; look for NaN in the base weights.',
+    remedy:
+      'The last checkpoint is intact. Lower optimizer.lr, set optimizer.clipNorm, or use f32; look for NaN in the base weights.',
   },
   TENSORFLOW_MISSING: {
     cause: 'libtensorflow or the addon that calls it is missing or does not load.',

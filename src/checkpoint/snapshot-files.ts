@@ -24,7 +24,8 @@ export async function readSnapshot(directory: string): Promise<Snapshot> {
     ...state,
     adapter: readAdapter(directory),
     trainerState: readTrainerState(join(directory, TRAINER_STATE)),
-    pending: decode(await readFile(join(directory, PENDING))),
+    // a plain Uint8Array: what is decoded from a Buffer would be Buffers, whose `slice` does not copy
+    pending: decode(new Uint8Array(await readFile(join(directory, PENDING)))),
   }
 }
 

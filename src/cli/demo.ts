@@ -19,7 +19,7 @@ interface DemoFlags extends ConfigFlags {
 /** `bcod demo`: the main job, closed-loop, with nothing else installed. */
 export function demoCommand(): Command {
   return addConfigOptions(new Command('demo'))
-    .description('Simulated users vote on the answers of a small embedded model; watch it learn what they like.')
+    .description('simulated users vote on the answers of a small embedded model: watch it learn what they like')
     .option('--events <n>', 'votes to collect', count, 600)
     .option('--seed <n>', 'seed of users, sampling and adapter', count)
     .option(

@@ -9,6 +9,7 @@ import { evalCommand } from './eval.js'
 import { generateCommand } from './generate.js'
 import { example } from './print.js'
 import { replayCommand } from './replay.js'
+import { replayLineage } from './replay-lineage.js'
 import { runCommand } from './run.js'
 
 /** `bcod` with every command, in the order of its help. None of them loads TensorFlow before it runs. */
@@ -26,7 +27,7 @@ export function program(): Command {
       'after',
       example('bcod config show --config bcod.yaml', 'bcod config explain bco.beta'),
     ),
-    replayCommand(null),
+    replayCommand(replayLineage),
     evalCommand(),
     generateCommand(),
     benchCommand(),

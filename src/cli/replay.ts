@@ -22,13 +22,11 @@ export type ReplayLineage = (flags: ReplayFlags & { readonly lineage: string }) 
 const DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
 
 /** `bcod replay --events`, and `--lineage` with what follows it. */
-export function replayCommand(replayLineage: ReplayLineage | null): Command {
-  const command = new Command('replay')
-  if (replayLineage !== null)
-    command.option('--lineage <dir>', 'follow the journal of these checkpoints instead, and compare hashes')
-  return addModelOptions(command)
-    .description('train over a file of feedback, in file order, without a broker')
+export function replayCommand(replayLineage: ReplayLineage): Command {
+  return addModelOptions(new Command('replay'))
+    .description('train over a file of feedback, in file order, without a broker; or follow a line of checkpoints')
     .option('--events <file.jsonl>', 'feedback: CloudEvents or rows {prompt, completion, label}, one a line')
+    .option('--lineage <dir>', 'follow the journal of these checkpoints instead, and compare hashes')
     .requiredOption('--out <dir>', 'where the results go; must be empty or not exist')
     .option('--init-adapter <dir>', 'PEFT adapter to start from; its r, alpha, rslora and targets are taken over')
     .option('--json', 'summary as one JSON document')
@@ -41,15 +39,14 @@ batch.stratify=true both classes are mixed out of the stream.pendingEvents that 
 ${example(
   'bcod replay --model ./SmolLM2-135M-Instruct --events feedback.jsonl --out run1',
   'bcod replay --model ./model --events feedback.jsonl --out run2 --set bco.beta=0.2 --set batch.size=16 --json',
+  'bcod replay --lineage run1/checkpoint --out again',
 )}`,
     )
     .action(async (flags: ReplayFlags) => {
       const { events, lineage } = flags
       if (events !== undefined && lineage === undefined) return replayEvents(flags, events)
-      if (replayLineage !== null && lineage !== undefined && events === undefined)
-        return replayLineage({ ...flags, lineage })
-      const expected = replayLineage === null ? 'expected --events' : 'expected one of --events and --lineage'
-      throw new BcodError('USAGE', expected, { place: 'replay' })
+      if (lineage !== undefined && events === undefined) return replayLineage({ ...flags, lineage })
+      throw new BcodError('USAGE', 'expected one of --events and --lineage', { place: 'replay' })
     })
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.js'
 import { type ConfigFor, requireFor } from '../config/requirements.js'
@@ -12,6 +11,7 @@ import { createLogger } from '../telemetry/logger.js'
 import { Metrics } from '../telemetry/metrics.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { kafkaConnection } from './kafka-connection.js'
 
 interface RunFlags extends ConfigFlags {
   readonly start?: string
@@ -22,7 +22,7 @@ interface RunFlags extends ConfigFlags {
 /** `bcod run`: the daemon. */
 export function runCommand(): Command {
   return addConfigOptions(new Command('run'))
-    .description('Run the daemon: consume feedback, train, checkpoint, publish adapters.')
+    .description('the daemon: consume feedback, train, write checkpoints, publish adapters')
     .option('--start <where>', 'where to read from without a checkpoint: earliest, latest or group')
     .option('--accept-gap', 'go on although records that were not read are gone')
     .option('--accept-older', 'go on from an older checkpoint where the newest is damaged')
@@ -82,23 +82,10 @@ export function stopOnSignals(stop: () => void): () => void {
 }
 
 function kafkaLog({ stream }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeedbackLog {
-  const pem = (path: string | null) => (path === null ? undefined : readFileSync(path, 'utf8'))
-  const { tls, sasl } = stream
-  const certificates = Object.entries({ ca: pem(tls.ca), cert: pem(tls.cert), key: pem(tls.key) }).filter(
-    ([, text]) => text !== undefined,
-  )
+  const { topic, groupId, dlq, sessionTimeout } = stream
   return new KafkaFeedbackLog({
-    brokers: stream.brokers,
-    topic: stream.topic,
-    groupId: stream.groupId,
-    dlq: stream.dlq,
-    sessionTimeout: stream.sessionTimeout,
-    connectTimeout: stream.connectTimeout,
-    tls: tls.enabled ? { enabled: true, ...Object.fromEntries(certificates) } : null,
-    sasl:
-      sasl.mechanism === null
-        ? null
-        : { mechanism: sasl.mechanism, username: sasl.username ?? '', password: sasl.password ?? '' },
+    ...kafkaConnection(stream),
+    ...{ topic, groupId, dlq, sessionTimeout },
     log: ({ level, message, fields }) => telemetry.logger[level]({ event: 'Kafka', ...fields }, message),
   })
 }

@@ -23,7 +23,13 @@ import type { Check } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
 import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged } from '../telemetry/events/daemon.js'
-import { BackpressureChanged, DeadLettered, EventDropped, FeedbackReceived, HeldBack } from '../telemetry/events/feedback.js'
+import {
+  BackpressureChanged,
+  DeadLettered,
+  EventDropped,
+  FeedbackReceived,
+  HeldBack,
+} from '../telemetry/events/feedback.js'
 import { ProgramCompiled } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -101,7 +107,9 @@ export class Daemon {
   /** Nothing is held back, no step is under way, and too little waits for a full batch. */
   get idle(): boolean {
     const { held, batcher } = this.#state
-    return held.heldCount === 0 && batcher.count === batcher.waiting && batcher.waiting < this.#options.config.batch.size
+    return (
+      held.heldCount === 0 && batcher.count === batcher.waiting && batcher.waiting < this.#options.config.batch.size
+    )
   }
 
   /** Events that wait for their step. */
@@ -128,7 +136,8 @@ export class Daemon {
         ...{ learner: this.#learner, state: this.#state, start: checkpoint },
         stepped: (step) => this.step$.next(step),
       })
-      if (checkpoint) this.#state.restore(checkpoint.snapshot.pending as StreamSnapshot, checkpoint.snapshot.lastRecords)
+      if (checkpoint)
+        this.#state.restore(checkpoint.snapshot.pending as StreamSnapshot, checkpoint.snapshot.lastRecords)
       await this.#work(recovered, text, this.#line)
       await journal.close()
       this.lifecycle$.next('stopped')
@@ -169,7 +178,11 @@ export class Daemon {
     const all = assignment !== null && assignment.partitions.length === assignment.total && assignment.total > 0
     return [
       { name: 'model', ok: this.#learner !== null, detail: 'the model is not loaded' },
-      { name: 'assignment', ok: all, detail: `${assignment?.partitions.length ?? 0} of ${assignment?.total ?? 'unknown'} partitions` },
+      {
+        name: 'assignment',
+        ok: all,
+        detail: `${assignment?.partitions.length ?? 0} of ${assignment?.total ?? 'unknown'} partitions`,
+      },
       { name: 'running', ok: this.lifecycle$.value === 'running', detail: this.lifecycle$.value },
     ]
   }
@@ -222,18 +235,25 @@ export class Daemon {
       heldOut: (event: Feedback) => this.#state.positions.end(event.position),
     })
     const step$ = batch$.pipe(
-      map((events): Task => async () => {
-        await line.train(events)
-        if (line.due) await line.checkpoint()
-        this.#relieve()
-        if (!this.#stopping) this.#free$.next()
-      }),
+      map(
+        (events): Task =>
+          async () => {
+            await line.train(events)
+            if (line.due) await line.checkpoint()
+            this.#relieve()
+            if (!this.#stopping) this.#free$.next()
+          },
+      ),
     )
     const { every } = config.checkpoint
     const timed$ = every > 0 ? interval(every).pipe(map((): Task => () => line.checkpoint())) : new Observable<never>()
     const work = new Subscription()
     const failed = new Promise<never>((_, reject) => {
-      work.add(merge(step$, timed$, this.#task$).pipe(concatMap((task) => task())).subscribe({ error: reject }))
+      work.add(
+        merge(step$, timed$, this.#task$)
+          .pipe(concatMap((task) => task()))
+          .subscribe({ error: reject }),
+      )
     })
     failed.catch(() => undefined)
     const ended = new Promise<void>((resolve, reject) => {
@@ -263,7 +283,11 @@ export class Daemon {
     }
   }
 
-  async #assigned(assignment: Assignment, line: TrainingLine, snapshot: Parameters<typeof startPositions>[3]): Promise<ReadonlyMap<number, number>> {
+  async #assigned(
+    assignment: Assignment,
+    line: TrainingLine,
+    snapshot: Parameters<typeof startPositions>[3],
+  ): Promise<ReadonlyMap<number, number>> {
     const { log, config, telemetry } = this.#options
     const positions = await startPositions(log, assignment, this.#state, snapshot, config.stream)
     this.#state.watermark.assign(assignment.partitions)

@@ -1,11 +1,11 @@
 import { mkdirSync } from 'node:fs'
-import type { Config } from '../config/config.js'
 import { takeFence } from '../checkpoint/fence.js'
 import { hashJson, hashModelDirectory, hashTokenizer } from '../checkpoint/identity.js'
 import { Journal } from '../checkpoint/journal.js'
 import type { JsonValue } from '../checkpoint/json.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { Checkpoint, CheckpointStore } from '../checkpoint/store.js'
+import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 
 export interface Recovered {
@@ -20,7 +20,12 @@ export interface Recovered {
  *
  * @throws CHECKPOINT_MODEL_MISMATCH where it was made for another base or tokenizer; CHECKPOINT_*, JOURNAL_*
  */
-export async function recover(config: Config, modelPath: string, store: CheckpointStore, acceptOlder: boolean): Promise<Recovered> {
+export async function recover(
+  config: Config,
+  modelPath: string,
+  store: CheckpointStore,
+  acceptOlder: boolean,
+): Promise<Recovered> {
   mkdirSync(store.directory, { recursive: true, mode: 0o700 })
   const fence = takeFence(store.directory)
   const identities = {
@@ -33,9 +38,13 @@ export async function recover(config: Config, modelPath: string, store: Checkpoi
     const made = checkpoint.snapshot.identities
     for (const part of ['base', 'tokenizer'] as const)
       if (made[part] !== identities[part])
-        throw new BcodError('CHECKPOINT_MODEL_MISMATCH', `its ${part} has hash ${short(made[part])}, the model at hand ${short(identities[part])}`, {
-          place: checkpoint.directory,
-        })
+        throw new BcodError(
+          'CHECKPOINT_MODEL_MISMATCH',
+          `its ${part} has hash ${short(made[part])}, the model at hand ${short(identities[part])}`,
+          {
+            place: checkpoint.directory,
+          },
+        )
   }
   const journal = await Journal.open(store.directory, fence, checkpoint?.snapshot.journal ?? null)
   return { fence, checkpoint, journal, identities }

@@ -1,5 +1,5 @@
-import type { Config } from '../config/config.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
+import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import type { Assignment, FeedbackLog } from '../streams/source.js'
 import { recordSha256, type StreamState } from './stream-state.js'
@@ -21,14 +21,31 @@ export async function startPositions(
   options: StartOptions,
 ): Promise<ReadonlyMap<number, number>> {
   if (checkpoint) await sameLog(log, assignment, checkpoint)
-  if (!checkpoint && assignment.committed.size > 0 && options.start === null && assignment.partitions.every((p) => state.positions.next(p) === undefined))
-    throw new BcodError('CHECKPOINT_MISSING', `the group has committed offsets for ${assignment.committed.size} partitions, and there is no checkpoint`, {
-      place: log.topic,
-    })
-  return new Map(assignment.partitions.map((partition) => [partition, position(log, assignment, state, partition, options)]))
+  if (
+    !checkpoint &&
+    assignment.committed.size > 0 &&
+    options.start === null &&
+    assignment.partitions.every((p) => state.positions.next(p) === undefined)
+  )
+    throw new BcodError(
+      'CHECKPOINT_MISSING',
+      `the group has committed offsets for ${assignment.committed.size} partitions, and there is no checkpoint`,
+      {
+        place: log.topic,
+      },
+    )
+  return new Map(
+    assignment.partitions.map((partition) => [partition, position(log, assignment, state, partition, options)]),
+  )
 }
 
-function position(log: FeedbackLog, assignment: Assignment, state: StreamState, partition: number, { start, acceptGap }: StartOptions): number {
+function position(
+  log: FeedbackLog,
+  assignment: Assignment,
+  state: StreamState,
+  partition: number,
+  { start, acceptGap }: StartOptions,
+): number {
   const bounds = assignment.bounds.get(partition) ?? { start: 0, end: 0 }
   const place = `${log.topic}-${partition}`
   const known = state.positions.next(partition)
@@ -38,9 +55,17 @@ function position(log: FeedbackLog, assignment: Assignment, state: StreamState, 
     return bounds.start
   }
   if (known > bounds.end)
-    throw new BcodError('POSITION_BEYOND_END', `the checkpoint has read to offset ${known}, the log ends at ${bounds.end}`, { place })
+    throw new BcodError(
+      'POSITION_BEYOND_END',
+      `the checkpoint has read to offset ${known}, the log ends at ${bounds.end}`,
+      { place },
+    )
   if (known < bounds.start && !acceptGap)
-    throw new BcodError('POSITION_EXPIRED', `the checkpoint has read to offset ${known}, the log now starts at ${bounds.start}`, { place })
+    throw new BcodError(
+      'POSITION_EXPIRED',
+      `the checkpoint has read to offset ${known}, the log now starts at ${bounds.start}`,
+      { place },
+    )
   return Math.max(known, bounds.start)
 }
 

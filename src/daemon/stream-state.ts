@@ -4,7 +4,11 @@ import type { DropReason, Feedback, LogRecord, Position, Serializable, TrainingE
 import { Admission, type AdmissionState } from '../streams/admit.js'
 import { Batcher, type BatcherState } from '../streams/batcher.js'
 import type { BoundedMapState } from '../streams/bounded-map.js'
-import { DeadLetterQueue, type DeadLetterQueueOptions, type DeadLetterQueueState } from '../streams/dead-letter-queue.js'
+import {
+  DeadLetterQueue,
+  type DeadLetterQueueOptions,
+  type DeadLetterQueueState,
+} from '../streams/dead-letter-queue.js'
 import { DedupWindow } from '../streams/dedup.js'
 import { HoldBack, type HoldBackState } from '../streams/hold-back.js'
 import { Positions, type PositionsState } from '../streams/positions.js'

@@ -1,12 +1,13 @@
 import { statfs } from 'node:fs/promises'
 import { publishAdapter } from '../adapters/publish.js'
-import type { Journal, JournalEvent } from '../checkpoint/journal.js'
+import type { Journal } from '../checkpoint/journal.js'
 import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import type { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { recordOf } from '../events/encode.js'
 import type { TrainingEvent } from '../events/types.js'
+import { journalLine } from '../learner/journal-line.js'
 import type { LearnerSnapshot } from '../learner/protocol.js'
 import type { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
@@ -90,19 +91,9 @@ export class TrainingLine {
     this.lastStep = applied
     this.#unpublished.push(...trained.map(({ timestamp }) => timestamp))
     const now = Date.now()
-    journal.append({
-      step: applied.step,
-      events: trained.map((event, index) => journalEvent(event, applied.ratios[index] as number, config.journal.keepEvents)),
-      microBatches: applied.microBatches,
-      delta: applied.delta,
-      reference: config.model.reference,
-      lr: applied.lr,
-      loss: applied.loss,
-      classRate: applied.upShare,
-      quarantined: quarantined.map(at).map(({ position }) => position),
-      adapter_sha256: applied.adapterSha256,
-      time: new Date(now).toISOString(),
-    })
+    const { reference } = config.model
+    const { keepEvents } = config.journal
+    journal.append(journalLine(applied, events, { quarantined: quarantined.map(at), reference, keepEvents }))
     const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)
     telemetry.emit(new StepApplied({ ...applied, durationMs, feedbackToStepSeconds }))
     this.parts.stepped(applied)
@@ -151,7 +142,9 @@ export class TrainingLine {
   /** Commits what the last durable checkpoint allows. Losing the partitions meanwhile is no error: the checkpoint holds. */
   async commit(): Promise<void> {
     const { log, telemetry } = this.parts
-    const offsets = new Map([...this.#committable].filter(([partition, offset]) => this.#committed.get(partition) !== offset))
+    const offsets = new Map(
+      [...this.#committable].filter(([partition, offset]) => this.#committed.get(partition) !== offset),
+    )
     if (offsets.size === 0) return
     try {
       await log.commit(offsets)
@@ -195,7 +188,13 @@ export class TrainingLine {
     try {
       await publishAdapter(adaptersDir, adapter, { step, delta: this.lastStep?.delta ?? 0 })
       const now = Date.now()
-      telemetry.emit(new AdapterPublished(step, 'published', this.#unpublished.map((time) => Math.max(0, now - time) / 1000)))
+      telemetry.emit(
+        new AdapterPublished(
+          step,
+          'published',
+          this.#unpublished.map((time) => Math.max(0, now - time) / 1000),
+        ),
+      )
       this.#publishedStep = step
       this.#unpublished = []
     } catch (error) {
@@ -216,10 +215,4 @@ const marks = (next: Readonly<Record<number, number>>, committable: ReadonlyMap<
 async function freeBytes(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)
   return bavail * bsize
-}
-
-function journalEvent(event: TrainingEvent, w: number, keepEvents: boolean): JournalEvent {
-  const { position, source, id, label, weight, promptTokens, completionTokens } = event
-  const tokens = keepEvents ? { prompt_tokens: promptTokens, completion_tokens: completionTokens } : {}
-  return { ...position, source, id, label, weight, w, ...tokens }
 }

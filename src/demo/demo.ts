@@ -80,19 +80,30 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const started = performance.now()
   const scratch = mkdtempSync(join(tmpdir(), 'bcod-demo-'))
   const root = options.keep ?? scratch
-  const directories = { checkpoint: { ...options.config.checkpoint, dir: join(root, 'checkpoints') }, adapters: { dir: join(root, 'adapters') } }
+  const directories = {
+    checkpoint: { ...options.config.checkpoint, dir: join(root, 'checkpoints') },
+    adapters: { dir: join(root, 'adapters') },
+  }
   const config = requireFor({ ...options.config, ...directories }, 'run')
   const text = loadTextModel(config.model.path)
   if (!text) throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'the demo talks in text', { place: config.model.path })
   const demoLog = await options.openLog(scratch, config)
   const rows = config.demo.roundSize
-  const daemon = new Daemon({ config, log: demoLog.log, telemetry: options.telemetry, decoder: { rows, length: config.limits.maxLength } })
+  const daemon = new Daemon({
+    config,
+    log: demoLog.log,
+    telemetry: options.telemetry,
+    decoder: { rows, length: config.limits.maxLength },
+  })
   const running = daemon.run()
   running.catch(() => undefined)
   try {
     const loop = new ClosedLoop(options, daemon, text, demoLog, config)
     await Promise.race([running, firstValueFrom(daemon.lifecycle$.pipe(filter((state) => state === 'running')))])
-    const measured = await Promise.race([loop.run(), running.then(() => Promise.reject(new BcodError('INTERNAL', 'the daemon ended early')))])
+    const measured = await Promise.race([
+      loop.run(),
+      running.then(() => Promise.reject(new BcodError('INTERNAL', 'the daemon ended early'))),
+    ])
     daemon.stop()
     await running
     const version = (daemon.status() as { adapter: string | null }).adapter
@@ -135,7 +146,14 @@ class ClosedLoop {
       if (round % UNSEEN_ROUNDS === 0) unseen = await this.#unseenRate()
       const done = this.#good.length
       const secondsLeft = ((performance.now() - started) / 1000 / done) * (events - done)
-      this.options.progress?.({ events: done, total: events, step: this.#steps.at(-1) ?? null, upRate: share(lastTenth(this.#good)), unseenRate: unseen, secondsLeft })
+      this.options.progress?.({
+        events: done,
+        total: events,
+        step: this.#steps.at(-1) ?? null,
+        upRate: share(lastTenth(this.#good)),
+        unseenRate: unseen,
+        secondsLeft,
+      })
     }
     this.daemon.flush()
     await this.#until(() => this.daemon.waiting === 0)
@@ -181,8 +199,15 @@ class ClosedLoop {
 
   async #answer(asked: readonly DemoPrompt[]) {
     const { seed, demo } = this.config
-    const encoded = asked.map((prompt) => this.text.encodePrompt({ kind: 'messages', messages: [{ role: 'user', content: prompt.text }] }))
-    const sampling = { maxTokens: ANSWER_TOKENS, temperature: demo.temperature, seed: seed * 100_003 + this.#samplings++, eosIds: this.text.special.endIds }
+    const encoded = asked.map((prompt) =>
+      this.text.encodePrompt({ kind: 'messages', messages: [{ role: 'user', content: prompt.text }] }),
+    )
+    const sampling = {
+      maxTokens: ANSWER_TOKENS,
+      temperature: demo.temperature,
+      seed: seed * 100_003 + this.#samplings++,
+      eosIds: this.text.special.endIds,
+    }
     const answers = await this.daemon.learner.call('generate', encoded, sampling)
     return asked.map((prompt, i) => {
       const completionTokens = answers[i] as readonly number[]
@@ -210,4 +235,5 @@ const unseenPrompts = prompts().filter((prompt) => prompt.unseen)
 const tenth = (count: number) => Math.max(1, Math.floor(count / 10))
 const lastTenth = <T>(values: readonly T[]): readonly T[] => values.slice(-tenth(values.length))
 const share = (values: readonly boolean[]) => values.filter(Boolean).length / Math.max(1, values.length)
-const average = (values: readonly number[]) => (values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length)
+const average = (values: readonly number[]) =>
+  values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length

@@ -61,11 +61,15 @@ export interface CarriedError {
 }
 
 export function carry(error: unknown): CarriedError {
-  if (error instanceof BcodError) return { code: error.code, message: error.message, place: error.place, remedy: error.remedy }
+  if (error instanceof BcodError)
+    return { code: error.code, message: error.message, place: error.place, remedy: error.remedy }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return { code: 'INTERNAL', message, place: 'learner', remedy: undefined }
 }
 
 export function arrive({ code, message, place, remedy }: CarriedError): BcodError {
-  return new BcodError(code, message, { ...(place === undefined ? {} : { place }), ...(remedy === undefined ? {} : { remedy }) })
+  return new BcodError(code, message, {
+    ...(place === undefined ? {} : { place }),
+    ...(remedy === undefined ? {} : { remedy }),
+  })
 }

@@ -1,7 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { prepareEnvironment } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
-import { arrive, type CallName, type LearnerCalls, type LearnerInfo, type WorkerMessage, type WorkerSetup } from './protocol.js'
+import {
+  arrive,
+  type CallName,
+  type LearnerCalls,
+  type LearnerInfo,
+  type WorkerMessage,
+  type WorkerSetup,
+} from './protocol.js'
 
 /** Compiled code: a worker thread runs no TypeScript, also where tests import this file as it is. */
 const WORKER = import.meta.url.endsWith('.ts')

@@ -5,9 +5,9 @@ import { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import { learningConfig, recover } from '../daemon/recovery.js'
 import type { TrainingEvent } from '../events/types.js'
+import { journalLine } from '../learner/journal-line.js'
 import type { Learner } from '../learner/learner.js'
 import type { AppliedStep } from '../learner/step.js'
-import { journalLine } from './journal-line.js'
 
 /** What stands for the cluster's id in the checkpoints of a file. */
 const FILE = 'file'

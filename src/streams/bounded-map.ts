@@ -64,7 +64,7 @@ export class BoundedMap implements Serializable<BoundedMapState> {
     this.index.fill(0)
     this.oldest = 0
     this.count = 0
-    const words = new Uint32Array(hashes.slice().buffer)
+    const words = new Uint32Array(new Uint8Array(hashes).buffer)
     for (let i = Math.max(0, values.length - this.capacity); i < values.length; i++) {
       this.put(words[2 * i]!, words[2 * i + 1]!, values[i]!)
     }

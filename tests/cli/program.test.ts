@@ -1,4 +1,5 @@
-import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { program } from '../../src/cli/program.js'
@@ -27,7 +28,6 @@ describe('bcod', () => {
     const listed =
       'data:text/javascript,process.on("exit",()=>console.error(process.report.getReport().sharedObjects.some(x=>x.includes("libtensorflow"))))'
     for (const args of ['--help', 'config show', 'replay --help', 'eval']) {
-      const { execFile } = await import('node:child_process')
       const stderr = await new Promise<string>((resolve) => {
         execFile(process.execPath, ['--import', listed, 'dist/cli.js', ...args.split(' ')], (_error, _out, err) =>
           resolve(err),
@@ -102,6 +102,7 @@ describe('a model directory that is not whole', () => {
     const replayed = await bcod('replay', '--model', model, '--events', events, '--out', join(directory, 'out'))
     expect(replayed.stderr).toMatch(message)
     expect([replayed.code, replayed.stdout]).toEqual([1, ''])
+    expect(existsSync(join(directory, 'out'))).toBe(false)
     const { stdout, code } = await bcod('check', '--set', `model.path=${model}`, '--json')
     expect(code).toBe(1)
     const { checks } = JSON.parse(stdout) as { checks: { name: string; status: string; detail: string }[] }

@@ -76,6 +76,10 @@ describe('bcod replay over the golden run', () => {
     })
     expect(journal.at(-1)!.adapter_sha256).toBe(sha256)
     expect(readdirSync(out).sort()).toEqual(['adapter', 'checkpoint', 'steps.jsonl'])
+
+    const followed = await bcod('replay', '--lineage', checkpoints, '--out', join(directory, 'again'), '--json')
+    expect(followed.code, followed.stderr).toBe(0)
+    expect(documentOf(followed)).toMatchObject({ steps: 10, events: 40, adapter_sha256: sha256 })
   })
 })
 

@@ -1,6 +1,6 @@
 import type { JournalEvent, JournalLine } from '../checkpoint/journal.js'
 import type { TrainingEvent } from '../events/types.js'
-import type { AppliedStep } from '../learner/step.js'
+import type { AppliedStep } from './step.js'
 
 /**
  * The journal's line of an applied step.

@@ -1,0 +1,42 @@
+import { loadConfig } from '../config/config.js'
+import { BcodError } from '../errors.js'
+import { followLineage } from '../replay/follow.js'
+import { openLearner } from './open-learner.js'
+import { printJson, printTable } from './print.js'
+import type { ReplayFlags } from './replay.js'
+
+/** What a checkpoint says of how it was made. */
+interface Made {
+  readonly config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly modelPath: string | null
+}
+
+/** `bcod replay --lineage`: the settings come from the line itself; only the model may be named anew. */
+export async function replayLineage(flags: ReplayFlags & { readonly lineage: string }): Promise<void> {
+  const summary = await followLineage({
+    lineage: flags.lineage,
+    out: flags.out,
+    openLearner: (_, last) => {
+      const { config: made, modelPath } = last.extra as unknown as Made
+      const path = flags.model ?? modelPath
+      if (path === null)
+        throw new BcodError('CONFIG_MISSING', 'the line does not say where its model is', { place: '--model' })
+      const { executor, threads } = last.resolved as { executor: 'graph' | 'xla'; threads: number }
+      const defaults = { ...made, model: { ...made.model, path, threads } }
+      const config = loadConfig({ defaults, env: {}, set: flags.set ?? [] })
+      return openLearner({ ...config, model: { ...config.model, path } }, { executor })
+    },
+    ...(process.stderr.isTTY ? { progress: showProgress } : {}),
+  })
+  if (flags.json) return printJson({ ...summary, out: flags.out })
+  printTable([
+    ['steps', `${summary.steps}, each with the adapter of the journal`],
+    ['events', String(summary.events)],
+    ['adapter', `sha256 ${summary.adapter_sha256}`],
+    ['seconds', summary.seconds.toFixed(1)],
+  ])
+}
+
+function showProgress(step: number, total: number): void {
+  process.stderr.write(`\rstep ${step} of ${total}${step === total ? '\n' : ''}`)
+}

@@ -1,0 +1,113 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { adapterSha256 } from '../adapters/adapter.js'
+import { writeAdapter } from '../adapters/peft.js'
+import type { JournalEvent, JournalLine } from '../checkpoint/journal.js'
+import { journalPath } from '../checkpoint/journal.js'
+import { readJournal } from '../checkpoint/journal-reader.js'
+import type { Snapshot } from '../checkpoint/snapshot.js'
+import { type Checkpoint, CheckpointStore } from '../checkpoint/store.js'
+import { BcodError } from '../errors.js'
+import type { TrainingEvent } from '../events/types.js'
+import type { Learner } from '../learner/learner.js'
+
+export interface FollowOptions {
+  /** Directory of checkpoints. */
+  readonly lineage: string
+  readonly out: string
+  /** A learner as the line was made with: same settings, executor and threads. */
+  readonly openLearner: (first: Snapshot, last: Snapshot) => Promise<Learner>
+  readonly progress?: (step: number, total: number) => void
+}
+
+export interface FollowSummary {
+  readonly steps: number
+  readonly events: number
+  /** Hash of the adapter that the replay arrived at: that of the newest checkpoint. */
+  readonly adapter_sha256: string
+  readonly seconds: number
+}
+
+/**
+ * Trains every step of a line of checkpoints again, from its initial adapter and its journal, and compares the hash of
+ * the adapter after each. Writes OUT/steps.jsonl and OUT/adapter/.
+ *
+ * @throws LINEAGE_DIVERGED at the first step that gives another adapter, LINEAGE_EVENTS_MISSING where the journal keeps
+ *   no tokens, CHECKPOINT_*, JOURNAL_*
+ */
+export async function followLineage({ lineage, out, openLearner, progress }: FollowOptions): Promise<FollowSummary> {
+  const started = performance.now()
+  const store = new CheckpointStore(lineage)
+  const last = await newest(store)
+  const first = await store.load('step-00000000')
+  const learner = await openLearner(first.snapshot, last.snapshot)
+  try {
+    learner.restore(first.snapshot.adapter, first.snapshot.trainerState)
+    const lines: string[] = []
+    let events = 0
+    for await (const line of readJournal(journalPath(lineage), last.snapshot.journal.bytes)) {
+      const outcome = learner.trainStep(line.events.map((event) => trainingEvent(event, line)))
+      compare(line, outcome.applied, lineage)
+      events += line.events.length
+      lines.push(JSON.stringify({ step: line.step, events: line.events.length, adapter_sha256: line.adapter_sha256 }))
+      progress?.(line.step, last.snapshot.step)
+    }
+    const sha256 = learner.adapterSha256()
+    const expected = adapterSha256(last.snapshot.adapter.tensors)
+    if (learner.step !== last.snapshot.step || sha256 !== expected)
+      throw diverged(
+        learner.step,
+        `the journal ends at step ${learner.step} with ${short(sha256)}, ${last.ref.name} holds ${short(expected)}`,
+        lineage,
+      )
+    mkdirSync(out, { recursive: true })
+    writeFileSync(join(out, 'steps.jsonl'), lines.map((line) => `${line}\n`).join(''))
+    writeAdapter(join(out, 'adapter'), learner.adapter())
+    const seconds = Math.round(performance.now() - started) / 1000
+    return { steps: learner.step, events, adapter_sha256: sha256, seconds }
+  } finally {
+    learner.dispose()
+  }
+}
+
+async function newest(store: CheckpointStore): Promise<Checkpoint> {
+  const checkpoint = await store.latest()
+  if (checkpoint) return checkpoint
+  throw new BcodError('LINEAGE_MISSING', 'no checkpoints there', { place: store.directory })
+}
+
+function compare(line: JournalLine, applied: ReturnType<Learner['trainStep']>['applied'], place: string): void {
+  if (applied === null) throw diverged(line.step, 'no event of it could be trained', place)
+  if (applied.step !== line.step) throw diverged(line.step, `it came out as step ${applied.step}`, place)
+  if (applied.adapterSha256 !== line.adapter_sha256)
+    throw diverged(
+      line.step,
+      `adapter ${short(applied.adapterSha256)}, the journal says ${short(line.adapter_sha256)}; loss ${applied.loss} against ${line.loss}, δ ${applied.delta} against ${line.delta}`,
+      place,
+    )
+}
+
+const short = (hash: string) => hash.slice(0, 12)
+
+const diverged = (step: number, message: string, place: string) =>
+  new BcodError('LINEAGE_DIVERGED', message, { place: `${place} step ${step}` })
+
+function trainingEvent(event: JournalEvent, line: JournalLine): TrainingEvent {
+  const { topic, partition, offset, source, id, label, weight, prompt_tokens, completion_tokens } = event
+  if (!prompt_tokens || !completion_tokens)
+    throw new BcodError('LINEAGE_EVENTS_MISSING', 'the journal was kept without token ids', {
+      place: `step ${line.step}`,
+    })
+  const position = { topic, partition, offset }
+  const bare = { timestamp: 0, subject: null, user: null }
+  return {
+    position,
+    source,
+    id,
+    label,
+    weight,
+    promptTokens: prompt_tokens,
+    completionTokens: completion_tokens,
+    ...bare,
+  }
+}
