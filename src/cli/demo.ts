@@ -36,14 +36,15 @@ export function demoCommand(): Command {
       const sources = sourcesOf(flags)
       const seed = flags.seed === undefined ? [] : [`seed=${flags.seed}`]
       const config = loadConfig({ ...sources, defaults: DEMO_DEFAULTS, set: [...(sources.set ?? []), ...seed] })
-      const table = flags.json ? null : new LiveTable()
+      const table = new LiveTable()
+      const progress = flags.json ? progressLine() : (row: DemoRow) => table.show(row)
       const summary = await runDemo({
         events: flags.events,
         config,
         telemetry: new Telemetry(createLogger(config.log.level), new Metrics()),
         openLog: flags.kafka ? openKafkaLog : openEmbeddedLog,
         keep: flags.keep ?? null,
-        progress: (row) => (table ? table.show(row) : progressLine(row)),
+        progress,
       })
       if (flags.json) console.log(JSON.stringify(summary))
       else console.log(closing(summary))
@@ -62,11 +63,16 @@ const number = (value: number | null | undefined) =>
 const remaining = ({ events, total, secondsLeft }: DemoRow) =>
   `${events} of ${total} votes, ${Math.ceil(secondsLeft)} s left`
 
-/** One line that overwrites itself where stderr is a terminal, a line now and then elsewhere. */
-function progressLine(row: DemoRow): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${remaining(row)}  `)
-  else if (row.events % 160 === 0) console.error(remaining(row))
-  if (process.stderr.isTTY && row.events >= row.total) process.stderr.write('\n')
+/** One line that overwrites itself where stderr is a terminal, a line for each tenth elsewhere. */
+function progressLine(): (row: DemoRow) => void {
+  let tenths = 0
+  return (row) => {
+    const now = Math.floor((10 * row.events) / row.total)
+    const end = row.events >= row.total ? '\n' : ''
+    if (process.stderr.isTTY) process.stderr.write(`\r${remaining(row)}  ${end}`)
+    else if (now > tenths) console.error(remaining(row))
+    tenths = now
+  }
 }
 
 /** A row for every round of votes, and below it how long it will still take. */

@@ -8,6 +8,7 @@ import { Daemon } from '../daemon/daemon.js'
 import { BcodError } from '../errors.js'
 import type { FeedbackDraft } from '../events/encode.js'
 import type { AppliedStep } from '../learner/step.js'
+import { seededRandom } from '../model/random.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import type { FeedbackLog } from '../streams/source.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -117,12 +118,18 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   }
 }
 
-/** The loop of questions, answers and votes. */
+/**
+ * The loop of questions, answers and votes.
+ *
+ * The last tenth of the users ask what the first tenth asked, and every measurement on unseen prompts is the same one:
+ * with the same random numbers for the sampling. What differs between first and last is then what the adapter has
+ * learnt, not who happened to ask.
+ */
 class ClosedLoop {
   readonly #users: Users
   readonly #steps: AppliedStep[] = []
   readonly #good: boolean[] = []
-  #samplings = 0
+  readonly #asked: DemoPrompt[] = []
   #published = 0
 
   constructor(
@@ -142,30 +149,25 @@ class ClosedLoop {
     const unseenFirst = await this.#unseenRate()
     let unseen = unseenFirst
     for (let round = 1; this.#good.length < events; round++) {
-      await this.#round(Math.min(this.config.demo.roundSize, events - this.#good.length))
+      await this.#round()
       if (round % UNSEEN_ROUNDS === 0) unseen = await this.#unseenRate()
       const done = this.#good.length
       const secondsLeft = ((performance.now() - started) / 1000 / done) * (events - done)
-      this.options.progress?.({
-        events: done,
-        total: events,
-        step: this.#steps.at(-1) ?? null,
-        upRate: share(lastTenth(this.#good)),
-        unseenRate: unseen,
-        secondsLeft,
-      })
+      const upRate = share(this.#good.slice(-tenth(events)))
+      const step = this.#steps.at(-1) ?? null
+      this.options.progress?.({ events: done, total: events, step, upRate, unseenRate: unseen, secondsLeft })
     }
     this.daemon.flush()
     await this.#until(() => this.daemon.waiting === 0)
     const unseenLast = await this.#unseenRate()
-    const last = lastTenth(this.#steps)
+    const last = this.#steps.slice(-tenth(this.#steps.length))
     const mean = (values: readonly (number | null)[]) => average(values.filter((v): v is number => v !== null))
     const [up, down] = [mean(last.map((s) => s.rewardUpMean)), mean(last.map((s) => s.rewardDownMean))]
     return {
       events,
       steps: this.#steps.length,
       up_rate_first: share(this.#good.slice(0, tenth(events))),
-      up_rate_last: share(lastTenth(this.#good)),
+      up_rate_last: share(this.#good.slice(-tenth(events))),
       unseen_rate_first: unseenFirst,
       unseen_rate_last: unseenLast,
       loss_first: mean(this.#steps.slice(0, tenth(this.#steps.length)).map((s) => s.loss)),
@@ -177,9 +179,17 @@ class ClosedLoop {
   }
 
   /** A handful of users ask, are answered by the current adapter, and vote; the daemon trains what they said. */
-  async #round(size: number): Promise<void> {
-    const asked = Array.from({ length: size }, () => this.#users.ask())
-    const answers = await this.#answer(asked)
+  async #round(): Promise<void> {
+    const { events } = this.options
+    const done = this.#good.length
+    const part = tenth(events)
+    const again = events > part && done >= events - part
+    const start = again ? done - (events - part) : done
+    // rounds end where the first and the last tenth do
+    const ends = [part, events - part, events].filter((end) => end > done)
+    const size = Math.min(this.config.demo.roundSize, Math.min(...ends) - done)
+    if (!again) this.#asked.push(...Array.from({ length: size }, () => this.#users.ask()))
+    const answers = await this.#answer(this.#asked.slice(start, start + size), `votes ${start}`)
     const drafts = answers.map(({ prompt, promptTokens, completionTokens, completion }): FeedbackDraft => {
       const { good, thumbUp } = this.#users.opinion(prompt, completion)
       const number = this.#good.push(good)
@@ -193,22 +203,19 @@ class ClosedLoop {
       }
     })
     await this.log.publish(drafts)
-    this.#published += size
+    this.#published += drafts.length
     await this.#until(() => this.daemon.read >= this.#published && this.daemon.idle)
   }
 
-  async #answer(asked: readonly DemoPrompt[]) {
-    const { seed, demo } = this.config
+  /** @param sampling  what the random numbers are for: the same name gives the same ones */
+  async #answer(asked: readonly DemoPrompt[], sampling: string) {
     const encoded = asked.map((prompt) =>
       this.text.encodePrompt({ kind: 'messages', messages: [{ role: 'user', content: prompt.text }] }),
     )
-    const sampling = {
-      maxTokens: ANSWER_TOKENS,
-      temperature: demo.temperature,
-      seed: seed * 100_003 + this.#samplings++,
-      eosIds: this.text.special.endIds,
-    }
-    const answers = await this.daemon.learner.call('generate', encoded, sampling)
+    const seed = Math.floor(seededRandom(this.config.seed, sampling)() * 2 ** 32)
+    const { temperature } = this.config.demo
+    const how = { maxTokens: ANSWER_TOKENS, temperature, seed, eosIds: this.text.special.endIds }
+    const answers = await this.daemon.learner.call('generate', encoded, how)
     return asked.map((prompt, i) => {
       const completionTokens = answers[i] as readonly number[]
       const completion = this.text.decode(completionTokens, { skipSpecialTokens: true })
@@ -219,8 +226,9 @@ class ClosedLoop {
   async #unseenRate(): Promise<number> {
     const all = Array.from({ length: UNSEEN_SAMPLES }, () => unseenPrompts).flat()
     const good: boolean[] = []
-    for (let start = 0; start < all.length; start += this.config.demo.roundSize) {
-      const answers = await this.#answer(all.slice(start, start + this.config.demo.roundSize))
+    const { roundSize } = this.config.demo
+    for (let start = 0; start < all.length; start += roundSize) {
+      const answers = await this.#answer(all.slice(start, start + roundSize), `unseen ${start}`)
       good.push(...answers.map(({ prompt, completion }) => judge(prompt, completion)))
     }
     return share(good)
@@ -233,7 +241,6 @@ class ClosedLoop {
 
 const unseenPrompts = prompts().filter((prompt) => prompt.unseen)
 const tenth = (count: number) => Math.max(1, Math.floor(count / 10))
-const lastTenth = <T>(values: readonly T[]): readonly T[] => values.slice(-tenth(values.length))
 const share = (values: readonly boolean[]) => values.filter(Boolean).length / Math.max(1, values.length)
 const average = (values: readonly number[]) =>
   values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length
