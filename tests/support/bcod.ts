@@ -14,7 +14,7 @@ export interface Ended {
 export function bcod(...args: readonly string[]): Promise<Ended> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BCOD|NODE|VITEST)_/.test(name)))
   return new Promise((resolve) => {
-    execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 100_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 240_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr })
     })
   })
