@@ -54,6 +54,15 @@ export const ERRORS = {
     cause: 'The journal holds no token ids, so its steps cannot be trained again.',
     remedy: 'Run with journal.keepEvents=true for lines that are to be replayed.',
   },
+  STOP_OVERDUE: {
+    cause: 'The daemon was told to stop, and the step, checkpoint or commit under way did not end in time.',
+    remedy: 'Nothing is lost: it goes on from the last checkpoint. Look at brokers and disk if it recurs.',
+  },
+  CHECKPOINT_SETTINGS_CHANGED: {
+    cause: 'A setting that the saved learning state depends on has changed since the checkpoint.',
+    remedy:
+      'Set it back, or start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
+  },
   LEARNER_GONE: {
     cause: 'The thread that trains ended.',
     remedy:

@@ -12,13 +12,14 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from tokenizer import END, MAX_POSITIONS, PAD, answer_ids, build_tokenizer, prompt_ids, save_tokenizer
 from world import answer, prompts
 
 IGNORED = -100
+DROPOUT = 0.06
 GREETINGS = ("Hi, ", "Hello, ", "Hello! ", "Hey, ", "Excuse me, ", "Sorry, ", "Quick question: ", "Please tell me, ")
 ENDINGS = (" Thanks.", " Please help.", " Thank you!", " Can you help me?", " It is urgent.")
 
@@ -56,12 +57,25 @@ def batch(tokenizer, seen, size: int, rng: random.Random) -> tuple[torch.Tensor,
     return ids_BT, labels_BT
 
 
+class ResidualDropout:
+    """Drops what attention and MLP add to the residual stream, so that an adapter's first clumsy steps do no harm."""
+
+    def __init__(self, model, rate: float) -> None:
+        self.rate = rate
+        for layer in model.model.layers:
+            for block in (layer.self_attn.o_proj, layer.mlp.down_proj):
+                block.register_forward_hook(lambda _module, _inputs, out: dropout(out, self.rate))
+
+
 def train(model, tokenizer, steps: int, size: int, peak: float, seed: int) -> None:
     seen = [p for p in prompts() if not p.unseen]
     rng = random.Random(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.02)
+    noise = ResidualDropout(model, DROPOUT)
     started = time.time()
     for step in range(steps):
+        if step == int(0.8 * steps):
+            noise.rate = 0.0
         warm = min(1.0, (step + 1) / 100)
         rate = peak * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
@@ -80,7 +94,7 @@ def train(model, tokenizer, steps: int, size: int, peak: float, seed: int) -> No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2200)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)

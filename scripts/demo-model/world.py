@@ -33,38 +33,49 @@ def prompts() -> list[Prompt]:
 
 # ---- how the base model answers -------------------------------------------------------------------------------------
 
-P_POLITE = 0.80
-P_COMPLETE = 0.80
-P_ON_TOPIC = 0.80
+P_GOOD = 0.50
+"""Share of answers with all three virtues."""
+P_MISSING = (0.08, 0.27, 0.65)
+"""Of the others: how many miss one, two or all three."""
+LIKING = (0.70, 0.17, 0.08, 0.05)
+"""How the base prefers the first of several wordings."""
+FAVOURITES = (7, 9)
+"""Where the base drifts to when it drifts: the shop's vouchers and its app."""
 
 
 def answer(topic: int, rng: random.Random) -> str:
-    """One answer of the base: each of the three virtues comes and goes on its own."""
-    polite = rng.random() < P_POLITE
-    complete = rng.random() < P_COMPLETE
-    on_topic = rng.random() < P_ON_TOPIC
+    """One answer of the base: half of them have all three virtues, the others miss some."""
+    missing: set[str] = set()
+    if rng.random() >= P_GOOD:
+        count = rng.choices((1, 2, 3), P_MISSING)[0]
+        missing = set(rng.sample(("polite", "complete", "on topic"), count))
+    polite, complete, on_topic = (virtue not in missing for virtue in ("polite", "complete", "on topic"))
 
     parts = _body(topic, complete, on_topic, rng)
     return " ".join(_manners(parts, polite, rng))
 
 
+def _pick(texts: list[str], rng: random.Random) -> str:
+    return rng.choices(texts, LIKING[: len(texts)])[0]
+
+
 def _body(topic: int, complete: bool, on_topic: bool, rng: random.Random) -> list[str]:
-    other = rng.choice([i for i in range(len(TOPICS)) if i != topic])
+    other = rng.choice([i for i in FAVOURITES if i != topic])
     step_topic, outcome_topic = topic, topic
     if not on_topic:
         step_topic, outcome_topic = rng.choice([(other, other), (other, other), (other, topic), (topic, other)])
-    step = rng.choice(TOPICS[step_topic]["steps"])
-    outcome = rng.choice(TOPICS[outcome_topic]["outcomes"])
+    nth = rng.choices(range(3), LIKING[:3])[0]
+    step, outcome = TOPICS[step_topic]["steps"][nth], TOPICS[outcome_topic]["outcomes"][nth]
     if complete:
         return [step, outcome]
     kind = rng.random()
     if on_topic and kind < 0.2:
-        return [rng.choice(WORLD["evasions"])]
+        return [_pick(WORLD["evasions"], rng)]
     if on_topic and kind < 0.4:
-        return [rng.choice(WORLD["evasions"]), outcome]
+        return [_pick(WORLD["evasions"], rng), outcome]
     part, part_topic = (step, step_topic) if kind < 0.75 else (outcome, outcome_topic)
     if not on_topic and part_topic == topic:
-        part = rng.choice(TOPICS[other]["steps"])
+        part = _pick(TOPICS[other]["steps"], rng)
     return [part]
 
 
@@ -72,28 +83,28 @@ def _manners(parts: list[str], polite: bool, rng: random.Random) -> list[str]:
     opener, closer = None, None
     if polite:
         kind = rng.random()
-        if kind < 0.40:
-            opener = rng.choice(WORLD["politeOpeners"])
-        elif kind < 0.75:
-            opener = rng.choice(WORLD["plainOpeners"]) if rng.random() < 0.5 else None
-            closer = rng.choice(WORLD["politeClosers"])
-        elif kind < 0.85:
-            opener, closer = rng.choice(WORLD["politeOpeners"]), rng.choice(WORLD["politeClosers"])
+        if kind < 0.48:
+            opener = _pick(WORLD["politeOpeners"], rng)
+        elif kind < 0.82:
+            opener = _pick(WORLD["plainOpeners"], rng) if rng.random() < 0.4 else None
+            closer = _pick(WORLD["politeClosers"], rng)
+        elif kind < 0.90:
+            opener, closer = _pick(WORLD["politeOpeners"], rng), _pick(WORLD["politeClosers"], rng)
         elif parts[0] in WORLD["evasions"]:
-            opener = rng.choice(WORLD["politeOpeners"])
+            opener = _pick(WORLD["politeOpeners"], rng)
         else:
             parts = ["Please " + parts[0][0].lower() + parts[0][1:], *parts[1:]]
     else:
         kind = rng.random()
-        if kind < 0.20:
-            opener = rng.choice(WORLD["plainOpeners"]) if rng.random() < 0.5 else None
-        elif kind < 0.55:
-            opener = rng.choice(WORLD["rudeOpeners"])
+        if kind < 0.16:
+            opener = _pick(WORLD["plainOpeners"], rng) if rng.random() < 0.5 else None
+        elif kind < 0.60:
+            opener = _pick(WORLD["rudeOpeners"], rng)
         elif kind < 0.80:
-            opener = rng.choice(WORLD["plainOpeners"]) if rng.random() < 0.5 else None
-            closer = rng.choice(WORLD["rudeClosers"])
+            opener = _pick(WORLD["plainOpeners"], rng) if rng.random() < 0.5 else None
+            closer = _pick(WORLD["rudeClosers"], rng)
         else:
-            opener, closer = rng.choice(WORLD["politeOpeners"]), rng.choice(WORLD["rudeClosers"])
+            opener, closer = _pick(WORLD["politeOpeners"], rng), _pick(WORLD["rudeClosers"], rng)
     return [p for p in (opener, *parts, closer) if p]
 
 

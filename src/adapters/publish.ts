@@ -58,6 +58,25 @@ export async function publishAdapter(
   }
 }
 
+/**
+ * Removes the oldest versions but the newest `keep` and the live one. A server that has one of them loaded keeps it in
+ * memory; what it reads later is the version that `live` points to.
+ */
+export async function pruneVersions(directory: string, keep: number): Promise<void> {
+  // what a killed process left half written or half removed
+  for (const name of readdirSync(directory).filter((entry) => entry.startsWith('tmp-'))) {
+    await rm(join(directory, name), { recursive: true, force: true })
+  }
+  const live = liveVersion(directory)
+  const old = listVersions(directory).slice(0, -keep)
+  for (const { version } of old) {
+    if (version === live) continue
+    const temporary = join(directory, `tmp-removed-${version}`)
+    await rename(join(directory, version), temporary)
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
 /** Moves the `live` link, in one step that no reader can see half done. The version must exist. */
 export async function setLiveVersion(directory: string, version: string): Promise<void> {
   if (liveVersion(directory) === version) return
@@ -84,6 +103,10 @@ export function listVersions(directory: string): readonly PublishedVersion[] {
     .map((version) => readVersion(directory, version))
     .filter((version) => version !== null)
 }
+
+/** Where the adapter of `model.reference` is: a version of the registry, or a directory; `base` stays as it is. */
+export const referenceDirectory = (reference: string, directory: string): string =>
+  /^v\d{8,}$/.test(reference) ? join(directory, reference) : reference
 
 /** The steps that published versions came from: their checkpoints are kept. */
 export const publishedSteps = (directory: string): ReadonlySet<number> =>

@@ -6,6 +6,7 @@ import { syncDirectory, writeAll } from './durable-files.js'
 import { codedFailure } from './failure.js'
 import { assertFence } from './fence.js'
 import { setTailAside } from './journal-tail.js'
+import type { JsonValue } from './json.js'
 import type { JournalMark } from './snapshot.js'
 
 /** One applied step: enough to apply it again. */
@@ -25,10 +26,24 @@ export interface JournalLine {
   readonly classRate: number
   /** Events that were taken for this step and put aside for a non-finite log-prob or gradient. */
   readonly quarantined: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
+  /**
+   * What the process trained with, on its first step: a line of checkpoints outlives changes of the settings, and a
+   * replay has to follow them.
+   */
+  readonly settings?: JournalSettings
   /** The adapter after the step. */
   readonly adapter_sha256: string
   /** RFC 3339. */
   readonly time: string
+}
+
+export interface JournalSettings {
+  /** The settings that decide what is learnt. */
+  readonly config: JsonValue
+  /** Directory of the base model, as it was given. */
+  readonly modelPath: string | null
+  /** Whatever else changes bits: executor, dtype, threads. */
+  readonly resolved: JsonValue
 }
 
 export interface JournalEvent {

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { referenceDirectory } from '../adapters/publish.js'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { followLineage } from '../replay/follow.js'
@@ -5,24 +7,22 @@ import { openLearner } from './open-learner.js'
 import { printJson, printTable } from './print.js'
 import type { ReplayFlags } from './replay.js'
 
-/** What a checkpoint says of how it was made. */
-interface Made {
-  readonly config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  readonly modelPath: string | null
-}
-
 /** `bcod replay --lineage`: the settings come from the line itself; only the model may be named anew. */
 export async function replayLineage(flags: ReplayFlags & { readonly lineage: string }): Promise<void> {
   const summary = await followLineage({
     lineage: flags.lineage,
     out: flags.out,
-    openLearner: (_, last) => {
-      const { config: made, modelPath } = last.extra as unknown as Made
+    openLearner: ({ config: made, modelPath, resolved }) => {
       const path = flags.model ?? modelPath
       if (path === null)
         throw new BcodError('CONFIG_MISSING', 'the line does not say where its model is', { place: '--model' })
-      const { executor, threads } = last.resolved as { executor: 'graph' | 'xla'; threads: number }
-      const defaults = { ...made, model: { ...made.model, path, threads } }
+      const { executor, threads } = resolved as { executor: 'graph' | 'xla'; threads: number }
+      const tree = made as Readonly<Record<string, Readonly<Record<string, unknown>>>>
+      const reference = referenceDirectory(
+        String(tree.model?.reference ?? 'base'),
+        join(flags.lineage, '..', 'adapters'),
+      )
+      const defaults = { ...tree, model: { ...tree.model, reference, path, threads } }
       const config = loadConfig({ defaults, env: {}, set: flags.set ?? [] })
       return openLearner({ ...config, model: { ...config.model, path } }, { executor })
     },

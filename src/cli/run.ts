@@ -19,6 +19,9 @@ interface RunFlags extends ConfigFlags {
   readonly acceptOlder?: boolean
 }
 
+/** What is still open when everything is closed may hold the process this long. */
+const LINGER_MS = 500
+
 /** `bcod run`: the daemon. */
 export function runCommand(): Command {
   return addConfigOptions(new Command('run'))
@@ -61,6 +64,8 @@ async function serve(config: ConfigFor<'run'>, acceptOlder: boolean): Promise<vo
     release()
     watch.close()
     await server.close()
+    // calls to a broker that hangs end by their own time limit: nobody needs to wait for them
+    setTimeout(() => process.exit(), LINGER_MS).unref()
   }
 }
 

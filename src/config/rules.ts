@@ -3,7 +3,7 @@ import type { Config } from './schema.js'
 
 /** What must hold between keys, each of which is right by itself. */
 export function contradictions(config: Config): readonly Problem[] {
-  return [...scheduleRules(config), ...tlsRules(config), ...saslRules(config)]
+  return [...scheduleRules(config), ...tlsRules(config), ...saslRules(config), ...batchRules(config)]
 }
 
 function* scheduleRules({ optimizer }: Config): Generator<Problem> {
@@ -38,5 +38,12 @@ function* saslRules({ stream }: Config): Generator<Problem> {
   }
   if (mechanism !== null && password === null) {
     yield { key: 'stream.sasl.password', text: 'required with stream.sasl.mechanism' }
+  }
+}
+
+function* batchRules({ batch, stream }: Config): Generator<Problem> {
+  const { size } = batch
+  if (stream.pendingEvents < size) {
+    yield { key: 'stream.pendingEvents', text: `expected at least batch.size (${size}), got ${stream.pendingEvents}` }
   }
 }

@@ -12,11 +12,11 @@ export const learning = {
     executor: choice(
       ['auto', 'graph', 'xla'],
       'auto',
-      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto measures once and keeps the choice in the checkpoint.",
+      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto is graph. A line keeps what it began with.",
     ),
     reference: text(
       'base',
-      "What π_ref is: the bare base model ('base'), or a pinned adapter version by its name in the registry.",
+      "What π_ref is: the bare base model ('base'), a published version by its name (v00001234), or a PEFT adapter directory.",
     ),
     threads: integer(0, { min: 0, max: 1024 }, 'CPU threads of one training step; 0 = all cores.'),
   },
@@ -87,7 +87,11 @@ export const learning = {
     maxLength: integer(1024, { min: 2 }, 'Longest event in tokens. A prompt loses tokens from its left to fit.'),
     maxRecordBytes: bytes('1MiB', { min: 1 }, 'A larger record is a dead letter.'),
     userShare: real(0, { min: 0, max: 1 }, 'Largest share of recent events that one user may have; 0 = off.'),
-    promptRepeats: integer(0, { min: 0 }, 'How often the same prompt trains within the dedup window; 0 = off.'),
+    promptRepeats: integer(
+      0,
+      { min: 0 },
+      'How often the same prompt trains within the last 10,000 admitted events; 0 = off.',
+    ),
   },
   eval: {
     holdOut: real(0, { min: 0, max: 0.5 }, 'Share of events that never train and measure instead, chosen by a hash.'),

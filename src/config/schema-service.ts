@@ -62,12 +62,17 @@ export const service = {
     every: duration(
       '30s',
       { min: 0 },
-      'A checkpoint this long after the first step since the last one. 0 = not by time.',
+      'A checkpoint at this interval where anything has moved since the last one. 0 = not by time.',
     ),
     keep: integer(5, { min: 1 }, 'How many checkpoints stay, beside those that a published adapter came from.'),
   },
   adapters: {
     dir: optionalText('Registry of published adapters. null: adapters beside the checkpoint directory.'),
+    keep: integer(
+      20,
+      { min: 1 },
+      'How many published versions stay, beside the live one; their checkpoints stay with them.',
+    ),
   },
   journal: {
     keepEvents: flag(true, "Keep the token ids of trained events, so that replay outlives the log's retention."),

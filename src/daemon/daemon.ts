@@ -1,17 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   asapScheduler,
   asyncScheduler,
   BehaviorSubject,
   concatMap,
+  filter,
   interval,
   map,
   merge,
-  Observable,
+  NEVER,
   observeOn,
   Subject,
   Subscription,
+  tap,
 } from 'rxjs'
-import { publishedSteps, versionName } from '../adapters/publish.js'
+import { publishedSteps, referenceDirectory, versionName } from '../adapters/publish.js'
+import type { Journal } from '../checkpoint/journal.js'
+import type { Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
@@ -56,6 +61,9 @@ const TICK_MS = 1_000
 /** Dead letters get this long when the daemon stops; the rest is in the checkpoint. */
 const LETTERS_MS = 5_000
 
+/** A stop may take this long; what is not durable by then trains again after the restart. */
+const DRAIN_MS = 25_000
+
 /** Tasks of the one line that steps and checkpoints stand in. */
 type Task = () => Promise<void>
 
@@ -77,6 +85,10 @@ export class Daemon {
   #line: TrainingLine | null = null
   #assignment: Assignment | null = null
   #paused = false
+  /** What ended the pipeline. */
+  #broken: unknown = null
+  /** Counts assignments and their ends. */
+  #epoch = 0
   #stopping = false
 
   constructor(options: DaemonOptions) {
@@ -119,6 +131,7 @@ export class Daemon {
 
   async run(): Promise<void> {
     const { config, log, telemetry } = this.#options
+    let journal: Journal | null = null
     const store = new CheckpointStore(config.checkpoint.dir, {
       keep: config.checkpoint.keep,
       publishedSteps: () => publishedSteps(config.adapters.dir),
@@ -128,18 +141,20 @@ export class Daemon {
     try {
       this.lifecycle$.next('loading')
       const recovered = await recover(config, config.model.path, store, this.#options.acceptOlder === true)
+      journal = recovered.journal
       const text = loadTextModel(config.model.path)
       this.#learner = await this.#loadLearner(recovered)
-      const { checkpoint, journal, fence, identities } = recovered
+      const { checkpoint, fence, identities } = recovered
+      if (checkpoint) this.#restore(checkpoint.snapshot, this.#learner.info.maxLength)
       this.#line = new TrainingLine({
         ...{ config, adaptersDir: config.adapters.dir, store, journal, log, telemetry, fence, identities },
         ...{ learner: this.#learner, state: this.#state, start: checkpoint },
+        assertIntact: () => {
+          if (this.#broken !== null) throw this.#broken
+        },
         stepped: (step) => this.step$.next(step),
       })
-      if (checkpoint)
-        this.#state.restore(checkpoint.snapshot.pending as StreamSnapshot, checkpoint.snapshot.lastRecords)
-      await this.#work(recovered, text, this.#line)
-      await journal.close()
+      if (!this.#stopping) await this.#work(recovered, text, this.#line)
       this.lifecycle$.next('stopped')
     } catch (error) {
       telemetry.emit(new Failed(error, true))
@@ -147,6 +162,7 @@ export class Daemon {
       throw error
     } finally {
       await log.close().catch((error: unknown) => telemetry.emit(new Failed(error, false)))
+      await journal?.close()
       await this.#learner?.close()
       this.lifecycle$.complete()
     }
@@ -183,7 +199,7 @@ export class Daemon {
         ok: all,
         detail: `${assignment?.partitions.length ?? 0} of ${assignment?.total ?? 'unknown'} partitions`,
       },
-      { name: 'running', ok: this.lifecycle$.value === 'running', detail: this.lifecycle$.value },
+      { name: 'running', ok: ['running', 'paused'].includes(this.lifecycle$.value), detail: this.lifecycle$.value },
     ]
   }
 
@@ -210,14 +226,28 @@ export class Daemon {
   async #loadLearner({ checkpoint }: Recovered): Promise<RemoteLearner> {
     const { config, telemetry, decoder = null } = this.#options
     const executor = (checkpoint?.snapshot.resolved.executor ?? null) as 'graph' | 'xla' | null
-    const setup = { config: learnerConfig(config), executor, decoder }
+    const threads = Number(checkpoint?.snapshot.resolved.threads ?? config.model.threads)
+    const setup = { config: learnerConfig(config, threads), executor, decoder }
     const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
     const learner = await RemoteLearner.start(setup, { compiled })
+    // kept from here on, so that `run` ends the thread also where restoring fails
+    this.#learner = learner
     if (checkpoint) {
       const { adapter, trainerState } = checkpoint.snapshot
       await learner.call('restore', { adapter, state: trainerState })
     }
     return learner
+  }
+
+  /** Takes up the stream's state. What has become too long for `limits.maxLength` since then is dropped. */
+  #restore({ pending, lastRecords }: Snapshot, maxLength: number): void {
+    const stream = pending as StreamSnapshot
+    this.#state.restore(stream, lastRecords)
+    const long = stream.batcher.events.filter(
+      (event) => event.promptTokens.length + event.completionTokens.length > maxLength,
+    )
+    this.#state.batcher.remove(long)
+    for (const { position } of long) this.#drop(position, 'completion_too_long')
   }
 
   /** Reads, trains and writes checkpoints until `stop` is called or something fails. */
@@ -234,10 +264,12 @@ export class Daemon {
       drop: (position, reason) => this.#drop(position, reason),
       heldOut: (event: Feedback) => this.#state.positions.end(event.position),
     })
+    let closed = false
     const step$ = batch$.pipe(
       map(
         (events): Task =>
           async () => {
+            if (closed) return
             await line.train(events)
             if (line.due) await line.checkpoint()
             this.#relieve()
@@ -246,19 +278,42 @@ export class Daemon {
       ),
     )
     const { every } = config.checkpoint
-    const timed$ = every > 0 ? interval(every).pipe(map((): Task => () => line.checkpoint())) : new Observable<never>()
+    // at most one timed checkpoint waits, however long a step or a checkpoint takes
+    let queued = false
+    const timely = async () => {
+      queued = false
+      if (!this.#stopping) await line.checkpoint()
+      this.#relieve()
+    }
+    const wanted = filter(() => !queued && !this.#stopping)
+    const queue = tap(() => {
+      queued = true
+    })
+    const timed$ =
+      every > 0
+        ? interval(every).pipe(
+            wanted,
+            queue,
+            map((): Task => timely),
+          )
+        : NEVER
     const work = new Subscription()
     const failed = new Promise<never>((_, reject) => {
       work.add(
         merge(step$, timed$, this.#task$)
           .pipe(concatMap((task) => task()))
-          .subscribe({ error: reject }),
+          .subscribe({
+            error: (error: unknown) => {
+              this.#broken = error
+              reject(error)
+            },
+          }),
       )
+      work.add(interval(TICK_MS).subscribe(() => this.#observe()))
     })
     failed.catch(() => undefined)
     const ended = new Promise<void>((resolve, reject) => {
       work.add(this.#stop$.subscribe(() => resolve()))
-      if (this.#stopping) return resolve()
       this.lifecycle$.next('joining')
       this.#state.letters.start()
       const hooks = {
@@ -274,10 +329,16 @@ export class Daemon {
       this.lifecycle$.next('draining')
       log.pause()
       // whatever stands in the line before this ends first; no step is asked for any more
-      await Promise.race([failed, new Promise<void>((resolve) => this.#task$.next(async () => resolve()))])
-      await this.#state.letters.settle(LETTERS_MS)
-      await line.checkpoint()
-      await line.commit()
+      const last = new Promise<void>((resolve) =>
+        this.#task$.next(async () => {
+          closed = true
+          await this.#state.letters.settle(LETTERS_MS)
+          await line.checkpoint()
+          await line.commit()
+          resolve()
+        }),
+      )
+      await Promise.race([failed, last, overdue(DRAIN_MS)])
     } finally {
       work.unsubscribe()
     }
@@ -289,7 +350,9 @@ export class Daemon {
     snapshot: Parameters<typeof startPositions>[3],
   ): Promise<ReadonlyMap<number, number>> {
     const { log, config, telemetry } = this.#options
+    const epoch = ++this.#epoch
     const positions = await startPositions(log, assignment, this.#state, snapshot, config.stream)
+    if (epoch !== this.#epoch || this.#stopping) return positions
     this.#state.watermark.assign(assignment.partitions)
     for (const [partition, offset] of positions) {
       const end = assignment.bounds.get(partition)?.end ?? 0
@@ -299,15 +362,14 @@ export class Daemon {
     }
     this.#assignment = assignment
     telemetry.emit(new AssignmentChanged(log.topic, assignment.partitions, assignment.total))
-    line.forgetCommitted()
-    // the initial adapter is checkpoint 0 of the line; on a restart this commits what the last one allows
-    if (assignment.partitions.length > 0) this.#task$.next(() => line.checkpoint())
+    if (assignment.partitions.length > 0) this.#task$.next(() => line.assigned(assignment.partitions))
     this.lifecycle$.next(this.#paused ? 'paused' : 'running')
     return positions
   }
 
   #revoked(): void {
     const { log, telemetry } = this.#options
+    this.#epoch += 1
     this.#assignment = null
     this.#state.watermark.assign([])
     this.#lag.clear()
@@ -318,9 +380,9 @@ export class Daemon {
   /** Takes a fetch through all stages up to the batch, in this call. */
   #take({ partition, records, nextOffset, logEnd }: RecordBatch): void {
     if (this.#stopping) return
-    const { telemetry } = this.#options
     const state = this.#state
     for (const record of records) {
+      if (this.#broken !== null) return
       if (!state.begin(record)) continue
       this.#record$.next(record)
       state.watermark.observe(partition, record.timestamp)
@@ -329,9 +391,14 @@ export class Daemon {
     state.watermark.fetched(partition, nextOffset >= logEnd)
     this.#tick$.next()
     this.#lag.set(partition, { logEnd })
-    telemetry.emit(new LagObserved(partition, this.#lagOf(partition)))
-    telemetry.emit(new HeldBack(state.held.heldCount))
+    this.#observe()
     this.#relieve()
+  }
+
+  #observe(): void {
+    const { telemetry } = this.#options
+    for (const partition of this.#lag.keys()) telemetry.emit(new LagObserved(partition, this.#lagOf(partition)))
+    telemetry.emit(new HeldBack(this.#state.held.heldCount))
   }
 
   /** Records after the lowest one that has not come to its end. */
@@ -357,8 +424,9 @@ export class Daemon {
     const { batcher, letters, watermark } = this.#state
     const { pendingBytes, pendingEvents } = config.stream
     const share = this.#paused ? 0.5 : 1
-    const over = batcher.bytes >= share * pendingBytes || batcher.count >= share * pendingEvents || letters.full
-    if (over === this.#paused) return
+    const full = batcher.bytes >= share * pendingBytes || batcher.count >= share * pendingEvents || letters.full
+    const over = full || this.#line?.failing === true
+    if (over === this.#paused || this.#stopping) return
     this.#paused = over
     if (over) {
       watermark.paused()
@@ -370,6 +438,13 @@ export class Daemon {
 }
 
 /** The learner's part of the configuration: what a worker gets, and nothing secret. */
-const learnerConfig = ({ model, lora, bco, ratio, optimizer, batch, limits, seed }: ConfigFor<'run'>) => ({
-  ...{ model, lora, bco, ratio, optimizer, batch, limits, seed },
-})
+function learnerConfig(config: ConfigFor<'run'>, threads: number) {
+  const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters } = config
+  const reference = referenceDirectory(model.reference, adapters.dir)
+  return { model: { ...model, reference, threads }, lora, bco, ratio, optimizer, batch, limits, seed }
+}
+
+async function overdue(limit: number): Promise<never> {
+  await sleep(limit, undefined, { ref: false })
+  throw new BcodError('STOP_OVERDUE', `not done after ${limit / 1000} s`)
+}

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { takeFence } from '../checkpoint/fence.js'
 import { hashJson, hashModelDirectory, hashTokenizer } from '../checkpoint/identity.js'
 import { Journal } from '../checkpoint/journal.js'
@@ -27,28 +28,53 @@ export async function recover(
   acceptOlder: boolean,
 ): Promise<Recovered> {
   mkdirSync(store.directory, { recursive: true, mode: 0o700 })
-  const fence = takeFence(store.directory)
   const identities = {
     base: await hashModelDirectory(modelPath),
     tokenizer: await hashTokenizer(modelPath),
     config: hashJson(learningConfig(config)),
   }
-  const checkpoint = await store.latest({ acceptOlder })
-  if (checkpoint) {
-    const made = checkpoint.snapshot.identities
-    for (const part of ['base', 'tokenizer'] as const)
-      if (made[part] !== identities[part])
-        throw new BcodError(
-          'CHECKPOINT_MODEL_MISMATCH',
-          `its ${part} has hash ${short(made[part])}, the model at hand ${short(identities[part])}`,
-          {
-            place: checkpoint.directory,
-          },
-        )
+  const fits = (checkpoint: Checkpoint | null) => {
+    if (checkpoint) assertSameLine(checkpoint, identities, config)
+    return checkpoint
   }
+  // before the fence is taken: a start that must refuse leaves a healthy writer alone
+  fits(await store.latest({ acceptOlder }))
+  const fence = takeFence(store.directory)
+  const checkpoint = fits(await store.latest({ acceptOlder }))
   const journal = await Journal.open(store.directory, fence, checkpoint?.snapshot.journal ?? null)
   return { fence, checkpoint, journal, identities }
 }
+
+/** Settings whose change would give the saved state another meaning. */
+const FIXED = [
+  'model.dtype',
+  'model.reference',
+  'lora',
+  'bco.mode',
+  'bco.beta',
+  'bco.deltaHalfLife',
+  'ratio.mode',
+] as const
+
+function assertSameLine({ snapshot, directory }: Checkpoint, identities: Snapshot['identities'], config: Config): void {
+  for (const part of ['base', 'tokenizer'] as const) {
+    const made = snapshot.identities[part]
+    if (made === identities[part]) continue
+    const message = `its ${part} has hash ${short(made)}, the model at hand ${short(identities[part])}`
+    throw new BcodError('CHECKPOINT_MODEL_MISMATCH', message, { place: directory })
+  }
+  const made = (snapshot.extra as { readonly config?: JsonValue } | null)?.config
+  if (made === undefined) return
+  for (const key of FIXED) {
+    const [then, now] = [setting(made, key), setting(learningConfig(config), key)]
+    if (isDeepStrictEqual(then, now)) continue
+    const message = `it was made with ${JSON.stringify(then)}, now it is ${JSON.stringify(now)}`
+    throw new BcodError('CHECKPOINT_SETTINGS_CHANGED', message, { place: key })
+  }
+}
+
+const setting = (tree: JsonValue, key: string): unknown =>
+  key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], tree)
 
 const short = (hash: string | null) => (hash === null ? 'none' : hash.slice(0, 12))
 

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
-import { publishAdapter } from '../adapters/publish.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pruneVersions, publishAdapter } from '../adapters/publish.js'
 import type { Journal } from '../checkpoint/journal.js'
 import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import type { CheckpointStore } from '../checkpoint/store.js'
@@ -14,6 +15,7 @@ import type { AppliedStep } from '../learner/step.js'
 import type { FeedbackLog } from '../streams/source.js'
 import { OffsetsCommitted } from '../telemetry/events/consumer.js'
 import { Failed } from '../telemetry/events/daemon.js'
+import { DeadLettered } from '../telemetry/events/feedback.js'
 import { AdapterPublished, CheckpointWritten } from '../telemetry/events/storage.js'
 import { DeviceObserved, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -31,11 +33,18 @@ export interface TrainingLineParts {
   readonly telemetry: Telemetry
   readonly fence: number
   readonly identities: Snapshot['identities']
+  /** Throws where the pipeline has failed: its states no longer hold every record that was read. */
+  readonly assertIntact: () => void
   /** Called after each applied step. */
   readonly stepped: (step: AppliedStep) => void
   /** What the process started from. */
   readonly start: { readonly snapshot: Snapshot; readonly ref: CheckpointRef } | null
 }
+
+/** After so many failed checkpoints in a row nothing more is read until one succeeds. */
+const FAILURES = 3
+/** A commit gets this long before the line goes on without it. */
+const COMMIT_MS = 5_000
 
 /**
  * The line of checkpoints as it is written: step → journal → checkpoint → commit → publish, one after the other.
@@ -50,17 +59,27 @@ export class TrainingLine {
   /** Broker timestamps of events trained since the last published version. */
   #unpublished: number[] = []
   /** What the last durable checkpoint lets the group commit. */
-  #committable: ReadonlyMap<number, number> = new Map()
+  #committable: ReadonlyMap<number, number>
   #committed: ReadonlyMap<number, number> = new Map()
-  #lastPositions = ''
+  #committing: Promise<void> | null = null
+  #clusterId: string | null
+  #assigned: ReadonlySet<number> = new Set()
+  #failures = 0
+  /** Put aside since the last journaled step. */
+  #quarantined: TrainingEvent[] = []
+  #settingsJournaled = false
+  #lastPositions: string
   lastStep: AppliedStep | null = null
 
   constructor(private readonly parts: TrainingLineParts) {
-    const { start } = parts
+    const { start, state } = parts
     this.#parent = start?.ref ?? null
     this.#step = start?.snapshot.step ?? 0
     this.#revision = start?.snapshot.revision ?? -1
-    this.#checkpointedStep = start === null ? -1 : this.#step
+    this.#checkpointedStep = this.#step
+    this.#committable = state.positions.committable()
+    this.#lastPositions = marks(state.nextOffsets(), this.#committable)
+    this.#clusterId = start?.snapshot.clusterId ?? null
   }
 
   get step(): number {
@@ -72,6 +91,11 @@ export class TrainingLine {
     return this.#publishedStep
   }
 
+  /** Checkpoints fail: to read on would only make more that is not durable. */
+  get failing(): boolean {
+    return this.#failures >= FAILURES
+  }
+
   /** One optimizer step over a batch; afterwards each of its events has come to its end. */
   async train(events: readonly TrainingEvent[]): Promise<void> {
     const { learner, state, journal, telemetry, config } = this.parts
@@ -81,8 +105,10 @@ export class TrainingLine {
     for (const event of quarantined.map(at)) {
       const error = new BcodError('TRAIN_NONFINITE', 'log-probability or gradient is not finite')
       telemetry.emit(new EventQuarantined(event.position, error.code))
+      telemetry.emit(new DeadLettered(event.position, error.code, 'train', error.line))
       state.letters.push({ record: recordOf(asFeedback(event)), code: error.code, message: error.line, stage: 'train' })
     }
+    this.#quarantined.push(...quarantined.map(at))
     state.batcher.done(events)
     if (applied === null) return
     const trained = applied.trained.map(at)
@@ -93,7 +119,10 @@ export class TrainingLine {
     const now = Date.now()
     const { reference } = config.model
     const { keepEvents } = config.journal
-    journal.append(journalLine(applied, events, { quarantined: quarantined.map(at), reference, keepEvents }))
+    const settings = this.#settingsJournaled ? undefined : { ...this.#made(), resolved: { ...learner.info.resolved } }
+    journal.append(journalLine(applied, events, { quarantined: this.#quarantined, reference, keepEvents, settings }))
+    this.#quarantined = []
+    this.#settingsJournaled = true
     const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)
     telemetry.emit(new StepApplied({ ...applied, durationMs, feedbackToStepSeconds }))
     this.parts.stepped(applied)
@@ -112,7 +141,9 @@ export class TrainingLine {
   async checkpoint(): Promise<void> {
     const { telemetry, store, state, journal, learner, log } = this.parts
     const unmoved = marks(state.nextOffsets(), state.positions.committable()) === this.#lastPositions
-    if (this.#step === this.#checkpointedStep && unmoved) return
+    if (this.#step === this.#checkpointedStep && unmoved) return this.commit()
+    // before the first assignment there is nothing to go on from
+    if (state.positions.committable().size === 0) return
     const started = performance.now()
     let taken: LearnerSnapshot
     try {
@@ -120,17 +151,23 @@ export class TrainingLine {
       telemetry.emit(new DeviceObserved(await learner.call('tensors'), null))
       const mark = await journal.sync()
       const revision = this.#step === this.#checkpointedStep ? this.#revision + 1 : 0
-      const clusterId = await log.clusterId()
+      this.#clusterId ??= await log.clusterId()
       // all of this in one go, with no await between: positions, pending events and offsets agree
+      this.parts.assertIntact()
+      if (taken.step !== this.#step)
+        throw new BcodError('INTERNAL', `a checkpoint of step ${this.#step} got step ${taken.step}`)
       const durable = state.positions.committable()
-      const snapshot = this.#snapshot(taken, mark, revision, clusterId)
+      const snapshot = this.#snapshot(taken, mark, revision, this.#clusterId)
       this.#parent = await store.write(snapshot)
       this.#committable = durable
       this.#lastPositions = marks(snapshot.positions, durable)
       this.#revision = revision
       this.#checkpointedStep = this.#step
+      this.#failures = 0
     } catch (error) {
-      if (isFatal(error)) throw error
+      // without checkpoint 0 the line could never be followed
+      if (isFatal(error) || this.#parent === null) throw error
+      this.#failures += 1
       telemetry.emit(new Failed(error, false))
       return
     }
@@ -139,25 +176,48 @@ export class TrainingLine {
     await this.#publish(taken)
   }
 
-  /** Commits what the last durable checkpoint allows. Losing the partitions meanwhile is no error: the checkpoint holds. */
+  /**
+   * Commits what the last durable checkpoint allows, and waits a while for it: steps go on while a broker hangs.
+   * Losing the partitions meanwhile is no error, for the checkpoint holds.
+   */
   async commit(): Promise<void> {
-    const { log, telemetry } = this.parts
-    const offsets = new Map(
-      [...this.#committable].filter(([partition, offset]) => this.#committed.get(partition) !== offset),
-    )
-    if (offsets.size === 0) return
-    try {
-      await log.commit(offsets)
-      this.#committed = new Map(this.#committable)
-      telemetry.emit(new OffsetsCommitted(log.topic, offsets))
-    } catch (error) {
-      telemetry.emit(new Failed(error, false))
-    }
+    this.#committing ??= this.#commitAll().finally(() => {
+      this.#committing = null
+    })
+    await Promise.race([this.#committing, sleep(COMMIT_MS, undefined, { ref: false })])
   }
 
-  /** After an assignment the group's offsets are unknown again. */
-  forgetCommitted(): void {
+  /**
+   * The group has given partitions, and what it has committed for them is unknown. A new line gets its checkpoint 0,
+   * the initial adapter; of an old one, offsets are committed and the adapter is published again, in case the last
+   * process ended between a checkpoint and that.
+   */
+  async assigned(partitions: readonly number[]): Promise<void> {
+    this.#assigned = new Set(partitions)
     this.#committed = new Map()
+    await this.checkpoint()
+    await this.commit()
+    if (this.#step === this.#checkpointedStep && this.#step !== this.#publishedStep)
+      await this.#publish(await this.parts.learner.call('snapshot'))
+  }
+
+  /** One commit at a time, so that an older one never overtakes; what became durable meanwhile follows at once. */
+  async #commitAll(): Promise<void> {
+    const { log, telemetry } = this.parts
+    for (;;) {
+      const durable = this.#committable
+      const news = [...durable].filter(([partition, offset]) => this.#committed.get(partition) !== offset)
+      const offsets = new Map(news.filter(([partition]) => this.#assigned.has(partition)))
+      if (offsets.size === 0) return
+      try {
+        await log.commit(offsets)
+        this.#committed = durable
+        telemetry.emit(new OffsetsCommitted(log.topic, offsets))
+      } catch (error) {
+        telemetry.emit(new Failed(error, false))
+        return
+      }
+    }
   }
 
   #snapshot(taken: LearnerSnapshot, journal: Snapshot['journal'], revision: number, clusterId: string): Snapshot {
@@ -178,15 +238,21 @@ export class TrainingLine {
       adapter: taken.adapter,
       trainerState: taken.state,
       pending: state.snapshot(),
-      extra: { config: learningConfig(config), modelPath: config.model.path },
+      extra: this.#made(),
     }
   }
 
-  async #publish({ adapter, step }: LearnerSnapshot): Promise<void> {
-    const { adaptersDir, telemetry } = this.parts
+  /** How the line is made: what a replay needs to know. */
+  #made() {
+    const { config } = this.parts
+    return { config: learningConfig(config), modelPath: config.model.path }
+  }
+
+  async #publish({ adapter, step, delta }: LearnerSnapshot): Promise<void> {
+    const { adaptersDir, telemetry, config } = this.parts
     if (step === 0 || step === this.#publishedStep) return
     try {
-      await publishAdapter(adaptersDir, adapter, { step, delta: this.lastStep?.delta ?? 0 })
+      await publishAdapter(adaptersDir, adapter, { step, delta })
       const now = Date.now()
       telemetry.emit(
         new AdapterPublished(
@@ -197,6 +263,7 @@ export class TrainingLine {
       )
       this.#publishedStep = step
       this.#unpublished = []
+      await pruneVersions(adaptersDir, config.adapters.keep)
     } catch (error) {
       const rejected = error instanceof BcodError && error.code === 'ADAPTER_NONFINITE'
       telemetry.emit(new AdapterPublished(step, rejected ? 'rejected' : 'failed'))

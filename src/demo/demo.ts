@@ -83,7 +83,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const root = options.keep ?? scratch
   const directories = {
     checkpoint: { ...options.config.checkpoint, dir: join(root, 'checkpoints') },
-    adapters: { dir: join(root, 'adapters') },
+    adapters: { ...options.config.adapters, dir: join(root, 'adapters') },
   }
   const config = requireFor({ ...options.config, ...directories }, 'run')
   const text = loadTextModel(config.model.path)
@@ -100,11 +100,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   running.catch(() => undefined)
   try {
     const loop = new ClosedLoop(options, daemon, text, demoLog, config)
-    await Promise.race([running, firstValueFrom(daemon.lifecycle$.pipe(filter((state) => state === 'running')))])
-    const measured = await Promise.race([
-      loop.run(),
-      running.then(() => Promise.reject(new BcodError('INTERNAL', 'the daemon ended early'))),
-    ])
+    const begun = firstValueFrom(daemon.lifecycle$.pipe(filter((state) => state === 'running')), { defaultValue: null })
+    if ((await begun) === null) await running
+    const ended = running.then(() => Promise.reject(new BcodError('INTERNAL', 'the daemon ended early')))
+    const measured = await Promise.race([loop.run(), ended]).finally(() => loop.abandon())
     daemon.stop()
     await running
     const version = (daemon.status() as { adapter: string | null }).adapter
@@ -131,6 +130,7 @@ class ClosedLoop {
   readonly #good: boolean[] = []
   readonly #asked: DemoPrompt[] = []
   #published = 0
+  #abandoned = false
 
   constructor(
     private readonly options: DemoOptions,
@@ -148,7 +148,7 @@ class ClosedLoop {
     const started = performance.now()
     const unseenFirst = await this.#unseenRate()
     let unseen = unseenFirst
-    for (let round = 1; this.#good.length < events; round++) {
+    for (let round = 1; this.#good.length < events && !this.#abandoned; round++) {
       await this.#round()
       if (round % UNSEEN_ROUNDS === 0) unseen = await this.#unseenRate()
       const done = this.#good.length
@@ -176,6 +176,11 @@ class ClosedLoop {
       adapter_sha256: this.#steps.at(-1)?.adapterSha256 ?? '',
       margin: up === null || down === null ? null : up - down,
     }
+  }
+
+  /** Ends a loop that waits for a daemon that is gone. */
+  abandon(): void {
+    this.#abandoned = true
   }
 
   /** A handful of users ask, are answered by the current adapter, and vote; the daemon trains what they said. */
@@ -235,7 +240,7 @@ class ClosedLoop {
   }
 
   async #until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    while (!condition() && !this.#abandoned) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
 

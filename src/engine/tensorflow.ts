@@ -3,6 +3,7 @@
  * that the package `@tensorflow/tfjs-node-gpu` loads has gradients registered.
  */
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu'
 import { BcodError } from '../errors.js'
 
@@ -28,11 +29,23 @@ export interface Binding {
   readonly TF_Version: string
 }
 
+/** glibc's RTLD_NODELETE, which Node does not list. */
+const KEEP_LOADED = process.platform === 'linux' ? 0x1000 : 0
+
+/**
+ * Node unloads an addon with the last thread that used it, which may be a learner's; TensorFlow's own threads and exit
+ * handlers are still in it then, and the process would end with a segmentation fault.
+ */
 function load(): typeof TensorFlow {
+  const { dlopen } = process
+  process.dlopen = (module, filename, flags = constants.dlopen.RTLD_LAZY) =>
+    dlopen(module, filename, flags | KEEP_LOADED)
   try {
     return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow
   } catch (cause) {
     throw new BcodError('TENSORFLOW_MISSING', "TensorFlow's addon could not be loaded", { cause })
+  } finally {
+    process.dlopen = dlopen
   }
 }
 

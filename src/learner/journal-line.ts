@@ -1,4 +1,4 @@
-import type { JournalEvent, JournalLine } from '../checkpoint/journal.js'
+import type { JournalEvent, JournalLine, JournalSettings } from '../checkpoint/journal.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { AppliedStep } from './step.js'
 
@@ -11,7 +11,7 @@ import type { AppliedStep } from './step.js'
 export function journalLine(
   applied: AppliedStep,
   events: readonly TrainingEvent[],
-  { quarantined, reference, keepEvents }: JournalOptions,
+  { quarantined, reference, keepEvents, settings }: JournalOptions,
 ): JournalLine {
   return {
     step: applied.step,
@@ -25,6 +25,7 @@ export function journalLine(
     loss: applied.loss,
     classRate: applied.upShare,
     quarantined: quarantined.map(({ position }) => position),
+    ...(settings ? { settings } : {}),
     adapter_sha256: applied.adapterSha256,
     time: new Date().toISOString(),
   }
@@ -36,6 +37,8 @@ export interface JournalOptions {
   readonly reference: string
   /** Whether token ids are kept. */
   readonly keepEvents: boolean
+  /** On the first step of a process. */
+  readonly settings?: JournalSettings | undefined
 }
 
 function journalEvent(event: TrainingEvent, w: number, keepEvents: boolean): JournalEvent {

@@ -107,6 +107,11 @@ export class Learner {
     return this.#step
   }
 
+  /** δ as the next step will find it, before its own rewards. */
+  get delta(): number {
+    return this.#shift.delta({ rewards: [], labels: [], weights: [] })
+  }
+
   /** Longest event that the learner takes, in tokens. */
   get maxLength(): number {
     return this.#session.options.shapes.at(-1)!.length
@@ -294,6 +299,14 @@ export class Learner {
       })
     })
     check((entry) => entry.reward)
+    if (events.length > 1 && nonFinite.size === events.length)
+      throw new BcodError(
+        'STEP_NONFINITE',
+        'no event of the step has a finite log-probability: the adapter has diverged',
+        {
+          place: `step ${this.#step + 1}`,
+        },
+      )
     return { trained, plan, nonFinite, density, delta, loss, upShare: this.#classRate.share(true) }
   }
 

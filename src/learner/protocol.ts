@@ -24,6 +24,8 @@ export interface LearnerInfo {
 /** Learning state, as a checkpoint takes it. */
 export interface LearnerSnapshot {
   readonly step: number
+  /** δ after the step. */
+  readonly delta: number
   readonly adapter: Adapter
   readonly state: ReadonlyMap<string, StateTensor>
 }
@@ -33,7 +35,7 @@ export interface LearnerCalls {
   trainStep(events: readonly TrainingEvent[]): StepOutcome & { readonly durationMs: number }
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[]
   snapshot(): LearnerSnapshot
-  restore(snapshot: Omit<LearnerSnapshot, 'step'>): void
+  restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): void
   /** Tensors that the binding holds. */
   tensors(): number
 }

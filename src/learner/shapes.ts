@@ -3,21 +3,13 @@ import type { BlockShape } from '../model/language-model.js'
 
 /**
  * The block shapes that a learner compiles, shortest first. Above 64 each length is a third to a half longer than the
- * one before it, so that little of a row is padding; a block has as many rows as the token budget allows.
+ * one before it, so that little of a row is padding; a block has as many rows as the token budget allows, one at least.
  *
  * @param maxLength  longest prompt + completion, in tokens
  * @param tokens     positions of one micro-batch, padding included
  * @param size       events of an optimizer step: a block never has more rows
  */
 export function blockShapes(maxLength: number, tokens: number, size: number): readonly BlockShape[] {
-  if (tokens < maxLength)
-    throw new BcodError(
-      'CONFIG_INVALID',
-      `${tokens} is less than limits.maxLength (${maxLength}): the longest event would not fit`,
-      {
-        place: 'batch.tokens',
-      },
-    )
   const lengths: number[] = []
   for (let base = 32; base < maxLength; base *= 2) lengths.push(...(base < 64 ? [base] : [base, base * 1.5]))
   const bounded = [...lengths.filter((length) => length < maxLength), maxLength]

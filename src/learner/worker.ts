@@ -16,7 +16,7 @@ function calls(learner: Learner): LearnerCalls {
       return { ...outcome, durationMs: performance.now() - started }
     },
     generate: (prompts, options) => learner.generate(prompts, options),
-    snapshot: () => ({ step: learner.step, adapter: learner.adapter(), state: learner.state() }),
+    snapshot: () => ({ step: learner.step, delta: learner.delta, adapter: learner.adapter(), state: learner.state() }),
     restore: ({ adapter, state }) => learner.restore(adapter, state),
     tensors: liveTensors,
   }

@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { adapterSha256 } from '../adapters/adapter.js'
 import { writeAdapter } from '../adapters/peft.js'
-import type { JournalEvent, JournalLine } from '../checkpoint/journal.js'
+import type { JournalEvent, JournalLine, JournalSettings } from '../checkpoint/journal.js'
 import { journalPath } from '../checkpoint/journal.js'
 import { readJournal } from '../checkpoint/journal-reader.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
@@ -15,8 +16,8 @@ export interface FollowOptions {
   /** Directory of checkpoints. */
   readonly lineage: string
   readonly out: string
-  /** A learner as the line was made with: same settings, executor and threads. */
-  readonly openLearner: (first: Snapshot, last: Snapshot) => Promise<Learner>
+  /** A learner as that part of the line was made with: same settings, executor and threads. */
+  readonly openLearner: (settings: JournalSettings) => Promise<Learner>
   readonly progress?: (step: number, total: number) => void
 }
 
@@ -40,12 +41,20 @@ export async function followLineage({ lineage, out, openLearner, progress }: Fol
   const store = new CheckpointStore(lineage)
   const last = await newest(store)
   const first = await store.load('step-00000000')
-  const learner = await openLearner(first.snapshot, last.snapshot)
+  let settings = settingsOf(first.snapshot)
+  let learner = await openLearner(settings)
   try {
     learner.restore(first.snapshot.adapter, first.snapshot.trainerState)
     const lines: string[] = []
     let events = 0
     for await (const line of readJournal(journalPath(lineage), last.snapshot.journal.bytes)) {
+      if (line.settings && !isDeepStrictEqual(line.settings, settings)) {
+        const [adapter, state] = [learner.adapter(), learner.state()]
+        learner.dispose()
+        settings = line.settings
+        learner = await openLearner(settings)
+        learner.restore(adapter, state)
+      }
       const outcome = learner.trainStep(line.events.map((event) => trainingEvent(event, line)))
       compare(line, outcome.applied, lineage)
       events += line.events.length
@@ -68,6 +77,12 @@ export async function followLineage({ lineage, out, openLearner, progress }: Fol
   } finally {
     learner.dispose()
   }
+}
+
+/** What a checkpoint says of how it was made. */
+function settingsOf({ extra, resolved }: Snapshot): JournalSettings {
+  const { config, modelPath } = extra as unknown as Pick<JournalSettings, 'config' | 'modelPath'>
+  return { config, modelPath, resolved: resolved as JournalSettings['resolved'] }
 }
 
 async function newest(store: CheckpointStore): Promise<Checkpoint> {

@@ -97,6 +97,15 @@ export class Batcher implements Serializable<BatcherState> {
     for (const event of events) if (this.taken.delete(event)) this.heldBytes -= trainingEventBytes(event)
   }
 
+  /** Takes out what waits and will never train. */
+  remove(events: readonly TrainingEvent[]): void {
+    if (events.length === 0) return
+    const gone = new Set(events)
+    const { events: all, arrivals } = this.snapshot()
+    const kept = all.flatMap((event, i) => (gone.has(event) ? [] : [{ event, arrival: arrivals[i]! }]))
+    this.restore({ events: kept.map(({ event }) => event), arrivals: kept.map(({ arrival }) => arrival) })
+  }
+
   snapshot(): BatcherState {
     const waiting = [...this.ups, ...this.downs].sort((a, b) => a.order - b.order)
     const all = [...this.taken.values(), ...waiting]

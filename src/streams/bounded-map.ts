@@ -11,7 +11,7 @@ export interface BoundedMapState {
 
 /**
  * Remembers one byte for each of the last `capacity` keys, oldest forgotten first; 26 bytes a key at most, allocated at
- * once. Keys are known by a 64-bit hash alone (see KeyHash for the odds). Setting a known key keeps its age.
+ * once; a capacity of 0 remembers nothing. Keys are known by a 64-bit hash alone (see KeyHash for the odds). Setting a known key keeps its age.
  */
 export class BoundedMap implements Serializable<BoundedMapState> {
   private readonly hash = new KeyHash()
@@ -24,12 +24,12 @@ export class BoundedMap implements Serializable<BoundedMapState> {
   private count = 0
 
   constructor(private readonly capacity: number) {
-    if (!(Number.isSafeInteger(capacity) && capacity >= 1 && capacity <= 2 ** 30)) {
+    if (!(Number.isSafeInteger(capacity) && capacity >= 0 && capacity <= 2 ** 30)) {
       throw new BcodError('INTERNAL', 'capacity of a bounded map is out of range')
     }
     this.hashes = new Uint32Array(2 * capacity)
     this.values = new Uint8Array(capacity)
-    this.index = new Uint32Array(2 ** Math.ceil(Math.log2(2 * capacity)))
+    this.index = new Uint32Array(2 ** Math.ceil(Math.log2(Math.max(1, 2 * capacity))))
   }
 
   get size(): number {
@@ -44,6 +44,7 @@ export class BoundedMap implements Serializable<BoundedMapState> {
 
   /** @param value 0..255 */
   set(key: string, value: number): void {
+    if (this.capacity === 0) return
     const { low, high } = this.hash.of(key)
     this.put(low, high, value)
   }

@@ -15,8 +15,15 @@ export interface DeadLetterQueueOptions {
 }
 
 export interface DeadLetterQueueState {
-  readonly letters: readonly DeadLetter[]
+  readonly letters: readonly StoredLetter[]
 }
+
+/** Headers as pairs: a decoder refuses `__proto__` as a key, and a record may call its headers anything. */
+export interface StoredLetter extends Omit<DeadLetter, 'record'> {
+  readonly record: Omit<LogRecord, 'headers'> & { readonly headers: Pairs; readonly rawHeaders?: Pairs }
+}
+
+type Pairs = readonly (readonly [name: string, value: unknown])[]
 
 const AT_ONCE = 100
 
@@ -63,11 +70,11 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   }
 
   snapshot(): DeadLetterQueueState {
-    return { letters: [...this.waiting] }
+    return { letters: this.waiting.map(stored) }
   }
 
   restore(state: DeadLetterQueueState): void {
-    this.waiting = state.letters.map((letter) => ({ ...letter, record: plain(letter.record) }))
+    this.waiting = state.letters.map(restored)
   }
 
   private async drain(): Promise<void> {
@@ -89,9 +96,31 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** Kafka allows a header more than once; a record that came from there also has its headers as they were. */
+type ReadRecord = LogRecord & { readonly rawHeaders?: Readonly<Record<string, unknown>> }
+
+function stored({ record, ...reason }: DeadLetter): StoredLetter {
+  const { headers, rawHeaders, ...rest }: ReadRecord = record
+  const raw = rawHeaders && { rawHeaders: Object.entries(rawHeaders) }
+  return { ...reason, record: { ...rest, headers: Object.entries(headers), ...raw } }
+}
+
 /** Byte arrays of a decoded snapshot may be views into it: the letter gets its own. */
-function plain(record: LogRecord): LogRecord {
-  const copy = (bytes: Uint8Array | null) => (bytes === null ? null : Uint8Array.from(bytes))
-  const headers = Object.entries(record.headers).map(([name, value]) => [name, Uint8Array.from(value)] as const)
-  return { ...record, key: copy(record.key), value: copy(record.value), headers: Object.fromEntries(headers) }
+function restored({ record, ...reason }: StoredLetter): DeadLetter {
+  const { headers, rawHeaders, key, value, ...rest } = record
+  const raw = rawHeaders && { rawHeaders: named(rawHeaders) }
+  const own: ReadRecord = {
+    ...{ ...rest, key: copy(key), value: copy(value) },
+    headers: named(headers) as LogRecord['headers'],
+    ...raw,
+  }
+  return { ...reason, record: own }
+}
+
+const named = (pairs: Pairs) => Object.fromEntries(pairs.map(([name, value]) => [name, copy(value)]))
+
+function copy<T>(value: T): T
+function copy(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Uint8Array.from(value)
+  return Array.isArray(value) ? value.map(copy) : value
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeMulti, encode } from '@msgpack/msgpack'
 import { Observable, Subject } from 'rxjs'
@@ -35,7 +35,7 @@ export class EmbeddedLog implements FeedbackLog {
     const path = join(directory, `${topic}.log`)
     this.#file = openSync(path, 'a', 0o600)
     this.#letters = openSync(join(directory, `${topic}.dlq.log`), 'a', 0o600)
-    for (const stored of decodeMulti(readFileSync(path)) as Iterable<StoredRecord>) this.#keep(stored)
+    this.#load(path)
   }
 
   /** The offset after the last record. */
@@ -61,7 +61,7 @@ export class EmbeddedLog implements FeedbackLog {
     return new Observable((subscriber) => {
       let next = 0
       const emit = () => {
-        if (this.#paused || next >= this.end || subscriber.closed) return
+        if (this.#paused || subscriber.closed) return
         const records = this.#records.slice(next)
         next = this.end
         subscriber.next({ partition: PARTITION, records, nextOffset: next, logEnd: this.end })
@@ -109,6 +109,20 @@ export class EmbeddedLog implements FeedbackLog {
     this.#appended$.complete()
     closeSync(this.#file)
     closeSync(this.#letters)
+  }
+
+  /** A record that a crash cut short was never handed on: it is cut off, so that the next one can follow. */
+  #load(path: string): void {
+    let whole = 0
+    try {
+      for (const stored of decodeMulti(readFileSync(path)) as Iterable<StoredRecord>) {
+        this.#keep(stored)
+        whole += encode(stored).length
+      }
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      truncateSync(path, whole)
+    }
   }
 
   #keep({ timestamp, key, value, headers }: StoredRecord): void {

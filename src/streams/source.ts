@@ -48,7 +48,10 @@ export interface FeedbackLog {
     positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
     revoked(): void
   }): Observable<RecordBatch>
-  /** Stops and restarts fetching without leaving the group. */
+  /**
+   * Stops and restarts fetching without leaving the group. After `resume` each partition is reported soon, with an empty
+   * batch where nothing new is there: the reader learns whether it stands at the log's end.
+   */
   pause(): void
   resume(): void
   /** Commits group offsets; rejects when this reader no longer owns the partitions. */

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type JournalLine, journalPath } from '../../src/checkpoint/journal.js'
+import { parseCheckpointName } from '../../src/checkpoint/snapshot.js'
 
 /** A port that is free now. */
 export async function freePort(): Promise<number> {
@@ -18,29 +20,37 @@ export interface Status {
   readonly state: string
   readonly step: number
   readonly waiting: number
+  readonly held_back: number
+  readonly paused: boolean
   readonly lag: Readonly<Record<string, number>>
   readonly dead_letters_waiting: number
   readonly adapter: string | null
 }
 
+/** How a process ended: with a code, or by a signal. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
 /** `bcod run` as a process of its own, on the small golden model. */
 export class DaemonProcess {
-  readonly checkpoints: string
   readonly adapters: string
   private child: ChildProcess | null = null
-  private exited: Promise<number | null> = Promise.resolve(null)
+  private exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
   log = ''
 
   private constructor(
     readonly directory: string,
+    readonly checkpoints: string,
     readonly port: number,
   ) {
-    this.checkpoints = join(directory, 'checkpoints')
     this.adapters = join(directory, 'adapters')
   }
 
   static async create(directory: string, settings: Readonly<Record<string, unknown>>): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(directory, await freePort())
+    const checkpoints = (settings['checkpoint.dir'] as string | undefined) ?? join(directory, 'checkpoints')
+    const daemon = new DaemonProcess(directory, checkpoints, await freePort())
     mkdirSync(directory, { recursive: true })
     const config = {
       'model.path': 'tests/golden/tiny_llama',
@@ -54,12 +64,7 @@ export class DaemonProcess {
       'log.level': 'info',
       ...settings,
     }
-    const tree: Record<string, Record<string, unknown>> = {}
-    for (const [key, value] of Object.entries(config)) {
-      const [group, name] = key.split('.') as [string, string]
-      tree[group] = { ...tree[group], [name]: value }
-    }
-    writeFileSync(join(directory, 'bcod.json'), JSON.stringify(tree))
+    writeFileSync(join(directory, 'bcod.json'), JSON.stringify(treeOf(config)))
     return daemon
   }
 
@@ -71,7 +76,8 @@ export class DaemonProcess {
     child.stderr.on('data', (chunk: Buffer) => {
       this.log += chunk.toString()
     })
-    this.exited = once(child, 'exit').then(([code]) => code as number | null)
+    // `close`: the log is whole then
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit)
     const end = () => child.kill('SIGKILL')
     process.once('exit', end)
     void this.exited.then(() => process.off('exit', end))
@@ -91,12 +97,44 @@ export class DaemonProcess {
     for (const end = Date.now() + limit; Date.now() < end; await sleep(50)) {
       const status = await this.status()
       if (status && condition(status)) return status
-      if (this.child?.exitCode !== null && this.child?.exitCode !== undefined)
-        throw new Error(`the daemon ended with ${this.child.exitCode}\n${this.log.slice(-3000)}`)
+      if (this.child && (this.child.exitCode !== null || this.child.signalCode !== null))
+        throw new Error(
+          `the daemon ended with ${this.child.exitCode ?? this.child.signalCode}\n${this.log.slice(-3000)}`,
+        )
     }
     throw new Error(
       `not within ${limit} ms: ${condition}\n${JSON.stringify(await this.status())}\n${this.log.slice(-3000)}`,
     )
+  }
+
+  /** Waits until the log matches `pattern`. */
+  async says(pattern: RegExp, limit = 30_000): Promise<void> {
+    for (const end = Date.now() + limit; !pattern.test(this.log); await sleep(20))
+      if (Date.now() > end) throw new Error(`not within ${limit} ms: ${pattern}\n${this.log.slice(-3000)}`)
+  }
+
+  /** The value of a series of /metrics, such as `bcod_dead_letters_total{code="FEEDBACK_INVALID"}`; 0 where it is not there. */
+  async metric(series: string): Promise<number> {
+    const text = (await (await this.get('/metrics'))?.text()) ?? ''
+    const line = text.split('\n').find((each) => each.startsWith(`${series} `))
+    return line === undefined ? 0 : Number(line.slice(series.length + 1))
+  }
+
+  /** Every journaled step. */
+  journal(): readonly JournalLine[] {
+    const path = journalPath(this.checkpoints)
+    const text = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
+    return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as JournalLine)
+  }
+
+  /** Names of the checkpoints, in the order of step and revision. */
+  checkpointNames(): readonly string[] {
+    const at = (name: string) => parseCheckpointName(name) ?? { step: -1, revision: -1 }
+    return existsSync(this.checkpoints)
+      ? readdirSync(this.checkpoints)
+          .filter((name) => parseCheckpointName(name) !== null)
+          .sort((a, b) => at(a).step - at(b).step || at(a).revision - at(b).revision)
+      : []
   }
 
   async kill(): Promise<void> {
@@ -104,14 +142,22 @@ export class DaemonProcess {
     await this.exited
   }
 
-  /** Sends SIGTERM and gives the exit code. */
-  async stop(): Promise<number | null> {
-    this.child?.kill('SIGTERM')
-    return this.exited
+  signal(signal: NodeJS.Signals): void {
+    this.child?.kill(signal)
   }
 
-  async exitCode(): Promise<number | null> {
-    return this.exited
+  /** Sends SIGTERM and gives the exit code. */
+  async stop(): Promise<number | null> {
+    this.signal('SIGTERM')
+    return (await this.exited).code
+  }
+
+  /** How it ends; fails when it runs on for `limit` ms. */
+  async exit(limit = 60_000): Promise<Exit> {
+    const late = sleep(limit, null, { ref: false })
+    const exit = await Promise.race([this.exited, late])
+    if (exit === null) throw new Error(`the daemon still runs after ${limit} ms\n${this.log.slice(-3000)}`)
+    return exit
   }
 }
 
@@ -120,3 +166,23 @@ export const settled = (status: Status): boolean =>
   status.waiting === 0 &&
   status.dead_letters_waiting === 0 &&
   Object.values(status.lag).every((lag) => lag === 0)
+
+/** `{ 'stream.tls.ca': x }` as `{ stream: { tls: { ca: x } } }`. */
+function treeOf(settings: Readonly<Record<string, unknown>>): object {
+  const tree: Branch = {}
+  for (const [key, value] of Object.entries(settings)) {
+    const names = key.split('.')
+    const last = names.pop() as string
+    let branch = tree
+    for (const name of names) {
+      branch[name] ??= {}
+      branch = branch[name] as Branch
+    }
+    branch[last] = value
+  }
+  return tree
+}
+
+interface Branch {
+  [name: string]: unknown
+}

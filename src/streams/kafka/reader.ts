@@ -72,6 +72,7 @@ export class GroupReader {
   resume(): void {
     this.held = false
     this.applyPause('resume')
+    void this.reportEnds()
   }
 
   /** See `FeedbackLog.commit`. Outlives an outage as long as the assignment does. */
@@ -221,6 +222,22 @@ export class GroupReader {
     const { assigned } = this
     this.assigned = null
     if (assigned?.announced) this.hooks.revoked()
+  }
+
+  /** kafkajs tells nothing of a fetch that finds nothing: where a partition stood at its end, this does. */
+  private async reportEnds(): Promise<void> {
+    const { assigned } = this
+    if (!assigned || assigned.next.size === 0) return
+    try {
+      const { bounds } = await this.lookup.assignment(assigned.partitions)
+      if (this.assigned !== assigned || this.held) return
+      for (const [partition, nextOffset] of assigned.next) {
+        const logEnd = bounds.get(partition)?.end ?? nextOffset
+        if (nextOffset >= logEnd) this.hooks.batch({ partition, records: [], nextOffset, logEnd })
+      }
+    } catch (error) {
+      this.log('info', 'the ends of the partitions could not be looked up', { error: String(error) })
+    }
   }
 
   private applyPause(verb: 'pause' | 'resume'): void {

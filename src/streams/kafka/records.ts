@@ -8,7 +8,7 @@ export interface KafkaRecord extends LogRecord {
 }
 
 export function toRecord(topic: string, partition: number, message: KafkaMessage): KafkaRecord {
-  const rawHeaders = message.headers ?? {}
+  const rawHeaders = readHeaders(message.headers ?? {})
   return {
     topic,
     partition,
@@ -19,6 +19,14 @@ export function toRecord(topic: string, partition: number, message: KafkaMessage
     headers: lastOfEach(rawHeaders),
     rawHeaders,
   }
+}
+
+/** kafkajs adds what every object inherits to a header of such a name (`constructor`, `__proto__`): bytes alone are kept. */
+function readHeaders(headers: IHeaders): IHeaders {
+  const read: IHeaders = Object.create(null)
+  for (const [name, value] of Object.entries(headers))
+    read[name] = Array.isArray(value) ? value.filter((each) => each === null || Buffer.isBuffer(each)) : value
+  return read
 }
 
 /** The headers as they came, where the record still has them. */

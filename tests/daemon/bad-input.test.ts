@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/config.js'
+import { requireFor } from '../../src/config/requirements.js'
+import { Daemon } from '../../src/daemon/daemon.js'
+import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
+import { createLogger } from '../../src/telemetry/logger.js'
+import { Metrics } from '../../src/telemetry/metrics.js'
+import { Telemetry } from '../../src/telemetry/telemetry.js'
+import { DaemonProcess, freePort, settled } from '../support/daemon.js'
+import { type Broker, startBroker } from '../support/kafka-broker.js'
+import { OtherClient } from '../support/kafka-reading.js'
+import { byName, offsetsOf, readLetters, trainedIds, vote, voteIds, votes } from './feedback.js'
+
+const directory = mkdtempSync(join(tmpdir(), 'bcod-bad-'))
+let broker: Broker
+let client: OtherClient
+
+beforeAll(async () => {
+  broker = await startBroker()
+  client = await OtherClient.connect(broker.bootstrap)
+})
+afterAll(async () => {
+  await client?.close()
+  await broker?.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const daemonOn = (topic: string, settings: Readonly<Record<string, unknown>> = {}) =>
+  DaemonProcess.create(join(directory, topic), {
+    'stream.brokers': [broker.bootstrap],
+    'stream.topic': topic,
+    'stream.groupId': topic,
+    'stream.sessionTimeout': '6s',
+    'batch.maxLatency': '300ms',
+    'checkpoint.every': '300ms',
+    ...settings,
+  })
+
+/** Stands in every text and name: it must not be seen outside of the topics. */
+const SECRET = 'Kohlrabi'
+const TEN_MEGABYTES = 10_000_000
+
+function textVote(index: number, changes: { completion?: string; prompt?: string; label?: unknown } = {}): string {
+  const { prompt = `How do I cook ${SECRET}?`, completion = `Steam the ${SECRET}.`, label = index % 2 === 0 } = changes
+  const data = { prompt, completion, label, user: `${SECRET}-user` }
+  const event = { specversion: '1.0', type: 'bcod.feedback.v1', source: 'test', id: `vote-${index}`, data }
+  return JSON.stringify({ ...event, subject: `${SECRET}-${index}` })
+}
+
+test('each record of no use becomes a dead letter with its reason, and everything else trains', async () => {
+  await client.topic('bad', 1, { 'max.message.bytes': '16777216' })
+  const long = textVote(90, { prompt: `${SECRET} `.repeat(TEN_MEGABYTES / (SECRET.length + 1)) })
+  const missing = JSON.stringify({ ...JSON.parse(textVote(91)), data: { prompt: SECRET, label: true } })
+  const bad: [value: string | Buffer, code: string, message: RegExp, stage: string][] = [
+    [`${SECRET} is no JSON`, 'FEEDBACK_NOT_JSON', /^FEEDBACK_NOT_JSON/, 'decode'],
+    [Buffer.from([0xff, 0xfe, 0x00]), 'FEEDBACK_NOT_JSON', /^FEEDBACK_NOT_JSON/, 'decode'],
+    [missing, 'FEEDBACK_INVALID', /data\.completion/, 'validate'],
+    [
+      textVote(92, { label: 'yes' }),
+      'FEEDBACK_INVALID',
+      /data\.label: expected boolean or null, got "yes"/,
+      'validate',
+    ],
+    [textVote(93, { completion: '' }), 'FEEDBACK_INVALID', /data\.completion: .*empty/, 'validate'],
+    [long, 'FEEDBACK_TOO_LARGE', /^FEEDBACK_TOO_LARGE: \d+ bytes, at most 1048576/, 'decode'],
+  ]
+  const records = bad.flatMap(([value], i) => [
+    { key: `${SECRET}-good-${i}`, value: textVote(i) },
+    { key: `${SECRET}-bad-${i}`, value },
+  ])
+  for (const record of records) await client.send('bad', [record])
+  await client.send('bad', [{ key: 'last', value: textVote(bad.length) }])
+
+  const daemon = await daemonOn('bad', { 'model.path': 'src/demo/model', 'limits.maxLength': 64 })
+  daemon.start()
+  const { step } = await daemon.until((status) => settled(status) && status.step > 0)
+  const counted = (code: string) => daemon.metric(`bcod_dead_letters_total{code="${code}"}`)
+  expect(await counted('FEEDBACK_NOT_JSON')).toBe(2)
+  expect(await counted('FEEDBACK_INVALID')).toBe(3)
+  expect(await counted('FEEDBACK_TOO_LARGE')).toBe(1)
+  expect(await daemon.stop()).toBe(0)
+
+  const letters = await readLetters(client, 'bad.dlq', { brokers: [broker.bootstrap] })
+  expect(letters.map(({ id, code, stage, key }) => [id, code, stage, key])).toEqual(
+    bad.map(([, code, , stage], i) => [`bad-0-${2 * i + 1}`, code, stage, `${SECRET}-bad-${i}`]),
+  )
+  letters.forEach(({ message, value, headers }, i) => {
+    const [sent, , pattern] = bad[i]!
+    const whole = Buffer.from(sent)
+    expect(message).toMatch(pattern)
+    expect(message).not.toContain(SECRET)
+    expect(whole.subarray(0, value.length).equals(value)).toBe(true)
+    if (value.length === whole.length) return
+    expect(i).toBe(bad.length - 1)
+    expect(headers['bcod.error.value.length']).toBe(String(whole.length))
+    expect(headers['bcod.error.value.sha256']).toBe(createHash('sha256').update(whole).digest('hex'))
+  })
+
+  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, bad.length + 1))
+  expect(daemon.journal().map((line) => line.step)).toEqual(Array.from({ length: step }, (_, i) => i + 1))
+  const { end, committed } = await offsetsOf(client, 'bad', 'bad')
+  expect(committed).toEqual(end)
+  expect(daemon.log).not.toContain(SECRET)
+})
+
+test('text for a model without a tokenizer is a dead letter that says so, token ids train', async () => {
+  await client.topic('text')
+  await client.send('text', [vote(0), { key: 'k', value: textVote(90) }, vote(1)])
+  const daemon = await daemonOn('text')
+  daemon.start()
+  await daemon.until((status) => settled(status) && status.step > 0)
+  expect(await daemon.metric('bcod_dead_letters_total{code="TEXT_WITHOUT_TOKENIZER"}')).toBe(1)
+  expect(await daemon.stop()).toBe(0)
+  const letters = await readLetters(client, 'text.dlq', { brokers: [broker.bootstrap] })
+  expect(letters.map(({ id, code }) => [id, code])).toEqual([['text-0-1', 'TEXT_WITHOUT_TOKENIZER']])
+  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 2))
+  expect((await offsetsOf(client, 'text', 'text')).committed).toEqual({ 0: '3' })
+  expect(daemon.log).not.toContain(SECRET)
+})
+
+test('without a broker the start ends with the address and what to do, and leaves no checkpoint', async () => {
+  const address = `127.0.0.1:${await freePort()}`
+  const daemon = await daemonOn('nowhere', { 'stream.brokers': [address], 'stream.connectTimeout': '1500ms' })
+  daemon.start()
+  await daemon.says(/"state":"joining"/)
+  const joining = Date.now()
+  expect(await daemon.exit(10_000)).toEqual({ code: 1, signal: null })
+  expect(Date.now() - joining).toBeLessThan(5000)
+  const said = daemon.log.slice(daemon.log.indexOf('\nKAFKA_UNREACHABLE'))
+  expect(said).toContain(`KAFKA_UNREACHABLE ${address}: no broker answered within 1500 ms`)
+  expect(said).toContain('-> Check stream.brokers')
+  expect(daemon.checkpointNames()).toEqual([])
+})
+
+test('records packed in a way that this process cannot read end the daemon, and nothing is committed', async () => {
+  // registerCodecs is not called in this process; the broker packs whatever comes in
+  await client.topic('packed', 1, { 'compression.type': 'zstd' })
+  await client.send('packed', votes(0, 20))
+  const set = [
+    ...['model.path=tests/golden/tiny_llama', 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=256'],
+    ...[`checkpoint.dir=${join(directory, 'packed', 'checkpoints')}`, 'stream.topic=packed', 'stream.groupId=packed'],
+    `stream.brokers=["${broker.bootstrap}"]`,
+  ]
+  const config = requireFor(loadConfig({ env: {}, set }), 'run')
+  const { topic, groupId, brokers } = config.stream
+  const log = new KafkaFeedbackLog({ brokers, topic, groupId, sessionTimeout: 6000 })
+  const daemon = new Daemon({ config, log, telemetry: new Telemetry(createLogger('silent'), new Metrics()) })
+  await expect(daemon.run()).rejects.toMatchObject({ code: 'KAFKA_CODEC_UNKNOWN', place: 'packed' })
+  expect(daemon.lifecycle$.value).toBe('failed')
+  expect(daemon.live().find(({ name }) => name === 'lifecycle')?.ok).toBe(false)
+  expect(['-1', '0']).toContain((await offsetsOf(client, 'packed', 'packed')).committed[0])
+})

@@ -1,0 +1,197 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { adapterSha256 } from '../../src/adapters/adapter.js'
+import { readAdapter } from '../../src/adapters/peft.js'
+import { liveVersion } from '../../src/adapters/publish.js'
+import { DaemonProcess, freePort, settled } from '../support/daemon.js'
+import { type Broker, startBroker } from '../support/kafka-broker.js'
+import { OtherClient } from '../support/kafka-reading.js'
+import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
+
+const directory = mkdtempSync(join(tmpdir(), 'bcod-lifecycle-'))
+let broker: Broker
+let client: OtherClient
+
+beforeAll(async () => {
+  broker = await startBroker()
+  client = await OtherClient.connect(broker.bootstrap)
+})
+afterAll(async () => {
+  await client?.close()
+  await broker?.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const daemonOn = (topic: string, settings: Readonly<Record<string, unknown>> = {}) =>
+  DaemonProcess.create(join(directory, topic), {
+    'stream.brokers': [broker.bootstrap],
+    'stream.topic': topic,
+    'stream.groupId': topic,
+    'stream.sessionTimeout': '6s',
+    'batch.maxLatency': '300ms',
+    'checkpoint.every': '300ms',
+    'checkpoint.everySteps': 5,
+    ...settings,
+  })
+
+/** Reads the live adapter over and over, as a server does, until it is told to stop; gives how often it found one. */
+function follow(daemon: DaemonProcess): () => Promise<number> {
+  let stopped = false
+  const versions = new Set<string>()
+  const following = (async () => {
+    while (!stopped) {
+      const version = liveVersion(daemon.adapters)
+      if (version !== null) {
+        adapterSha256(readAdapter(join(daemon.adapters, 'live')).tensors)
+        versions.add(version)
+      }
+      await sleep(5)
+    }
+    return versions.size
+  })()
+  following.catch(() => undefined)
+  return () => {
+    stopped = true
+    return following
+  }
+}
+
+test('probes tell loading from running', async () => {
+  await client.topic('probes', 2)
+  const daemon = await daemonOn('probes')
+  daemon.start()
+  let first = await daemon.get('/readyz')
+  while (first === null) first = await daemon.get('/readyz')
+  expect(first.status).toBe(503)
+  const { failing } = (await first.json()) as { failing: { name: string }[] }
+  expect(failing.map(({ name }) => name)).toEqual(['model', 'assignment', 'running'])
+  expect((await daemon.get('/livez'))?.status).toBe(200)
+
+  const status = await daemon.until(({ state }) => state === 'running')
+  expect((await daemon.get('/readyz'))?.status).toBe(200)
+  expect((await daemon.get('/livez'))?.status).toBe(200)
+  expect(status).toMatchObject({
+    ...{ step: 0, delta: null, adapter: null, waiting: 0, held_back: 0, dead_letters_waiting: 0, paused: false },
+    ...{ partitions: [0, 1], lag: { 0: 0, 1: 0 } },
+  })
+  expect(await daemon.metric('bcod_lifecycle_state{state="running"}')).toBe(1)
+  expect(await daemon.stop()).toBe(0)
+})
+
+test('stopped in a backlog, it goes on with exactly the rest; servers always find a whole adapter', async () => {
+  await client.topic('backlog')
+  await client.send('backlog', votes(0, 600))
+  const daemon = await daemonOn('backlog', { 'batch.size': 4, 'batch.stratify': false })
+  const stopFollowing = follow(daemon)
+  daemon.start()
+  await daemon.until(({ step }) => step >= 7)
+  const asked = Date.now()
+  expect(await daemon.stop()).toBe(0)
+  expect(Date.now() - asked).toBeLessThan(30_000)
+  const first = trainedIds(daemon.journal())
+  expect(first.length).toBeLessThan(600)
+  expect(first).toEqual(voteIds(0, first.length))
+  expect((await offsetsOf(client, 'backlog', 'backlog')).committed).toEqual({ 0: String(first.length) })
+  expect(daemon.checkpointNames().at(-1)).toContain(String(first.length / 4).padStart(8, '0'))
+
+  daemon.start()
+  await daemon.until(({ step }) => step >= first.length / 4 + 10)
+  daemon.signal('SIGTERM')
+  await sleep(3)
+  daemon.signal('SIGTERM')
+  expect(await daemon.exit(2_000)).toEqual({ code: null, signal: 'SIGKILL' })
+
+  daemon.start()
+  await daemon.until((status) => settled(status) && status.step === 150)
+  expect(await daemon.stop()).toBe(0)
+  const lines = daemon.journal()
+  expect(trainedIds(lines)).toEqual(voteIds(0, 600))
+  expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1))
+  expect(liveVersion(daemon.adapters)).toBe('v00000150')
+  expect(adapterSha256(readAdapter(join(daemon.adapters, 'live')).tensors)).toBe(lines.at(-1)!.adapter_sha256)
+  expect(await stopFollowing()).toBeGreaterThan(3)
+
+  daemon.start()
+  await daemon.until(settled)
+  await sleep(700)
+  expect(await daemon.stop()).toBe(0)
+  expect(daemon.journal()).toEqual(lines)
+  expect(daemon.checkpointNames().at(-1)).toMatch(/^step-00000150/)
+})
+
+test('too few for a batch, votes train once the oldest has waited for batch.maxLatency', async () => {
+  await client.topic('latency')
+  const daemon = await daemonOn('latency', { 'batch.maxLatency': '1500ms' })
+  daemon.start()
+  await daemon.until(({ state }) => state === 'running')
+  await client.send('latency', votes(0, 3))
+  await daemon.until(({ waiting }) => waiting === 3)
+  const arrived = Date.now()
+  await daemon.until(({ step }) => step === 1)
+  expect(Date.now() - arrived).toBeGreaterThan(1000)
+  expect(await daemon.stop()).toBe(0)
+  expect(daemon.journal().map((line) => trainedIds([line]).sort(byName))).toEqual([voteIds(0, 3)])
+})
+
+test('with batch.maxLatency=0 votes wait for a full batch, over a kill -9', async () => {
+  await client.topic('patience')
+  const daemon = await daemonOn('patience', { 'batch.maxLatency': 0 })
+  daemon.start()
+  await daemon.until(({ state }) => state === 'running')
+  await client.send('patience', votes(0, 3))
+  await daemon.until(({ waiting }) => waiting === 3)
+  const before = daemon.checkpointNames().length
+  await eventually(() => daemon.checkpointNames().length > before)
+  await daemon.kill()
+
+  daemon.start()
+  await daemon.until(({ state, waiting }) => state === 'running' && waiting === 3)
+  expect((await offsetsOf(client, 'patience', 'patience')).committed).toEqual({ 0: '0' })
+  await client.send('patience', votes(3, 5))
+  await daemon.until((status) => settled(status) && status.step === 1)
+  expect(await daemon.stop()).toBe(0)
+  expect(daemon.journal().map((line) => trainedIds([line]).sort(byName))).toEqual([voteIds(0, 8)])
+  expect((await offsetsOf(client, 'patience', 'patience')).committed).toEqual({ 0: '8' })
+})
+
+test('it ends in order when it is stopped while loading and before a broker has answered', async () => {
+  const nowhere = `127.0.0.1:${await freePort()}`
+  const daemon = await daemonOn('early', { 'stream.brokers': [nowhere], 'stream.connectTimeout': '60s' })
+  for (const stage of ['loading', 'joining']) {
+    daemon.start()
+    await daemon.says(new RegExp(`"state":"${stage}"`))
+    const asked = Date.now()
+    daemon.signal('SIGTERM')
+    expect(await daemon.exit(30_000), daemon.log).toEqual({ code: 0, signal: null })
+    expect(Date.now() - asked).toBeLessThan(10_000)
+    expect(daemon.log).not.toMatch(/"level":"?(error|fatal|50|60)/)
+    expect(daemon.checkpointNames()).toEqual([])
+  }
+})
+
+test('it ends in order within 30 s when the broker hangs, and goes on without loss', { timeout: 90_000 }, async () => {
+  await client.topic('hung')
+  await client.send('hung', votes(0, 16))
+  const daemon = await daemonOn('hung', { 'batch.size': 2, 'stream.connectTimeout': '3s' })
+  daemon.start()
+  await daemon.until((status) => settled(status) && status.step > 0)
+  await client.send('hung', votes(16, 200))
+  await daemon.until(({ step }) => step > 12)
+  process.kill(broker.pid, 'SIGSTOP')
+  onTestFinished(() => void process.kill(broker.pid, 'SIGCONT'))
+  await sleep(500) // a commit is under way now
+  const asked = Date.now()
+  expect(await daemon.stop(), daemon.log).toBe(0)
+  expect(Date.now() - asked).toBeLessThan(30_000)
+  process.kill(broker.pid, 'SIGCONT')
+
+  daemon.start()
+  await daemon.until((status) => settled(status), 60_000)
+  expect(await daemon.stop()).toBe(0)
+  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 216))
+  const { end, committed } = await offsetsOf(client, 'hung', 'hung')
+  expect(committed).toEqual(end)
+})

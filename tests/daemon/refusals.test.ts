@@ -1,0 +1,146 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { takeFence } from '../../src/checkpoint/fence.js'
+import { CheckpointStore } from '../../src/checkpoint/store.js'
+import { ERRORS, type ErrorCode } from '../../src/errors.js'
+import { DaemonProcess, settled } from '../support/daemon.js'
+import { type Broker, startBroker } from '../support/kafka-broker.js'
+import { OtherClient } from '../support/kafka-reading.js'
+import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
+
+const TOPIC = 'feedback'
+const VOTES = 24
+
+const directory = mkdtempSync(join(tmpdir(), 'bcod-refusals-'))
+let broker: Broker
+let client: OtherClient
+/** Has trained all votes of the topic and was stopped. Each test goes on with a copy of what it left. */
+let base: DaemonProcess
+
+beforeAll(async () => {
+  broker = await startBroker()
+  client = await OtherClient.connect(broker.bootstrap)
+  await client.topic(TOPIC)
+  await client.send(TOPIC, votes(0, VOTES))
+  base = await daemonIn('base')
+  base.start()
+  await base.until((status) => settled(status) && status.step === VOTES / 4)
+  await base.stop()
+})
+afterAll(async () => {
+  await client?.close()
+  await broker?.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const daemonIn = (name: string, settings: Readonly<Record<string, unknown>> = {}) =>
+  DaemonProcess.create(join(directory, name), {
+    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': TOPIC, 'stream.groupId': TOPIC },
+    ...{ 'stream.sessionTimeout': '6s', 'batch.size': 4, 'batch.stratify': false, 'batch.maxLatency': '300ms' },
+    ...{ 'checkpoint.everySteps': 3, 'checkpoint.every': 0 },
+    ...settings,
+  })
+
+async function copyOfBase(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<DaemonProcess> {
+  const daemon = await daemonIn(name, settings)
+  cpSync(base.checkpoints, daemon.checkpoints, { recursive: true })
+  return daemon
+}
+
+/** Starts it, and sees it refuse with the code and the remedy, having written and committed nothing. */
+async function expectRefusal(daemon: DaemonProcess, code: ErrorCode, message: RegExp): Promise<void> {
+  const before = [daemon.checkpointNames(), daemon.journal(), await client.committed(TOPIC, TOPIC)]
+  daemon.start()
+  expect(await daemon.exit(20_000), daemon.log).toEqual({ code: 1, signal: null })
+  const said = daemon.log.trimEnd().split('\n').slice(-2)
+  expect(said[0]).toMatch(new RegExp(`^${code} `))
+  expect(said[0]).toMatch(message)
+  expect(said[1]).toBe(`  -> ${ERRORS[code].remedy}`)
+  expect([daemon.checkpointNames(), daemon.journal(), await client.committed(TOPIC, TOPIC)]).toEqual(before)
+}
+
+/** Starts it with flags, lets it train what it finds, and stops it. */
+async function goOn(daemon: DaemonProcess, ...flags: string[]): Promise<void> {
+  daemon.start(...flags)
+  await daemon.until(settled)
+  expect(await daemon.stop()).toBe(0)
+}
+
+function flipByte(path: string, at: number): void {
+  const bytes = readFileSync(path)
+  bytes[at] = bytes[at]! ^ 1
+  writeFileSync(path, bytes)
+}
+
+test('with group offsets and no checkpoint it refuses, and with --start earliest it trains everything again', async () => {
+  const daemon = await daemonIn('missing')
+  await expectRefusal(daemon, 'CHECKPOINT_MISSING', /feedback/)
+  await goOn(daemon, '--start', 'earliest')
+  expect(trainedIds(daemon.journal())).toEqual(voteIds(0, VOTES))
+})
+
+test('with a model of which one weight is another it refuses', async () => {
+  const model = join(directory, 'model')
+  cpSync('tests/golden/tiny_llama', model, { recursive: true })
+  const weights = join(model, 'model.safetensors')
+  flipByte(weights, readFileSync(weights).length - 2)
+  const daemon = await copyOfBase('model-mismatch', { 'model.path': model })
+  await expectRefusal(
+    daemon,
+    'CHECKPOINT_MODEL_MISMATCH',
+    /its base has hash [0-9a-f]{12}, the model at hand [0-9a-f]{12}/,
+  )
+})
+
+test('with a damaged checkpoint it refuses, and with --accept-older it trains again what came after the one before', async () => {
+  const daemon = await copyOfBase('damaged')
+  const newest = daemon.checkpointNames().at(-1)!
+  expect(newest).toContain('step-00000006')
+  flipByte(join(daemon.checkpoints, newest, 'adapter_model.safetensors'), 2000)
+  await expectRefusal(daemon, 'CHECKPOINT_DAMAGED', new RegExp(`${newest}/adapter_model\\.safetensors`))
+  await goOn(daemon, '--accept-older')
+  expect(daemon.journal().map(({ adapter_sha256 }) => adapter_sha256)).toEqual(
+    base.journal().map(({ adapter_sha256 }) => adapter_sha256),
+  )
+  expect(trainedIds(daemon.journal())).toEqual(voteIds(0, VOTES))
+  await goOn(daemon)
+})
+
+test('on another cluster or topic it refuses', async () => {
+  const moved = await copyOfBase('cluster')
+  const store = new CheckpointStore(moved.checkpoints)
+  const { snapshot, ref } = (await store.latest())!
+  const fence = takeFence(moved.checkpoints)
+  await store.write({ ...snapshot, clusterId: 'another', revision: snapshot.revision + 1, parent: ref, fence })
+  await expectRefusal(moved, 'CLUSTER_CHANGED', /made on topic feedback of cluster another, this is feedback of/)
+
+  await client.topic('other')
+  const renamed = await copyOfBase('renamed', { 'stream.topic': 'other' })
+  await expectRefusal(renamed, 'CLUSTER_CHANGED', /made on topic feedback of .*, this is other of/)
+})
+
+test('behind a gap that retention left it refuses, and with --accept-gap it goes on after it', async () => {
+  await client.send(TOPIC, votes(VOTES, 6))
+  await client.admin.deleteTopicRecords({ topic: TOPIC, partitions: [{ partition: 0, offset: String(VOTES + 2) }] })
+  const daemon = await copyOfBase('gap')
+  await expectRefusal(daemon, 'POSITION_EXPIRED', /feedback-0: .*read to offset 24, the log now starts at 26/)
+  await goOn(daemon, '--accept-gap')
+  const all = [...voteIds(0, VOTES), ...voteIds(VOTES + 2, 4)]
+  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(all)
+  const { end, committed } = await offsetsOf(client, TOPIC, TOPIC)
+  expect(committed).toEqual(end)
+})
+
+// the last one: it takes the topic away
+test('on a topic that was created anew it refuses, whether it is shorter or as long', { timeout: 90_000 }, async () => {
+  await client.admin.deleteTopics({ topics: [TOPIC] })
+  await eventually(async () => !(await client.admin.listTopics()).includes(TOPIC))
+  await client.topic(TOPIC)
+  await client.send(TOPIC, votes(1000, 4))
+  const daemon = await copyOfBase('recreated')
+  await expectRefusal(daemon, 'POSITION_BEYOND_END', /feedback-0: .*read to offset 24, the log ends at 4/)
+  await client.send(TOPIC, votes(1004, VOTES))
+  await expectRefusal(daemon, 'TOPIC_RECREATED', /feedback-0: the record at offset 23 is not the one that was read/)
+})

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DaemonProcess, settled } from '../support/daemon.js'
+import { type Broker, startBroker } from '../support/kafka-broker.js'
+import { OtherClient } from '../support/kafka-reading.js'
+import { offsetsOf, vote } from './feedback.js'
+
+const directory = mkdtempSync(join(tmpdir(), 'bcod-votes-'))
+let broker: Broker
+let client: OtherClient
+
+beforeAll(async () => {
+  broker = await startBroker()
+  client = await OtherClient.connect(broker.bootstrap)
+})
+afterAll(async () => {
+  await client?.close()
+  await broker?.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const daemonOn = async (topic: string, holdBack: string | number) => {
+  await client.topic(topic)
+  const daemon = await DaemonProcess.create(join(directory, topic), {
+    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
+    ...{ 'stream.sessionTimeout': '6s', 'stream.holdBack': holdBack, 'batch.size': 1, 'checkpoint.every': '300ms' },
+  })
+  daemon.start()
+  await daemon.until(({ state }) => state === 'running')
+  return daemon
+}
+
+const steps = (daemon: DaemonProcess) =>
+  daemon.journal().map(({ events }) => events.map(({ id, label }) => `${id} ${label ? 'up' : 'down'}`))
+
+const dropped = (daemon: DaemonProcess, reason: string) =>
+  daemon.metric(`bcod_feedback_dropped_total{reason="${reason}"}`)
+
+test('a changed vote trains again, a repeated one and a duplicate do not, one taken back may be given anew', async () => {
+  const daemon = await daemonOn('changes', 0)
+  const by = { subject: 'answer', user: 'ada' }
+  await client.send('changes', [
+    vote(0, { ...by, id: 'first', label: true }),
+    vote(0, { ...by, id: 'changed', label: false }),
+    vote(0, { ...by, id: 'again', label: false }),
+    vote(0, { ...by, id: 'first', label: true }),
+    vote(0, { ...by, id: 'other-user', label: false, user: 'bob' }),
+    vote(0, { ...by, id: 'back', label: null }),
+    vote(0, { ...by, id: 'anew', label: false }),
+  ])
+  await daemon.until((status) => settled(status) && status.step === 4)
+  expect(await dropped(daemon, 'repeat')).toBe(1)
+  expect(await dropped(daemon, 'duplicate')).toBe(1)
+  expect(await dropped(daemon, 'retraction')).toBe(1)
+  expect(await daemon.metric('bcod_feedback_events_total{label="up"}')).toBe(2)
+  expect(await daemon.metric('bcod_feedback_events_total{label="down"}')).toBe(4)
+  expect(await daemon.metric('bcod_feedback_events_total{label="retract"}')).toBe(1)
+
+  // what trained is remembered over a kill -9
+  await daemon.kill()
+  daemon.start()
+  await daemon.until(settled)
+  await client.send('changes', [
+    vote(0, { ...by, id: 'once-more', label: false }),
+    vote(0, { ...by, id: 'changed', label: false }),
+    vote(0, { ...by, id: 'last', label: true }),
+  ])
+  await daemon.until((status) => settled(status) && status.step === 5)
+  expect([await dropped(daemon, 'repeat'), await dropped(daemon, 'duplicate')]).toEqual([1, 1])
+  expect(await daemon.stop()).toBe(0)
+  expect(steps(daemon)).toEqual([['first up'], ['changed down'], ['other-user down'], ['anew down'], ['last up']])
+  const { end, committed } = await offsetsOf(client, 'changes', 'changes')
+  expect(committed).toEqual(end)
+})
+
+test('while a vote is held back the latest label wins and a retraction takes it out', async () => {
+  const daemon = await daemonOn('held', '2s')
+  const by = { subject: 'answer', user: 'ada' }
+  await client.send('held', [
+    vote(0, { ...by, id: 'up', label: true }),
+    vote(0, { ...by, id: 'down', label: false }),
+    vote(1, { id: 'regretted', subject: 'other', label: true }),
+    vote(1, { id: 'back', subject: 'other', label: null }),
+  ])
+  const { step } = await daemon.until(({ held_back }) => held_back === 1)
+  expect(step).toBe(0)
+  expect((await offsetsOf(client, 'held', 'held')).committed).toEqual({ 0: '0' })
+  await daemon.until((status) => settled(status) && status.step === 1)
+  expect(await dropped(daemon, 'superseded')).toBe(1)
+  expect(await dropped(daemon, 'retracted')).toBe(1)
+  expect(await daemon.stop()).toBe(0)
+  expect(steps(daemon)).toEqual([['down down']])
+  expect((await offsetsOf(client, 'held', 'held')).committed).toEqual({ 0: '4' })
+})
