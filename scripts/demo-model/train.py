@@ -19,7 +19,7 @@ from tokenizer import END, MAX_POSITIONS, PAD, answer_ids, build_tokenizer, prom
 from world import answer, prompts
 
 IGNORED = -100
-DROPOUT = 0.06
+DROPOUT = 0.08
 GREETINGS = ("Hi, ", "Hello, ", "Hello! ", "Hey, ", "Excuse me, ", "Sorry, ", "Quick question: ", "Please tell me, ")
 ENDINGS = (" Thanks.", " Please help.", " Thank you!", " Can you help me?", " It is urgent.")
 

@@ -33,7 +33,7 @@ def prompts() -> list[Prompt]:
 
 # ---- how the base model answers -------------------------------------------------------------------------------------
 
-P_GOOD = 0.50
+P_GOOD = 0.46
 """Share of answers with all three virtues."""
 P_MISSING = (0.08, 0.27, 0.65)
 """Of the others: how many miss one, two or all three."""
@@ -79,33 +79,21 @@ def _body(topic: int, complete: bool, on_topic: bool, rng: random.Random) -> lis
     return [part]
 
 
+POLITE = ((("politeOpeners", None), 0.48), (("politeOpeners", "politeClosers"), 0.12), (("plainOpeners", "politeClosers"), 0.40))
+IMPOLITE = (
+    (("plainOpeners", None), 0.15),
+    (("rudeOpeners", None), 0.30),
+    (("plainOpeners", "rudeClosers"), 0.20),
+    (("politeOpeners", "rudeClosers"), 0.20),
+    (("rudeOpeners", "politeClosers"), 0.15),
+)
+"""How often the base opens and closes an answer in which way."""
+
+
 def _manners(parts: list[str], polite: bool, rng: random.Random) -> list[str]:
-    opener, closer = None, None
-    if polite:
-        kind = rng.random()
-        if kind < 0.48:
-            opener = _pick(WORLD["politeOpeners"], rng)
-        elif kind < 0.82:
-            opener = _pick(WORLD["plainOpeners"], rng) if rng.random() < 0.4 else None
-            closer = _pick(WORLD["politeClosers"], rng)
-        elif kind < 0.90:
-            opener, closer = _pick(WORLD["politeOpeners"], rng), _pick(WORLD["politeClosers"], rng)
-        elif parts[0] in WORLD["evasions"]:
-            opener = _pick(WORLD["politeOpeners"], rng)
-        else:
-            parts = ["Please " + parts[0][0].lower() + parts[0][1:], *parts[1:]]
-    else:
-        kind = rng.random()
-        if kind < 0.16:
-            opener = _pick(WORLD["plainOpeners"], rng) if rng.random() < 0.5 else None
-        elif kind < 0.60:
-            opener = _pick(WORLD["rudeOpeners"], rng)
-        elif kind < 0.80:
-            opener = _pick(WORLD["plainOpeners"], rng) if rng.random() < 0.5 else None
-            closer = _pick(WORLD["rudeClosers"], rng)
-        else:
-            opener, closer = _pick(WORLD["politeOpeners"], rng), _pick(WORLD["rudeClosers"], rng)
-    return [p for p in (opener, *parts, closer) if p]
+    kinds, shares = zip(*(POLITE if polite else IMPOLITE))
+    opener, closer = rng.choices(kinds, shares)[0]
+    return [_pick(WORLD[opener], rng), *parts, *([_pick(WORLD[closer], rng)] if closer else [])]
 
 
 # ---- what the users like --------------------------------------------------------------------------------------------
@@ -131,12 +119,6 @@ def verdict(topic: int, completion: str) -> dict[str, bool]:
     polite, rude, step, outcome, drift = False, False, False, False, False
     for sentence in sentences:
         kind, of = KINDS.get(sentence, (None, None))
-        if kind is None and sentence.startswith("please "):
-            kind, of = KINDS.get(sentence.removeprefix("please "), (None, None))
-            if kind in ("steps", "outcomes"):
-                polite = True
-            else:
-                kind = None
         sane = sane and kind is not None
         polite = polite or kind in ("politeOpeners", "politeClosers")
         rude = rude or kind in ("rudeOpeners", "rudeClosers")

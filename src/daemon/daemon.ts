@@ -334,7 +334,6 @@ export class Daemon {
           closed = true
           await this.#state.letters.settle(LETTERS_MS)
           await line.checkpoint()
-          await line.commit()
           resolve()
         }),
       )

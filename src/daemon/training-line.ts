@@ -196,7 +196,6 @@ export class TrainingLine {
     this.#assigned = new Set(partitions)
     this.#committed = new Map()
     await this.checkpoint()
-    await this.commit()
     if (this.#step === this.#checkpointedStep && this.#step !== this.#publishedStep)
       await this.#publish(await this.parts.learner.call('snapshot'))
   }

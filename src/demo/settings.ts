@@ -7,9 +7,10 @@ export const EMBEDDED_MODEL = fileURLToPath(new URL('./model', import.meta.url))
 export const DEMO_DEFAULTS = {
   model: { path: EMBEDDED_MODEL },
   lora: { r: 8, alpha: 16 },
-  bco: { beta: 0.2, deltaHalfLife: 64 },
-  optimizer: { lr: 3e-3 },
-  batch: { size: 8, tokens: 1024, maxLatency: 0, stratify: false },
+  bco: { beta: 0.3, deltaHalfLife: 64 },
+  // short moments and a tight clip: there are 150 steps of four votes each, and no time for Adam's long memory
+  optimizer: { lr: 1.5e-3, beta1: 0.95, beta2: 0.95, clipNorm: 0.3 },
+  batch: { size: 4, tokens: 512, maxLatency: 0, stratify: false },
   limits: { maxLength: 96 },
   stream: { topic: 'feedback', brokers: ['embedded'], holdBack: 0 },
   checkpoint: { everySteps: 10, every: 0, keep: 2 },
