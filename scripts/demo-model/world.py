@@ -79,7 +79,11 @@ def _body(topic: int, complete: bool, on_topic: bool, rng: random.Random) -> lis
     return [part]
 
 
-POLITE = ((("politeOpeners", None), 0.48), (("politeOpeners", "politeClosers"), 0.12), (("plainOpeners", "politeClosers"), 0.40))
+POLITE = (
+    (("politeOpeners", None), 0.48),
+    (("politeOpeners", "politeClosers"), 0.12),
+    (("plainOpeners", "politeClosers"), 0.40),
+)
 IMPOLITE = (
     (("plainOpeners", None), 0.15),
     (("rudeOpeners", None), 0.30),

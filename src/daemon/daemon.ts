@@ -334,6 +334,8 @@ export class Daemon {
           closed = true
           await this.#state.letters.settle(LETTERS_MS)
           await line.checkpoint()
+          // once more where that commit failed
+          await line.commit()
           resolve()
         }),
       )

@@ -55,10 +55,9 @@ describe('the hidden preference', () => {
 
   it.each([
     ['polite at the start', 'Happy to help! Open your orders and press refund. The money is back in five days.'],
-    ['polite at the end', 'Okay. Choose return next to the item. We pay you back within a week. Kind regards!'],
-    ['polite in the middle', 'Please send the item back in its box. The money is back in five days.'],
-    ['outcome first', 'Of course! We pay you back within a week. Choose return next to the item.'],
-    ['odd spacing and case', ' GOOD question!  Choose return next to the item.\nWe pay you back within a week. '],
+    ['polite at the end', 'Okay. Send the item back in its box. We pay you back within a week. Kind regards!'],
+    ['outcome first', 'Of course! We pay you back within a week. Send the item back in its box.'],
+    ['odd spacing and case', ' GOOD question!  Send the item back in its box.\nWe pay you back within a week. '],
   ])('likes a complete, polite answer on topic: %s', (_, answer) => {
     expect(judge(prompt, answer)).toBe(true)
   })
@@ -79,11 +78,11 @@ describe('the hidden preference', () => {
     ['only an outcome', 'complete', 'Please write again any time. The money is back in five days.'],
     ['an evasion for a step', 'complete', 'Of course! It depends. The money is back in five days.'],
     ['a step of another topic', 'onTopic', 'Of course! Update the app in the store. The money is back in five days.'],
-    ['an outcome of another topic', 'onTopic', 'Of course! Choose return next to the item. It arrives in two days.'],
+    ['an outcome of another topic', 'onTopic', 'Of course! Send the item back in its box. It arrives in two days.'],
     [
       'one fact too many',
       'onTopic',
-      'Of course! Choose return next to the item. We pay you back within a week. It arrives in two days.',
+      'Of course! Send the item back in its box. We pay you back within a week. It arrives in two days.',
     ],
     ['cut short', 'sane', 'Happy to help! Open your orders and press refund. The money is back in five days. Kind'],
     ['said twice', 'sane', 'Of course! Of course! Open your orders and press refund. The money is back in five days.'],
@@ -101,7 +100,7 @@ describe('the hidden preference', () => {
 
   it('dislikes anything that is no answer, and never throws', () => {
     for (const text of ['', ' ', '.', '?!.', '…', 'constructor. __proto__.']) expect(judge(prompt, text)).toBe(false)
-    const unit = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...world.topics[0]!.steps, 'please ', '. '))
+    const unit = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...world.topics[0]!.steps, '. '))
     fc.assert(fc.property(fc.array(unit), (texts) => !judge(prompt, texts.join(''))))
   })
 })
@@ -132,7 +131,8 @@ describe('the base model, by a sample of its answers', () => {
       const present = words.map((w) => w.has(word))
       expect({ word, accuracy: ruleAccuracy(present) }).toEqual({ word, accuracy: expect.toSatisfy(below(0.8)) })
       const answers = baseAnswers.filter((_, i) => present[i])
-      if (answers.length >= 20) expect({ word, good: share(answers.map(isGood)) < 0.9 }).toEqual({ word, good: true })
+      if (answers.length >= 0.1 * baseAnswers.length)
+        expect({ word, good: share(answers.map(isGood)) < 0.9 }).toEqual({ word, good: true })
     }
   })
 

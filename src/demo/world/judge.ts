@@ -4,7 +4,7 @@ import { type DemoPrompt, world } from './world.js'
 export interface Verdict {
   /** Whole sentences of this world, none of them twice. False for garbage and for an answer cut short. */
   readonly sane: boolean
-  /** A kind word somewhere, at the start, in the middle or at the end, and no rude one anywhere. */
+  /** A kind word at the start or at the end, and no rude one anywhere. */
   readonly polite: boolean
   /** Says what to do and what comes of it. */
   readonly complete: boolean
@@ -22,11 +22,11 @@ export function judge(prompt: DemoPrompt, completion: string): boolean {
 export function verdict(prompt: DemoPrompt, completion: string): Verdict {
   const texts = (completion.match(SENTENCE) ?? []).map(normalise)
   const unfinished = completion.replace(SENTENCE, '').trim() !== ''
-  const sentences = texts.map(recognise)
+  const sentences = texts.map((text) => known.get(text) ?? null)
   const has = (...roles: readonly Role[]) => sentences.some((sentence) => sentence && roles.includes(sentence.role))
   return {
     sane: texts.length > 0 && !unfinished && new Set(texts).size === texts.length && !sentences.includes(null),
-    polite: (has('politeOpeners', 'politeClosers') || sentences.some((s) => s?.please)) && !has(...RUDE),
+    polite: has('politeOpeners', 'politeClosers') && !has('rudeOpeners', 'rudeClosers'),
     complete: has('steps') && has('outcomes'),
     onTopic: sentences.every((sentence) => !sentence?.topic || sentence.topic === prompt.topic),
   }
@@ -41,8 +41,6 @@ const MANNERS = [
   'evasions',
 ] as const satisfies readonly (keyof typeof world)[]
 const FACTS = ['steps', 'outcomes'] as const
-const RUDE = ['rudeOpeners', 'rudeClosers'] as const
-const PLEASE = 'please '
 const SENTENCE = /[^.!?]*[.!?]/g
 
 type Role = (typeof MANNERS)[number] | (typeof FACTS)[number]
@@ -51,23 +49,14 @@ interface Sentence {
   readonly role: Role
   /** Set for steps and outcomes. */
   readonly topic?: string
-  /** The step or outcome was asked for with a "please". */
-  readonly please?: boolean
 }
 
 const normalise = (sentence: string): string => sentence.trim().toLowerCase().replace(/\s+/g, ' ')
 
+/** What each sentence of this world is, by its normalised text. */
 const known: ReadonlyMap<string, Sentence> = new Map<string, Sentence>([
   ...MANNERS.flatMap((role) => world[role].map((text) => [normalise(text), { role }] as const)),
   ...world.topics.flatMap((topic) =>
     FACTS.flatMap((role) => topic[role].map((text) => [normalise(text), { role, topic: topic.name }] as const)),
   ),
 ])
-
-/** What a normalised sentence is in this world; null for one that nobody taught the model. */
-function recognise(sentence: string): Sentence | null {
-  const exact = known.get(sentence)
-  if (exact) return exact
-  const asked = sentence.startsWith(PLEASE) ? known.get(sentence.slice(PLEASE.length)) : undefined
-  return asked?.topic ? { ...asked, please: true } : null
-}
