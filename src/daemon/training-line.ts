@@ -44,7 +44,7 @@ export interface TrainingLineParts {
 /** After so many failed checkpoints in a row nothing more is read until one succeeds. */
 const FAILURES = 3
 /** A commit gets this long before the line goes on without it. */
-const COMMIT_MS = 5_000
+const COMMIT_MS = 3_000
 
 /**
  * The line of checkpoints as it is written: step → journal → checkpoint → commit → publish, one after the other.

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
 import { requireFor } from '../../src/config/requirements.js'
 import { Daemon } from '../../src/daemon/daemon.js'
@@ -29,8 +29,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-const daemonOn = (topic: string, settings: Readonly<Record<string, unknown>> = {}) =>
-  DaemonProcess.create(join(directory, topic), {
+const daemonOn = async (topic: string, settings: Readonly<Record<string, unknown>> = {}) => {
+  const daemon = await DaemonProcess.create(join(directory, topic), {
     'stream.brokers': [broker.bootstrap],
     'stream.topic': topic,
     'stream.groupId': topic,
@@ -39,6 +39,9 @@ const daemonOn = (topic: string, settings: Readonly<Record<string, unknown>> = {
     'checkpoint.every': '300ms',
     ...settings,
   })
+  onTestFinished(() => daemon.kill())
+  return daemon
+}
 
 /** Stands in every text and name: it must not be seen outside of the topics. */
 const SECRET = 'Kohlrabi'

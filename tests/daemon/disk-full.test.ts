@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { smallDisk } from '../checkpoint/small-disk.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
@@ -32,6 +32,7 @@ test('while the disk is full nothing is committed beyond the last checkpoint, an
     ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.everySteps': 2, 'checkpoint.every': '300ms' },
     ...{ 'checkpoint.dir': join(disk, 'checkpoints'), 'checkpoint.keep': 1 },
   })
+  onTestFinished(() => daemon.kill())
   const ballast = join(disk, 'ballast')
   const fill = () => {
     const { bavail, bsize } = statfsSync(disk)

@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { ERRORS, type ErrorCode } from '../../src/errors.js'
@@ -45,6 +45,7 @@ const daemonIn = (name: string, settings: Readonly<Record<string, unknown>> = {}
 
 async function copyOfBase(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<DaemonProcess> {
   const daemon = await daemonIn(name, settings)
+  onTestFinished(() => daemon.kill())
   cpSync(base.checkpoints, daemon.checkpoints, { recursive: true })
   return daemon
 }
@@ -76,6 +77,7 @@ function flipByte(path: string, at: number): void {
 
 test('with group offsets and no checkpoint it refuses, and with --start earliest it trains everything again', async () => {
   const daemon = await daemonIn('missing')
+  onTestFinished(() => daemon.kill())
   await expectRefusal(daemon, 'CHECKPOINT_MISSING', /feedback/)
   await goOn(daemon, '--start', 'earliest')
   expect(trainedIds(daemon.journal())).toEqual(voteIds(0, VOTES))

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
-import { offsetsOf, vote } from './feedback.js'
+import { eventually, offsetsOf, vote } from './feedback.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'bcod-votes-'))
 let broker: Broker
@@ -27,6 +27,7 @@ const daemonOn = async (topic: string, holdBack: string | number) => {
     ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
     ...{ 'stream.sessionTimeout': '6s', 'stream.holdBack': holdBack, 'batch.size': 1, 'checkpoint.every': '300ms' },
   })
+  onTestFinished(() => daemon.kill())
   daemon.start()
   await daemon.until(({ state }) => state === 'running')
   return daemon
@@ -86,7 +87,7 @@ test('while a vote is held back the latest label wins and a retraction takes it 
   ])
   const { step } = await daemon.until(({ held_back }) => held_back === 1)
   expect(step).toBe(0)
-  expect((await offsetsOf(client, 'held', 'held')).committed).toEqual({ 0: '0' })
+  await eventually(async () => (await client.committed('held', 'held'))[0] === '0')
   await daemon.until((status) => settled(status) && status.step === 1)
   expect(await dropped(daemon, 'superseded')).toBe(1)
   expect(await dropped(daemon, 'retracted')).toBe(1)
