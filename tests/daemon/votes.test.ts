@@ -77,7 +77,7 @@ test('a changed vote trains again, a repeated one and a duplicate do not, one ta
 })
 
 test('while a vote is held back the latest label wins and a retraction takes it out', async () => {
-  const daemon = await daemonOn('held', '2s')
+  const daemon = await daemonOn('held', '5s')
   const by = { subject: 'answer', user: 'ada' }
   await client.send('held', [
     vote(0, { ...by, id: 'up', label: true }),
