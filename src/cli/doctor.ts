@@ -6,6 +6,7 @@ import { type Finding, type Probe, pass } from './doctor/finding.js'
 import { checkJava, checkKafkaJars } from './doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
 import { checkBf16, checkGpu, checkTensorFlow, probeTensorFlow } from './doctor/tensorflow.js'
+import { printFindings } from './findings.js'
 
 /** `bcod doctor`. `probes` are further checks that other parts of the program bring along. */
 export function doctorCommand(probes: readonly Probe[] = []): Command {
@@ -14,9 +15,7 @@ export function doctorCommand(probes: readonly Probe[] = []): Command {
     .option('--json', 'one JSON document')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {
       const findings = await examine(flags, probes)
-      const ok = findings.every(({ status }) => status !== 'fail')
-      process.stdout.write(`${flags.json ? JSON.stringify({ ok, checks: findings }) : table(findings)}\n`)
-      if (!ok) process.exitCode = 1
+      if (!printFindings(findings, flags.json === true)) process.exitCode = 1
     })
 }
 
@@ -48,14 +47,4 @@ function readConfig(flags: ConfigFlags): { config: Config; finding: Finding } {
     const finding: Finding = { name: 'config', status: 'fail', detail: error.line, remedy: error.remedy }
     return { config: loadConfig({ env: {} }), finding }
   }
-}
-
-function table(findings: readonly Finding[]): string {
-  const width = Math.max(...findings.map(({ name }) => name.length))
-  return findings
-    .map(({ name, status, detail, remedy }) => {
-      const line = `${status.padEnd(4)}  ${name.padEnd(width)}  ${detail}`
-      return remedy === null ? line : `${line}\n${' '.repeat(width + 8)}→ ${remedy}`
-    })
-    .join('\n')
 }

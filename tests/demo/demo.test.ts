@@ -46,3 +46,8 @@ test.each(['bco.beta=0', 'optimizer.lr=0', 'demo.noise=0.5'])(
   },
   240_000,
 )
+
+test('over a real Kafka broker the same seed gives the same adapter', async () => {
+  const [embedded, kafka] = [await demo('--events', '40'), await demo('--events', '40', '--kafka')]
+  expect(without(kafka)).toEqual(without(embedded))
+}, 180_000)
