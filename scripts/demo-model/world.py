@@ -33,18 +33,19 @@ def prompts() -> list[Prompt]:
 
 # ---- how the base model answers -------------------------------------------------------------------------------------
 
-P_GOOD = 0.46
+P_GOOD = 0.45
 """Share of answers with all three virtues."""
 P_MISSING = (0.08, 0.27, 0.65)
 """Of the others: how many miss one, two or all three."""
 LIKING = (0.70, 0.17, 0.08, 0.05)
 """How the base prefers the first of several wordings."""
 FAVOURITES = (7, 9)
-"""Where the base drifts to when it drifts: the shop's vouchers and its app."""
+P_FAVOURITE = 0.7
+"""Where the base drifts to when it drifts: mostly the shop's vouchers and its app, else anywhere."""
 
 
 def answer(topic: int, rng: random.Random) -> str:
-    """One answer of the base: half of them have all three virtues, the others miss some."""
+    """One answer of the base: nearly half have all three virtues, the others miss some."""
     missing: set[str] = set()
     if rng.random() >= P_GOOD:
         count = rng.choices((1, 2, 3), P_MISSING)[0]
@@ -60,7 +61,8 @@ def _pick(texts: list[str], rng: random.Random) -> str:
 
 
 def _body(topic: int, complete: bool, on_topic: bool, rng: random.Random) -> list[str]:
-    other = rng.choice([i for i in FAVOURITES if i != topic])
+    drifts = FAVOURITES if rng.random() < P_FAVOURITE else range(len(TOPICS))
+    other = rng.choice([i for i in drifts if i != topic])
     step_topic, outcome_topic = topic, topic
     if not on_topic:
         step_topic, outcome_topic = rng.choice([(other, other), (other, other), (other, topic), (topic, other)])

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../config/config.js'
 import { type DemoRow, type DemoSummary, runDemo } from '../demo/demo.js'
 import { openEmbeddedLog, openKafkaLog } from '../demo/logs.js'
-import { DEMO_DEFAULTS } from '../demo/settings.js'
+import { demoDefaults } from '../demo/settings.js'
 import { createLogger } from '../telemetry/logger.js'
 import { Metrics } from '../telemetry/metrics.js'
 import { Telemetry } from '../telemetry/telemetry.js'
@@ -35,7 +35,11 @@ export function demoCommand(): Command {
     .action(async (flags: DemoFlags) => {
       const sources = sourcesOf(flags)
       const seed = flags.seed === undefined ? [] : [`seed=${flags.seed}`]
-      const config = loadConfig({ ...sources, defaults: DEMO_DEFAULTS, set: [...(sources.set ?? []), ...seed] })
+      const config = loadConfig({
+        ...sources,
+        defaults: demoDefaults(flags.events),
+        set: [...(sources.set ?? []), ...seed],
+      })
       const table = new LiveTable()
       const progress = flags.json ? progressLine() : (row: DemoRow) => table.show(row)
       const summary = await runDemo({
