@@ -60,7 +60,8 @@ export class TrainingLine {
   #unpublished: number[] = []
   /** What the last durable checkpoint lets the group commit. */
   #committable: ReadonlyMap<number, number>
-  #committed: ReadonlyMap<number, number> = new Map()
+  /** What the present assignment has committed; a new one starts with an empty map of its own. */
+  #committed = new Map<number, number>()
   #committing: Promise<void> | null = null
   #clusterId: string | null
   #assigned: ReadonlySet<number> = new Set()
@@ -204,13 +205,14 @@ export class TrainingLine {
   async #commitAll(): Promise<void> {
     const { log, telemetry } = this.parts
     for (;;) {
-      const durable = this.#committable
-      const news = [...durable].filter(([partition, offset]) => this.#committed.get(partition) !== offset)
-      const offsets = new Map(news.filter(([partition]) => this.#assigned.has(partition)))
+      const committed = this.#committed
+      const own = [...this.#committable].filter(([partition]) => this.#assigned.has(partition))
+      const offsets = new Map(own.filter(([partition, offset]) => committed.get(partition) !== offset))
       if (offsets.size === 0) return
       try {
         await log.commit(offsets)
-        this.#committed = durable
+        // into the map of its own assignment: a commit that ends after a rebalance says nothing of the new one
+        for (const [partition, offset] of offsets) committed.set(partition, offset)
         telemetry.emit(new OffsetsCommitted(log.topic, offsets))
       } catch (error) {
         telemetry.emit(new Failed(error, false))

@@ -48,6 +48,9 @@ export interface Call {
   readonly args: readonly unknown[]
 }
 
+/** Asks the worker to close its session and end, once it has answered what came before. */
+export const CLOSE = 'close'
+
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly info: LearnerInfo }
   | { readonly kind: 'compiled'; readonly program: string; readonly ms: number }

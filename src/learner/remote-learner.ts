@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { prepareEnvironment } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
 import {
   arrive,
   type CallName,
+  CLOSE,
   type LearnerCalls,
   type LearnerInfo,
   type WorkerMessage,
@@ -31,6 +33,7 @@ export class RemoteLearner {
   #busySince: number | null = null
   #gone: BcodError | null = null
   #info: LearnerInfo | null = null
+  #exited = false
 
   private constructor(
     private readonly worker: Worker,
@@ -43,8 +46,8 @@ export class RemoteLearner {
         this.#info = message.info
         ready(this)
       } else if (message.kind === 'failure' && message.id === null) {
+        // the thread ends by itself: nothing keeps it
         refused(arrive(message.error))
-        void worker.terminate()
       } else this.#receive(message)
     })
     const gone = (error: BcodError) => {
@@ -52,6 +55,9 @@ export class RemoteLearner {
       this.#end(error)
     }
     worker.on('error', (cause) => gone(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause })))
+    worker.on('exit', () => {
+      this.#exited = true
+    })
     worker.on('exit', (code) => gone(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`)))
   }
 
@@ -86,10 +92,16 @@ export class RemoteLearner {
     })
   }
 
-  /** Ends the thread. A call inside TensorFlow is waited for. */
+  /**
+   * Ends the thread: it is asked to close its session and end by itself, after the call under way. Terminating it would
+   * tear it down inside TensorFlow's addon, which does not expect that.
+   */
   async close(): Promise<void> {
     this.#end(new BcodError('LEARNER_GONE', 'the learner was closed'))
-    await this.worker.terminate()
+    if (this.#exited) return
+    const exit = once(this.worker, 'exit')
+    this.worker.postMessage(CLOSE)
+    await exit
   }
 
   #receive(message: WorkerMessage): void {

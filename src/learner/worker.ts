@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { liveTensors } from '../engine/index.js'
 import { Learner } from './learner.js'
-import { type Call, carry, type LearnerCalls, type WorkerMessage, type WorkerSetup } from './protocol.js'
+import { type Call, CLOSE, carry, type LearnerCalls, type WorkerMessage, type WorkerSetup } from './protocol.js'
 
 const port = parentPort
 if (!port) throw new Error('the learner worker was not started as a worker thread')
@@ -27,7 +27,13 @@ try {
   const onCompiled = (program: string, ms: number) => send({ kind: 'compiled', program, ms })
   const learner = new Learner(config, { executor, decoder, onCompiled })
   const table = calls(learner)
-  port.on('message', ({ id, name, args }: Call) => {
+  port.on('message', (message: Call | typeof CLOSE) => {
+    if (message === CLOSE) {
+      learner.dispose()
+      port.close()
+      return
+    }
+    const { id, name, args } = message
     try {
       const value = (table[name] as (...args: readonly unknown[]) => unknown)(...args)
       send({ kind: 'result', id, value })

@@ -144,9 +144,9 @@ test('with batch.maxLatency=0 votes wait for a full batch, over a kill -9', asyn
   const daemon = await daemonOn('patience', { 'batch.maxLatency': 0 })
   daemon.start()
   await daemon.until(({ state }) => state === 'running')
+  const before = daemon.checkpointNames().length
   await client.send('patience', votes(0, 3))
   await daemon.until(({ waiting }) => waiting === 3)
-  const before = daemon.checkpointNames().length
   await eventually(() => daemon.checkpointNames().length > before)
   await daemon.kill()
 
@@ -173,4 +173,28 @@ test('it ends in order when it is stopped while loading and before a broker has 
     expect(daemon.log).not.toMatch(/"level":"?(error|fatal|50|60)/)
     expect(daemon.checkpointNames()).toEqual([])
   }
+})
+
+test('it ends in order within 30 s when the broker hangs, and goes on without loss', { timeout: 90_000 }, async () => {
+  await client.topic('hung')
+  await client.send('hung', votes(0, 16))
+  const daemon = await daemonOn('hung', { 'batch.size': 2, 'stream.connectTimeout': '3s' })
+  daemon.start()
+  await daemon.until((status) => settled(status) && status.step > 0)
+  await client.send('hung', votes(16, 200))
+  await daemon.until(({ step }) => step > 12)
+  process.kill(broker.pid, 'SIGSTOP')
+  onTestFinished(() => void process.kill(broker.pid, 'SIGCONT'))
+  await sleep(500) // a commit is under way now
+  const asked = Date.now()
+  expect(await daemon.stop(), daemon.log).toBe(0)
+  expect(Date.now() - asked).toBeLessThan(30_000)
+  process.kill(broker.pid, 'SIGCONT')
+
+  daemon.start()
+  await daemon.until((status) => settled(status), 60_000)
+  expect(await daemon.stop()).toBe(0)
+  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 216))
+  const { end, committed } = await offsetsOf(client, 'hung', 'hung')
+  expect(committed).toEqual(end)
 })

@@ -39,6 +39,8 @@ test('says what it is, answers in order, and gives the state back that it was gi
   expect([first.applied?.step, snapshot.step, second.applied?.step]).toEqual([1, 1, 2])
   expect(adapterSha256(snapshot.adapter.tensors)).toBe(first.applied?.adapterSha256)
 
+  // one learner at a time: TensorFlow's addon holds one backend for the process
+  await learner.close()
   const other = await start()
   await other.call('restore', snapshot)
   const { applied, quarantined } = await other.call('trainStep', events(8))
