@@ -25,6 +25,7 @@ export interface Status {
   readonly lag: Readonly<Record<string, number>>
   readonly dead_letters_waiting: number
   readonly adapter: string | null
+  readonly partitions: readonly number[]
 }
 
 /** How a process ended: with a code, or by a signal. */
@@ -161,6 +162,7 @@ export class DaemonProcess {
   }
 }
 
+/** Everything of the partitions that the daemon has at present is trained, dropped or dead-lettered. */
 export const settled = (status: Status): boolean =>
   status.state === 'running' &&
   status.waiting === 0 &&
