@@ -126,7 +126,7 @@ export class Session {
     feeds: readonly { name: string; shape: number[]; type: DataType; values: Int32Array | Uint8Array }[],
     fetches: readonly string[],
   ): (Float32Array | Int32Array | Uint8Array)[] {
-    const ids = feeds.map((feed) => binding.createTensor(feed.shape, feed.type, feed.values))
+    const ids = feeds.map((feed) => binding.createTensor(feed.shape, feed.type, unaligned(feed.values)))
     try {
       const outputs = guarded(fetches[0] ?? '', () =>
         binding.runSavedModel(this.#id, ids, feeds.map((feed) => feed.name).join(','), fetches.join(',')),
@@ -140,6 +140,21 @@ export class Session {
       for (const id of ids) binding.deleteTensor(id)
     }
   }
+}
+
+/**
+ * A copy that no Eigen alignment fits, so that TensorFlow copies it in turn while the tensor is made. An aligned array
+ * it would share, and the addon would delete its reference from whichever of TensorFlow's threads lets go of it last:
+ * Node-API allows that on the thread of the environment alone, and the race corrupts it (docs/adr/002-engine.md).
+ */
+function unaligned<T extends Int32Array | Uint8Array>(values: T): T {
+  const copy = new (values.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(
+    new ArrayBuffer(values.byteLength + 4),
+    4,
+    values.length,
+  )
+  copy.set(values)
+  return copy
 }
 
 /** How many tensors TensorFlow's binding holds for this process: flat over time, or something leaks. */

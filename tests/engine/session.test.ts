@@ -132,6 +132,22 @@ test('a gradient that is not finite changes no state', () => {
   session.dispose()
 })
 
+test('a variable keeps its value when the array that it was written from changes, however that array is aligned', () => {
+  const session = xorSession('graph')
+  const name = 'net.values'
+  const size = session.read(name)[0]!.length
+  for (let shift = 0; shift < 64; shift += 4) {
+    const written = new Float32Array(new ArrayBuffer(4 * size + 64), shift, size)
+    written.forEach((_, i) => {
+      written[i] = i
+    })
+    session.write({ [name]: written })
+    written.fill(-1)
+    expect([...session.read(name)[0]!]).toEqual(Array.from({ length: size }, (_, i) => i))
+  }
+  session.dispose()
+})
+
 test('TensorFlow handles stay flat over 1,000 steps', () => {
   const session = xorSession('graph')
   session.run('learn', XOR)
