@@ -96,10 +96,11 @@ export function declare(recorder: Recorder, specs: Arguments): Tensors {
   return Object.fromEntries(entries)
 }
 
-const signatureOf = (specs: Arguments) => Object.entries(specs).map(([name, spec]) => [name, dataTypeOf(spec)] as const)
+export const signatureOf = (specs: Arguments) =>
+  Object.entries(specs).map(([name, spec]) => [name, dataTypeOf(spec)] as const)
 
 /** References to the actual arguments of a call, in the types that the function declares. */
-function actualRefs(specs: Arguments, tensors: Tensors): Ref[] {
+export function actualRefs(specs: Arguments, tensors: Tensors): Ref[] {
   return Object.entries(specs).map(([name, spec]) => {
     const tensor = tensors[name]
     if (!tensor) throw new Error(`argument ${name} is missing in a call`)
@@ -144,22 +145,59 @@ export function defineFunction<O extends string>(
   }
 }
 
+/** Traces a pure function of one f32 output. @returns its call */
+export function traceValue(
+  library: FunctionLibrary,
+  name: string,
+  specs: Arguments,
+  body: (args: Tensors) => Tensor,
+): (args: readonly Ref[]) => Ref {
+  const recorder = new Recorder()
+  const ref = backend.recordInto(recorder, () => tf.tidy(() => backend.ref(body(declare(recorder, specs)))))
+  const inputs = signatureOf(specs)
+  library.write(name, inputs, [{ name: 'y', ref, type: DataType.float32 }], recorder)
+  const types = inputs.map(([, type]) => type)
+  return (args) => call(name, args, types, [DataType.float32])[0] as Ref
+}
+
+/** What is kept of the forward part for the backward part. */
+export interface Residual {
+  readonly name: string
+  readonly type: DataType
+  /** null where it is not known while tracing. */
+  readonly shape: readonly number[] | null
+}
+
+/** Three functions of one traced computation: `NAME/value`, `NAME/forward` and `NAME/backward`. */
+export interface Differentiable {
+  readonly shape: readonly number[]
+  readonly residuals: readonly Residual[]
+  readonly inputTypes: readonly DataType[]
+  /** y */
+  value(args: readonly Ref[]): Ref
+  /** y, then the residuals */
+  forward(args: readonly Ref[]): Ref[]
+  /** Gradients of the trainable arguments, in their order. */
+  backward(args: readonly Ref[], dy: Ref, residuals: readonly Ref[]): Ref[]
+}
+
 /**
- * A pure function of one output with a backward function, both traced once. The trace of the gradient is cut at the
- * end of its forward part: what the backward part needs of the forward part becomes extra outputs of the forward
- * function (as in JAX's partial evaluation), so nothing is computed twice and the gradients are those of the whole.
+ * Traces a pure function of one output with its gradient. The trace is cut at the end of its forward part: what the
+ * backward part needs of the forward part becomes extra outputs of the forward function (as in JAX's partial
+ * evaluation), so nothing is computed twice and the gradients are those of the whole.
+ *
+ * Its functions take the frozen arguments, then the trainable ones.
  *
  * @param frozen     arguments without a gradient
  * @param trainable  f32 arguments with a gradient
- * @returns a function for tfjs code: `differentiate` false calls a variant that keeps no residuals
  */
-export function defineDifferentiable(
+export function traceDifferentiable(
   library: FunctionLibrary,
   name: string,
   frozen: Arguments,
   trainable: Arguments,
   body: (frozen: Tensors, trainable: Tensors) => Tensor,
-): (frozen: Tensors, trainable: Tensors, differentiate: boolean) => Tensor {
+): Differentiable {
   const recorder = new Recorder()
   const names = Object.keys(trainable)
   const traced = backend.recordInto(recorder, () =>
@@ -182,10 +220,10 @@ export function defineDifferentiable(
     }),
   )
   const { forward, gradients } = traced
-  const residuals = residualsOf(recorder, forward.nodes, gradients, Object.keys(frozen))
+  const kept = residualsOf(recorder, forward.nodes, gradients, Object.keys(frozen))
   const value = { name: 'y', ref: forward.ref, type: DataType.float32 }
   const inputs = signatureOf({ ...frozen, ...trainable })
-  const extra = residuals.map((ref, i) => ({ name: `residual_${i}`, ref, type: recorder.typeOf(ref) }))
+  const extra = kept.map((ref, i) => ({ name: `residual_${i}`, ref, type: recorder.typeOf(ref) }))
   const renamed = new Map(extra.map((r) => [r.ref, r.name]))
   const backwardInputs = [...inputs, ['dy', DataType.float32] as const, ...extra.map((r) => [r.name, r.type] as const)]
   library.write(`${name}/value`, inputs, [value], recorder)
@@ -193,25 +231,46 @@ export function defineDifferentiable(
   library.write(`${name}/backward`, backwardInputs, gradients, recorder, { renamed })
 
   const inputTypes = inputs.map(([, type]) => type)
+  return {
+    shape: forward.shape,
+    residuals: extra.map((r) => ({ name: r.name, type: r.type, shape: recorder.shapes.get(r.ref) ?? null })),
+    inputTypes,
+    value: (args) => call(`${name}/value`, args, inputTypes, [DataType.float32])[0] as Ref,
+    forward: (args) => call(`${name}/forward`, args, inputTypes, [DataType.float32, ...extra.map((r) => r.type)]),
+    backward: (args, dy, residuals) =>
+      call(
+        `${name}/backward`,
+        [...args, dy, ...residuals],
+        backwardInputs.map(([, type]) => type),
+        gradients.map((g) => g.type),
+      ),
+  }
+}
+
+/**
+ * A function for tfjs code that is traced once, with its gradient, and called many times (`traceDifferentiable`).
+ *
+ * @returns the function: `differentiate` false calls a variant that keeps no residuals
+ */
+export function defineDifferentiable(
+  library: FunctionLibrary,
+  name: string,
+  frozen: Arguments,
+  trainable: Arguments,
+  body: (frozen: Tensors, trainable: Tensors) => Tensor,
+): (frozen: Tensors, trainable: Tensors, differentiate: boolean) => Tensor {
+  const traced = traceDifferentiable(library, name, frozen, trainable, body)
+  const names = Object.keys(trainable)
   return (fixed, variables, differentiate) => {
     const args = [...actualRefs(frozen, fixed), ...actualRefs(trainable, variables)]
-    if (!differentiate) {
-      const [y] = call(`${name}/value`, args, inputTypes, [DataType.float32])
-      return backend.tensor(y as Ref, forward.shape)
-    }
+    if (!differentiate) return backend.tensor(traced.value(args), traced.shape)
     const operation = tf.customGrad(() => {
-      const outputTypes = [DataType.float32, ...extra.map((r) => r.type)]
-      const [y, ...kept] = call(`${name}/forward`, args, inputTypes, outputTypes) as [Ref, ...Ref[]]
+      const [y, ...kept] = traced.forward(args) as [Ref, ...Ref[]]
       const gradFunc = (dy: Tensor | Tensor[]) => {
-        const refs = call(
-          `${name}/backward`,
-          [...args, backend.ref(dy as Tensor), ...kept],
-          backwardInputs.map(([, type]) => type),
-          gradients.map((g) => g.type),
-        )
+        const refs = traced.backward(args, backend.ref(dy as Tensor), kept)
         return names.map((key, i) => backend.tensor(refs[i] as Ref, (trainable[key] as ArgumentSpec).shape))
       }
-      return { value: backend.tensor(y, forward.shape), gradFunc }
+      return { value: backend.tensor(y, traced.shape), gradFunc }
     })
     return operation(...names.map((key) => variables[key] as Tensor))
   }

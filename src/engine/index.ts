@@ -6,6 +6,7 @@
  */
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
 export { type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
+export { defineFrozenStack, defineLayerStack, type LayerStackSpec } from './layer-stack.js'
 export { bitcastFloat, broadcastTo, indices, segmentSum, sparseCrossEntropy, statelessUniform } from './ops.js'
 export {
   accumulateGradient,
@@ -17,6 +18,6 @@ export {
 } from './optimizer.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
-export { type Fetched, liveTensors, Session } from './session.js'
+export { type Fetched, type InputValue, liveTensors, Session } from './session.js'
 export { binding, tf } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

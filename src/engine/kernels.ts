@@ -72,6 +72,7 @@ const BINARY: readonly [kernel: string, op: string, result?: TraceDtype][] = [
   ['Maximum', 'Maximum'],
   ['Minimum', 'Minimum'],
   ['Equal', 'Equal', 'bool'],
+  ['NotEqual', 'NotEqual', 'bool'],
   ['Greater', 'Greater', 'bool'],
   ['GreaterEqual', 'GreaterEqual', 'bool'],
   ['Less', 'Less', 'bool'],
@@ -118,7 +119,7 @@ kernel('BitcastFloat', ({ x }) => {
   return backend.info(backend.op('Bitcast', [backend.ref(input)], attributes, DataType.float32), input.shape, 'float32')
 })
 
-// Reshape, Transpose and GatherV2 move values without touching them: bfloat16 stays bfloat16
+// Reshape, Transpose, GatherV2 and Slice move values without touching them: bfloat16 stays bfloat16
 function reshape(x: TensorInfo, shape: readonly number[]): TensorInfo {
   const { ref, type } = backend.raw(x)
   const attributes = { T: attr.type(type), Tshape: INT }
@@ -222,8 +223,9 @@ kernel('Slice', ({ x }, { begin, size }) => {
     number[],
   ]
   const ints = [from, sizes].map((values) => backend.recorder.ints(values))
-  const ref = backend.op('Slice', [backend.ref(input), ...ints], { T: T(input.dtype), Index: INT }, typeOf(input.dtype))
-  return backend.info(ref, sizes, dtypeOf(input))
+  const { ref, type } = backend.raw(input)
+  const out = backend.op('Slice', [ref, ...ints], { T: attr.type(type), Index: INT }, type)
+  return backend.info(out, sizes, dtypeOf(input), type)
 })
 kernel('PadV2', ({ x }, { paddings, constantValue }) => {
   const input = x as TensorInfo

@@ -2,7 +2,15 @@
 import { createRequire } from 'node:module'
 
 /** TensorFlow's DataType numbers (tensorflow/core/framework/types.proto). */
-export const DataType = { float32: 1, int32: 3, uint8: 4, bool: 10, bfloat16: 14, resource: 20 } as const
+export const DataType = {
+  float32: 1,
+  int32: 3,
+  uint8: 4,
+  bool: 10,
+  bfloat16: 14,
+  resource: 20,
+  variant: 21,
+} as const
 export type DataType = (typeof DataType)[keyof typeof DataType]
 
 // The generated classes have setters only; this is the part of them that is used.

@@ -38,6 +38,7 @@ const OUTPUT_NAME: Readonly<Record<string, string>> = {
   Mean: 'output',
   Minimum: 'z',
   Mul: 'z',
+  NotEqual: 'z',
   OneHot: 'output',
   PadV2: 'output',
   PartitionedCall: 'output',
@@ -53,8 +54,13 @@ const OUTPUT_NAME: Readonly<Record<string, string>> = {
   SplitV: 'output',
   StatelessIf: 'output',
   StatelessRandomUniform: 'output',
+  StatelessWhile: 'output',
   Sub: 'z',
   Sum: 'output',
+  TensorListGetItem: 'item',
+  TensorListReserve: 'handle',
+  TensorListSetItem: 'output_handle',
+  TensorListStack: 'tensor',
   Tile: 'output',
   UnsortedSegmentSum: 'output',
 }
@@ -66,6 +72,8 @@ export const ownerOf = (ref: Ref): string => ref.replace(/^\^/, '').split(':', 1
 export class Recorder {
   readonly nodes: RecordedNode[] = []
   readonly arguments = new Map<string, DataType>()
+  /** Shapes of references, as far as they are known. */
+  readonly shapes = new Map<Ref, readonly number[]>()
   readonly #byName = new Map<string, RecordedNode>()
   readonly #constants = new Map<string, Ref>()
 

@@ -142,6 +142,7 @@ export class TracingBackend extends tf.KernelBackend {
 
   #castTo(entry: Entry & { ref: Ref }, type: DataType): Ref {
     entry.cast ??= this.castRef(entry.ref, entry.type, type)
+    this.recorder.shapes.set(entry.cast, entry.shape)
     return entry.cast
   }
 
@@ -172,6 +173,7 @@ export class TracingBackend extends tf.KernelBackend {
   info(ref: Ref, shape: readonly number[], dtype: TraceDtype, type: DataType = typeOf(dtype)): TensorInfo {
     const id = {}
     this.#entries.set(id, { ref, shape, dtype, type, owner: this.recorder, references: 1 })
+    this.recorder.shapes.set(ref, shape)
     return { dataId: id, shape: [...shape], dtype }
   }
 

@@ -1,16 +1,24 @@
+import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { BlockShape } from '../model/language-model.js'
 
 /** Token ids of one prompt and one completion. */
 export type TokenPair = Pick<TrainingEvent, 'promptTokens' | 'completionTokens'>
 
-/** The inputs of a block as the programs take them, laid out row by row, padded on the right. */
+/** The inputs of a block as the programs take them; N, R, B and T as in `BlockShape`. */
 export interface Block {
-  /** int32[B·T] */
+  /** Token ids, sequence after sequence; int32[N] */
   readonly ids: Int32Array
-  /** int32[B] */
-  readonly prompt_lengths: Int32Array
-  /** Completion tokens: flat position that predicts each, its id, its row; int32[M]. */
+  /** Position of each within its sequence; int32[N] */
+  readonly offsets: Int32Array
+  /** The sequence whose prompt a position belongs to; R where it is none's; int32[N] */
+  readonly prompts: Int32Array
+  /** The grid of the attention: the position in each cell, its sequence (own values where there is none); int32[B·T] */
+  readonly positions: Int32Array
+  readonly owners: Int32Array
+  /** The cell of each position; int32[N] */
+  readonly cells: Int32Array
+  /** Completion tokens: position that predicts each, its id, its sequence; int32[M]. */
   readonly sources: Int32Array
   readonly targets: Int32Array
   readonly segments: Int32Array
@@ -19,25 +27,42 @@ export interface Block {
 }
 
 /** @param slots  M, the room for completion tokens */
-export function layOut(events: readonly TokenPair[], { rows, length }: BlockShape, slots: number): Block {
-  const ids = new Int32Array(rows * length)
-  const promptLengths = new Int32Array(rows)
-  const sources = new Int32Array(slots)
-  const targets = new Int32Array(slots)
-  const segments = new Int32Array(slots).fill(rows)
+export function layOut(events: readonly TokenPair[], shape: BlockShape, slots: number): Block {
+  const { tokens: N, events: R, rows: B, length: T } = shape
+  const ints = (size: number, value = 0) => new Int32Array(size).fill(value)
+  const [ids, offsets, prompts, cells] = [ints(N), ints(N), ints(N, R), ints(N)]
+  const positions = ints(B * T)
+  // a cell without a sequence looks at itself alone, and nobody looks at it
+  const owners = Int32Array.from({ length: B * T }, (_, cell) => R + cell)
+  const [sources, targets, segments] = [ints(slots), ints(slots), ints(slots, R)]
+  const used = new Array<number>(B).fill(0)
+  let start = 0
   let count = 0
-  events.forEach(({ promptTokens, completionTokens }, row) => {
-    ids.set(promptTokens, row * length)
-    ids.set(completionTokens, row * length + promptTokens.length)
-    promptLengths[row] = promptTokens.length
+  events.forEach(({ promptTokens, completionTokens }, sequence) => {
+    const length = promptTokens.length + completionTokens.length
+    const row = used.findIndex((taken) => T - taken >= length)
+    if (row < 0 || start + length > N || sequence >= R)
+      throw new BcodError('INTERNAL', `${events.length} events do not fit a block of ${N} in ${B}x${T}`)
+    const cell = row * T + (used[row] as number)
+    used[row] = (used[row] as number) + length
+    ids.set(promptTokens, start)
+    ids.set(completionTokens, start + promptTokens.length)
+    prompts.fill(sequence, start, start + promptTokens.length)
+    owners.fill(sequence, cell, cell + length)
+    for (let i = 0; i < length; i++) {
+      offsets[start + i] = i
+      cells[start + i] = cell + i
+      positions[cell + i] = start + i
+    }
     completionTokens.forEach((token, index) => {
       // the first token of a sequence has no context that could predict it
       if (promptTokens.length + index === 0) return
-      sources[count] = row * length + promptTokens.length + index - 1
+      sources[count] = start + promptTokens.length + index - 1
       targets[count] = token
-      segments[count] = row
+      segments[count] = sequence
       count++
     })
+    start += length
   })
-  return { ids, prompt_lengths: promptLengths, sources, targets, segments, count }
+  return { ids, offsets, prompts, positions, owners, cells, sources, targets, segments, count }
 }

@@ -45,6 +45,8 @@ interface Attempt {
   readonly plan: readonly MicroBatch[]
   /** Events with a log-prob or reward that is not finite; where there are any, the rest of this means nothing. */
   readonly nonFinite: Set<TrainingEvent>
+  /** The reference itself is not finite for some: the adapter is not at fault. */
+  readonly referenceFinite: boolean
   readonly density: DensityRatios
   readonly delta: number
   readonly loss: number
@@ -114,7 +116,7 @@ export class Learner {
 
   /** Longest event that the learner takes, in tokens. */
   get maxLength(): number {
-    return this.#session.options.shapes.at(-1)!.length
+    return Math.min(this.config.limits.maxLength, this.#session.model.architecture.maxPositions)
   }
 
   get vocabSize(): number {
@@ -129,7 +131,7 @@ export class Learner {
     readonly layers: string
   } {
     const { executor, dtype } = this.#session.options
-    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'function-per-layer' }
+    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers' }
   }
 
   /**
@@ -143,19 +145,16 @@ export class Learner {
     let remaining = events
     while (remaining.length > 0) {
       const attempt = this.#attempt(remaining)
-      let culprits = attempt.nonFinite
-      if (culprits.size === 0) {
+      if (attempt.nonFinite.size === 0) {
         const { applied, gradNorm, lr } = this.#session.apply()
         if (applied) {
           const trained = remaining.map((event) => indexOf.get(event) as number)
           return { applied: { ...this.#commit(attempt, gradNorm, lr), trained }, quarantined }
         }
-        culprits = this.#bisect(remaining)
-        if (culprits.size === 0)
-          throw new BcodError('STEP_NONFINITE', 'the gradient is not finite, and no event alone makes it so', {
-            place: `step ${this.#step + 1}`,
-          })
       }
+      // events that share a block's grid can spoil each other: only what fails by itself is a culprit
+      const culprits = this.#culprits(attempt.nonFinite.size > 0 ? [...attempt.nonFinite] : remaining)
+      if (attempt.referenceFinite) this.#assertHealthy(remaining, culprits)
       quarantined.push(...remaining.filter((event) => culprits.has(event)).map((event) => indexOf.get(event) as number))
       remaining = remaining.filter((event) => !culprits.has(event))
     }
@@ -250,8 +249,11 @@ export class Learner {
       return nonFinite.size === 0
     }
     const nothing = { weights: new Float64Array(0), clampedLow: 0, clampedHigh: 0, effectiveSampleRatio: 1 }
-    const failed = () => ({ trained, plan, nonFinite, density: nothing, delta: 0, loss: 0, upShare: 0 })
-    if (!check((entry) => entry.reference)) return failed()
+    const failed = (referenceFinite: boolean) => ({
+      ...{ trained, plan, nonFinite, referenceFinite },
+      ...{ density: nothing, delta: 0, loss: 0, upShare: 0 },
+    })
+    if (!check((entry) => entry.reference)) return failed(false)
 
     const labels = events.map((event) => event.label)
     const weights = events.map((event) => event.weight)
@@ -273,7 +275,7 @@ export class Learner {
           at(index).reward = this.config.bco.beta * ((logps[row] as number) - at(index).reference)
         })
       }
-      if (!check((entry) => entry.reward)) return failed()
+      if (!check((entry) => entry.reward)) return failed(true)
     }
     const delta = this.#shift.delta({ rewards: trained.map((entry) => entry.reward), labels, weights })
     const shares = coefficients({ labels, weights, ratios }, this.#reduction())
@@ -299,15 +301,16 @@ export class Learner {
       })
     })
     check((entry) => entry.reward)
-    if (events.length > 1 && nonFinite.size === events.length)
-      throw new BcodError(
-        'STEP_NONFINITE',
-        'no event of the step has a finite log-probability: the adapter has diverged',
-        {
-          place: `step ${this.#step + 1}`,
-        },
-      )
-    return { trained, plan, nonFinite, density, delta, loss, upShare: this.#classRate.share(true) }
+    return {
+      trained,
+      plan,
+      nonFinite,
+      referenceFinite: true,
+      density,
+      delta,
+      loss,
+      upShare: this.#classRate.share(true),
+    }
   }
 
   /** Moves δ, class rate and classifier once, after the step has been applied. */
@@ -335,14 +338,24 @@ export class Learner {
     }
   }
 
-  /** The events that alone have a gradient that is not finite. */
-  #bisect(events: readonly TrainingEvent[]): Set<TrainingEvent> {
-    this.#attempt(events)
+  /** The events that by themselves have a log-probability or gradient that is not finite. */
+  #culprits(events: readonly TrainingEvent[]): Set<TrainingEvent> {
+    const { nonFinite } = this.#attempt(events)
     const { lora } = this.#session.model
-    if ((this.#session.session.read(lora.gradient.name)[0] as Float32Array).every(Number.isFinite)) return new Set()
+    const gradient = () => this.#session.session.read(lora.gradient.name)[0] as Float32Array
+    if (nonFinite.size === 0 && gradient().every(Number.isFinite)) return new Set()
     if (events.length === 1) return new Set(events)
     const middle = events.length >> 1
-    return new Set([...this.#bisect(events.slice(0, middle)), ...this.#bisect(events.slice(middle))])
+    return new Set([...this.#culprits(events.slice(0, middle)), ...this.#culprits(events.slice(middle))])
+  }
+
+  /** Where every event fails, or none does alone, the fault is not theirs. */
+  #assertHealthy(events: readonly TrainingEvent[], culprits: ReadonlySet<TrainingEvent>): void {
+    const place = `step ${this.#step + 1}`
+    if (events.length > 1 && culprits.size === events.length)
+      throw new BcodError('STEP_NONFINITE', 'no event of the step is finite: the adapter has diverged', { place })
+    if (culprits.size === 0)
+      throw new BcodError('STEP_NONFINITE', 'the step is not finite, and no event alone makes it so', { place })
   }
 
   #plan(pairs: readonly TokenPair[]): readonly MicroBatch[] {

@@ -1,4 +1,11 @@
-import { type Executor, FunctionLibrary, type OptimizerOptions, Session, type Variable } from '../engine/index.js'
+import {
+  type Executor,
+  FunctionLibrary,
+  type InputValue,
+  type OptimizerOptions,
+  Session,
+  type Variable,
+} from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { type DecoderShape, traceDecoder } from '../model/decoder.js'
@@ -105,7 +112,7 @@ export class ModelSession {
   ): { logps: readonly number[]; rewards: readonly number[]; losses: readonly number[]; loss: number } {
     const { inputs } = this.#inputs(events, shape)
     const padded = (values: readonly number[]) =>
-      Float32Array.from({ length: shape.rows }, (_, row) => values[row] ?? 0)
+      Float32Array.from({ length: shape.events }, (_, row) => values[row] ?? 0)
     const out = this.session.run(programName('accumulate', shape), {
       ...inputs,
       reference_logps: padded(per.referenceLogps),
@@ -133,7 +140,7 @@ export class ModelSession {
     const slots = this.#tokenSlots.get(shapeName(shape))
     if (slots === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
     const block = layOut(events, shape, slots)
-    return { block, inputs: { ...block } }
+    return { block, inputs: block as unknown as Readonly<Record<string, InputValue>> }
   }
 }
 

@@ -7,7 +7,6 @@ import {
   type OptimizerOptions,
   type Program,
   type ProgramScope,
-  type Tensors,
   tf,
   traceProgram,
   type Variable,
@@ -15,6 +14,7 @@ import {
 import { bcoLoss } from '../loss/bco.js'
 import {
   BlockForward,
+  type BlockLayout,
   type BlockShape,
   type CompletionTokens,
   type LanguageModel,
@@ -58,16 +58,18 @@ export function traceLearnerPrograms(
   return { programs, tokenSlots }
 }
 
-function blockInputs({ shape: { rows, length }, tokenSlots }: BlockForward): Inputs {
+function blockInputs({ shape: { tokens, rows, length }, tokenSlots }: BlockForward): Inputs {
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
+  const cells = int(rows * length)
   return {
-    ids: int(rows, length),
-    prompt_lengths: int(rows),
-    sources: int(tokenSlots),
-    targets: int(tokenSlots),
-    segments: int(tokenSlots),
-    count: int(),
+    ...{ ids: int(tokens), offsets: int(tokens), cells: int(tokens), positions: cells, owners: cells },
+    ...{ sources: int(tokenSlots), targets: int(tokenSlots), segments: int(tokenSlots), count: int() },
   }
+}
+
+const layoutOf = ({ inputs }: ProgramScope): BlockLayout => {
+  const { ids, offsets, positions, cells, owners } = inputs as Readonly<Record<keyof BlockLayout, Tensor>>
+  return { ids, offsets, positions, cells, owners }
 }
 
 const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
@@ -77,44 +79,39 @@ const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
   count: inputs.count as Tensor,
 })
 
-/** The adapter's matrices by PEFT's names, from the vector that holds them. */
-const matricesOf = (scope: ProgramScope, model: LanguageModel, vector: Variable): Tensors =>
-  model.lora.split(scope.read(vector))
-
 const matmulOf = ({ model }: BlockForward) => (model.dtype === 'bf16' ? 'bf16' : 'f32')
 
 /** Reference log-probabilities and prompt embeddings. */
-function prepare(
-  library: FunctionLibrary,
-  forward: BlockForward,
-  { model, referenceLora }: LearnerProgramOptions,
-): Program {
+function prepare(library: FunctionLibrary, forward: BlockForward, { referenceLora }: LearnerProgramOptions): Program {
+  const inputs: Inputs = { ...blockInputs(forward), prompts: { shape: [forward.shape.tokens], dtype: 'int32' } }
   const body = (scope: ProgramScope) => {
-    const matrices = referenceLora === null ? null : matricesOf(scope, model, referenceLora)
-    const hidden = forward.hidden(scope, scope.inputs.ids as Tensor, matrices, false)
-    const { perToken_M, sums_B } = forward.logps(scope, hidden, completionTokens(scope), false)
-    const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.prompt_lengths as Tensor)
-    return { logps: sums_B, token_logps: perToken_M, embeddings }
+    const hidden = forward.hidden(
+      scope,
+      layoutOf(scope),
+      referenceLora === null ? null : scope.read(referenceLora),
+      false,
+    )
+    const { perToken_M, sums_R } = forward.logps(scope, hidden, completionTokens(scope), false)
+    const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.prompts as Tensor)
+    return { logps: sums_R, token_logps: perToken_M, embeddings }
   }
-  return traceProgram(library, programName('prepare', forward.shape), blockInputs(forward), body, matmulOf(forward))
+  return traceProgram(library, programName('prepare', forward.shape), inputs, body, matmulOf(forward))
 }
 
 /** Policy log-probabilities without a gradient. */
 function score(library: FunctionLibrary, forward: BlockForward): Program {
   const { model } = forward
   const body = (scope: ProgramScope) => {
-    const matrices = matricesOf(scope, model, model.lora.values)
-    const hidden = forward.hidden(scope, scope.inputs.ids as Tensor, matrices, false)
-    const { perToken_M, sums_B } = forward.logps(scope, hidden, completionTokens(scope), false)
-    return { logps: sums_B, token_logps: perToken_M }
+    const hidden = forward.hidden(scope, layoutOf(scope), scope.read(model.lora.values), false)
+    const { perToken_M, sums_R } = forward.logps(scope, hidden, completionTokens(scope), false)
+    return { logps: sums_R, token_logps: perToken_M }
   }
   return traceProgram(library, programName('score', forward.shape), blockInputs(forward), body, matmulOf(forward))
 }
 
 /** Policy log-probabilities, losses, and the gradient added to the accumulated one. */
 function accumulate(library: FunctionLibrary, forward: BlockForward, { model, beta }: LearnerProgramOptions): Program {
-  const { rows } = forward.shape
-  const floats = { shape: [rows], dtype: 'float32' } as const
+  const floats = { shape: [forward.shape.events], dtype: 'float32' } as const
   const inputs: Inputs = {
     ...blockInputs(forward),
     reference_logps: floats,
@@ -125,26 +122,22 @@ function accumulate(library: FunctionLibrary, forward: BlockForward, { model, be
   }
   const body = (scope: ProgramScope) => {
     const given = scope.inputs as Readonly<Record<string, Tensor>>
-    const matrices = matricesOf(scope, model, model.lora.values)
-    const names = model.lora.slots.map((slot) => slot.name)
     const report: Record<string, Tensor> = {}
-    const lossOf = (...values: Tensor[]): Tensor => {
-      const varied = Object.fromEntries(names.map((name, i) => [name, values[i] as Tensor]))
-      const hidden = forward.hidden(scope, given.ids as Tensor, varied, true)
-      const { sums_B } = forward.logps(scope, hidden, completionTokens(scope), true)
+    const lossOf = (vector: Tensor): Tensor => {
+      const hidden = forward.hidden(scope, layoutOf(scope), vector, true)
+      const { sums_R } = forward.logps(scope, hidden, completionTokens(scope), true)
       const { rewards, losses, loss } = bcoLoss({
-        policyLogps: sums_B,
+        policyLogps: sums_R,
         referenceLogps: given.reference_logps as Tensor,
         signs: given.signs as Tensor,
         coefficients: given.coefficients as Tensor,
         delta: given.delta as Tensor,
         beta,
       })
-      Object.assign(report, { logps: tf.keep(sums_B), rewards: tf.keep(rewards), losses: tf.keep(losses) })
+      Object.assign(report, { logps: tf.keep(sums_R), rewards: tf.keep(rewards), losses: tf.keep(losses) })
       return loss as Tensor
     }
-    const { value, grads } = tf.valueAndGrads(lossOf)(names.map((name) => matrices[name] as Tensor))
-    const gradient = model.lora.join(Object.fromEntries(names.map((name, i) => [name, grads[i] as Tensor])))
+    const { value, grad: gradient } = tf.valueAndGrad(lossOf)(scope.read(model.lora.values))
     accumulateGradient(scope, model.lora, gradient, given.first as Tensor)
     return { ...report, loss: value }
   }

@@ -1,44 +1,92 @@
 import { BcodError } from '../errors.js'
 import type { BlockShape } from '../model/language-model.js'
 
+/** What else a block costs, in tokens: calls, and weights that are read again. */
+const BLOCK_COST = 32
+/** Cells of the attention's grid for each position, where it has several rows. */
+const GRID_ROOM = 1.1
+/** Below this the attention gains nothing from a narrower grid. */
+const SHORTEST_GRID = 128
+
 /**
- * The block shapes that a learner compiles, shortest first. Above 64 each length is a third to a half longer than the
- * one before it, so that little of a row is padding; a block has as many rows as the token budget allows, one at least.
+ * The block shapes that a learner compiles, smallest first. Two neighbours are at most a quarter apart above 256
+ * positions, and a step is split where that leaves less room unused.
  *
  * @param maxLength  longest prompt + completion, in tokens
- * @param tokens     positions of one micro-batch, padding included
- * @param size       events of an optimizer step: a block never has more rows
+ * @param tokens     positions of one micro-batch
+ * @param size       events of an optimizer step: a block never has more
  */
 export function blockShapes(maxLength: number, tokens: number, size: number): readonly BlockShape[] {
-  const lengths: number[] = []
-  for (let base = 32; base < maxLength; base *= 2) lengths.push(...(base < 64 ? [base] : [base, base * 1.5]))
-  const bounded = [...lengths.filter((length) => length < maxLength), maxLength]
-  return bounded.map((length) => ({ rows: Math.max(1, Math.min(size, Math.floor(tokens / length))), length }))
+  const largest = Math.max(maxLength, Math.min(tokens, size * maxLength))
+  const sizes: number[] = []
+  for (let n = 32; n < largest; n += n < 64 ? n : n < 512 ? 64 : 2 ** Math.floor(Math.log2(n)) / 4) sizes.push(n)
+  sizes.push(largest)
+  const lengths = [maxLength]
+  while ((lengths[0] as number) / 4 >= SHORTEST_GRID) lengths.unshift(Math.ceil((lengths[0] as number) / 4))
+  return sizes.flatMap((n) => {
+    const own = [...new Set(lengths.map((length) => Math.min(length, n)))]
+    return own.map((length) => {
+      // whole sequences leave gaps at the ends of rows
+      const rows = n > length ? Math.ceil((GRID_ROOM * n) / length) : 1
+      return { tokens: n, events: Math.min(size, n), rows, length }
+    })
+  })
 }
 
-/** One micro-batch: which events (by their index in the step) fill the rows of a block. */
+/** One micro-batch: which events (by their index in the step) a block holds. */
 export interface MicroBatch {
   readonly shape: BlockShape
   readonly events: readonly number[]
 }
 
 /**
- * Splits a step's events into blocks: a pure function of their lengths and the shapes. The longest event opens a
- * block of the smallest shape that holds it, and the next longest fill its rows.
+ * Splits a step's events into blocks: a pure function of their lengths and the shapes. Full blocks of the largest size
+ * come first; what remains goes into the one or two blocks that leave the fewest positions unused.
  *
  * @param lengths  tokens of each event, prompt and completion
  */
 export function planMicroBatches(lengths: readonly number[], shapes: readonly BlockShape[]): readonly MicroBatch[] {
-  const order = lengths
-    .map((_, index) => index)
-    .sort((a, b) => (lengths[b] as number) - (lengths[a] as number) || a - b)
+  const lengthOf = (index: number) => lengths[index] as number
+  let order = lengths.map((_, index) => index).sort((a, b) => lengthOf(b) - lengthOf(a) || a - b)
   const batches: MicroBatch[] = []
-  for (let next = 0; next < order.length; ) {
-    const longest = lengths[order[next] as number] as number
-    const shape = shapes.find(({ length }) => length >= longest)
-    if (!shape) throw new BcodError('INTERNAL', `an event of ${longest} tokens reached the learner`)
-    batches.push({ shape, events: order.slice(next, next + shape.rows) })
-    next += shape.rows
+  const largest = shapes.at(-1)?.tokens ?? 0
+  while (order.length > 0) {
+    const longest = lengthOf(order[0] as number)
+    const fitting = shapes.filter((shape) => shape.length >= longest)
+    // the narrowest grid of each size
+    const candidates = fitting.filter((shape, i) => fitting[i - 1]?.tokens !== shape.tokens)
+    if (candidates.length === 0) throw new BcodError('INTERNAL', `an event of ${longest} tokens reached the learner`)
+    const options = candidates.map((shape) => fill(order, lengths, shape))
+    const rest = (batch: MicroBatch) => order.filter((index) => !batch.events.includes(index))
+    const total = order.reduce((sum, index) => sum + lengthOf(index), 0)
+    const costOf = (batch: MicroBatch): number => {
+      const left = rest(batch)
+      if (left.length === 0) return batch.shape.tokens
+      const second = candidates.find((shape) => fill(left, lengths, shape).events.length === left.length)
+      return batch.shape.tokens + BLOCK_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
+    }
+    const costs = options.map(costOf)
+    const cheapest = Math.min(...costs)
+    const chosen =
+      total > largest || cheapest === Number.POSITIVE_INFINITY ? options.at(-1) : options[costs.indexOf(cheapest)]
+    batches.push(chosen as MicroBatch)
+    order = rest(chosen as MicroBatch)
   }
   return batches
+}
+
+/** Puts as many of `order` (longest first) into a block as go in. */
+function fill(order: readonly number[], lengths: readonly number[], shape: BlockShape): MicroBatch {
+  const events: number[] = []
+  const free = new Array<number>(shape.rows).fill(shape.length)
+  let room = shape.tokens
+  for (const index of order) {
+    const length = lengths[index] as number
+    const row = free.findIndex((left) => left >= length)
+    if (events.length === shape.events || length > room || row < 0) continue
+    events.push(index)
+    free[row] = (free[row] as number) - length
+    room -= length
+  }
+  return { shape, events }
 }

@@ -18,8 +18,7 @@ import {
   type Variable,
 } from '../engine/index.js'
 import type { LanguageModel } from './language-model.js'
-import { heads, type LayerAdapter, linear, MASKED, mlp, rmsNorm, rotate } from './layer.js'
-import { layerWeights } from './parameters.js'
+import { afterAttention, attend, MASKED, queriesKeysValues, rmsNorm } from './layer.js'
 
 export interface DecoderShape {
   /** Sequences decoded at once. */
@@ -66,18 +65,23 @@ export function traceDecoder(
   }
   const body = (scope: ProgramScope) => {
     const given = scope.inputs as Readonly<Record<keyof typeof inputs, Tensor>>
-    const matrices = model.lora.split(scope.read(model.lora.values))
+    const rows_LP = model.layerRows(scope.read(model.lora.values))
     let x_BD = tf.reshape(tf.gather(scope.read(model.variables.embedding), given.tokens), [B, a.hiddenSize])
     cache.forEach(({ keys, values }, index) => {
-      const weights = Object.entries(model.variables.layers[index] as Record<string, Variable>)
+      const weights = Object.entries(model.variables.layers).map(([kind, variable]) => {
+        const [, ...own] = variable.shape
+        const stack = scope.read(variable)
+        const slice = tf.slice(stack, [index, ...own.map(() => 0)], [1, ...own])
+        return [argument(kind), tf.reshape(slice, own)] as const
+      })
       const result = layer({
         x: x_BD,
         position: given.position,
         starts: given.starts,
         keys: scope.read(keys),
         values: scope.read(values),
-        ...Object.fromEntries(weights.map(([path, variable]) => [argument(path), scope.read(variable)])),
-        ...rename(model.layerMatrices(index, matrices)),
+        row: tf.reshape(tf.slice(rows_LP, [index, 0], [1, model.layerParameters]), [model.layerParameters]),
+        ...Object.fromEntries(weights),
       })
       scope.assign(keys, result.keys)
       scope.assign(values, result.values)
@@ -94,14 +98,13 @@ export function traceDecoder(
   return { program, variables: cache.flatMap(({ keys, values }) => [keys, values]) }
 }
 
-const argument = (path: string) => path.replaceAll('.', '_')
-const rename = (tensors: Tensors) => Object.fromEntries(Object.entries(tensors).map(([k, t]) => [argument(k), t]))
+const argument = (kind: string) => kind.replaceAll('.', '_')
 
 /** One layer for one new position: its output, and the cache with the position filled in. */
 function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { rows: B, length: S }: DecoderShape) {
-  const { architecture: a, dtype, scale } = model
+  const { architecture: a } = model
   const { heads: H, kvHeads: G, headDim: E, rmsNormEps: eps } = a
-  const weightSpecs = layerWeights(a, dtype)
+  const kinds = Object.entries(model.variables.layers)
   const cached = { shape: [B, G, S, E], dtype: 'float32' as const }
   const specs = {
     x: { shape: [B, a.hiddenSize], dtype: 'float32' as const },
@@ -109,50 +112,45 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { row
     starts: { shape: [B], dtype: 'int32' as const },
     keys: cached,
     values: cached,
-    ...Object.fromEntries(Object.entries(weightSpecs).map(([path, spec]) => [argument(path), spec])),
-    ...Object.fromEntries(Object.entries(model.layerMatrixSpecs).map(([key, spec]) => [argument(key), spec])),
+    row: { shape: [model.layerParameters], dtype: 'float32' as const },
+    ...Object.fromEntries(
+      kinds.map(
+        ([
+          kind,
+          {
+            shape: [, ...own],
+            dtype,
+          },
+        ]) => [argument(kind), { shape: own, dtype }],
+      ),
+    ),
   }
   const body = (args: Tensors) => {
-    const weights = Object.fromEntries(Object.keys(weightSpecs).map((path) => [path, args[argument(path)] as Tensor]))
-    const matrices = Object.fromEntries(
-      Object.keys(model.layerMatrixSpecs).map((k) => [k, args[argument(k)] as Tensor]),
-    )
-    const adapter: LayerAdapter = { matrices, scale }
-    const { x, position, starts, keys, values } = args as Record<
-      'x' | 'position' | 'starts' | 'keys' | 'values',
+    const weights = Object.fromEntries(kinds.map(([kind]) => [kind, args[argument(kind)] as Tensor]))
+    const { x, position, starts, keys, values, row } = args as Record<
+      'x' | 'position' | 'starts' | 'keys' | 'values' | 'row',
       Tensor
     >
+    const layer = model.layer(weights, row)
 
     const offset_B1 = tf.reshape(tf.cast(tf.sub(position, starts), 'float32'), [B, 1])
     const frequencies = tf.tensor(Float32Array.from(model.frequencies), [1, E / 2])
-    const angles_B11E = tf.reshape(tf.mul(offset_B1, frequencies), [B, 1, 1, E / 2])
-    const [cos, sin] = [tf.cos(angles_B11E), tf.sin(angles_B11E)] as [Tensor, Tensor]
-
-    const h_BD = rmsNorm(x, weights['input_layernorm.weight'] as Tensor, eps)
-    const project = (name: 'q_proj' | 'k_proj' | 'v_proj', count: number, norm?: Tensor) =>
-      heads(linear(h_BD, name, weights, adapter), [B, count, 1, E], norm, eps)
-    const q_BH1E = rotate(project('q_proj', H, weights['self_attn.q_norm.weight']), cos, sin)
-    const k_BG1E = rotate(project('k_proj', G, weights['self_attn.k_norm.weight']), cos, sin)
-    const v_BG1E = project('v_proj', G)
+    const angles_B1E = tf.reshape(tf.mul(offset_B1, frequencies), [B, 1, E / 2])
+    const [cos, sin] = [tf.cos(angles_B1E), tf.sin(angles_B1E)] as [Tensor, Tensor]
+    const h_BD = rmsNorm(x, weights.input_norm as Tensor, eps)
+    const { q_NHE, k_NGE, v_NGE } = queriesKeysValues(h_BD, layer, cos, sin)
 
     const slots_1S = tf.reshape(indices(S), [1, S])
     const here_11S1 = tf.broadcastTo(tf.reshape(tf.equal(slots_1S, position), [1, 1, S, 1]), [B, G, S, E])
-    const put = (fresh: Tensor, old: Tensor) => tf.where(here_11S1, tf.broadcastTo(fresh, [B, G, S, E]), old)
-    const keys1 = put(k_BG1E, keys)
-    const values1 = put(v_BG1E, values)
+    const put = (fresh_NGE: Tensor, old: Tensor) =>
+      tf.where(here_11S1, tf.broadcastTo(tf.reshape(fresh_NGE, [B, G, 1, E]), [B, G, S, E]), old)
+    const keys1 = put(k_NGE, keys)
+    const values1 = put(v_NGE, values)
 
-    const hidden_BS = tf.cast(
-      tf.logicalNot(
-        tf.logicalAnd(tf.lessEqual(slots_1S, position), tf.greaterEqual(slots_1S, tf.reshape(starts, [B, 1]))),
-      ),
-      'float32',
-    )
-    const q_BGME = tf.reshape(tf.mul(q_BH1E, E ** -0.5), [B, G, H / G, E])
-    const scores = tf.add(tf.matMul(q_BGME, keys1, false, true), tf.reshape(tf.mul(hidden_BS, MASKED), [B, 1, 1, S]))
-    const mixed_BO = tf.reshape(tf.matMul(tf.softmax(scores), values1), [B, H * E])
-    const attended = tf.add(x, linear(mixed_BO, 'o_proj', weights, adapter))
-    const norm2 = rmsNorm(attended, weights['post_attention_layernorm.weight'] as Tensor, eps)
-    return { y: tf.add(attended, mlp(norm2, weights, adapter)), keys: keys1, values: values1 }
+    const seen = tf.logicalAnd(tf.lessEqual(slots_1S, position), tf.greaterEqual(slots_1S, tf.reshape(starts, [B, 1])))
+    const mask = tf.reshape(tf.mul(tf.cast(tf.logicalNot(seen), 'float32'), MASKED), [B, 1, 1, 1, S])
+    const mixed = attend(tf.reshape(q_NHE, [B, H, 1, E]), keys1, values1, mask)
+    return { y: afterAttention(x, tf.reshape(mixed, [B, H * E]), layer), keys: keys1, values: values1 }
   }
   return defineFunction(library, 'decoder_step', specs, body)
 }

@@ -1,10 +1,11 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import {
-  defineDifferentiable,
-  defineFunction,
+  defineFrozenStack,
+  defineLayerStack,
   defineLinearHead,
   type FunctionLibrary,
   indices,
+  type LayerStackSpec,
   type ParameterVector,
   type ProgramScope,
   segmentSum,
@@ -12,18 +13,24 @@ import {
   tf,
 } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
-import { decoderLayer, type LayerAdapter, rmsNorm } from './layer.js'
-import { type LoraOptions, loraName, loraParameters, loraScale } from './lora.js'
-import { LINEAR_LAYERS, layerWeights, type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
+import { type AttentionGrid, decoderLayer, type Layer, MASKED, rmsNorm } from './layer.js'
+import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
+import { LINEAR_LAYERS, type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
 
-/** A padded block of sequences: B rows of T positions. */
+/** A block of whole sequences, packed one after the other. */
 export interface BlockShape {
+  /** N, room for positions. */
+  readonly tokens: number
+  /** R, room for sequences. */
+  readonly events: number
+  /** Rows and columns of the grid that the attention runs on. A sequence lies within one row. */
   readonly rows: number
   readonly length: number
 }
 
-export const shapeName = ({ rows, length }: BlockShape): string => `${rows}x${length}`
+export const shapeName = ({ tokens, events, rows, length }: BlockShape): string =>
+  `${tokens}_${events}_${rows}x${length}`
 
 /** What a trained model is made of, before any shape is known. */
 export class LanguageModel {
@@ -31,6 +38,7 @@ export class LanguageModel {
   readonly lora: ParameterVector
   readonly scale: number
   readonly frequencies: Float64Array
+  readonly #rowOrder: readonly number[]
 
   constructor(
     readonly architecture: Architecture,
@@ -41,42 +49,70 @@ export class LanguageModel {
     this.lora = loraParameters(architecture, loraOptions)
     this.scale = loraScale(loraOptions)
     this.frequencies = ropeFrequencies(architecture.headDim, architecture.ropeTheta, architecture.ropeScaling)
+    // the vector is sorted by PEFT's names, in which layer 10 comes before layer 2
+    const sorted = Array.from({ length: architecture.layers }, (_, i) => `${i}`).sort()
+    this.#rowOrder = sorted.map((_, layer) => sorted.indexOf(`${layer}`))
   }
 
-  /** The adapter's matrices of one layer by `q_proj.A`, `q_proj.B`, …, out of all of them by PEFT's names. */
-  layerMatrices(layer: number, matrices: Tensors): Tensors {
-    const own = this.targets.flatMap((target) =>
-      (['A', 'B'] as const).map((m) => [`${target}.${m}`, matrices[loraName(layer, target, m)] as Tensor] as const),
+  /** Trainable floats of one layer. */
+  get layerParameters(): number {
+    return this.lora.size / this.architecture.layers
+  }
+
+  /** The adapter's vector as one row per layer, f32[L, P]. */
+  layerRows(vector: Tensor): Tensor {
+    const rows = tf.reshape(vector, [this.architecture.layers, this.layerParameters])
+    if (this.#rowOrder.every((row, layer) => row === layer)) return rows
+    return tf.gather(rows, tf.tensor1d([...this.#rowOrder], 'int32'))
+  }
+
+  /** The adapter's matrices of one layer by `q_proj.A`, `q_proj.B`, …, out of its row. */
+  layerMatrices(row_P: Tensor): Tensors {
+    const slots = this.lora.slots.slice(0, this.lora.slots.length / this.architecture.layers)
+    const parts = tf.split(
+      row_P,
+      slots.map(({ size }) => size),
     )
-    return Object.fromEntries(own)
+    const named = slots.map(
+      ({ name, shape }, i) => [loraKey(name), tf.reshape(parts[i] as Tensor, [...shape])] as const,
+    )
+    return Object.fromEntries(named)
   }
 
   get targets() {
     return LINEAR_LAYERS.filter((name) => this.loraOptions.targets.includes(name))
   }
 
-  /** Arguments that the adapter adds to a layer's function. */
-  get layerMatrixSpecs() {
-    const { slots } = this.lora
-    const shapeOf = (name: string) => slots.find((slot) => slot.name === name)?.shape ?? []
-    const specs = this.targets.flatMap((target) =>
-      (['A', 'B'] as const).map(
-        (m) => [`${target}.${m}`, { shape: shapeOf(loraName(0, target, m)), dtype: 'float32' as const }] as const,
-      ),
-    )
-    return Object.fromEntries(specs)
+  /** A layer with the adapter of `row`; null for the bare base. */
+  layer(weights: Tensors, row_P: Tensor | null): Layer {
+    const adapter = row_P === null ? null : { matrices: this.layerMatrices(row_P), scale: this.scale }
+    return { architecture: this.architecture, weights, adapter }
   }
 }
 
-/** Which completion tokens a block holds, as the host lays them out. All of length M = B·T; unused entries are 0. */
+/** Which completion tokens a block holds, as the host lays them out. All of length M; unused entries are 0. */
 export interface CompletionTokens {
-  /** Flat position (b·T + t − 1) whose output predicts the token. */
+  /** Position whose output predicts the token. */
   readonly sources: Tensor
   readonly targets: Tensor
-  /** The row b of the token; B for an unused entry. */
+  /** The sequence of the token; R for an unused entry. */
   readonly segments: Tensor
   /** How many entries are used. */
   readonly count: Tensor
+}
+
+/** Where the positions of a block stand, as the host lays them out; int32. */
+export interface BlockLayout {
+  /** [N] token ids */
+  readonly ids: Tensor
+  /** [N] position within the sequence */
+  readonly offsets: Tensor
+  /** [B·T] the position in each cell of the grid */
+  readonly positions: Tensor
+  /** [N] the cell of each position */
+  readonly cells: Tensor
+  /** [B·T] the sequence of each cell; a value of its own where there is none */
+  readonly owners: Tensor
 }
 
 /** Rows of one chunk of logits. */
@@ -84,44 +120,21 @@ const HEAD_CHUNK = 128
 
 /** The forward pass of one block shape: its functions are traced once and shared by all programs of that shape. */
 export class BlockForward {
-  readonly #adapted: ReturnType<typeof defineDifferentiable>
-  readonly #bare: (args: Tensors) => { y: Tensor }
+  #base: ReturnType<typeof defineFrozenStack> | null = null
+  #adapted: ReturnType<typeof defineLayerStack> | null = null
   readonly #head: ReturnType<typeof defineLinearHead>
-  /** Entries of the completion-token inputs: B·T, rounded up to whole chunks. */
+  /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
   readonly tokenSlots: number
 
   constructor(
-    library: FunctionLibrary,
+    private readonly library: FunctionLibrary,
     readonly model: LanguageModel,
     readonly shape: BlockShape,
   ) {
     const { architecture: a, dtype } = model
-    const positions = shape.rows * shape.length
-    const chunk = Math.min(HEAD_CHUNK, positions)
-    this.tokenSlots = Math.ceil(positions / chunk) * chunk
-    const layer = decoderLayer(a, shape, model.frequencies)
-    const weights = layerWeights(a, dtype)
-    const frozen = Object.fromEntries(Object.entries(weights).map(([path, spec]) => [argumentName(path), spec]))
-    const x = { shape: [positions, a.hiddenSize], dtype: 'float32' } as const
-    const matrices = Object.fromEntries(
-      Object.entries(model.layerMatrixSpecs).map(([k, spec]) => [argumentName(k), spec]),
-    )
-    const byPath = (tensors: Tensors) =>
-      Object.fromEntries(Object.keys(weights).map((p) => [p, tensors[argumentName(p)] as Tensor]))
-    const byMatrix = (tensors: Tensors): LayerAdapter => ({
-      matrices: Object.fromEntries(
-        Object.keys(model.layerMatrixSpecs).map((k) => [k, tensors[argumentName(k)] as Tensor]),
-      ),
-      scale: model.scale,
-    })
-    const name = shapeName(shape)
-    this.#adapted = defineDifferentiable(library, `layer_${name}`, frozen, { x, ...matrices }, (fixed, variable) =>
-      layer(variable.x as Tensor, byPath(fixed), byMatrix(variable)),
-    )
-    this.#bare = defineFunction(library, `base_layer_${name}`, { x, ...frozen }, (args) => ({
-      y: layer(args.x as Tensor, byPath(args), null),
-    }))
-    this.#head = defineLinearHead(library, `head_${name}`, {
+    const chunk = Math.min(HEAD_CHUNK, shape.tokens)
+    this.tokenSlots = Math.ceil(shape.tokens / chunk) * chunk
+    this.#head = defineLinearHead(library, `head_${shapeName(shape)}`, {
       rows: this.tokenSlots,
       chunk,
       width: a.hiddenSize,
@@ -133,56 +146,117 @@ export class BlockForward {
   /**
    * Output of the last layer, before the final norm.
    *
-   * @param ids_BT       token ids
-   * @param matrices     the adapter's matrices by PEFT's names; null for the bare base
+   * @param vector         the adapter's vector; null for the bare base
    * @param differentiate  keep what a backward pass needs
-   * @returns [B·T, D]
+   * @returns [N, D]
    */
-  hidden(scope: ProgramScope, ids_BT: Tensor, matrices: Tensors | null, differentiate: boolean): Tensor {
+  hidden(scope: ProgramScope, block: BlockLayout, vector: Tensor | null, differentiate: boolean): Tensor {
     const { variables, architecture } = this.model
-    const positions = this.shape.rows * this.shape.length
-    const embedded = tf.gather(scope.read(variables.embedding), tf.reshape(ids_BT, [positions]))
-    let x_ND = tf.reshape(embedded, [positions, architecture.hiddenSize])
-    variables.layers.forEach((weights, index) => {
-      const frozen = Object.fromEntries(Object.entries(weights).map(([path, v]) => [argumentName(path), scope.read(v)]))
-      if (matrices === null) x_ND = this.#bare({ x: x_ND, ...frozen }).y
-      else {
-        const own = Object.entries(this.model.layerMatrices(index, matrices)).map(
-          ([k, t]) => [argumentName(k), t] as const,
-        )
-        x_ND = this.#adapted(frozen, { x: x_ND, ...Object.fromEntries(own) }, differentiate)
-      }
-    })
-    return x_ND
+    const { tokens: N } = this.shape
+    const weights = Object.entries(variables.layers).map(([key, v]) => [argumentName(key), scope.read(v)] as const)
+    const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), block.ids), [N, architecture.hiddenSize])
+    const stacked = Object.fromEntries(weights)
+    const grid = this.#grid(block)
+    if (vector === null) {
+      this.#base ??= this.#defineBase()
+      return this.#base(stacked, grid, x_ND)
+    }
+    this.#adapted ??= this.#defineAdapted()
+    return this.#adapted(stacked, grid, x_ND, this.model.layerRows(vector), differentiate)
   }
 
   /**
-   * @returns log-probability of each completion token, f32[M], and their sums by row, f32[B]
+   * @returns log-probability of each completion token, f32[M], and their sums by sequence, f32[R]
    */
   logps(scope: ProgramScope, hidden_ND: Tensor, tokens: CompletionTokens, differentiate: boolean) {
     const { variables, architecture } = this.model
     const selected_MD = tf.gather(hidden_ND, tokens.sources)
     const normed_MD = rmsNorm(selected_MD, scope.read(variables.norm), architecture.rmsNormEps)
     const raw_M = this.#head(normed_MD, scope.read(variables.head), tokens.targets, tokens.count, differentiate)
+    const { events: R } = this.shape
+    return { perToken_M: raw_M, sums_R: tf.slice(segmentSum(raw_M, tokens.segments, R + 1), [0], [R]) }
+  }
+
+  /**
+   * Mean of the normalised outputs over each prompt's positions, f32[R, D]; zero for a sequence without a prompt.
+   *
+   * @param prompts_N  int32: the sequence whose prompt a position belongs to; R where it is none's
+   */
+  promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, prompts_N: Tensor): Tensor {
+    const { events: R, tokens: N } = this.shape
+    const { variables, architecture } = this.model
+    const normed_ND = rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps)
+    const sums_RD = segmentSum(normed_ND, prompts_N, R + 1)
+    const counts_R1 = segmentSum(tf.ones([N, 1]), prompts_N, R + 1)
+    const means = tf.div(sums_RD, tf.maximum(counts_R1, 1))
+    return tf.slice(means, [0, 0], [R, architecture.hiddenSize])
+  }
+
+  // both are traced when they are first asked for: not every learner needs both
+
+  #defineBase() {
+    const name = `base_${shapeName(this.shape)}`
+    return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
+      decoderLayer(x, this.model.layer(this.#weightsOf(fixed), null), this.#gridOf(fixed)),
+    )
+  }
+
+  #defineAdapted() {
+    const { model } = this
+    const name = `adapted_${shapeName(this.shape)}`
+    return defineLayerStack(this.library, name, this.#stackSpec(), model.layerParameters, (fixed, x, row) =>
+      decoderLayer(x, model.layer(this.#weightsOf(fixed), row), this.#gridOf(fixed)),
+    )
+  }
+
+  #stackSpec(): LayerStackSpec {
+    const { architecture: a, variables } = this.model
+    const { tokens: N, rows: B, length: T } = this.shape
+    const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
+    const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
+    const angles = float(N, 1, a.headDim / 2)
+    const frozen = Object.entries(variables.layers).map(
+      ([kind, { shape, dtype }]) => [argumentName(kind), { shape: shape.slice(1), dtype }] as const,
+    )
     return {
-      perToken_M: raw_M,
-      sums_B: tf.slice(segmentSum(raw_M, tokens.segments, this.shape.rows + 1), [0], [this.shape.rows]),
+      layers: a.layers,
+      x: [N, a.hiddenSize],
+      frozen: Object.fromEntries(frozen),
+      shared: { cos: angles, sin: angles, positions: int(B * T), cells: int(N), mask: float(B, 1, 1, T, T) },
     }
   }
 
-  /** Mean of the normalised outputs over the prompt's positions, f32[B, D]; zero for a row without a prompt. */
-  promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, promptLengths_B: Tensor): Tensor {
-    const { rows: B, length: T } = this.shape
-    const { variables, architecture } = this.model
-    const normed_BTD = tf.reshape(rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps), [
-      B,
-      T,
-      architecture.hiddenSize,
-    ])
-    const lengths_B1 = tf.reshape(tf.cast(promptLengths_B, 'float32'), [B, 1])
-    const positions_1T = tf.reshape(tf.cast(indices(T), 'float32'), [1, T])
-    const share_BT = tf.div(tf.cast(tf.less(positions_1T, lengths_B1), 'float32'), tf.maximum(lengths_B1, 1))
-    return tf.sum(tf.mul(normed_BTD, tf.reshape(share_BT, [B, T, 1])), 1)
+  /** A layer's weights by their kinds, out of a function's arguments. */
+  #weightsOf(fixed: Tensors): Tensors {
+    const kinds = Object.keys(this.model.variables.layers)
+    return Object.fromEntries(kinds.map((kind) => [kind, fixed[argumentName(kind)] as Tensor]))
+  }
+
+  #gridOf(fixed: Tensors): AttentionGrid {
+    const { rows, length } = this.shape
+    const { cos, sin, positions, cells, mask } = fixed as Record<'cos' | 'sin' | 'positions' | 'cells' | 'mask', Tensor>
+    return { rows, length, mask, cos_N1E: cos, sin_N1E: sin, positions_C: positions, cells_N: cells }
+  }
+
+  /** The shared arguments of all layers. */
+  #grid(block: BlockLayout): Tensors {
+    const { rows: B, length: T, tokens: N } = this.shape
+    const half = this.model.architecture.headDim / 2
+    const angles = Float64Array.from(
+      { length: T * half },
+      (_, i) => Math.floor(i / half) * (this.model.frequencies[i % half] as number),
+    )
+    const table = (of: (angle: number) => number) =>
+      tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), block.offsets), [N, 1, half])
+    const owners_BT = tf.reshape(block.owners, [B, T])
+    const others = tf.notEqual(tf.reshape(owners_BT, [B, 1, 1, T, 1]), tf.reshape(owners_BT, [B, 1, 1, 1, T]))
+    const columns = indices(T)
+    const future_TT = tf.greater(tf.reshape(columns, [1, T]), tf.reshape(columns, [T, 1]))
+    const hidden = tf.maximum(tf.cast(others, 'float32'), tf.cast(future_TT, 'float32'))
+    return {
+      ...{ cos: table(Math.cos), sin: table(Math.sin) },
+      ...{ positions: block.positions, cells: block.cells, mask: tf.mul(hidden, MASKED) },
+    }
   }
 }
 

@@ -19,6 +19,12 @@ export const loraScale = ({ r, alpha, rslora }: LoraOptions): number => alpha / 
 export const loraName = (layer: number, target: LinearLayer, matrix: 'A' | 'B'): string =>
   `base_model.model.model.layers.${layer}.${linearPath(target)}.lora_${matrix}.weight`
 
+/** `q_proj.A` of a matrix's name in PEFT. */
+export const loraKey = (name: string): string => {
+  const [, target, matrix] = /\.(\w+)\.lora_([AB])\.weight$/.exec(name) as RegExpExecArray
+  return `${target}.${matrix}`
+}
+
 /** Shapes of the adapter's matrices by PEFT's names, sorted: their bytes in this order are what `adapter_sha256` hashes. */
 export function loraShapes(a: Architecture, { r, targets }: LoraOptions): Record<string, readonly [number, number]> {
   const shapes: [string, readonly [number, number]][] = []

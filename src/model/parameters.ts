@@ -7,6 +7,15 @@ export type LinearLayer = (typeof LINEAR_LAYERS)[number]
 
 export type ModelDtype = 'f32' | 'bf16'
 
+/** Linear layers of one input that are computed as one product: their outputs stand side by side. */
+export const FUSED = {
+  qkv: ['q_proj', 'k_proj', 'v_proj'],
+  o: ['o_proj'],
+  gate_up: ['gate_proj', 'up_proj'],
+  down: ['down_proj'],
+} as const satisfies Record<string, readonly LinearLayer[]>
+export type FusedLinear = keyof typeof FUSED
+
 /** Output and input width of a linear layer: its weight is [out, in]. */
 export function linearShape(a: Architecture, layer: LinearLayer): readonly [out: number, input: number] {
   const { hiddenSize: D, intermediateSize: F } = a
@@ -28,47 +37,94 @@ export function linearShape(a: Architecture, layer: LinearLayer): readonly [out:
 export const linearPath = (layer: LinearLayer): string =>
   (['q_proj', 'k_proj', 'v_proj', 'o_proj'].includes(layer) ? 'self_attn.' : 'mlp.') + layer
 
-/**
- * The frozen weights of one decoder layer, by path relative to `model.layers.N.`. Matrices have the type of the
- * model; norms and biases, which are added and multiplied in f32, stay f32.
- */
-export function layerWeights(a: Architecture, dtype: ModelDtype): Record<string, Omit<Variable, 'name'>> {
-  const matrix = dtype === 'bf16' ? 'bfloat16' : 'float32'
-  const weights: Record<string, Omit<Variable, 'name'>> = {}
-  for (const layer of LINEAR_LAYERS) {
-    const shape = linearShape(a, layer)
-    weights[`${linearPath(layer)}.weight`] = { shape, dtype: matrix }
-    if ((a.biases as readonly string[]).includes(layer))
-      weights[`${linearPath(layer)}.bias`] = { shape: [shape[0]], dtype: 'float32' }
+/** A tensor of the model's safetensors. */
+export interface ModelTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/** A frozen variable, and the tensors whose values it holds, one after the other. null: zeros of that size. */
+export interface WeightVariable extends Variable {
+  readonly parts: readonly (ModelTensor | { readonly zeros: number })[]
+}
+
+/** What one decoder layer holds of a stacked variable: its shape, and paths relative to `model.layers.N.`. */
+interface LayerWeight {
+  readonly shape: readonly number[]
+  readonly matrix: boolean
+  readonly parts: readonly (ModelTensor | { readonly zeros: number })[]
+}
+
+function layerWeights(a: Architecture): Record<string, LayerWeight> {
+  const weights: Record<string, LayerWeight> = {}
+  for (const [fused, layers] of Object.entries(FUSED)) {
+    const shapes = layers.map((layer) => linearShape(a, layer))
+    const out = shapes.reduce((sum, [rows]) => sum + rows, 0)
+    const parts = layers.map((layer) => ({ name: `${linearPath(layer)}.weight`, shape: linearShape(a, layer) }))
+    weights[`${fused}.weight`] = { shape: [out, shapes[0]![1]], matrix: true, parts }
+    const hasBias = (layer: LinearLayer) => (a.biases as readonly string[]).includes(layer)
+    if (!layers.some(hasBias)) continue
+    const biases = layers.map((layer) => {
+      const [rows] = linearShape(a, layer)
+      return hasBias(layer) ? { name: `${linearPath(layer)}.bias`, shape: [rows] } : { zeros: rows }
+    })
+    weights[`${fused}.bias`] = { shape: [out], matrix: false, parts: biases }
   }
-  for (const norm of ['input_layernorm', 'post_attention_layernorm'])
-    weights[`${norm}.weight`] = { shape: [a.hiddenSize], dtype: 'float32' }
-  if (a.qkNorm)
-    for (const norm of ['q_norm', 'k_norm'])
-      weights[`self_attn.${norm}.weight`] = { shape: [a.headDim], dtype: 'float32' }
+  const norm = (key: string, path: string, width: number) => {
+    weights[key] = { shape: [width], matrix: false, parts: [{ name: `${path}.weight`, shape: [width] }] }
+  }
+  norm('input_norm', 'input_layernorm', a.hiddenSize)
+  norm('post_attention_norm', 'post_attention_layernorm', a.hiddenSize)
+  if (a.qkNorm) {
+    norm('q_norm', 'self_attn.q_norm', a.headDim)
+    norm('k_norm', 'self_attn.k_norm', a.headDim)
+  }
   return weights
 }
 
-/** All frozen weights, named as in the model's safetensors. */
+/** All frozen weights. Matrices have the type of the model; norms and biases, which act in f32, stay f32. */
 export interface ModelVariables {
-  readonly embedding: Variable
-  readonly norm: Variable
+  readonly embedding: WeightVariable
+  readonly norm: WeightVariable
   /** The output layer [V, D]; the embedding itself where they are tied. */
-  readonly head: Variable
-  /** By layer, then by path. */
-  readonly layers: readonly Readonly<Record<string, Variable>>[]
-  readonly all: readonly Variable[]
+  readonly head: WeightVariable
+  /** By kind (`qkv.weight`, `input_norm`, …), stacked over the layers: [L, …]. */
+  readonly layers: Readonly<Record<string, WeightVariable>>
+  readonly all: readonly WeightVariable[]
 }
 
 export function modelVariables(a: Architecture, dtype: ModelDtype): ModelVariables {
   const matrix = dtype === 'bf16' ? 'bfloat16' : 'float32'
-  const embedding: Variable = { name: 'model.embed_tokens.weight', shape: [a.vocabSize, a.hiddenSize], dtype: matrix }
-  const norm: Variable = { name: 'model.norm.weight', shape: [a.hiddenSize], dtype: 'float32' }
-  const head: Variable = a.tiedHead ? embedding : { ...embedding, name: 'lm_head.weight' }
-  const layers = Array.from({ length: a.layers }, (_, index) => {
-    const weights = Object.entries(layerWeights(a, dtype))
-    return Object.fromEntries(weights.map(([path, spec]) => [path, { ...spec, name: `model.layers.${index}.${path}` }]))
+  const whole = (name: string, shape: readonly number[], type: Variable['dtype']): WeightVariable => ({
+    ...{ name, shape, dtype: type },
+    parts: [{ name, shape }],
   })
-  const all = [embedding, norm, ...(a.tiedHead ? [] : [head]), ...layers.flatMap((layer) => Object.values(layer))]
-  return { embedding, norm, head, layers, all }
+  const embedding = whole('model.embed_tokens.weight', [a.vocabSize, a.hiddenSize], matrix)
+  const norm = whole('model.norm.weight', [a.hiddenSize], 'float32')
+  const head = a.tiedHead ? embedding : whole('lm_head.weight', [a.vocabSize, a.hiddenSize], matrix)
+  const layers = Object.fromEntries(
+    Object.entries(layerWeights(a)).map(([key, { shape, matrix: isMatrix, parts }]) => {
+      const all = Array.from({ length: a.layers }, (_, layer) =>
+        parts.map((part) => ('zeros' in part ? part : { ...part, name: `model.layers.${layer}.${part.name}` })),
+      )
+      const variable: WeightVariable = {
+        name: `layers.${key}`,
+        shape: [a.layers, ...shape],
+        dtype: isMatrix ? matrix : 'float32',
+        parts: all.flat(),
+      }
+      return [key, variable] as const
+    }),
+  )
+  return {
+    embedding,
+    norm,
+    head,
+    layers,
+    all: [embedding, norm, ...(a.tiedHead ? [] : [head]), ...Object.values(layers)],
+  }
 }
+
+/** Every tensor that the model's safetensors must hold. */
+export const modelTensors = (a: Architecture): readonly ModelTensor[] =>
+  modelVariables(a, 'f32').all.flatMap(({ parts }) => parts.flatMap((part) => ('zeros' in part ? [] : [part])))

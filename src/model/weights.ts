@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import type { Session, Variable } from '../engine/index.js'
+import type { Session } from '../engine/index.js'
 import { BcodError } from '../errors.js'
+import type { ModelTensor, WeightVariable } from './parameters.js'
 import type { TensorReader } from './safetensors.js'
 import { openModelTensors } from './safetensors-directory.js'
 
@@ -11,10 +12,10 @@ const BYTES_AT_ONCE = 512 * 2 ** 20
  * Copies the weights of a model directory into the session's variables.
  * @throws MODEL_TENSOR_MISSING, MODEL_TENSOR_SHAPE, SAFETENSORS_INVALID
  */
-export function loadWeights(directory: string, variables: readonly Variable[], session: Session): void {
+export function loadWeights(directory: string, variables: readonly WeightVariable[], session: Session): void {
   const reader = openModelTensors(directory)
   try {
-    let group: Record<string, Uint8Array | Float32Array> = {}
+    let group: Record<string, Uint8Array> = {}
     let bytes = 0
     const flush = () => {
       if (bytes > 0) session.write(group)
@@ -22,7 +23,7 @@ export function loadWeights(directory: string, variables: readonly Variable[], s
       bytes = 0
     }
     for (const variable of variables) {
-      const value = readWeight(reader, variable, directory)
+      const value = readVariable(reader, variable, directory)
       if (bytes + value.byteLength > BYTES_AT_ONCE) flush()
       group[variable.name] = value
       bytes += value.byteLength
@@ -33,18 +34,36 @@ export function loadWeights(directory: string, variables: readonly Variable[], s
   }
 }
 
-function readWeight(reader: TensorReader, variable: Variable, directory: string): Uint8Array | Float32Array {
-  const { shape, dtype } = reader.info(variable.name)
-  if (shape.join() !== variable.shape.join())
-    throw new BcodError(
-      'MODEL_TENSOR_SHAPE',
-      `${variable.name} is [${shape}], config.json asks for [${variable.shape}]`,
-      {
-        place: join(directory, 'config.json'),
-      },
-    )
-  if (variable.dtype !== 'bfloat16') return reader.floats(variable.name)
-  return dtype === 'BF16' ? reader.bytes(variable.name) : toBfloat16(reader.floats(variable.name))
+/** The bytes of a variable, put together from its tensors. */
+function readVariable(reader: TensorReader, { shape, dtype, parts }: WeightVariable, directory: string): Uint8Array {
+  const width = dtype === 'bfloat16' ? 2 : 4
+  const bytes = new Uint8Array(width * shape.reduce((product, size) => product * size, 1))
+  let offset = 0
+  for (const part of parts) {
+    if ('zeros' in part) offset += width * part.zeros
+    else {
+      const value = readTensor(reader, part, dtype === 'bfloat16', directory)
+      bytes.set(value, offset)
+      offset += value.length
+    }
+  }
+  return bytes
+}
+
+function readTensor(
+  reader: TensorReader,
+  { name, shape: wanted }: ModelTensor,
+  low: boolean,
+  directory: string,
+): Uint8Array {
+  const { shape, dtype } = reader.info(name)
+  if (shape.join() !== wanted.join())
+    throw new BcodError('MODEL_TENSOR_SHAPE', `${name} is [${shape}], config.json asks for [${wanted}]`, {
+      place: join(directory, 'config.json'),
+    })
+  if (low) return dtype === 'BF16' ? reader.bytes(name) : toBfloat16(reader.floats(name))
+  const floats = reader.floats(name)
+  return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
 }
 
 /** Rounds f32 to bfloat16, to nearest, ties to even; two little-endian bytes each. */

@@ -46,7 +46,7 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
     promptTokens: row.prompt_tokens,
     completionTokens: row.completion_tokens,
   }))
-  const shape = { rows: events.length, length: 64 }
+  const shape = { tokens: 64 * events.length, events: events.length, rows: events.length, length: 64 }
 
   test.each(['graph', 'xla'] as const)(
     'log-probs and gradients equal those of transformers and PEFT (%s)',

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArchitecture } from '../../model/architecture.js'
-import { modelVariables } from '../../model/parameters.js'
+import { modelTensors } from '../../model/parameters.js'
 import { seededRandom } from '../../model/random.js'
 import { type BenchShape, huggingFaceConfig } from './shapes.js'
 
@@ -9,7 +9,7 @@ import { type BenchShape, huggingFaceConfig } from './shapes.js'
 export function writeRandomModel(directory: string, shape: BenchShape): void {
   const config = huggingFaceConfig(shape)
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config))
-  const variables = modelVariables(parseArchitecture(config, directory), 'bf16').all
+  const variables = modelTensors(parseArchitecture(config, directory))
   let begin = 0
   const entries = variables.map(({ name, shape: dimensions }) => {
     const end = begin + 2 * dimensions.reduce((product, size) => product * size, 1)

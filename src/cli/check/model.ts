@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.js'
 import { prepareEnvironment } from '../../engine/environment.js'
 import { BcodError } from '../../errors.js'
 import { type Architecture, readArchitecture } from '../../model/architecture.js'
-import { modelVariables } from '../../model/parameters.js'
+import { modelTensors } from '../../model/parameters.js'
 import { openModelTensors } from '../../model/safetensors-directory.js'
 import { loadTextModel, type TextModel } from '../../model/text/text-model.js'
 import { type Finding, pass, warn } from '../doctor/finding.js'
@@ -24,11 +24,11 @@ export async function checkModel(config: Config): Promise<readonly Finding[]> {
 }
 
 /** Every tensor that the architecture needs is in the files, with its shape. */
-function checkWeights(path: string, { model, limits }: Config): Finding {
+function checkWeights(path: string, { limits }: Config): Finding {
   const architecture = readArchitecture(path)
   const reader = openModelTensors(path)
   try {
-    const { all } = modelVariables(architecture, model.dtype)
+    const all = modelTensors(architecture)
     for (const { name, shape } of all) {
       const found = reader.info(name).shape
       if (found.join() !== shape.join())
