@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { declare, type FunctionLibrary } from './functions.js'
+import { call, declare, type FunctionLibrary } from './functions.js'
 import { sparseCrossEntropy } from './ops.js'
 import { attr, DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
@@ -50,21 +50,36 @@ export function defineLinearHead(
       tf.tidy(() => Object.entries(body()).map(([key, t]) => ({ name: key, ref: backend.ref(t), type: float }))),
     )
     library.write(`${name}/${suffix}`, inputs, outputs, recorder)
+    return outputs
   }
   for (const differentiate of [false, true]) {
     const suffix = differentiate ? 'gradient' : 'value'
-    const active = new Recorder()
-    trace(
-      suffix,
+    const chunk = new Recorder()
+    const outputs = trace(
+      `${suffix}/chunk`,
       () => {
-        const { hidden, weight, targets } = declare(active, specs) as Record<keyof typeof specs, Tensor>
+        const { hidden, weight, targets } = declare(chunk, specs) as Record<keyof typeof specs, Tensor>
         const logits_KV = tf.matMul(hidden, weight, false, true)
         const [nll_K, gradient_KV] = sparseCrossEntropy(logits_KV, targets)
         const logps = tf.neg(nll_K)
         return differentiate ? { logps, slope: tf.neg(tf.matMul(gradient_KV, weight)) } : { logps }
       },
-      active,
+      chunk,
     )
+    // a branch calls its work: TensorFlow puts oneDNN's products into called functions, not into branches
+    const branch = new Recorder()
+    for (const [key, type] of inputs) branch.argument(key, type)
+    const types = inputs.map(([, type]) => type)
+    const results = backend.recordInto(branch, () =>
+      call(
+        `${name}/${suffix}/chunk`,
+        inputs.map(([key]) => key),
+        types,
+        outputs.map(() => float),
+      ),
+    )
+    const named = outputs.map((output, i) => ({ ...output, ref: results[i] as Ref }))
+    library.write(`${name}/${suffix}`, inputs, named, branch)
     const idle = new Recorder()
     trace(
       `${suffix}/idle`,

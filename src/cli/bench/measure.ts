@@ -29,8 +29,14 @@ export function measure(learner: Learner, { batch, limits }: ConfigWithModel, st
   const batches = Array.from({ length: WARM_UP + steps }, (_, i) => events.slice(i * batch.size, (i + 1) * batch.size))
   const shapes = blockShapes(Math.min(limits.maxLength, MAX_LENGTH), batch.tokens, batch.size)
   const lengths = (batch: readonly TrainingEvent[]) => batch.map(tokensOf)
-  const used = new Set(batches.flatMap((each) => planMicroBatches(lengths(each), shapes).map(({ shape }) => shape)))
-  for (const { length } of used) learner.trainStep([longEvent(events[0]!, length)])
+  const used = new Map(
+    batches.flatMap((each) =>
+      planMicroBatches(lengths(each), shapes).map(
+        ({ shape, events: own }) => [shape, own.map((i) => each[i]!)] as const,
+      ),
+    ),
+  )
+  for (const own of used.values()) learner.trainStep(own)
   for (const each of batches.slice(0, WARM_UP)) learner.trainStep(each)
 
   const times: number[] = []
@@ -52,16 +58,6 @@ export function measure(learner: Learner, { batch, limits }: ConfigWithModel, st
     tokens_per_s: tokens / seconds,
     step_ms: { median: sorted[steps >> 1]!, min: sorted[0]!, max: sorted[steps - 1]! },
   }
-}
-
-/** An event of exactly this many tokens. */
-const longEvent = (event: TrainingEvent, length: number): TrainingEvent => {
-  const { promptTokens, completionTokens } = event
-  const prompt = Array.from(
-    { length: length - completionTokens.length },
-    (_, i) => promptTokens[i % promptTokens.length]!,
-  )
-  return { ...event, promptTokens: prompt }
 }
 
 const tokensOf = ({ promptTokens, completionTokens }: TrainingEvent) => promptTokens.length + completionTokens.length
