@@ -7,7 +7,15 @@
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
 export { type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
 export { defineFrozenStack, defineLayerStack, type LayerStackSpec } from './layer-stack.js'
-export { bitcastFloat, broadcastTo, indices, segmentSum, sparseCrossEntropy, statelessUniform } from './ops.js'
+export {
+  bitcastFloat,
+  broadcastTo,
+  indices,
+  segmentSum,
+  sparseCrossEntropy,
+  statelessUniform,
+  updatedProduct,
+} from './ops.js'
 export {
   accumulateGradient,
   applyAdamW,

@@ -254,6 +254,16 @@ kernel('Concat', (inputs, { axis }) => {
   const refs = [...tensors.map((t) => backend.ref(t)), backend.recorder.int(at)]
   return backend.info(backend.op('ConcatV2', refs, attributes, typeOf(first.dtype)), shape, dtypeOf(first))
 })
+/** Matrices side by side, in the type of matrix products. */
+kernel('Beside', (inputs) => {
+  const [a, b] = [inputs.a as TensorInfo, inputs.b as TensorInfo]
+  const low = backend.matmulType === 'bf16'
+  const type = low ? DataType.bfloat16 : DataType.float32
+  const refs = [a, b].map((t) => (low ? backend.refBfloat16(t) : backend.ref(t)))
+  const attributes = { N: attr.int(2), T: attr.type(type), Tidx: INT }
+  const ref = backend.op('ConcatV2', [...refs, backend.recorder.int(1)], attributes, type)
+  return backend.info(ref, [a.shape[0] as number, (a.shape[1] as number) + (b.shape[1] as number)], 'float32', type)
+})
 kernel('SplitV', ({ x }, { numOrSizeSplits, axis }) => {
   const input = x as TensorInfo
   const at = tf.util.parseAxisParam(axis as number, input.shape)[0] as number

@@ -12,6 +12,32 @@ const runKernel = (name: string, inputs: Record<string, Tensor>, attrs: Record<s
 /** Reads the bits of int32 values as float32. */
 export const bitcastFloat = (x: Tensor): Tensor => runKernel('BitcastFloat', { x }) as Tensor
 
+const beside = (a: Tensor, b: Tensor): Tensor => runKernel('Beside', { a, b }) as Tensor
+
+/**
+ * x W^T + u B^T as one product, [x u] [W B]^T: what a narrow update adds to a wide product costs little more than its
+ * share, where a product of its own would be bound by memory. W has no gradient.
+ *
+ * @param x_NI  and u_NR: f32
+ * @param w_OI  frozen, in the type of the matrix products
+ * @param b_OR  f32
+ */
+export function updatedProduct(x_NI: Tensor, u_NR: Tensor, w_OI: Tensor, b_OR: Tensor): Tensor {
+  const [I, R] = [x_NI.shape[1] as number, u_NR.shape[1] as number]
+  const operation = tf.customGrad((...args) => {
+    const [x, u, b, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void]
+    const weights = beside(w_OI, b)
+    save([u, weights])
+    const gradFunc = (dy: Tensor | Tensor[], saved: Tensor[]) => {
+      const [inner, both] = saved as [Tensor, Tensor]
+      const [dx, du] = tf.split(tf.matMul(dy as Tensor, both), [I, R], 1) as [Tensor, Tensor]
+      return [dx, du, tf.matMul(dy as Tensor, inner, true)]
+    }
+    return { value: tf.matMul(beside(x, u), weights, false, true), gradFunc }
+  })
+  return operation(x_NI, u_NR, b_OR)
+}
+
 export const broadcastTo = (x: Tensor, shape: readonly number[]): Tensor =>
   runKernel('BroadcastTo', { x }, { shape: [...shape] }) as Tensor
 

@@ -6,7 +6,7 @@
  * linear layer, r rank of the adapter.
  */
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type Tensors, tf } from '../engine/index.js'
+import { type Tensors, tf, updatedProduct } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import { FUSED, type FusedLinear, type LinearLayer, linearShape } from './parameters.js'
 
@@ -25,14 +25,15 @@ export interface Layer {
 
 /** Linear layers side by side: x W^T + b, and s (x A^T) B^T where they have an adapter. */
 export function linear(x_NI: Tensor, name: FusedLinear, { architecture, weights, adapter }: Layer): Tensor {
-  let y_NO = tf.matMul(x_NI, weights[`${name}.weight`] as Tensor, false, true)
+  const weight = weights[`${name}.weight`] as Tensor
   const bias = weights[`${name}.bias`]
-  if (bias) y_NO = tf.add(y_NO, bias)
   const update = adapter === null ? null : fusedAdapter(FUSED[name], architecture, adapter.matrices)
-  if (adapter === null || update === null) return y_NO
-  // the scale goes on the narrow side
-  const inner = tf.mul(tf.matMul(x_NI, update.a, false, true), adapter.scale)
-  return tf.add(y_NO, tf.matMul(inner, update.b, false, true))
+  const product =
+    adapter === null || update === null
+      ? tf.matMul(x_NI, weight, false, true)
+      : // the scale goes on the narrow side
+        updatedProduct(x_NI, tf.mul(tf.matMul(x_NI, update.a, false, true), adapter.scale), weight, update.b)
+  return bias ? tf.add(product, bias) : product
 }
 
 /** The adapters of linear layers side by side as one: A below each other [Σr, I], B along a diagonal [ΣO, Σr]. */
