@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test lint bench docs clean
+.PHONY: setup demo test test-peft lint bench bench-trl docs clean
 
 setup:
 	@node scripts/setup.mjs
@@ -11,11 +11,19 @@ test:
 	@node scripts/setup.mjs --tests
 	@npx --no-install vitest run
 
+# needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
+test-peft: setup
+	@node tests/peft/run.mjs
+
 lint: setup
 	@npm run --silent lint
 
 bench: setup
 	@node dist/cli.js bench
+
+# needs what test-peft needs, and a machine with nothing else to do
+bench-trl: setup
+	@node bench/trl/run.mjs
 
 docs: setup
 	@node scripts/docs.mjs

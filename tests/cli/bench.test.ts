@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { benchEvents, END_TOKEN } from '../../src/cli/bench/events.js'
 import { feedbackLengths } from '../../src/cli/bench/lengths.js'
 import { bcod, documentOf } from '../support/bcod.js'
 
@@ -15,6 +16,19 @@ test('measures steps and real tokens of the small shape', async () => {
   expect(report.tokens_per_s).toBeCloseTo(tokens / report.seconds!, 6)
   expect(report.steps_per_s).toBeCloseTo(2 / report.seconds!, 6)
   expect(report.peak_rss_bytes).toBeGreaterThan(100 * 2 ** 20)
+  expect(report.cpu_share).toBeGreaterThan(0)
+  expect(report.cpu_share).toBeLessThanOrEqual(1.05)
+})
+
+test('events have these lengths in their order, one end token each, and are the same every time', () => {
+  const events = benchEvents(513, 1024)
+  expect(events).toEqual(benchEvents(600, 1024).slice(0, 513))
+  const lengths = feedbackLengths()
+  for (const [i, { promptTokens, completionTokens, label }] of events.entries()) {
+    const own = { prompt: promptTokens.length, completion: completionTokens.length, label }
+    expect(own).toEqual(lengths[i % 512])
+    expect(completionTokens.at(-1)).toBe(END_TOKEN)
+  }
 })
 
 test('the lengths are real ones: at most 256 tokens, both labels', () => {

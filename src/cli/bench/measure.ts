@@ -1,9 +1,9 @@
+import { availableParallelism } from 'node:os'
 import type { TrainingEvent } from '../../events/types.js'
 import type { Learner } from '../../learner/learner.js'
 import { blockShapes, planMicroBatches } from '../../learner/shapes.js'
-import { type Random, seededRandom } from '../../model/random.js'
 import type { ConfigWithModel } from '../learner-config.js'
-import { feedbackLengths } from './lengths.js'
+import { benchEvents, WARM_UP } from './events.js'
 import { MAX_LENGTH } from './shapes.js'
 
 export interface Measured {
@@ -15,17 +15,16 @@ export interface Measured {
   readonly steps_per_s: number
   readonly tokens_per_s: number
   readonly step_ms: { readonly median: number; readonly min: number; readonly max: number }
+  /** CPU time of the process over wall time and cores: well below 1 where something else ran beside it. */
+  readonly cpu_share: number
 }
-
-/** Steps before the measurement that are not counted. */
-const WARM_UP = 3
 
 /**
  * Trains on events of real lengths and random tokens. Every block shape that they need is compiled before the clock
  * starts.
  */
 export function measure(learner: Learner, { batch, limits }: ConfigWithModel, steps: number): Measured {
-  const events = randomEvents((WARM_UP + steps) * batch.size, learner.vocabSize)
+  const events = benchEvents((WARM_UP + steps) * batch.size, learner.vocabSize)
   const batches = Array.from({ length: WARM_UP + steps }, (_, i) => events.slice(i * batch.size, (i + 1) * batch.size))
   const shapes = blockShapes(Math.min(limits.maxLength, MAX_LENGTH), batch.tokens, batch.size)
   const lengths = (batch: readonly TrainingEvent[]) => batch.map(tokensOf)
@@ -41,11 +40,14 @@ export function measure(learner: Learner, { batch, limits }: ConfigWithModel, st
 
   const times: number[] = []
   const measured = batches.slice(WARM_UP)
+  const [cpu, begin] = [process.cpuUsage(), performance.now()]
   for (const each of measured) {
     const started = performance.now()
     learner.trainStep(each)
     times.push(performance.now() - started)
   }
+  const { user, system } = process.cpuUsage(cpu)
+  const cpuShare = (user + system) / 1000 / (performance.now() - begin) / availableParallelism()
   const seconds = times.reduce((sum, time) => sum + time, 0) / 1000
   const tokens = measured.flat().reduce((sum, event) => sum + tokensOf(event), 0)
   const sorted = times.toSorted((a, b) => a - b)
@@ -57,31 +59,8 @@ export function measure(learner: Learner, { batch, limits }: ConfigWithModel, st
     steps_per_s: steps / seconds,
     tokens_per_s: tokens / seconds,
     step_ms: { median: sorted[steps >> 1]!, min: sorted[0]!, max: sorted[steps - 1]! },
+    cpu_share: cpuShare,
   }
 }
 
 const tokensOf = ({ promptTokens, completionTokens }: TrainingEvent) => promptTokens.length + completionTokens.length
-
-function randomEvents(count: number, vocabSize: number): readonly TrainingEvent[] {
-  const lengths = feedbackLengths()
-  const random = seededRandom(0, 'bench tokens')
-  return Array.from({ length: count }, (_, offset) => {
-    const { prompt, completion, label } = lengths[offset % lengths.length]!
-    return {
-      position: { topic: 'bench', partition: 0, offset },
-      timestamp: 0,
-      source: 'bench',
-      id: String(offset),
-      subject: null,
-      user: null,
-      label,
-      weight: 1,
-      ...randomTokens(random, prompt, completion, vocabSize),
-    }
-  })
-}
-
-function randomTokens(random: Random, prompt: number, completion: number, vocabSize: number) {
-  const draw = (length: number) => Array.from({ length }, () => Math.floor(random() * vocabSize))
-  return { promptTokens: draw(prompt), completionTokens: draw(completion) }
-}

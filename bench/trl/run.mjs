@@ -1,0 +1,197 @@
+// bcod against TRL's BCOTrainer with PEFT on PyTorch: the same events, model, adapter shape, batch and type of number,
+// one after the other on this machine. Prints one JSON line; docs/performance.md explains it.
+//
+//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--set key=value …]
+//
+// --set goes to bcod. Each measurement is a process of its own, so that its peak memory is its own. A round takes the
+// sides in turn, bcod first; of several rounds the median counts, and the highest memory.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { benchEvents, WARM_UP } from '../../dist/cli/bench/events.js'
+import { usefulFlops } from '../../dist/cli/bench/flops.js'
+import { writeRandomModel } from '../../dist/cli/bench/random-model.js'
+import { BENCH_SHAPES, huggingFaceConfig } from '../../dist/cli/bench/shapes.js'
+import { parseArchitecture } from '../../dist/model/architecture.js'
+import { LINEAR_LAYERS } from '../../dist/model/parameters.js'
+import { PYTHON_VARIABLES, pythonEnvironment } from './environment.mjs'
+
+const DTYPES = ['f32', 'bf16']
+const BATCH = 8
+const LORA = { r: 16, alpha: 32, targets: LINEAR_LAYERS }
+/** TRL and PyTorch keep all cores busy; below this share of them something else ran on the machine. */
+const UNDISTURBED = 0.95
+
+const { values: flags } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '20' },
+    rounds: { type: 'string', default: '1' },
+    shape: { type: 'string', default: 'smollm2-135m' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+})
+const [steps, rounds, shape] = [Number(flags.steps), Number(flags.rounds), BENCH_SHAPES[flags.shape]]
+if (!(steps > 0 && rounds > 0 && shape))
+  throw new Error(`--steps and --rounds are numbers, --shape one of ${Object.keys(BENCH_SHAPES)}`)
+
+const path = (name) => fileURLToPath(new URL(name, import.meta.url))
+const say = (text) => console.error(`bench-trl: ${text}`)
+
+/** Runs a command and parses the last line of its output. */
+function measure(what, command, args, variables = {}) {
+  say(what)
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BCOD_'))
+  const env = { ...Object.fromEntries(inherited), TF_CPP_MIN_LOG_LEVEL: '2', ...variables }
+  const { status, signal, stdout } = spawnSync(command, args, { env, stdio: ['ignore', 'pipe', 2], encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${what}: ended with ${signal ?? `exit code ${status}`}`)
+  const report = JSON.parse(stdout.trimEnd().split('\n').at(-1))
+  const rate = report.tokens_per_s === undefined ? '' : `${report.tokens_per_s.toFixed(1)} tokens/s, `
+  say(`  ${rate}${(100 * report.cpu_share).toFixed(0)} % of all cores`)
+  return report
+}
+
+const bcod = (dtype) =>
+  measure(`bcod, ${dtype}`, process.execPath, [
+    ...[path('../../dist/cli.js'), 'bench', '--shape', flags.shape, '--steps', String(steps), '--json'],
+    ...[
+      `batch.size=${BATCH}`,
+      `model.dtype=${dtype}`,
+      `lora.r=${LORA.r}`,
+      `lora.alpha=${LORA.alpha}`,
+      ...flags.set,
+    ].flatMap((setting) => ['--set', setting]),
+  ])
+const trl = (dtype, python, directory) =>
+  measure(
+    `TRL, ${dtype}`,
+    python,
+    [
+      ...[path('trl_side.py'), join(directory, 'model'), join(directory, 'events.json'), '--dtype', dtype],
+      ...['--batch', String(BATCH), '--warm-up', String(WARM_UP), '--steps', String(steps)],
+    ],
+    PYTHON_VARIABLES,
+  )
+const torchMatmul = (dtype, python, shapes) =>
+  measure(
+    `PyTorch's matmul, ${dtype}`,
+    python,
+    [path('torch_matmul.py'), '--dtype', dtype, '--shapes', shapes],
+    PYTHON_VARIABLES,
+  )
+const tensorflowMatmul = (dtype, shapes) =>
+  measure(`TensorFlow's matmul, ${dtype}`, process.execPath, [path('tensorflow_matmul.mjs'), dtype, shapes])
+
+/** GFLOP/s over all products of a step, each shape at its own rate. */
+function weightedRate(products, rates) {
+  const seconds = products.reduce((sum, { input, output, flops }) => {
+    const { gflops } = rates.find((rate) => rate.input === input && rate.output === output)
+    return sum + flops / gflops
+  }, 0)
+  return products.reduce((sum, { flops }) => sum + flops, 0) / seconds
+}
+
+const median = (values) => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
+}
+const over = (reports, field, of) => of(reports.map((report) => report[field]))
+const highest = (values) => Math.max(...values)
+const lowest = (values) => Math.min(...values)
+
+function compare(directory) {
+  const python = pythonEnvironment()
+  const config = huggingFaceConfig(shape)
+  const events = benchEvents((WARM_UP + steps) * BATCH, shape.vocabSize)
+  mkdirSync(join(directory, 'model'))
+  writeRandomModel(join(directory, 'model'), shape)
+  const rows = events.map(({ promptTokens, completionTokens, label }) => ({
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    label,
+  }))
+  writeFileSync(join(directory, 'events.json'), JSON.stringify(rows))
+  const lengths = events
+    .slice(WARM_UP * BATCH)
+    .map(({ promptTokens, completionTokens }) => ({ prompt: promptTokens.length, completion: completionTokens.length }))
+  const tokens = lengths.reduce((sum, { prompt, completion }) => sum + prompt + completion, 0)
+  const useful = usefulFlops(parseArchitecture(config, 'config.json'), LORA, lengths)
+  const shapes = JSON.stringify(useful.products.map(({ input, output }) => [input, output]))
+
+  const reports = { bcod: { f32: [], bf16: [] }, trl: { f32: [], bf16: [] }, torch: {}, tensorflow: {} }
+  for (let round = 0; round < rounds; round++) {
+    if (rounds > 1) say(`round ${round + 1} of ${rounds}`)
+    for (const dtype of DTYPES) {
+      reports.bcod[dtype].push(bcod(dtype))
+      reports.trl[dtype].push(trl(dtype, python, directory))
+    }
+  }
+  for (const dtype of DTYPES) reports.torch[dtype] = torchMatmul(dtype, python, shapes)
+  for (const dtype of DTYPES) reports.tensorflow[dtype] = tensorflowMatmul(dtype, shapes)
+  for (const report of [...Object.values(reports.bcod), ...Object.values(reports.trl)].flat())
+    if (report.tokens !== tokens) throw new Error(`one side trained ${report.tokens} tokens, not ${tokens}`)
+
+  const [f32, bf16] = DTYPES.map((dtype) => figures(reports, dtype, useful, tokens))
+  const ratio = ({ bcod, trl }, field) => bcod[field] / trl[field]
+  return {
+    f32_ratio: ratio(f32, 'tokens_per_s'),
+    bf16_ratio: ratio(bf16, 'tokens_per_s'),
+    f32_matmul_share: f32.bcod.gflops / f32.matmul_gflops,
+    bf16_matmul_share: bf16.bcod.gflops / bf16.matmul_gflops,
+    rss_ratio: Math.max(ratio(f32, 'peak_rss_bytes'), ratio(bf16, 'peak_rss_bytes')),
+    undisturbed: [f32, bf16].every(({ trl, torch }) => Math.min(trl.cpu_share, torch.cpu_share) >= UNDISTURBED),
+    shape: flags.shape,
+    cpu: cpus()[0]?.model,
+    cores: availableParallelism(),
+    rounds,
+    steps,
+    tokens,
+    trl_padded_tokens: reports.trl.f32[0].padded_tokens,
+    flops_per_token: useful.total / tokens,
+    flops_share: {
+      frozen: useful.products.reduce((sum, { flops }) => sum + flops, 0) / useful.total,
+      lora: useful.lora / useful.total,
+      attention: useful.attention / useful.total,
+    },
+    f32,
+    bf16,
+  }
+}
+
+/** Everything that was measured with one type of number. */
+function figures({ bcod, trl, torch, tensorflow }, dtype, useful, tokens) {
+  const side = (reports) => ({
+    tokens_per_s: over(reports, 'tokens_per_s', median),
+    peak_rss_bytes: over(reports, 'peak_rss_bytes', highest),
+    cpu_share: over(reports, 'cpu_share', lowest),
+  })
+  const library = ({ shapes, cpu_share }) => ({ gflops: weightedRate(useful.products, shapes), cpu_share })
+  const [bcodSide, trlSide] = [side(bcod[dtype]), side(trl[dtype])]
+  const libraries = { torch: library(torch[dtype]), tensorflow: library(tensorflow[dtype]) }
+  return {
+    bcod: { ...bcodSide, gflops: (bcodSide.tokens_per_s * useful.total) / tokens / 1e9 },
+    trl: trlSide,
+    matmul_gflops: Math.max(libraries.torch.gflops, libraries.tensorflow.gflops),
+    ...libraries,
+    matmul_by_shape: useful.products.map(({ input, output, flops }, i) => ({
+      input,
+      output,
+      share: flops / useful.total,
+      torch: bestOf(torch[dtype].shapes[i]),
+      tensorflow: bestOf(tensorflow[dtype].shapes[i]),
+    })),
+  }
+}
+
+const bestOf = ({ gflops, rows, stored }) => ({ gflops, rows, stored })
+
+const directory = mkdtempSync(join(tmpdir(), 'bcod-trl-'))
+try {
+  const result = compare(directory)
+  if (!result.undisturbed) say('something else ran on this machine meanwhile: do it again')
+  console.log(JSON.stringify(result))
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
