@@ -22,6 +22,12 @@ import { PYTHON_VARIABLES, pythonEnvironment } from './environment.mjs'
 const DTYPES = ['f32', 'bf16']
 const BATCH = 8
 const LORA = { r: 16, alpha: 32, targets: LINEAR_LAYERS }
+/**
+ * glibc's malloc keeps what PyTorch frees. As it comes it gives each step's logits, hundreds of megabytes, back to the
+ * kernel, which clears them anew: that costs TRL up to a quarter of its speed, and is no fault of TRL's. bcod runs as
+ * it comes.
+ */
+const KEEP_FREED = { MALLOC_MMAP_THRESHOLD_: String(2 ** 35), MALLOC_TRIM_THRESHOLD_: String(2 ** 35) }
 /** TRL and PyTorch keep all cores busy; below this share of them something else ran on the machine. */
 const UNDISTURBED = 0.95
 
@@ -72,7 +78,7 @@ const trl = (dtype, python, directory) =>
       ...[path('trl_side.py'), join(directory, 'model'), join(directory, 'events.json'), '--dtype', dtype],
       ...['--batch', String(BATCH), '--warm-up', String(WARM_UP), '--steps', String(steps)],
     ],
-    PYTHON_VARIABLES,
+    { ...PYTHON_VARIABLES, ...KEEP_FREED },
   )
 const torchMatmul = (dtype, python, shapes) =>
   measure(
