@@ -46,17 +46,9 @@ export function defineLinearHead(
   const float = DataType.float32
 
   // products in the type of the weights, as everywhere else in such a model
-  const withProducts = <T>(body: () => T): T => {
-    const before = backend.matmulType
-    backend.matmulType = dtype === 'bfloat16' ? 'bf16' : 'f32'
-    try {
-      return body()
-    } finally {
-      backend.matmulType = before
-    }
-  }
+  const products = dtype === 'bfloat16' ? 'bf16' : 'f32'
   const trace = (suffix: string, body: () => Record<string, Tensor>, recorder: Recorder) => {
-    const outputs = withProducts(() =>
+    const outputs = backend.withMatmul(products, () =>
       backend.recordInto(recorder, () =>
         tf.tidy(() => Object.entries(body()).map(([key, t]) => ({ name: key, ref: backend.ref(t), type: float }))),
       ),

@@ -162,7 +162,6 @@ export function traceValue(
 
 /** What is kept of the forward part for the backward part. */
 export interface Residual {
-  readonly name: string
   readonly type: DataType
   /** null where it is not known while tracing. */
   readonly shape: readonly number[] | null
@@ -172,7 +171,6 @@ export interface Residual {
 export interface Differentiable {
   readonly shape: readonly number[]
   readonly residuals: readonly Residual[]
-  readonly inputTypes: readonly DataType[]
   /** y */
   value(args: readonly Ref[]): Ref
   /** y, then the residuals */
@@ -233,8 +231,7 @@ export function traceDifferentiable(
   const inputTypes = inputs.map(([, type]) => type)
   return {
     shape: forward.shape,
-    residuals: extra.map((r) => ({ name: r.name, type: r.type, shape: recorder.shapes.get(r.ref) ?? null })),
-    inputTypes,
+    residuals: extra.map((r) => ({ type: r.type, shape: recorder.shapes.get(r.ref) ?? null })),
     value: (args) => call(`${name}/value`, args, inputTypes, [DataType.float32])[0] as Ref,
     forward: (args) => call(`${name}/forward`, args, inputTypes, [DataType.float32, ...extra.map((r) => r.type)]),
     backward: (args, dy, residuals) =>

@@ -5,12 +5,13 @@ import {
   actualRefs,
   dataTypeOf,
   type FunctionLibrary,
+  type Residual,
   signatureOf,
   type Tensors,
   traceDifferentiable,
   traceValue,
 } from './functions.js'
-import { type Attributes, attr, DataType } from './proto.js'
+import { attr, DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
 import { tf } from './tensorflow.js'
 import { backend } from './tracing-backend.js'
@@ -50,9 +51,9 @@ export function defineFrozenStack(
     body(fixed, input as Tensor),
   )
   const constant = { ...stackedSpecs(spec), ...spec.shared }
-  const run = writeLoop(library, `${name}/value`, [I, X], constant, UPWARDS(spec.layers), (recorder) => [
-    plus(recorder, 'i', 1),
-    layer([...layerArguments(recorder, spec), 'x']),
+  const run = writeLoop(library, `${name}/value`, [I, X], constant, upTo(spec.layers), () => [
+    plus('i', 1),
+    layer([...layerArguments(spec), 'x']),
   ])
   return (stacked, shared, input) => {
     const [, y] = run([backend.recorder.int(0), backend.ref(input)], actualRefs(constant, { ...stacked, ...shared }))
@@ -86,30 +87,27 @@ export function defineLayerStack(
     (fixed, variable) => body(fixed, variable.x as Tensor, variable.row as Tensor),
   )
   const constant: Arguments = { ...stackedSpecs(spec), ...spec.shared, rows: { shape: [L, P], dtype: 'float32' } }
-  const rowOf = (recorder: Recorder) => sliceAt(recorder, 'rows', row)
+  const rowOf = () => sliceAt('rows', row)
 
-  const value = writeLoop(library, `${name}/value`, [I, X], constant, UPWARDS(L), (recorder) => [
-    plus(recorder, 'i', 1),
-    layer.value([...layerArguments(recorder, spec), 'x', rowOf(recorder)]),
+  const value = writeLoop(library, `${name}/value`, [I, X], constant, upTo(L), () => [
+    plus('i', 1),
+    layer.value([...layerArguments(spec), 'x', rowOf()]),
   ])
-  const kept: readonly Element[] = [{ type: float32, shape: spec.x }, ...layer.residuals]
+  const kept: readonly Residual[] = [{ type: float32, shape: spec.x }, ...layer.residuals]
   const lists = kept.map((_, k) => [`list_${k}`, variant] as const)
-  const forward = writeLoop(library, `${name}/forward`, [I, X, ...lists], constant, UPWARDS(L), (recorder) => {
-    const [y, ...residuals] = layer.forward([...layerArguments(recorder, spec), 'x', rowOf(recorder)]) as [
-      Ref,
-      ...Ref[],
-    ]
-    const put = ['x', ...residuals].map((item, k) => setItem(recorder, `list_${k}`, item, (kept[k] as Element).type))
-    return [plus(recorder, 'i', 1), y, ...put]
+  const forward = writeLoop(library, `${name}/forward`, [I, X, ...lists], constant, upTo(L), () => {
+    const [y, ...residuals] = layer.forward([...layerArguments(spec), 'x', rowOf()]) as [Ref, ...Ref[]]
+    const put = ['x', ...residuals].map((item, k) => setItem(`list_${k}`, item, (kept[k] as Residual).type))
+    return [plus('i', 1), y, ...put]
   })
   const gradients = ['gradients', variant] as const
   const state = [I, ['dy', float32] as const, gradients, ...lists]
-  const backward = writeLoop(library, `${name}/backward`, state, constant, DOWNWARDS, (recorder) => {
-    const [input, ...residuals] = kept.map((each, k) => getItem(recorder, `list_${k}`, each)) as [Ref, ...Ref[]]
-    const args = [...layerArguments(recorder, spec), input, rowOf(recorder)]
+  const backward = writeLoop(library, `${name}/backward`, state, constant, downToZero, () => {
+    const [input, ...residuals] = kept.map((each, k) => getItem(`list_${k}`, each)) as [Ref, ...Ref[]]
+    const args = [...layerArguments(spec), input, rowOf()]
     const [dx, drow] = layer.backward(args, 'dy', residuals) as [Ref, Ref]
-    const put = setItem(recorder, 'gradients', drow, float32)
-    return [plus(recorder, 'i', -1), dx, put, ...lists.map(([list]) => list)]
+    const put = setItem('gradients', drow, float32)
+    return [plus('i', -1), dx, put, ...lists.map(([list]) => list)]
   })
 
   return (stacked, shared, input, rows, differentiate) => {
@@ -117,14 +115,13 @@ export function defineLayerStack(
     const start = [backend.recorder.int(0), backend.ref(input)]
     if (!differentiate) return backend.tensor(value(start, fixed)[1] as Ref, spec.x)
     const operation = tf.customGrad(() => {
-      const empty = kept.map((each) => reserve(backend.recorder, L, each))
+      const empty = kept.map((each) => reserve(L, each))
       const [, y, ...full] = forward([...start, ...empty], fixed)
       const gradFunc = (dy: Tensor | Tensor[]) => {
-        const { recorder } = backend
-        const none = reserve(recorder, L, { type: float32, shape: [P] })
-        const last = recorder.int(L - 1)
+        const none = reserve(L, { type: float32, shape: [P] })
+        const last = backend.recorder.int(L - 1)
         const [, dx, list] = backward([last, backend.ref(dy as Tensor), none, ...full], fixed)
-        return [backend.tensor(dx as Ref, spec.x), backend.tensor(stackOf(recorder, list as Ref, L, P), [L, P])]
+        return [backend.tensor(dx as Ref, spec.x), backend.tensor(stackOf(list as Ref, L, P), [L, P])]
       }
       return { value: backend.tensor(y as Ref, spec.x), gradFunc }
     })
@@ -135,12 +132,12 @@ export function defineLayerStack(
 const I = ['i', int32] as const
 const X = ['x', float32] as const
 
-const UPWARDS =
-  (layers: number): More =>
-  (recorder) =>
-    op(recorder, 'Less', ['i', recorder.int(layers)], { T: attr.type(int32) }, DataType.bool)
-const DOWNWARDS: More = (recorder) =>
-  op(recorder, 'GreaterEqual', ['i', recorder.int(0)], { T: attr.type(int32) }, DataType.bool)
+const upTo =
+  (layers: number): Traced =>
+  () =>
+    backend.op('Less', ['i', backend.recorder.int(layers)], { T: attr.type(int32) }, DataType.bool)
+const downToZero: Traced = () =>
+  backend.op('GreaterEqual', ['i', backend.recorder.int(0)], { T: attr.type(int32) }, DataType.bool)
 
 const stackedSpecs = ({ layers, frozen }: LayerStackSpec): Arguments =>
   Object.fromEntries(
@@ -148,13 +145,14 @@ const stackedSpecs = ({ layers, frozen }: LayerStackSpec): Arguments =>
   )
 
 /** The frozen and shared arguments of layer `i` inside a loop. */
-const layerArguments = (recorder: Recorder, { frozen, shared }: LayerStackSpec): Ref[] => [
-  ...Object.entries(frozen).map(([key, each]) => sliceAt(recorder, key, each)),
+const layerArguments = ({ frozen, shared }: LayerStackSpec): Ref[] => [
+  ...Object.entries(frozen).map(([key, each]) => sliceAt(key, each)),
   ...Object.keys(shared),
 ]
 
 type Variables = readonly (readonly [name: string, type: DataType])[]
-type More = (recorder: Recorder) => Ref
+/** Traces into the current recorder. */
+type Traced = () => Ref
 
 /**
  * Writes a loop that maps `state`, and sees `constant` arguments as they are.
@@ -167,23 +165,26 @@ function writeLoop(
   name: string,
   state: Variables,
   constant: Arguments,
-  more: More,
-  step: (recorder: Recorder) => Ref[],
+  more: Traced,
+  step: () => Ref[],
 ): (initial: readonly Ref[], fixed: readonly Ref[]) => Ref[] {
   const variables = [...state, ...signatureOf(constant)]
   const types = variables.map(([, type]) => type)
-  const begin = () => {
+  const write = (
+    suffix: string,
+    outputNames: readonly string[],
+    outputTypes: readonly DataType[],
+    trace: () => Ref[],
+  ) => {
     const recorder = new Recorder()
     for (const [key, type] of variables) recorder.argument(key, type)
-    return recorder
+    const refs = backend.recordInto(recorder, trace)
+    const outputs = refs.map((ref, i) => ({ name: outputNames[i] as string, ref, type: outputTypes[i] as DataType }))
+    library.write(`${name}/${suffix}`, variables, outputs, recorder)
   }
-  const condition = begin()
-  const goesOn = more(condition)
-  library.write(`${name}/more`, variables, [{ name: 'more', ref: goesOn, type: DataType.bool }], condition)
-  const round = begin()
-  const next = [...backend.recordInto(round, () => step(round)), ...Object.keys(constant)]
-  const outputs = next.map((ref, i) => ({ name: `next_${i}`, ref, type: types[i] as DataType }))
-  library.write(`${name}/step`, variables, outputs, round)
+  write('more', ['more'], [DataType.bool], () => [more()])
+  const next = variables.map((_, i) => `next_${i}`)
+  write('step', next, types, () => [...step(), ...Object.keys(constant)])
   const attributes = {
     T: attr.types(types),
     cond: attr.func(`${name}/more`),
@@ -195,67 +196,44 @@ function writeLoop(
     backend.recorder.node('StatelessWhile', [...initial, ...fixed], attributes, types).slice(0, state.length)
 }
 
-const op = (recorder: Recorder, name: string, inputs: readonly Ref[], attributes: Attributes, type: DataType): Ref =>
-  recorder.node(name, inputs, attributes, [type])[0] as Ref
-
-const plus = (recorder: Recorder, i: Ref, by: number): Ref =>
-  op(recorder, 'AddV2', [i, recorder.int(by)], { T: attr.type(int32) }, int32)
+const plus = (i: Ref, by: number): Ref =>
+  backend.op('AddV2', [i, backend.recorder.int(by)], { T: attr.type(int32) }, int32)
 
 /** Entry `i` of a stacked argument. */
-function sliceAt(recorder: Recorder, stack: Ref, spec: ArgumentSpec): Ref {
+function sliceAt(stack: Ref, spec: ArgumentSpec): Ref {
+  const { recorder } = backend
   const { shape } = spec
   const type = dataTypeOf(spec)
   const T = attr.type(type)
   const index = attr.type(int32)
-  const first = op(recorder, 'Reshape', ['i', recorder.ints([1])], { T: index, Tshape: index }, int32)
+  const first = backend.op('Reshape', ['i', recorder.ints([1])], { T: index, Tshape: index }, int32)
   const zeros = recorder.ints(shape.map(() => 0))
   const concat = { N: attr.int(2), T: index, Tidx: index }
-  const start = op(recorder, 'ConcatV2', [first, zeros, recorder.int(0)], concat, int32)
-  const slice = op(recorder, 'Slice', [stack, start, recorder.ints([1, ...shape])], { T, Index: index }, type)
-  return op(recorder, 'Reshape', [slice, recorder.ints(shape)], { T, Tshape: index }, type)
-}
-
-interface Element {
-  readonly type: DataType
-  readonly shape: readonly number[] | null
+  const start = backend.op('ConcatV2', [first, zeros, recorder.int(0)], concat, int32)
+  const slice = backend.op('Slice', [stack, start, recorder.ints([1, ...shape])], { T, Index: index }, type)
+  return backend.op('Reshape', [slice, recorder.ints(shape)], { T, Tshape: index }, type)
 }
 
 /** The shape of a list's elements as its operations take it; −1 where it is unknown. */
-const elementShape = (recorder: Recorder, { shape }: Element): Ref =>
-  shape === null ? recorder.int(-1) : recorder.ints(shape)
+const elementShape = ({ shape }: Residual): Ref =>
+  shape === null ? backend.recorder.int(-1) : backend.recorder.ints(shape)
 
-const reserve = (recorder: Recorder, size: number, element: Element): Ref =>
-  op(
-    recorder,
-    'TensorListReserve',
-    [elementShape(recorder, element), recorder.int(size)],
-    { element_dtype: attr.type(element.type), shape_type: attr.type(int32) },
-    variant,
-  )
+function reserve(size: number, element: Residual): Ref {
+  const attributes = { element_dtype: attr.type(element.type), shape_type: attr.type(int32) }
+  return backend.op('TensorListReserve', [elementShape(element), backend.recorder.int(size)], attributes, variant)
+}
 
-const setItem = (recorder: Recorder, list: Ref, item: Ref, type: DataType): Ref =>
-  op(
-    recorder,
-    'TensorListSetItem',
-    [list, 'i', item],
-    { element_dtype: attr.type(type), resize_if_index_out_of_bounds: attr.bool(false) },
-    variant,
-  )
+function setItem(list: Ref, item: Ref, type: DataType): Ref {
+  const attributes = { element_dtype: attr.type(type), resize_if_index_out_of_bounds: attr.bool(false) }
+  return backend.op('TensorListSetItem', [list, 'i', item], attributes, variant)
+}
 
-const getItem = (recorder: Recorder, list: Ref, element: Element): Ref =>
-  op(
-    recorder,
-    'TensorListGetItem',
-    [list, 'i', elementShape(recorder, element)],
-    { element_dtype: attr.type(element.type) },
-    element.type,
-  )
+function getItem(list: Ref, element: Residual): Ref {
+  const attributes = { element_dtype: attr.type(element.type) }
+  return backend.op('TensorListGetItem', [list, 'i', elementShape(element)], attributes, element.type)
+}
 
-const stackOf = (recorder: Recorder, list: Ref, size: number, width: number): Ref =>
-  op(
-    recorder,
-    'TensorListStack',
-    [list, recorder.ints([width])],
-    { element_dtype: attr.type(float32), num_elements: attr.int(size) },
-    float32,
-  )
+function stackOf(list: Ref, size: number, width: number): Ref {
+  const attributes = { element_dtype: attr.type(float32), num_elements: attr.int(size) }
+  return backend.op('TensorListStack', [list, backend.recorder.ints([width])], attributes, float32)
+}

@@ -83,10 +83,8 @@ export function traceProgram(
       control.push(`^${recorder.nodes.at(-1)?.name}`)
     },
   })
-  const previous = backend.matmulType
-  backend.matmulType = matmul
-  try {
-    const outputs = backend.recordInto(recorder, () =>
+  const outputs = backend.withMatmul(matmul, () =>
+    backend.recordInto(recorder, () =>
       tf.tidy(() => {
         const tensors = Object.entries(inputs).map(([key, { shape, dtype }]) => {
           recorder.argument(inputArgument(key), DataType.int32)
@@ -104,19 +102,17 @@ export function traceProgram(
           return { name: key, ref: identity, type, shape: [...tensor.shape], dtype: tensor.dtype }
         })
       }),
-    )
-    if (outputs.length === 0) throw new Error(`program ${name} returns nothing: a call must fetch at least one value`)
-    const variables = [...used.values()].map((entry) => entry.variable)
-    for (const entry of used.values()) entry.value?.dispose()
-    const signature = [
-      ...Object.keys(inputs).map((key) => [inputArgument(key), DataType.int32] as const),
-      ...variables.map((variable) => [variableArgument(variable), DataType.resource] as const),
-    ]
-    library.write(name, signature, outputs, recorder, { stateful: true, inline: true, keep: control })
-    return { name, inputs, outputs, variables }
-  } finally {
-    backend.matmulType = previous
-  }
+    ),
+  )
+  if (outputs.length === 0) throw new Error(`program ${name} returns nothing: a call must fetch at least one value`)
+  const variables = [...used.values()].map((entry) => entry.variable)
+  for (const entry of used.values()) entry.value?.dispose()
+  const signature = [
+    ...Object.keys(inputs).map((key) => [inputArgument(key), DataType.int32] as const),
+    ...variables.map((variable) => [variableArgument(variable), DataType.resource] as const),
+  ]
+  library.write(name, signature, outputs, recorder, { stateful: true, inline: true, keep: control })
+  return { name, inputs, outputs, variables }
 }
 
 const inputArgument = (key: string) => `in_${key}`

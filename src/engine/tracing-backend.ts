@@ -49,7 +49,7 @@ function hostEntry(values: BackendValues, shape: readonly number[], dtype: DataT
 export class TracingBackend extends tf.KernelBackend {
   readonly #entries: DataStorage<Entry>
   #recorder: Recorder | null = null
-  matmulType: MatmulType = 'f32'
+  #matmulType: MatmulType = 'f32'
 
   constructor() {
     super()
@@ -70,6 +70,21 @@ export class TracingBackend extends tf.KernelBackend {
       return body()
     } finally {
       this.#recorder = previous
+    }
+  }
+
+  get matmulType(): MatmulType {
+    return this.#matmulType
+  }
+
+  /** Runs `body` with matrix products of this type. */
+  withMatmul<T>(type: MatmulType, body: () => T): T {
+    const previous = this.#matmulType
+    this.#matmulType = type
+    try {
+      return body()
+    } finally {
+      this.#matmulType = previous
     }
   }
 

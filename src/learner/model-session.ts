@@ -1,11 +1,4 @@
-import {
-  type Executor,
-  FunctionLibrary,
-  type InputValue,
-  type OptimizerOptions,
-  Session,
-  type Variable,
-} from '../engine/index.js'
+import { type Executor, FunctionLibrary, type OptimizerOptions, Session, type Variable } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { type DecoderShape, traceDecoder } from '../model/decoder.js'
@@ -140,7 +133,7 @@ export class ModelSession {
     const slots = this.#tokenSlots.get(shapeName(shape))
     if (slots === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
     const block = layOut(events, shape, slots)
-    return { block, inputs: block as unknown as Readonly<Record<string, InputValue>> }
+    return { block, inputs: { ...block } }
   }
 }
 

@@ -55,10 +55,10 @@ export class RemoteLearner {
       this.#end(error)
     }
     worker.on('error', (cause) => gone(new BcodError('LEARNER_GONE', 'the learner thread failed', { cause })))
-    worker.on('exit', () => {
+    worker.on('exit', (code) => {
       this.#exited = true
+      gone(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`))
     })
-    worker.on('exit', (code) => gone(new BcodError('LEARNER_GONE', `the learner thread ended with code ${code}`)))
   }
 
   /**

@@ -56,24 +56,32 @@ export function planMicroBatches(lengths: readonly number[], shapes: readonly Bl
     // the narrowest grid of each size
     const candidates = fitting.filter((shape, i) => fitting[i - 1]?.tokens !== shape.tokens)
     if (candidates.length === 0) throw new BcodError('INTERNAL', `an event of ${longest} tokens reached the learner`)
-    const options = candidates.map((shape) => fill(order, lengths, shape))
-    const rest = (batch: MicroBatch) => order.filter((index) => !batch.events.includes(index))
     const total = order.reduce((sum, index) => sum + lengthOf(index), 0)
-    const costOf = (batch: MicroBatch): number => {
-      const left = rest(batch)
-      if (left.length === 0) return batch.shape.tokens
-      const second = candidates.find((shape) => fill(left, lengths, shape).events.length === left.length)
-      return batch.shape.tokens + BLOCK_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
-    }
-    const costs = options.map(costOf)
-    const cheapest = Math.min(...costs)
-    const chosen =
-      total > largest || cheapest === Number.POSITIVE_INFINITY ? options.at(-1) : options[costs.indexOf(cheapest)]
-    batches.push(chosen as MicroBatch)
-    order = rest(chosen as MicroBatch)
+    const batch =
+      total > largest ? fill(order, lengths, candidates.at(-1) as BlockShape) : tightest(order, lengths, candidates)
+    batches.push(batch)
+    order = rest(order, batch)
   }
   return batches
 }
+
+/**
+ * The first of the one or two blocks that hold all of `order` at the least cost; where two do not, the fullest of the
+ * largest size.
+ */
+function tightest(order: readonly number[], lengths: readonly number[], shapes: readonly BlockShape[]): MicroBatch {
+  const options = shapes.map((shape) => fill(order, lengths, shape))
+  const costs = options.map((batch) => {
+    const left = rest(order, batch)
+    if (left.length === 0) return batch.shape.tokens
+    const second = shapes.find((shape) => fill(left, lengths, shape).events.length === left.length)
+    return batch.shape.tokens + BLOCK_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
+  })
+  const least = Math.min(...costs)
+  return options.at(least === Number.POSITIVE_INFINITY ? -1 : costs.indexOf(least)) as MicroBatch
+}
+
+const rest = (order: readonly number[], { events }: MicroBatch) => order.filter((index) => !events.includes(index))
 
 /** Puts as many of `order` (longest first) into a block as go in. */
 function fill(order: readonly number[], lengths: readonly number[], shape: BlockShape): MicroBatch {

@@ -72,7 +72,7 @@ export function traceDecoder(
         const [, ...own] = variable.shape
         const stack = scope.read(variable)
         const slice = tf.slice(stack, [index, ...own.map(() => 0)], [1, ...own])
-        return [argument(kind), tf.reshape(slice, own)] as const
+        return [kind, tf.reshape(slice, own)] as const
       })
       const result = layer({
         x: x_BD,
@@ -98,13 +98,10 @@ export function traceDecoder(
   return { program, variables: cache.flatMap(({ keys, values }) => [keys, values]) }
 }
 
-const argument = (kind: string) => kind.replaceAll('.', '_')
-
 /** One layer for one new position: its output, and the cache with the position filled in. */
 function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { rows: B, length: S }: DecoderShape) {
   const { architecture: a } = model
   const { heads: H, kvHeads: G, headDim: E, rmsNormEps: eps } = a
-  const kinds = Object.entries(model.variables.layers)
   const cached = { shape: [B, G, S, E], dtype: 'float32' as const }
   const specs = {
     x: { shape: [B, a.hiddenSize], dtype: 'float32' as const },
@@ -113,31 +110,20 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { row
     keys: cached,
     values: cached,
     row: { shape: [model.layerParameters], dtype: 'float32' as const },
-    ...Object.fromEntries(
-      kinds.map(
-        ([
-          kind,
-          {
-            shape: [, ...own],
-            dtype,
-          },
-        ]) => [argument(kind), { shape: own, dtype }],
-      ),
-    ),
+    ...model.layerSpecs,
   }
   const body = (args: Tensors) => {
-    const weights = Object.fromEntries(kinds.map(([kind]) => [kind, args[argument(kind)] as Tensor]))
     const { x, position, starts, keys, values, row } = args as Record<
       'x' | 'position' | 'starts' | 'keys' | 'values' | 'row',
       Tensor
     >
-    const layer = model.layer(weights, row)
+    const layer = model.layer(args, row)
 
     const offset_B1 = tf.reshape(tf.cast(tf.sub(position, starts), 'float32'), [B, 1])
     const frequencies = tf.tensor(Float32Array.from(model.frequencies), [1, E / 2])
     const angles_B1E = tf.reshape(tf.mul(offset_B1, frequencies), [B, 1, E / 2])
     const [cos, sin] = [tf.cos(angles_B1E), tf.sin(angles_B1E)] as [Tensor, Tensor]
-    const h_BD = rmsNorm(x, weights.input_norm as Tensor, eps)
+    const h_BD = rmsNorm(x, layer.weights.input_norm as Tensor, eps)
     const { q_NHE, k_NGE, v_NGE } = queriesKeysValues(h_BD, layer, cos, sin)
 
     const slots_1S = tf.reshape(indices(S), [1, S])

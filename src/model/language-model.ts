@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import {
+  type Arguments,
   defineFrozenStack,
   defineLayerStack,
   defineLinearHead,
@@ -15,7 +16,7 @@ import {
 import type { Architecture } from './architecture.js'
 import { type AttentionGrid, decoderLayer, type Layer, MASKED, rmsNorm } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
-import { LINEAR_LAYERS, type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
+import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
 
 /** A block of whole sequences, packed one after the other. */
@@ -79,11 +80,17 @@ export class LanguageModel {
     return Object.fromEntries(named)
   }
 
-  get targets() {
-    return LINEAR_LAYERS.filter((name) => this.loraOptions.targets.includes(name))
+  /** The frozen weights of one layer, as arguments of a function. */
+  get layerSpecs(): Arguments {
+    const kinds = Object.entries(this.variables.layers)
+    return Object.fromEntries(kinds.map(([kind, { shape, dtype }]) => [kind, { shape: shape.slice(1), dtype }]))
   }
 
-  /** A layer with the adapter of `row`; null for the bare base. */
+  /**
+   * A layer with the adapter of `row`; null for the bare base.
+   *
+   * @param weights  by kind; whatever else is in it is left alone
+   */
   layer(weights: Tensors, row_P: Tensor | null): Layer {
     const adapter = row_P === null ? null : { matrices: this.layerMatrices(row_P), scale: this.scale }
     return { architecture: this.architecture, weights, adapter }
@@ -153,9 +160,8 @@ export class BlockForward {
   hidden(scope: ProgramScope, block: BlockLayout, vector: Tensor | null, differentiate: boolean): Tensor {
     const { variables, architecture } = this.model
     const { tokens: N } = this.shape
-    const weights = Object.entries(variables.layers).map(([key, v]) => [argumentName(key), scope.read(v)] as const)
     const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), block.ids), [N, architecture.hiddenSize])
-    const stacked = Object.fromEntries(weights)
+    const stacked = Object.fromEntries(Object.entries(variables.layers).map(([kind, v]) => [kind, scope.read(v)]))
     const grid = this.#grid(block)
     if (vector === null) {
       this.#base ??= this.#defineBase()
@@ -197,7 +203,7 @@ export class BlockForward {
   #defineBase() {
     const name = `base_${shapeName(this.shape)}`
     return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
-      decoderLayer(x, this.model.layer(this.#weightsOf(fixed), null), this.#gridOf(fixed)),
+      decoderLayer(x, this.model.layer(fixed, null), this.#gridOf(fixed)),
     )
   }
 
@@ -205,31 +211,22 @@ export class BlockForward {
     const { model } = this
     const name = `adapted_${shapeName(this.shape)}`
     return defineLayerStack(this.library, name, this.#stackSpec(), model.layerParameters, (fixed, x, row) =>
-      decoderLayer(x, model.layer(this.#weightsOf(fixed), row), this.#gridOf(fixed)),
+      decoderLayer(x, model.layer(fixed, row), this.#gridOf(fixed)),
     )
   }
 
   #stackSpec(): LayerStackSpec {
-    const { architecture: a, variables } = this.model
+    const { architecture: a } = this.model
     const { tokens: N, rows: B, length: T } = this.shape
     const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
     const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
     const angles = float(N, 1, a.headDim / 2)
-    const frozen = Object.entries(variables.layers).map(
-      ([kind, { shape, dtype }]) => [argumentName(kind), { shape: shape.slice(1), dtype }] as const,
-    )
     return {
       layers: a.layers,
       x: [N, a.hiddenSize],
-      frozen: Object.fromEntries(frozen),
+      frozen: this.model.layerSpecs,
       shared: { cos: angles, sin: angles, positions: int(B * T), cells: int(N), mask: float(B, 1, 1, T, T) },
     }
-  }
-
-  /** A layer's weights by their kinds, out of a function's arguments. */
-  #weightsOf(fixed: Tensors): Tensors {
-    const kinds = Object.keys(this.model.variables.layers)
-    return Object.fromEntries(kinds.map((kind) => [kind, fixed[argumentName(kind)] as Tensor]))
   }
 
   #gridOf(fixed: Tensors): AttentionGrid {
@@ -259,6 +256,3 @@ export class BlockForward {
     }
   }
 }
-
-/** Function arguments allow no dots. */
-const argumentName = (path: string): string => path.replaceAll('.', '_')

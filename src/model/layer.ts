@@ -25,8 +25,8 @@ export interface Layer {
 
 /** Linear layers side by side: x W^T + b, and s (x A^T) B^T where they have an adapter. */
 export function linear(x_NI: Tensor, name: FusedLinear, { architecture, weights, adapter }: Layer): Tensor {
-  const weight = weights[`${name}.weight`] as Tensor
-  const bias = weights[`${name}.bias`]
+  const weight = weights[`${name}_weight`] as Tensor
+  const bias = weights[`${name}_bias`]
   const update = adapter === null ? null : fusedAdapter(FUSED[name], architecture, adapter.matrices)
   const product =
     adapter === null || update === null

@@ -61,14 +61,14 @@ function layerWeights(a: Architecture): Record<string, LayerWeight> {
     const shapes = layers.map((layer) => linearShape(a, layer))
     const out = shapes.reduce((sum, [rows]) => sum + rows, 0)
     const parts = layers.map((layer) => ({ name: `${linearPath(layer)}.weight`, shape: linearShape(a, layer) }))
-    weights[`${fused}.weight`] = { shape: [out, shapes[0]![1]], matrix: true, parts }
+    weights[`${fused}_weight`] = { shape: [out, shapes[0]![1]], matrix: true, parts }
     const hasBias = (layer: LinearLayer) => (a.biases as readonly string[]).includes(layer)
     if (!layers.some(hasBias)) continue
     const biases = layers.map((layer) => {
       const [rows] = linearShape(a, layer)
       return hasBias(layer) ? { name: `${linearPath(layer)}.bias`, shape: [rows] } : { zeros: rows }
     })
-    weights[`${fused}.bias`] = { shape: [out], matrix: false, parts: biases }
+    weights[`${fused}_bias`] = { shape: [out], matrix: false, parts: biases }
   }
   const norm = (key: string, path: string, width: number) => {
     weights[key] = { shape: [width], matrix: false, parts: [{ name: `${path}.weight`, shape: [width] }] }
@@ -88,7 +88,7 @@ export interface ModelVariables {
   readonly norm: WeightVariable
   /** The output layer [V, D]; the embedding itself where they are tied. */
   readonly head: WeightVariable
-  /** By kind (`qkv.weight`, `input_norm`, …), stacked over the layers: [L, …]. */
+  /** By kind (`qkv_weight`, `input_norm`, …), stacked over the layers: [L, …]. */
   readonly layers: Readonly<Record<string, WeightVariable>>
   readonly all: readonly WeightVariable[]
 }

@@ -9,9 +9,9 @@ import { type BenchShape, huggingFaceConfig } from './shapes.js'
 export function writeRandomModel(directory: string, shape: BenchShape): void {
   const config = huggingFaceConfig(shape)
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config))
-  const variables = modelTensors(parseArchitecture(config, directory))
+  const tensors = modelTensors(parseArchitecture(config, directory))
   let begin = 0
-  const entries = variables.map(({ name, shape: dimensions }) => {
+  const entries = tensors.map(({ name, shape: dimensions }) => {
     const end = begin + 2 * dimensions.reduce((product, size) => product * size, 1)
     const entry = [name, { dtype: 'BF16', shape: dimensions, data_offsets: [begin, end] }] as const
     begin = end
@@ -25,7 +25,7 @@ export function writeRandomModel(directory: string, shape: BenchShape): void {
     writeSync(file, length)
     writeSync(file, header)
     const noise = randomBfloat16(NOISE)
-    for (const { shape: dimensions } of variables) {
+    for (const { shape: dimensions } of tensors) {
       const isNorm = dimensions.length === 1
       const size = dimensions.reduce((product, dimension) => product * dimension, 1)
       writeAll(file, isNorm ? new Uint16Array(size).fill(ONE) : noise, size)
