@@ -154,7 +154,7 @@ export class Learner {
       }
       // events that share a block's grid can spoil each other: only what fails by itself is a culprit
       const culprits = this.#culprits(attempt.nonFinite.size > 0 ? [...attempt.nonFinite] : remaining)
-      if (attempt.referenceFinite) this.#assertHealthy(remaining, culprits)
+      this.#assertHealthy(attempt, culprits)
       quarantined.push(...remaining.filter((event) => culprits.has(event)).map((event) => indexOf.get(event) as number))
       remaining = remaining.filter((event) => !culprits.has(event))
     }
@@ -349,10 +349,10 @@ export class Learner {
     return new Set([...this.#culprits(events.slice(0, middle)), ...this.#culprits(events.slice(middle))])
   }
 
-  /** Where every event fails, or none does alone, the fault is not theirs. */
-  #assertHealthy(events: readonly TrainingEvent[], culprits: ReadonlySet<TrainingEvent>): void {
+  /** Where none fails alone, or every event does and the reference does not, the fault is not theirs. */
+  #assertHealthy({ trained, referenceFinite }: Attempt, culprits: ReadonlySet<TrainingEvent>): void {
     const place = `step ${this.#step + 1}`
-    if (events.length > 1 && culprits.size === events.length)
+    if (referenceFinite && trained.length > 1 && culprits.size === trained.length)
       throw new BcodError('STEP_NONFINITE', 'no event of the step is finite: the adapter has diverged', { place })
     if (culprits.size === 0)
       throw new BcodError('STEP_NONFINITE', 'the step is not finite, and no event alone makes it so', { place })
