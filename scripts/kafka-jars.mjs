@@ -3,33 +3,29 @@
 // They run the real broker of the tests and of `bcod demo --kafka`.
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheRoot } from './cache.mjs'
 
 export const KAFKA_VERSION = '4.4.0'
 const SLF4J_VERSION = '1.7.36'
 const COPY_DEPENDENCIES = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
 
-/** Where bcod keeps what `npm ci` must not wipe; BCOD_CACHE moves it. */
-export const defaultCacheRoot = () =>
-  process.env.BCOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bcod')
-
-export const kafkaLibs = (cacheRoot = defaultCacheRoot()) => join(cacheRoot, 'kafka', KAFKA_VERSION, 'libs')
+export const kafkaLibs = (cache = cacheRoot()) => join(cache, 'kafka', KAFKA_VERSION, 'libs')
 
 /**
  * The folder with the jars; fetches them where they are missing. Safe to call from several processes at once:
  * each fetches into a folder of its own, and the first to finish renames it into place.
  * Rejects with a remedy when Maven is missing or fails.
  */
-export async function ensureKafkaJars(cacheRoot = defaultCacheRoot()) {
-  const libs = kafkaLibs(cacheRoot)
+export async function ensureKafkaJars(cache = cacheRoot()) {
+  const libs = kafkaLibs(cache)
   if (existsSync(libs)) return libs
   if (!runs('mvn', ['-version']))
     throw new Error(
       'BROKER_JARS_MISSING: Maven (mvn) is needed once to fetch the Kafka broker. Install it (apt-get install maven) and run make setup.',
     )
-  const home = join(cacheRoot, 'kafka', KAFKA_VERSION)
+  const home = join(cache, 'kafka', KAFKA_VERSION)
   mkdirSync(home, { recursive: true })
   const work = mkdtempSync(join(home, 'fetching-'))
   try {

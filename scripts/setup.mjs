@@ -8,7 +8,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -16,14 +15,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from './build.mjs'
+import { cacheRoot, once } from './cache.mjs'
 
 const TENSORFLOW = '2.21.0'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const cache = process.env.BCOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bcod')
+const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
 const forTests = process.argv.includes('--tests')
 
@@ -74,23 +73,6 @@ function installPackages() {
   say('installing npm packages')
   run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
   writeFileSync(stamp, hash)
-}
-
-/** Runs `fill(dir)` on a temporary folder beside `target`, then renames: a broken download leaves nothing behind. */
-function once(target, fill) {
-  if (existsSync(target)) return
-  mkdirSync(dirname(target), { recursive: true })
-  const temporary = mkdtempSync(join(dirname(target), '.get-'))
-  try {
-    fill(temporary)
-    try {
-      renameSync(temporary, target)
-    } catch (error) {
-      if (!existsSync(target)) throw error
-    }
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
-  }
 }
 
 const UNPACK = `

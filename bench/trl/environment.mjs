@@ -2,15 +2,14 @@
 // them, in bcod's cache. No other target needs it. Idempotent; BCOD_CACHE moves the cache, PYTHON names the Python.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheRoot, once } from '../../scripts/cache.mjs'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const LOCK = here('requirements.lock.txt')
 const STUBS = here('cuda_stubs.py')
-const cache = process.env.BCOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bcod')
 const candidates = process.env.PYTHON ? [process.env.PYTHON] : ['python3', 'python3.13', 'python3.12', 'python3.11']
 
 /** Variables for its processes: no network, no progress bars, nothing written beside the sources. */
@@ -31,8 +30,8 @@ export function pythonEnvironment() {
   const { command, version } = findPython()
   const hash = createHash('sha256').update(version)
   for (const file of [LOCK, STUBS]) hash.update(readFileSync(file))
-  const target = join(cache, `trl-${hash.digest('hex').slice(0, 12)}`)
-  if (!existsSync(target)) build(command, target)
+  const target = join(cacheRoot(), `trl-${hash.digest('hex').slice(0, 12)}`)
+  once(target, (directory) => build(command, directory, target))
   return join(target, 'bin', 'python')
 }
 
@@ -50,33 +49,21 @@ function findPython() {
   )
 }
 
-/** Builds beside the target and renames at the end: one that failed leaves nothing behind. */
-function build(python, target) {
+function build(python, directory, target) {
   const say = (text) => console.error(`trl environment: ${text}`)
   const run = (command, args, options = {}) => execFileSync(command, args, { stdio: ['ignore', 2, 2], ...options })
-  mkdirSync(cache, { recursive: true })
-  const directory = mkdtempSync(join(cache, '.get-trl-'))
   const own = join(directory, 'bin', 'python')
-  try {
-    say(`installing PyTorch, TRL and PEFT into ${target} (once; about 1 GB to download, 2.1 GB on disk)`)
-    run(python, ['-m', 'venv', directory])
-    // the lock is complete; resolving it anew would pull in the CUDA wheels that torch declares
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile']
-    run(own, [...pip, '--no-deps', '--only-binary=:all:', '-r', LOCK])
-    say('standing in for the CUDA libraries')
-    const where = 'import sysconfig; print(sysconfig.get_path("platlib"))'
-    const sitePackages = execFileSync(own, ['-c', where], { encoding: 'utf8' }).trim()
-    run(own, [STUBS, sitePackages])
-    const importAll = 'import torch, peft; from trl.experimental.bco import BCOTrainer; print(torch.__version__)'
-    run(own, ['-c', importAll], { env: { ...process.env, ...PYTHON_VARIABLES } })
-    try {
-      renameSync(directory, target)
-    } catch (error) {
-      if (!existsSync(target)) throw error
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  say(`installing PyTorch, TRL and PEFT into ${target} (once; about 1 GB to download, 2.1 GB on disk)`)
+  run(python, ['-m', 'venv', directory])
+  // the lock is complete; resolving it anew would pull in the CUDA wheels that torch declares
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile']
+  run(own, [...pip, '--no-deps', '--only-binary=:all:', '-r', LOCK])
+  say('standing in for the CUDA libraries')
+  const where = 'import sysconfig; print(sysconfig.get_path("platlib"))'
+  const sitePackages = execFileSync(own, ['-c', where], { encoding: 'utf8' }).trim()
+  run(own, [STUBS, sitePackages])
+  const importAll = 'import torch, peft; from trl.experimental.bco import BCOTrainer; print(torch.__version__)'
+  run(own, ['-c', importAll], { env: { ...process.env, ...PYTHON_VARIABLES } })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(pythonEnvironment())

@@ -9,18 +9,9 @@ import {
   tf,
   traceProgram,
 } from '../../src/engine/index.js'
+import { ADAMW } from '../support/optimizer.js'
 
-const CONSTANT: OptimizerOptions = {
-  lr: 0.1,
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0,
-  clipNorm: 0,
-  schedule: 'constant',
-  warmupSteps: 0,
-  totalSteps: null,
-}
+const CONSTANT = { ...ADAMW, lr: 0.1 }
 
 /** Three parameters whose gradient is fed. */
 function optimizer(options: OptimizerOptions) {

@@ -10,18 +10,9 @@ import {
   tf,
   traceProgram,
 } from '../../src/engine/index.js'
+import { ADAMW } from '../support/optimizer.js'
 
-const OPTIMIZER = {
-  lr: 0.05,
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0,
-  clipNorm: 0,
-  schedule: 'constant',
-  warmupSteps: 0,
-  totalSteps: null,
-} as const
+const OPTIMIZER = { ...ADAMW, lr: 0.05 }
 
 /** A network of two layers that learns XOR; its layer is a differentiable function with residuals. */
 function xorSession(executor: 'graph' | 'xla'): Session {

@@ -5,19 +5,10 @@ import { ModelSession } from '../../src/learner/model-session.js'
 import { loraFromAdapter } from '../../src/model/lora.js'
 import { openSafetensors } from '../../src/model/safetensors.js'
 import { relativeDistance } from '../support/compare.js'
+import { ADAMW } from '../support/optimizer.js'
 
 const ALL = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
-const OPTIMIZER = {
-  lr: 1e-3,
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0.01,
-  clipNorm: 1,
-  schedule: 'constant',
-  warmupSteps: 0,
-  totalSteps: null,
-} as const
+const OPTIMIZER = { ...ADAMW, weightDecay: 0.01, clipNorm: 1 }
 
 interface ArchRow {
   prompt_tokens: number[]
