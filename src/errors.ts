@@ -7,6 +7,10 @@ export const ERRORS = {
     cause: 'A rule that the code relies on did not hold.',
     remedy: 'Report it with the log lines around it; the last checkpoint is intact.',
   },
+  TRAIN_OUT_OF_MEMORY: {
+    cause: 'The device has no memory for an event of this length. It was put aside; the rest of its step trained.',
+    remedy: 'Lower limits.maxLength or batch.size, or use a larger device; then publish the event again.',
+  },
   TRAIN_NONFINITE: {
     cause: "An event's log-probability or gradient is not finite. It was put aside; the rest of its step trained.",
     remedy:
@@ -100,7 +104,8 @@ export const ERRORS = {
   },
   DEVICE_OUT_OF_MEMORY: {
     cause: 'The device had no memory left for a call.',
-    remedy: 'Lower batch.tokens or limits.maxLength, or use a larger device.',
+    remedy:
+      'A block that is too large is replaced by smaller ones by itself; this is what remains. Lower limits.maxLength, or use a larger device.',
   },
   USAGE: { cause: 'The command line was not understood.', remedy: 'Run the command with --help.' },
   CONFIG_UNREADABLE: {

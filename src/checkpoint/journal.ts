@@ -16,6 +16,8 @@ export interface JournalLine {
   readonly events: readonly JournalEvent[]
   /** The split of the step: each micro-batch as indexes into `events`. */
   readonly microBatches: readonly (readonly number[])[]
+  /** Positions of the largest block that memory allowed; absent as long as no block was refused. */
+  readonly blockLimit?: number
   /** δ that the losses used. */
   readonly delta: number
   /** `base`, or the adapter version that was the reference. */
@@ -24,7 +26,7 @@ export interface JournalLine {
   readonly loss: number
   /** π̂ of thumbs-up before the step, 0..1. */
   readonly classRate: number
-  /** Events that were taken for this step and put aside for a non-finite log-prob or gradient. */
+  /** Events that were taken for this step and put aside: a non-finite log-prob or gradient, no memory for their length. */
   readonly quarantined: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
   /**
    * What the process trained with, on its first step: a line of checkpoints outlives changes of the settings, and a

@@ -67,6 +67,8 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     },
     out,
     openLearner: () => openLearner(config, {}),
+    onBlockLimit: (positions) =>
+      process.stderr.write(`out of memory: blocks of at most ${positions} positions from here on\n`),
     ...(process.stderr.isTTY ? { onStep: showProgress } : {}),
   })
   if (json) return printJson({ ...summary, out })

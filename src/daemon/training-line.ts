@@ -17,7 +17,7 @@ import { OffsetsCommitted } from '../telemetry/events/consumer.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { DeadLettered } from '../telemetry/events/feedback.js'
 import { AdapterPublished, CheckpointWritten } from '../telemetry/events/storage.js'
-import { DeviceObserved, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
+import { BlocksLimited, DeviceObserved, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { learningConfig } from './recovery.js'
 import { asFeedback, type StreamState } from './stream-state.js'
@@ -68,6 +68,7 @@ export class TrainingLine {
   #failures = 0
   /** Put aside since the last journaled step. */
   #quarantined: TrainingEvent[] = []
+  #blockLimit: number | null = null
   #settingsJournaled = false
   #lastPositions: string
   lastStep: AppliedStep | null = null
@@ -100,16 +101,23 @@ export class TrainingLine {
   /** One optimizer step over a batch; afterwards each of its events has come to its end. */
   async train(events: readonly TrainingEvent[]): Promise<void> {
     const { learner, state, journal, telemetry, config } = this.parts
-    const { applied, quarantined, durationMs } = await learner.call('trainStep', events)
+    const { applied, quarantined, refused, blockLimit, durationMs } = await learner.call('trainStep', events)
     const at = (index: number) => events[index] as TrainingEvent
     if (quarantined.length > 0) telemetry.emit(new NonFiniteStep(this.#step + 1))
-    for (const event of quarantined.map(at)) {
-      const error = new BcodError('TRAIN_NONFINITE', 'log-probability or gradient is not finite')
+    if (blockLimit !== null && blockLimit !== this.#blockLimit) telemetry.emit(new BlocksLimited(blockLimit))
+    this.#blockLimit = blockLimit
+    const nonFinite = new BcodError('TRAIN_NONFINITE', 'log-probability or gradient is not finite')
+    const tooLong = new BcodError('TRAIN_OUT_OF_MEMORY', 'no block that memory allows holds it')
+    const putAside = [
+      ...quarantined.map((index) => ({ event: at(index), error: nonFinite })),
+      ...refused.map((index) => ({ event: at(index), error: tooLong })),
+    ]
+    for (const { event, error } of putAside) {
       telemetry.emit(new EventQuarantined(event.position, error.code))
       telemetry.emit(new DeadLettered(event.position, error.code, 'train', error.line))
       state.letters.push({ record: recordOf(asFeedback(event)), code: error.code, message: error.line, stage: 'train' })
     }
-    this.#quarantined.push(...quarantined.map(at))
+    this.#quarantined.push(...putAside.map(({ event }) => event))
     state.batcher.done(events)
     if (applied === null) return
     const trained = applied.trained.map(at)
@@ -121,7 +129,8 @@ export class TrainingLine {
     const { reference } = config.model
     const { keepEvents } = config.journal
     const settings = this.#settingsJournaled ? undefined : { ...this.#made(), resolved: { ...learner.info.resolved } }
-    journal.append(journalLine(applied, events, { quarantined: this.#quarantined, reference, keepEvents, settings }))
+    const options = { quarantined: this.#quarantined, blockLimit, reference, keepEvents, settings }
+    journal.append(journalLine(applied, events, options))
     this.#quarantined = []
     this.#settingsJournaled = true
     const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)

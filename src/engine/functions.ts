@@ -66,12 +66,17 @@ export class FunctionLibrary {
   }
 }
 
-/** Appends a call of a stateless function to the current recorder. */
+/**
+ * Appends a call of a stateless function to the current recorder.
+ *
+ * @param compiled  by XLA, whatever the executor
+ */
 export function call(
   name: string,
   inputs: readonly Ref[],
   inputTypes: readonly DataType[],
   outputTypes: readonly DataType[],
+  compiled = false,
 ): Ref[] {
   const none = attr.string('')
   const attributes = {
@@ -81,6 +86,7 @@ export function call(
     config: none,
     config_proto: none,
     executor_type: none,
+    ...(compiled ? { _XlaMustCompile: attr.bool(true) } : {}),
   }
   return backend.recorder.node('PartitionedCall', inputs, attributes, outputTypes)
 }

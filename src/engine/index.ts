@@ -5,7 +5,8 @@
  * read and write resident variables. Nothing in it knows of language models; anything can be trainable.
  */
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
-export { type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
+export { defineCompiled, defineCompiledWithGradient } from './compiled.js'
+export { type ArgumentSpec, type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
 export { defineFrozenStack, defineLayerStack, type LayerStackSpec } from './layer-stack.js'
 export {
   bitcastFloat,
@@ -26,6 +27,6 @@ export {
 } from './optimizer.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
-export { type Fetched, liveTensors, Session } from './session.js'
+export { type Fetched, type InputValue, liveTensors, Session } from './session.js'
 export { binding, tf } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

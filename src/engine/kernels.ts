@@ -227,6 +227,13 @@ kernel('Slice', ({ x }, { begin, size }) => {
   const out = backend.op('Slice', [ref, ...ints], { T: attr.type(type), Index: INT }, type)
   return backend.info(out, sizes, dtypeOf(input), type)
 })
+kernel('Reverse', ({ x }, { dims }) => {
+  const input = x as TensorInfo
+  const { ref, type } = backend.raw(input)
+  const axes = backend.recorder.ints(tf.util.parseAxisParam(dims as number | number[], input.shape))
+  const out = backend.op('ReverseV2', [ref, axes], { T: attr.type(type), Tidx: INT }, type)
+  return backend.info(out, input.shape, dtypeOf(input), type)
+})
 kernel('PadV2', ({ x }, { paddings, constantValue }) => {
   const input = x as TensorInfo
   const pads = paddings as [number, number][]
@@ -250,9 +257,12 @@ kernel('Concat', (inputs, { axis }) => {
   const at = tf.util.parseAxisParam(axis as number, first.shape)[0] as number
   const shape = [...first.shape]
   shape[at] = tensors.reduce((sum, t) => sum + (t.shape[at] as number), 0)
-  const attributes = { N: attr.int(tensors.length), T: T(first.dtype), Tidx: INT }
-  const refs = [...tensors.map((t) => backend.ref(t)), backend.recorder.int(at)]
-  return backend.info(backend.op('ConcatV2', refs, attributes, typeOf(first.dtype)), shape, dtypeOf(first))
+  const raw = tensors.map((t) => backend.raw(t))
+  const low = raw.every(({ type }) => type === DataType.bfloat16)
+  const type = low ? DataType.bfloat16 : typeOf(first.dtype)
+  const attributes = { N: attr.int(tensors.length), T: attr.type(type), Tidx: INT }
+  const refs = [...(low ? raw.map(({ ref }) => ref) : tensors.map((t) => backend.ref(t))), backend.recorder.int(at)]
+  return backend.info(backend.op('ConcatV2', refs, attributes, type), shape, dtypeOf(first), type)
 })
 /** Matrices side by side, in the type of matrix products. */
 kernel('Beside', (inputs) => {
@@ -268,9 +278,9 @@ kernel('SplitV', ({ x }, { numOrSizeSplits, axis }) => {
   const input = x as TensorInfo
   const at = tf.util.parseAxisParam(axis as number, input.shape)[0] as number
   const sizes = tf.backend_util.prepareSplitSize(input as Tensor, numOrSizeSplits as number | number[], at)
-  const attributes = { num_split: attr.int(sizes.length), T: T(input.dtype), Tlen: INT }
-  const type = typeOf(input.dtype)
-  const operands = [backend.ref(input), backend.recorder.ints(sizes), backend.recorder.int(at)]
+  const { ref, type } = backend.raw(input)
+  const attributes = { num_split: attr.int(sizes.length), T: attr.type(type), Tlen: INT }
+  const operands = [ref, backend.recorder.ints(sizes), backend.recorder.int(at)]
   const refs = backend.recorder.node(
     'SplitV',
     operands,
@@ -282,6 +292,7 @@ kernel('SplitV', ({ x }, { numOrSizeSplits, axis }) => {
       ref,
       input.shape.map((size, d) => (d === at ? (sizes[i] as number) : size)),
       dtypeOf(input),
+      type,
     ),
   )
 })

@@ -47,6 +47,7 @@ const OUTPUT_NAME: Readonly<Record<string, string>> = {
   ReadVariableOp: 'value',
   RealDiv: 'z',
   Reshape: 'output',
+  ReverseV2: 'output',
   SelectV2: 'output',
   Slice: 'output',
   Softmax: 'softmax',

@@ -13,7 +13,10 @@ export interface Block {
   readonly offsets: Int32Array
   /** The sequence whose prompt a position belongs to; R where it is none's; int32[N] */
   readonly prompts: Int32Array
-  /** The grid of the attention: the position in each cell, its sequence (own values where there is none); int32[B·T] */
+  /**
+   * The grid of the attention: the position in each cell, its sequence (own values where there is none); int32[B·T].
+   * Cells beyond all positions hold position 0 again.
+   */
   readonly positions: Int32Array
   readonly owners: Int32Array
   /** The cell of each position; int32[N] */
@@ -64,5 +67,11 @@ export function layOut(events: readonly TokenPair[], shape: BlockShape, slots: n
     })
     start += length
   })
+  // positions without a sequence stand alone in cells that are free: no gradient comes back to them
+  for (let position = start, cell = 0; position < N; position++, cell++) {
+    while ((owners[cell] as number) < R) cell++
+    cells[position] = cell
+    positions[cell] = position
+  }
   return { ids, offsets, prompts, positions, owners, cells, sources, targets, segments, count }
 }

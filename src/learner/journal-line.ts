@@ -11,7 +11,7 @@ import type { AppliedStep } from './step.js'
 export function journalLine(
   applied: AppliedStep,
   events: readonly TrainingEvent[],
-  { quarantined, reference, keepEvents, settings }: JournalOptions,
+  { quarantined, blockLimit, reference, keepEvents, settings }: JournalOptions,
 ): JournalLine {
   return {
     step: applied.step,
@@ -19,6 +19,7 @@ export function journalLine(
       journalEvent(events[index] as TrainingEvent, applied.ratios[place] as number, keepEvents),
     ),
     microBatches: applied.microBatches,
+    ...(blockLimit === null ? {} : { blockLimit }),
     delta: applied.delta,
     reference,
     lr: applied.lr,
@@ -33,6 +34,7 @@ export function journalLine(
 
 export interface JournalOptions {
   readonly quarantined: readonly TrainingEvent[]
+  readonly blockLimit: number | null
   /** `base`, or the adapter version that is the reference. */
   readonly reference: string
   /** Whether token ids are kept. */

@@ -9,12 +9,13 @@ import { coefficients, type Reduction } from '../loss/coefficients.js'
 import { ClassBalancedShift, PooledMeanShift, type RewardShift } from '../loss/reward-shift.js'
 import { readArchitecture } from '../model/architecture.js'
 import { generate, type SamplingOptions } from '../model/generate.js'
+import type { BlockShape } from '../model/language-model.js'
 import { initialLora, type LoraOptions, loraFromAdapter, loraParameters, toAdapter } from '../model/lora.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
 import { PromptClassifier } from '../ratio/prompt-classifier.js'
 import type { TokenPair } from './block.js'
 import type { LearnerConfig } from './config.js'
-import { ModelSession } from './model-session.js'
+import { BlockOutOfMemory, ModelSession } from './model-session.js'
 import { blockShapes, type MicroBatch, planMicroBatches } from './shapes.js'
 import { readLearnerState, writeLearnerState } from './state.js'
 import { type AppliedStep, measureStep, type TrainedEvent } from './step.js'
@@ -37,6 +38,10 @@ export interface StepOutcome {
   readonly applied: AppliedStep | null
   /** Events put aside for a log-prob or gradient that is not finite, as indexes into those handed over. */
   readonly quarantined: readonly number[]
+  /** Events put aside because memory allows no block that holds them. */
+  readonly refused: readonly number[]
+  /** Positions of the largest block that memory allows; null as long as no block was refused. */
+  readonly blockLimit: number | null
 }
 
 /** A step computed but not applied. */
@@ -66,6 +71,7 @@ export class Learner {
   readonly #classifier: PromptClassifier
   readonly #lora: LoraOptions
   #step = 0
+  #blockLimit: number | null = null
 
   constructor(
     readonly config: LearnerConfig,
@@ -135,34 +141,88 @@ export class Learner {
   }
 
   /**
-   * One step of online BCO over `events`.
+   * One step of online BCO over `events`. Where the device has no memory for a block, the step is done again in smaller
+   * ones, and so are all that follow.
    *
    * @throws STEP_NONFINITE where the gradient is not finite and no event is the culprit
+   * @throws DEVICE_OUT_OF_MEMORY where there is no memory for the smallest block either
    */
   trainStep(events: readonly TrainingEvent[]): StepOutcome {
-    const quarantined: number[] = []
     const indexOf = new Map(events.map((event, index) => [event, index]))
-    let remaining = events
-    while (remaining.length > 0) {
-      const attempt = this.#attempt(remaining)
-      if (attempt.nonFinite.size === 0) {
-        const { applied, gradNorm, lr } = this.#session.apply()
-        if (applied) {
-          const trained = remaining.map((event) => indexOf.get(event) as number)
-          return { applied: { ...this.#commit(attempt, gradNorm, lr), trained }, quarantined }
-        }
-      }
-      // events that share a block's grid can spoil each other: only what fails by itself is a culprit
-      const culprits = this.#culprits(attempt.nonFinite.size > 0 ? [...attempt.nonFinite] : remaining)
-      this.#assertHealthy(attempt, culprits)
-      quarantined.push(...remaining.filter((event) => culprits.has(event)).map((event) => indexOf.get(event) as number))
-      remaining = remaining.filter((event) => !culprits.has(event))
+    const indexes = (of: Iterable<TrainingEvent>) => Array.from(of, (event) => indexOf.get(event) as number)
+    const quarantined: TrainingEvent[] = []
+    const refused: TrainingEvent[] = []
+    const outcome = (applied: AppliedStep | null): StepOutcome => ({
+      ...{ applied, quarantined: indexes(quarantined), refused: indexes(refused) },
+      blockLimit: this.#blockLimit,
+    })
+    for (let remaining = events; remaining.length > 0; ) {
+      const tooLong = new Set(remaining.filter((event) => lengthOf(event) > this.#longest))
+      refused.push(...tooLong)
+      remaining = remaining.filter((event) => !tooLong.has(event))
+      if (remaining.length === 0) break
+      const result = this.#withinMemory(() => this.#tryStep(remaining))
+      if (result === null) continue
+      if ('applied' in result) return outcome({ ...result.applied, trained: indexes(remaining) })
+      quarantined.push(...remaining.filter((event) => result.culprits.has(event)))
+      remaining = remaining.filter((event) => !result.culprits.has(event))
     }
-    return { applied: null, quarantined }
+    return outcome(null)
+  }
+
+  /** Takes no block of more positions; null: as large as the settings say. */
+  limitBlocks(limit: number | null): void {
+    this.#blockLimit = limit
+  }
+
+  /** Applies a step over `events`; where it is not finite, the events that make it so. */
+  #tryStep(
+    events: readonly TrainingEvent[],
+  ): { readonly applied: Omit<AppliedStep, 'trained'> } | { readonly culprits: ReadonlySet<TrainingEvent> } {
+    const attempt = this.#attempt(events)
+    if (attempt.nonFinite.size === 0) {
+      const { applied, gradNorm, lr } = this.#session.apply()
+      if (applied) return { applied: this.#commit(attempt, gradNorm, lr) }
+    }
+    // events that share a block's grid can spoil each other: only what fails by itself is a culprit
+    const culprits = this.#culprits(attempt.nonFinite.size > 0 ? [...attempt.nonFinite] : events)
+    this.#assertHealthy(attempt, culprits)
+    return { culprits }
+  }
+
+  /** @returns null where memory was too small for a block: smaller ones are used from then on, and nothing has changed */
+  #withinMemory<T>(run: () => T): T | null {
+    try {
+      return run()
+    } catch (error) {
+      if (!(error instanceof BlockOutOfMemory)) throw error
+      const smaller = this.#shapes.filter(({ tokens }) => tokens < error.shape.tokens).at(-1)
+      if (smaller === undefined) throw error
+      this.#blockLimit = smaller.tokens
+      return null
+    }
+  }
+
+  /** The block shapes that memory allows, as far as is known. */
+  get #shapes(): readonly BlockShape[] {
+    const limit = this.#blockLimit ?? Number.POSITIVE_INFINITY
+    return this.#session.options.shapes.filter(({ tokens }) => tokens <= limit)
+  }
+
+  /** Tokens of the longest event that a block holds. */
+  get #longest(): number {
+    return Math.max(...this.#shapes.map(({ length }) => length))
   }
 
   /** Log-probabilities under policy and reference; no state moves. */
   score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
+    for (;;) {
+      const scores = this.#withinMemory(() => this.#score(pairs))
+      if (scores !== null) return scores
+    }
+  }
+
+  #score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
     const policy = new Array<number>(pairs.length)
     const reference = new Array<number>(pairs.length)
     for (const { shape, events } of this.#plan(pairs)) {
@@ -203,6 +263,7 @@ export class Learner {
       shift: this.#shift.snapshot(),
       classRate: this.#classRate.snapshot(),
       classifier: this.#classifier.snapshot(),
+      blockLimit: this.#blockLimit === null ? null : { positions: this.#blockLimit, of: this.config.batch.tokens },
     })
   }
 
@@ -220,6 +281,8 @@ export class Learner {
     this.#shift.restore(state.shift)
     this.#classRate.restore(state.classRate)
     this.#classifier.restore(state.classifier)
+    // a limit that was found under other settings says nothing of these
+    this.#blockLimit = state.blockLimit?.of === this.config.batch.tokens ? state.blockLimit.positions : null
   }
 
   dispose(): void {
@@ -359,8 +422,10 @@ export class Learner {
   }
 
   #plan(pairs: readonly TokenPair[]): readonly MicroBatch[] {
-    const lengths = pairs.map(({ promptTokens, completionTokens }) => promptTokens.length + completionTokens.length)
-    return planMicroBatches(lengths, this.#session.options.shapes)
+    const lengths = pairs.map(lengthOf)
+    if (Math.max(...lengths) > this.#longest)
+      throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${Math.max(...lengths)} tokens at once`)
+    return planMicroBatches(lengths, this.#shapes)
   }
 
   #reduction(): Reduction {
@@ -377,6 +442,9 @@ export class Learner {
     this.#session.session.write({ [this.#session.model.lora.values.name]: values })
   }
 }
+
+const lengthOf = ({ promptTokens, completionTokens }: TokenPair): number =>
+  promptTokens.length + completionTokens.length
 
 /** `auto`: the graph executor. XLA gains a few percent in f32 on a CPU and costs seconds per shape (docs/adr/002). */
 const resolveExecutor = (wanted: 'auto' | Executor): Executor => (wanted === 'auto' ? 'graph' : wanted)

@@ -1,4 +1,4 @@
-import { type Executor, FunctionLibrary, type OptimizerOptions, Session, type Variable } from '../engine/index.js'
+import { type Executor, FunctionLibrary, type InputValue, type OptimizerOptions, Session, type Variable } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { type DecoderShape, traceDecoder } from '../model/decoder.js'
@@ -32,6 +32,16 @@ export interface BlockLogps {
   readonly logps: readonly number[]
   /** By event, by completion token. */
   readonly tokenLogps: readonly Float32Array[]
+}
+
+/** The device had no memory for the programs of a block shape; nothing has changed. */
+export class BlockOutOfMemory extends BcodError {
+  constructor(
+    readonly shape: BlockShape,
+    cause: BcodError,
+  ) {
+    super(cause.code, cause.message, { place: shapeName(shape), cause })
+  }
 }
 
 /**
@@ -81,7 +91,7 @@ export class ModelSession {
     shape: BlockShape,
   ): BlockLogps & { readonly embeddings: readonly Float64Array[] } {
     const { block, inputs } = this.#inputs(events, shape)
-    const out = this.session.run(programName('prepare', shape), inputs)
+    const out = this.#run('prepare', shape, inputs)
     const width = this.model.architecture.hiddenSize
     const embeddings = events.map((_, row) =>
       Float64Array.from(out.embeddings!.subarray(row * width, (row + 1) * width)),
@@ -92,7 +102,7 @@ export class ModelSession {
   /** Policy log-probabilities of a block, without a gradient. */
   score(events: readonly TokenPair[], shape: BlockShape): BlockLogps {
     const { block, inputs } = this.#inputs(events, shape)
-    return perEvent(events, block, this.session.run(programName('score', shape), inputs))
+    return perEvent(events, block, this.#run('score', shape, inputs))
   }
 
   /** Policy log-probabilities, rewards and losses of a block; its gradient is added to the accumulated one. */
@@ -106,7 +116,7 @@ export class ModelSession {
     const { inputs } = this.#inputs(events, shape)
     const padded = (values: readonly number[]) =>
       Float32Array.from({ length: shape.events }, (_, row) => values[row] ?? 0)
-    const out = this.session.run(programName('accumulate', shape), {
+    const out = this.#run('accumulate', shape, {
       ...inputs,
       reference_logps: padded(per.referenceLogps),
       signs: padded(per.labels.map((up) => (up ? 1 : -1))),
@@ -127,6 +137,15 @@ export class ModelSession {
   apply(): { applied: boolean; gradNorm: number; lr: number } {
     const out = this.session.run('apply')
     return { applied: out.applied![0] === 1, gradNorm: out.grad_norm![0] as number, lr: out.lr![0] as number }
+  }
+
+  #run(kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape, inputs: Readonly<Record<string, InputValue>>) {
+    try {
+      return this.session.run(programName(kind, shape), inputs)
+    } catch (error) {
+      const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
+      throw full ? new BlockOutOfMemory(shape, error) : error
+    }
   }
 
   #inputs(events: readonly TokenPair[], shape: BlockShape) {

@@ -10,6 +10,8 @@ export interface LearnerState {
   readonly shift: unknown
   readonly classRate: unknown
   readonly classifier: Readonly<Record<string, Float64Array>>
+  /** The largest block that memory allowed, and the `batch.tokens` that it was found under; null for no limit. */
+  readonly blockLimit: { readonly positions: number; readonly of: number } | null
 }
 
 /** As named tensors, which is how a checkpoint keeps it: numbers in f64, so that nothing is rounded. */
@@ -27,6 +29,10 @@ export function writeLearnerState(state: LearnerState): ReadonlyMap<string, Stat
     for (const [key, value] of Object.entries(values as Record<string, number>))
       f64(`${group}.${key}`, Float64Array.of(value))
   for (const [key, data] of Object.entries(state.classifier)) f64(`classifier.${key}`, data)
+  if (state.blockLimit !== null) {
+    const { positions, of } = state.blockLimit
+    tensors.set('blocks.limit', { dtype: 'i32', shape: [2], data: Int32Array.of(positions, of) })
+  }
   return tensors
 }
 
@@ -51,6 +57,7 @@ export function readLearnerState(
   }
   const numbers = (prefix: string) =>
     Object.fromEntries(Object.entries(group(prefix)).map(([key, data]) => [key, Number(data[0])]))
+  const limit = tensors.get('blocks.limit')?.data
   return {
     step: Number(tensors.get('optimizer.step')?.data[0] ?? 0),
     firstMoment: vector('optimizer.first_moment'),
@@ -58,5 +65,6 @@ export function readLearnerState(
     shift: numbers('delta'),
     classRate: numbers('class_rate') as { up: number; down: number },
     classifier: group('classifier') as Record<string, Float64Array>,
+    blockLimit: limit ? { positions: Number(limit[0]), of: Number(limit[1]) } : null,
   }
 }

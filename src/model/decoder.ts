@@ -17,8 +17,9 @@ import {
   traceProgram,
   type Variable,
 } from '../engine/index.js'
+import { attend, MASKED } from './attention.js'
 import type { LanguageModel } from './language-model.js'
-import { afterAttention, attend, MASKED, queriesKeysValues, rmsNorm } from './layer.js'
+import { afterAttention, headGains, linear, plainOperations, rmsNorm } from './layer.js'
 
 export interface DecoderShape {
   /** Sequences decoded at once. */
@@ -101,7 +102,7 @@ export function traceDecoder(
 /** One layer for one new position: its output, and the cache with the position filled in. */
 function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { rows: B, length: S }: DecoderShape) {
   const { architecture: a } = model
-  const { heads: H, kvHeads: G, headDim: E, rmsNormEps: eps } = a
+  const { heads: H, kvHeads: G, headDim: E } = a
   const cached = { shape: [B, G, S, E], dtype: 'float32' as const }
   const specs = {
     x: { shape: [B, a.hiddenSize], dtype: 'float32' as const },
@@ -117,25 +118,28 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { row
       'x' | 'position' | 'starts' | 'keys' | 'values' | 'row',
       Tensor
     >
-    const layer = model.layer(args, row)
+    const layer = model.layer(args, row, plainOperations(a))
 
     const offset_B1 = tf.reshape(tf.cast(tf.sub(position, starts), 'float32'), [B, 1])
     const frequencies = tf.tensor(Float32Array.from(model.frequencies), [1, E / 2])
     const angles_B1E = tf.reshape(tf.mul(offset_B1, frequencies), [B, 1, E / 2])
     const [cos, sin] = [tf.cos(angles_B1E), tf.sin(angles_B1E)] as [Tensor, Tensor]
-    const h_BD = rmsNorm(x, layer.weights.input_norm as Tensor, eps)
-    const { q_NHE, k_NGE, v_NGE } = queriesKeysValues(h_BD, layer, cos, sin)
+    const { operations, weights } = layer
+    const qkv_BO = linear(operations.norm(x, weights.input_norm as Tensor), 'qkv', layer)
+    const [qk_BO, v_BO] = tf.split(qkv_BO, [(H + G) * E, G * E], 1) as [Tensor, Tensor]
+    const rotated_BO = operations.rotated(qk_BO, cos, sin, headGains(layer))
+    const [q_BO, k_BO] = tf.split(rotated_BO, [H * E, G * E], 1) as [Tensor, Tensor]
 
     const slots_1S = tf.reshape(indices(S), [1, S])
     const here_11S1 = tf.broadcastTo(tf.reshape(tf.equal(slots_1S, position), [1, 1, S, 1]), [B, G, S, E])
-    const put = (fresh_NGE: Tensor, old: Tensor) =>
-      tf.where(here_11S1, tf.broadcastTo(tf.reshape(fresh_NGE, [B, G, 1, E]), [B, G, S, E]), old)
-    const keys1 = put(k_NGE, keys)
-    const values1 = put(v_NGE, values)
+    const put = (fresh_BO: Tensor, old: Tensor) =>
+      tf.where(here_11S1, tf.broadcastTo(tf.reshape(fresh_BO, [B, G, 1, E]), [B, G, S, E]), old)
+    const keys1 = put(k_BO, keys)
+    const values1 = put(v_BO, values)
 
     const seen = tf.logicalAnd(tf.lessEqual(slots_1S, position), tf.greaterEqual(slots_1S, tf.reshape(starts, [B, 1])))
     const mask = tf.reshape(tf.mul(tf.cast(tf.logicalNot(seen), 'float32'), MASKED), [B, 1, 1, 1, S])
-    const mixed = attend(tf.reshape(q_NHE, [B, H, 1, E]), keys1, values1, mask)
+    const mixed = attend(tf.reshape(q_BO, [B, H, 1, E]), keys1, values1, mask)
     return { y: afterAttention(x, tf.reshape(mixed, [B, H * E]), layer), keys: keys1, values: values1 }
   }
   return defineFunction(library, 'decoder_step', specs, body)

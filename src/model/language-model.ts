@@ -14,7 +14,9 @@ import {
   tf,
 } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
-import { type AttentionGrid, decoderLayer, type Layer, MASKED, rmsNorm } from './layer.js'
+import { type CausalAttention, defineCausalAttention, MASKED, queryBands } from './attention.js'
+import { blockOperations, productType } from './block-operations.js'
+import { type AttentionGrid, decoderLayer, type Layer, type LayerOperations, rmsNorm } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
 import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
@@ -91,9 +93,9 @@ export class LanguageModel {
    *
    * @param weights  by kind; whatever else is in it is left alone
    */
-  layer(weights: Tensors, row_P: Tensor | null): Layer {
+  layer(weights: Tensors, row_P: Tensor | null, operations: LayerOperations): Layer {
     const adapter = row_P === null ? null : { matrices: this.layerMatrices(row_P), scale: this.scale }
-    return { architecture: this.architecture, weights, adapter }
+    return { architecture: this.architecture, weights, adapter, operations }
   }
 }
 
@@ -122,6 +124,9 @@ export interface BlockLayout {
   readonly owners: Tensor
 }
 
+/** Argument of a stack: the mask of a band of queries. */
+const maskName = (band: number) => `mask_${band}`
+
 /** Rows of one chunk of logits. */
 const HEAD_CHUNK = 128
 
@@ -130,6 +135,8 @@ export class BlockForward {
   #base: ReturnType<typeof defineFrozenStack> | null = null
   #adapted: ReturnType<typeof defineLayerStack> | null = null
   readonly #head: ReturnType<typeof defineLinearHead>
+  readonly #operations: LayerOperations
+  readonly #attention: CausalAttention
   /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
   readonly tokenSlots: number
 
@@ -139,6 +146,11 @@ export class BlockForward {
     readonly shape: BlockShape,
   ) {
     const { architecture: a, dtype } = model
+    this.#operations = blockOperations(library, model, shape)
+    this.#attention = defineCausalAttention(library, `attention_${shapeName(shape)}`, {
+      ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
+      product: productType(model),
+    })
     const chunk = Math.min(HEAD_CHUNK, shape.tokens)
     this.tokenSlots = Math.ceil(shape.tokens / chunk) * chunk
     this.#head = defineLinearHead(library, `head_${shapeName(shape)}`, {
@@ -203,7 +215,7 @@ export class BlockForward {
   #defineBase() {
     const name = `base_${shapeName(this.shape)}`
     return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
-      decoderLayer(x, this.model.layer(fixed, null), this.#gridOf(fixed)),
+      decoderLayer(x, this.model.layer(fixed, null, this.#operations), this.#gridOf(fixed)),
     )
   }
 
@@ -211,7 +223,7 @@ export class BlockForward {
     const { model } = this
     const name = `adapted_${shapeName(this.shape)}`
     return defineLayerStack(this.library, name, this.#stackSpec(), model.layerParameters, (fixed, x, row) =>
-      decoderLayer(x, model.layer(fixed, row), this.#gridOf(fixed)),
+      decoderLayer(x, model.layer(fixed, row, this.#operations), this.#gridOf(fixed)),
     )
   }
 
@@ -225,14 +237,19 @@ export class BlockForward {
       layers: a.layers,
       x: [N, a.hiddenSize],
       frozen: this.model.layerSpecs,
-      shared: { cos: angles, sin: angles, positions: int(B * T), cells: int(N), mask: float(B, 1, 1, T, T) },
+      shared: {
+        ...{ cos: angles, sin: angles, positions: int(B * T), cells: int(N) },
+        ...Object.fromEntries(queryBands(T).map(({ start, end }, i) => [maskName(i), float(B, 1, 1, end - start, end)])),
+      },
     }
   }
 
   #gridOf(fixed: Tensors): AttentionGrid {
     const { rows, length } = this.shape
-    const { cos, sin, positions, cells, mask } = fixed as Record<'cos' | 'sin' | 'positions' | 'cells' | 'mask', Tensor>
-    return { rows, length, mask, cos_N1E: cos, sin_N1E: sin, positions_C: positions, cells_N: cells }
+    const { cos, sin, positions, cells } = fixed as Record<'cos' | 'sin' | 'positions' | 'cells', Tensor>
+    const masks = queryBands(length).map((_, i) => fixed[maskName(i)] as Tensor)
+    const layout = { cos_N1E: cos, sin_N1E: sin, positions_C: positions, cells_N: cells }
+    return { rows, length, ...layout, masks, attention: this.#attention }
   }
 
   /** The shared arguments of all layers. */
@@ -252,7 +269,13 @@ export class BlockForward {
     const hidden = tf.maximum(tf.cast(others, 'float32'), tf.cast(future_TT, 'float32'))
     return {
       ...{ cos: table(Math.cos), sin: table(Math.sin) },
-      ...{ positions: block.positions, cells: block.cells, mask: tf.mul(hidden, MASKED) },
+      ...{ positions: block.positions, cells: block.cells },
+      ...Object.fromEntries(
+        queryBands(T).map(({ start, end }, i) => [
+          maskName(i),
+          tf.mul(tf.slice(hidden, [0, 0, 0, start, 0], [B, 1, 1, end - start, end]), MASKED),
+        ]),
+      ),
     }
   }
 }

@@ -8,6 +8,7 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import { type Tensors, tf, updatedProduct } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
+import type { CausalAttention } from './attention.js'
 import { FUSED, type FusedLinear, type LinearLayer, linearShape } from './parameters.js'
 
 /** The adapter's part in one layer: matrices by `q_proj.A`, `q_proj.B`, …; absent for the bare base. */
@@ -21,7 +22,31 @@ export interface Layer {
   readonly architecture: Architecture
   readonly weights: Tensors
   readonly adapter: LayerAdapter | null
+  readonly operations: LayerOperations
 }
+
+/** What a layer computes on each position by itself, between the products. */
+export interface LayerOperations {
+  /** RMSNorm of [N, D]. */
+  norm(x_ND: Tensor, gain_D: Tensor): Tensor
+  /** silu(gate) · up of both side by side, [N, 2F]. */
+  swiglu(gateUp_N2F: Tensor): Tensor
+  /**
+   * Queries and keys side by side, [N, (H+G)·E]: normalised, where the architecture does, rotated to where they stand,
+   * and the queries divided by √E.
+   *
+   * @param cos_N1E  cosine of each position's angles, [N, 1, E/2]
+   * @param gains    [H+G, E], where the architecture normalises them
+   */
+  rotated(qk_NO: Tensor, cos_N1E: Tensor, sin_N1E: Tensor, gains: Tensor | null): Tensor
+}
+
+/** The operations as they are written. */
+export const plainOperations = (architecture: Architecture): LayerOperations => ({
+  norm: (x, gain) => rmsNorm(x, gain, architecture.rmsNormEps),
+  swiglu,
+  rotated: (qk, cos, sin, gains) => rotated(qk, cos, sin, gains, architecture),
+})
 
 /** Linear layers side by side: x W^T + b, and s (x A^T) B^T where they have an adapter. */
 export function linear(x_NI: Tensor, name: FusedLinear, { architecture, weights, adapter }: Layer): Tensor {
@@ -76,61 +101,43 @@ export function rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor {
   return tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps))), gain)
 }
 
-/** Rotates the halves of each head's channels: (a, b) → (a cos − b sin, b cos + a sin). */
-export function rotate(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
-  const [a, b] = tf.split(x, 2, -1) as [Tensor, Tensor]
-  return tf.concat([tf.sub(tf.mul(a, cos), tf.mul(b, sin)), tf.add(tf.mul(b, cos), tf.mul(a, sin))], -1)
+/** `LayerOperations.rotated`: the halves (a, b) of a head's channels become (a cos − b sin, b cos + a sin). */
+export function rotated(
+  qk_NO: Tensor,
+  cos_N1E: Tensor,
+  sin_N1E: Tensor,
+  gains: Tensor | null,
+  { heads: H, kvHeads: G, headDim: E, rmsNormEps: eps }: Architecture,
+): Tensor {
+  const N = qk_NO.shape[0] as number
+  const heads = tf.reshape(qk_NO, [N, H + G, E])
+  const normed = gains === null ? heads : rmsNorm(heads, gains, eps)
+  const halves = tf.reshape(normed, [N, H + G, 2, E / 2])
+  const angle = (table: Tensor) => tf.reshape(table, [N, 1, 1, E / 2])
+  const signs = tf.tensor(Float32Array.of(-1, 1), [1, 1, 2, 1])
+  const turned = tf.mul(tf.mul(tf.reverse(halves, 2), signs), angle(sin_N1E))
+  const scales = tf.tensor(Float32Array.from({ length: H + G }, (_, head) => (head < H ? E ** -0.5 : 1)), [H + G, 1, 1])
+  return tf.reshape(tf.mul(tf.add(tf.mul(halves, angle(cos_N1E)), turned), scales), [N, (H + G) * E])
 }
 
-/**
- * Queries, keys and values of positions, rotated to where they stand.
- *
- * @param cos_N1E  cosine of each position's angles, [N, 1, E/2]
- * @returns [N, H, E] and two of [N, G, E]
- */
-export function queriesKeysValues(x_ND: Tensor, layer: Layer, cos_N1E: Tensor, sin_N1E: Tensor) {
-  const { heads: H, kvHeads: G, headDim: E, rmsNormEps: eps } = layer.architecture
-  const N = x_ND.shape[0] as number
-  const split = tf.split(linear(x_ND, 'qkv', layer), [H * E, G * E, G * E], 1) as Tensor[]
-  const [q, k, v] = split.map((part, i) => tf.reshape(part, [N, i === 0 ? H : G, E])) as [Tensor, Tensor, Tensor]
-  const norm = (heads: Tensor, gain: Tensor | undefined) => (gain ? rmsNorm(heads, gain, eps) : heads)
-  return {
-    q_NHE: rotate(norm(q, layer.weights.q_norm), cos_N1E, sin_N1E),
-    k_NGE: rotate(norm(k, layer.weights.k_norm), cos_N1E, sin_N1E),
-    v_NGE: v,
-  }
+/** What normalises queries and keys, [H+G, E]; null where the architecture does not. */
+export function headGains({ architecture: { heads: H, kvHeads: G }, weights }: Layer): Tensor | null {
+  const [q, k] = [weights.q_norm, weights.k_norm]
+  return q && k ? tf.concat([tf.tile(tf.expandDims(q, 0), [H, 1]), tf.tile(tf.expandDims(k, 0), [G, 1])], 0) : null
 }
 
-/** Added to the scores of positions that must not be seen; exp of it is 0 in f32. */
-export const MASKED = -1e9
-
-/**
- * Attention of [B, H, T, E] queries over [B, G, S, E] keys and values.
- *
- * @param mask  added to the scores, broadcast over [B, G, H/G, T, S]
- * @returns [B, H, T, E]
- */
-export function attend(q_BHTE: Tensor, k_BGSE: Tensor, v_BGSE: Tensor, mask: Tensor): Tensor {
-  const [B, H, T, E] = q_BHTE.shape as [number, number, number, number]
-  const [, G, S] = k_BGSE.shape as [number, number, number]
-  // the query heads of one key-value head are folded into its rows: no copy of keys and values per query head
-  const q_BGME = tf.reshape(tf.mul(q_BHTE, E ** -0.5), [B, G, (H / G) * T, E])
-  const scores = tf.reshape(tf.matMul(q_BGME, k_BGSE, false, true), [B, G, H / G, T, S])
-  const shares_BGMS = tf.reshape(tf.softmax(tf.add(scores, mask)), [B, G, (H / G) * T, S])
-  return tf.reshape(tf.matMul(shares_BGMS, v_BGSE), [B, H, T, E])
-}
-
-/** SwiGLU: down(silu(gate x) · up x). */
-export function mlp(x_ND: Tensor, layer: Layer): Tensor {
-  const [gate_NF, up_NF] = tf.split(linear(x_ND, 'gate_up', layer), 2, 1) as [Tensor, Tensor]
-  return linear(tf.mul(tf.mul(gate_NF, tf.sigmoid(gate_NF)), up_NF), 'down', layer)
+/** `LayerOperations.swiglu` */
+export function swiglu(gateUp_N2F: Tensor): Tensor {
+  const [gate_NF, up_NF] = tf.split(gateUp_N2F, 2, 1) as [Tensor, Tensor]
+  return tf.mul(tf.mul(gate_NF, tf.sigmoid(gate_NF)), up_NF)
 }
 
 /** What follows the attention: its output layer and the MLP, each added to what came in. */
 export function afterAttention(x_ND: Tensor, mixed_NO: Tensor, layer: Layer): Tensor {
+  const { operations, weights } = layer
   const attended_ND = tf.add(x_ND, linear(mixed_NO, 'o', layer))
-  const norm = layer.weights.post_attention_norm as Tensor
-  return tf.add(attended_ND, mlp(rmsNorm(attended_ND, norm, layer.architecture.rmsNormEps), layer))
+  const normed_ND = operations.norm(attended_ND, weights.post_attention_norm as Tensor)
+  return tf.add(attended_ND, linear(operations.swiglu(linear(normed_ND, 'gate_up', layer)), 'down', layer))
 }
 
 /** The grid that the attention of packed positions runs on, for all layers alike. */
@@ -144,8 +151,9 @@ export interface AttentionGrid {
   readonly positions_C: Tensor
   /** int32[N]: the cell of each position. */
   readonly cells_N: Tensor
-  /** [B, 1, 1, T, T]: 0 where a cell may look, MASKED elsewhere. */
-  readonly mask: Tensor
+  readonly attention: CausalAttention
+  /** Of each band of `attention`. */
+  readonly masks: readonly Tensor[]
 }
 
 /**
@@ -153,17 +161,29 @@ export interface AttentionGrid {
  * the positions are laid out on a grid whose rows hold one or more whole sequences.
  */
 export function decoderLayer(x_ND: Tensor, layer: Layer, grid: AttentionGrid): Tensor {
-  const { heads: H, kvHeads: G, headDim: E, rmsNormEps } = layer.architecture
-  const { rows: B, length: T, cos_N1E, sin_N1E } = grid
-  const N = x_ND.shape[0] as number
-  const normed_ND = rmsNorm(x_ND, layer.weights.input_norm as Tensor, rmsNormEps)
-  const { q_NHE, k_NGE, v_NGE } = queriesKeysValues(normed_ND, layer, cos_N1E, sin_N1E)
-  const onGrid = (heads: Tensor, count: number) =>
-    tf.transpose(
-      tf.reshape(tf.gather(tf.reshape(heads, [N, count * E]), grid.positions_C), [B, T, count, E]),
-      [0, 2, 1, 3],
-    )
-  const mixed_BHTE = attend(onGrid(q_NHE, H), onGrid(k_NGE, G), onGrid(v_NGE, G), grid.mask)
+  const { heads: H, kvHeads: G, headDim: E } = layer.architecture
+  const { rows: B, length: T, cos_N1E, sin_N1E, positions_C, cells_N } = grid
+  const { operations, weights } = layer
+  const normed_ND = operations.norm(x_ND, weights.input_norm as Tensor)
+  const qkv_NO = linear(normed_ND, 'qkv', layer)
+  const [qk_NO, v_NO] = tf.split(qkv_NO, [(H + G) * E, G * E], 1) as [Tensor, Tensor]
+  const rotated_NO = operations.rotated(qk_NO, cos_N1E, sin_N1E, headGains(layer))
+  const onGrid = (heads_NO: Tensor, count: number) =>
+    tf.transpose(tf.reshape(relocated(heads_NO, positions_C, cells_N), [B, T, count, E]), [0, 2, 1, 3])
+  const [q_BHTE, k_BGTE] = tf.split(onGrid(rotated_NO, H + G), [H, G], 1) as [Tensor, Tensor]
+  const mixed_BHTE = grid.attention(q_BHTE, k_BGTE, onGrid(v_NO, G), grid.masks)
   const mixed_CO = tf.reshape(tf.transpose(mixed_BHTE, [0, 2, 1, 3]), [B * T, H * E])
-  return afterAttention(x_ND, tf.gather(mixed_CO, grid.cells_N), layer)
+  return afterAttention(x_ND, relocated(mixed_CO, cells_N, positions_C), layer)
+}
+
+/**
+ * Rows of x by `index`; the gradient goes the way back by `inverse`. Every position has a cell of its own. Cells beyond
+ * all positions hold a copy of some row and get its gradient; nothing takes that up, since they see themselves alone
+ * and nobody sees them.
+ */
+function relocated(x: Tensor, index: Tensor, inverse: Tensor): Tensor {
+  return tf.customGrad((...args) => ({
+    value: tf.gather(args[0] as Tensor, index),
+    gradFunc: (dy: Tensor | Tensor[]) => tf.gather(dy as Tensor, inverse),
+  }))(x)
 }

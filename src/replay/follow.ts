@@ -55,6 +55,7 @@ export async function followLineage({ lineage, out, openLearner, progress }: Fol
         learner = await openLearner(settings)
         learner.restore(adapter, state)
       }
+      learner.limitBlocks(line.blockLimit ?? null)
       const outcome = learner.trainStep(line.events.map((event) => trainingEvent(event, line)))
       compare(line, outcome.applied, lineage)
       events += line.events.length

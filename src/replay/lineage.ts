@@ -46,11 +46,15 @@ export class Lineage {
     this.#quarantined = [...this.#quarantined, ...events]
   }
 
-  /** @param events  those handed to the step */
-  record(applied: AppliedStep, events: readonly TrainingEvent[]): void {
+  /**
+   * @param events      those handed to the step
+   * @param blockLimit  positions of the largest block that memory allowed; null for no limit
+   */
+  record(applied: AppliedStep, events: readonly TrainingEvent[], blockLimit: number | null): void {
     const { journal, model } = this.config
     const options = {
       quarantined: this.#quarantined,
+      blockLimit,
       reference: model.reference,
       keepEvents: journal.keepEvents,
     }

@@ -20,6 +20,8 @@ export interface ReplayOptions {
   readonly out: string
   /** Called once every row of the file has been found good. */
   readonly openLearner: () => Promise<Learner>
+  /** Called when memory allows no larger blocks than this, in positions. */
+  readonly onBlockLimit?: (positions: number) => void
   /** @param total  events of the file that train */
   readonly onStep?: (line: StepLine, trained: number, total: number) => void
 }
@@ -82,13 +84,14 @@ async function train(
   file: EventFile,
   total: number,
   directory: string,
-  { config, modelPath, onStep }: ReplayOptions,
+  { config, modelPath, onStep, onBlockLimit }: ReplayOptions,
 ): Promise<ReplaySummary> {
   const started = performance.now()
   const tally = emptyTally()
   const lineage = await Lineage.start(learner, config, modelPath, file.path, join(directory, 'checkpoint'))
   const steps = openSync(join(directory, 'steps.jsonl'), 'wx', 0o600)
   let quarantined = 0
+  let blockLimit: number | null = null
   let trained = 0
   let first: StepLine | null = null
   let last: StepLine | null = null
@@ -96,11 +99,13 @@ async function train(
     for await (const events of batches(trainingEvents(file, tally), config)) {
       const begun = performance.now()
       const outcome = learner.trainStep(events)
-      const put = outcome.quarantined.map((index) => events[index] as TrainingEvent)
+      if (outcome.blockLimit !== null && outcome.blockLimit !== blockLimit) onBlockLimit?.(outcome.blockLimit)
+      blockLimit = outcome.blockLimit
+      const put = [...outcome.quarantined, ...outcome.refused].map((index) => events[index] as TrainingEvent)
       quarantined += put.length
       lineage.putAside(put)
       if (outcome.applied === null) continue
-      lineage.record(outcome.applied, events)
+      lineage.record(outcome.applied, events, blockLimit)
       last = stepLine(outcome.applied, performance.now() - begun)
       first ??= last
       trained += last.events

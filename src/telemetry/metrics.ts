@@ -99,7 +99,12 @@ export class Metrics {
   readonly quarantinedEvents = this.counter(
     'quarantined_events_total',
     'events',
-    'Events set aside because they gave a number that is not finite.',
+    'Events set aside because they gave a number that is not finite, or for want of memory.',
+  )
+  readonly blockLimit = this.gauge(
+    'block_limit_tokens',
+    'tokens',
+    'Positions of the largest block that memory allowed; 0 as long as no block was refused.',
   )
 
   readonly densityRatioWeight = this.histogram(

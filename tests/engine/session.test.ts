@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   accumulateGradient,
   applyAdamW,
+  broadcastTo,
   defineDifferentiable,
   FunctionLibrary,
   liveTensors,
@@ -150,5 +151,20 @@ test('TensorFlow handles stay flat over 1,000 steps', () => {
     session.read('net.step')
   }
   expect(liveTensors()).toBe(before)
+  session.dispose()
+})
+
+test('a buffer that no machine has is refused with the code of it, and the session goes on', () => {
+  const library = new FunctionLibrary()
+  const size = 2 ** 21
+  const inputs = { x: { shape: [size, 1], dtype: 'float32' as const } }
+  const sum = (columns: number) =>
+    traceProgram(library, `sum_${columns}`, inputs, ({ inputs: { x } }) => ({
+      total: tf.max(tf.sin(broadcastTo(x as Parameters<typeof broadcastTo>[0], [size, columns]))),
+    }))
+  const session = new Session(library, [], [sum(1), sum(size)], 'graph')
+  const values = { x: new Float32Array(size).fill(0.5) }
+  expect(() => session.run(`sum_${size}`, values)).toThrow(expect.objectContaining({ code: 'DEVICE_OUT_OF_MEMORY' }))
+  expect(session.run('sum_1', values).total?.[0]).toBeCloseTo(Math.sin(0.5), 6)
   session.dispose()
 })

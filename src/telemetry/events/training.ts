@@ -39,7 +39,7 @@ export class StepApplied extends InternalEvent {
   }
 }
 
-/** An event gave a number that is not finite; it becomes a dead letter and the rest of its step trains. */
+/** An event is not finite or finds no memory; it becomes a dead letter and the rest of its step trains. */
 export class EventQuarantined extends InternalEvent {
   constructor(
     readonly position: Position,
@@ -52,6 +52,21 @@ export class EventQuarantined extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.quarantinedEvents.inc()
+  }
+}
+
+/** The device had no memory for a block; smaller ones are used from now on. */
+export class BlocksLimited extends InternalEvent {
+  /** @param positions  of the largest block that is left */
+  constructor(readonly positions: number) {
+    super()
+  }
+  log(): LogLine {
+    const remedy = 'lower batch.tokens to keep it so, or raise the memory'
+    return { level: 'warn', msg: 'out of memory: smaller micro-batches', positions: this.positions, remedy }
+  }
+  override count(metrics: Metrics): void {
+    metrics.blockLimit.set(this.positions)
   }
 }
 

@@ -1,0 +1,85 @@
+import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import { type ArgumentSpec, type Arguments, actualRefs, call, declare, type FunctionLibrary, signatureOf } from './functions.js'
+import { DataType } from './proto.js'
+import { Recorder, type Ref } from './recorder.js'
+import { tf } from './tensorflow.js'
+import { backend } from './tracing-backend.js'
+
+type FloatType = 'float32' | 'bfloat16'
+
+/**
+ * Work between the matrix products, which XLA compiles into few passes over memory whatever the executor of the
+ * session is: each element is read once, computed in f32, and written once. It has no gradient of its own.
+ *
+ * @param outputs  type that each output is written in, by its name
+ */
+export function defineCompiled<O extends string>(
+  library: FunctionLibrary,
+  name: string,
+  specs: Arguments,
+  outputs: Readonly<Record<O, FloatType>>,
+  body: (args: Readonly<Record<string, Tensor>>) => Readonly<Record<O, Tensor>>,
+): (args: Readonly<Record<string, Tensor>>) => Record<O, Tensor> {
+  const recorder = new Recorder()
+  const traced = backend.recordInto(recorder, () =>
+    tf.tidy(() => {
+      const results = body(declare(recorder, specs))
+      return (Object.entries(outputs) as [O, FloatType][]).map(([key, dtype]) => {
+        const low = dtype === 'bfloat16'
+        const ref = low ? backend.refBfloat16(results[key]) : backend.ref(results[key])
+        return { name: key, ref, type: low ? DataType.bfloat16 : DataType.float32, shape: results[key].shape }
+      })
+    }),
+  )
+  const signature = signatureOf(specs)
+  library.write(name, signature, traced, recorder)
+  const inputTypes = signature.map(([, type]) => type)
+  const outputTypes = traced.map(({ type }) => type)
+  return (args) => {
+    const refs = call(name, actualRefs(specs, args), inputTypes, outputTypes, true)
+    const results = traced.map((o, i) => [o.name, backend.tensor(refs[i] as Ref, o.shape, 'float32', o.type)] as const)
+    return Object.fromEntries(results) as Record<O, Tensor>
+  }
+}
+
+/**
+ * The same for a function of one tensor, with its gradient. Of the forward pass only the arguments are kept: the
+ * backward pass computes the rest again while it reads them.
+ *
+ * @param x       the argument with a gradient
+ * @param fixed   arguments without one
+ * @param output  type of the output, and of its gradient
+ */
+export function defineCompiledWithGradient(
+  library: FunctionLibrary,
+  name: string,
+  x: ArgumentSpec & { readonly dtype: FloatType },
+  fixed: Arguments,
+  output: FloatType,
+  body: (x: Tensor, fixed: Readonly<Record<string, Tensor>>) => Tensor,
+): (x: Tensor, fixed: Readonly<Record<string, Tensor>>) => Tensor {
+  let shape: readonly number[] = []
+  const value = defineCompiled(library, `${name}/value`, { x, ...fixed }, { y: output }, ({ x: input, ...rest }) => {
+    const y = body(input as Tensor, rest)
+    shape = y.shape
+    return { y }
+  })
+  const gradient = defineCompiled(
+    library,
+    `${name}/gradient`,
+    { x, dy: { shape, dtype: output }, ...fixed },
+    { dx: x.dtype },
+    ({ x: input, dy, ...rest }) => ({ dx: tf.grad((each: Tensor) => body(each, rest))(input as Tensor, dy as Tensor) }),
+  )
+  return (input, rest) =>
+    tf.customGrad((...args) => {
+      const [each, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void]
+      const names = Object.keys(fixed)
+      save([each, ...names.map((key) => rest[key] as Tensor)])
+      const gradFunc = (dy: Tensor | Tensor[], [kept, ...others]: Tensor[]) => {
+        const constant = Object.fromEntries(names.map((key, i) => [key, others[i] as Tensor]))
+        return gradient({ ...constant, x: kept as Tensor, dy: dy as Tensor }).dx
+      }
+      return { value: value({ x: each, ...rest }).y, gradFunc }
+    })(input)
+}

@@ -1,0 +1,71 @@
+import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import { defineCompiled, defineCompiledWithGradient, type FunctionLibrary, tf } from '../engine/index.js'
+import { type BlockShape, type LanguageModel, shapeName } from './language-model.js'
+import { type LayerOperations, rmsNorm, rotated, swiglu } from './layer.js'
+
+/** What the matrix products of a model give. */
+export const productType = ({ dtype }: LanguageModel) => (dtype === 'bf16' ? 'bfloat16' : 'float32')
+
+/** A layer's operations over the positions of a block, each compiled into few passes over memory. */
+export function blockOperations(library: FunctionLibrary, model: LanguageModel, shape: BlockShape): LayerOperations {
+  const { architecture, layerSpecs } = model
+  const { hiddenSize: D, intermediateSize: F, heads: H, kvHeads: G, headDim: E, rmsNormEps } = architecture
+  const N = shape.tokens
+  const product = productType(model)
+  const named = (operation: string) => `${operation}_${shapeName(shape)}`
+  const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
+
+  const norm = defineCompiledWithGradient(
+    library,
+    named('norm'),
+    float(N, D),
+    { gain: layerSpecs.input_norm as NonNullable<typeof layerSpecs.input_norm> },
+    product,
+    (x, { gain }) => rmsNorm(x, gain as Tensor, rmsNormEps),
+  )
+
+  const angles = float(N, 1, E / 2)
+  const normalised = layerSpecs.q_norm !== undefined
+  const rotation = defineCompiledWithGradient(
+    library,
+    named('rotated'),
+    { shape: [N, (H + G) * E], dtype: product },
+    { cos: angles, sin: angles, ...(normalised ? { gains: float(H + G, E) } : {}) },
+    product,
+    (qk, { cos, sin, gains }) => rotated(qk, cos as Tensor, sin as Tensor, gains ?? null, architecture),
+  )
+
+  const gateUp = { shape: [N, 2 * F], dtype: product } as const
+  const value = defineCompiled(library, named('swiglu'), { gateUp }, { y: product }, (args) => ({
+    y: swiglu(args.gateUp as Tensor),
+  }))
+  // the gradient of each half is written by itself: XLA joins the halves with a branch for each element
+  const gradient = defineCompiled(
+    library,
+    named('swiglu_gradient'),
+    { gateUp, dy: { shape: [N, F], dtype: product } },
+    { gate: product, up: product },
+    (args) => {
+      const [gate, up] = tf.split(args.gateUp as Tensor, 2, 1) as [Tensor, Tensor]
+      const sigmoid = tf.sigmoid(gate)
+      const silu = tf.mul(gate, sigmoid)
+      const slope = tf.add(sigmoid, tf.mul(silu, tf.sub(1, sigmoid)))
+      return { gate: tf.mul(tf.mul(args.dy as Tensor, up), slope), up: tf.mul(args.dy as Tensor, silu) }
+    },
+  )
+
+  return {
+    norm: (x, gain) => norm(x, { gain }),
+    rotated: (qk, cos, sin, gains) => rotation(qk, { cos, sin, ...(gains === null ? {} : { gains }) }),
+    swiglu: (input) =>
+      tf.customGrad((...args) => {
+        const [x, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void]
+        save([x])
+        const gradFunc = (dy: Tensor | Tensor[], saved: Tensor[]) => {
+          const { gate, up } = gradient({ gateUp: saved[0] as Tensor, dy: dy as Tensor })
+          return tf.concat([gate, up], 1)
+        }
+        return { value: value({ gateUp: x }).y, gradFunc }
+      })(input),
+  }
+}
