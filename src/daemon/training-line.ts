@@ -17,7 +17,13 @@ import { OffsetsCommitted } from '../telemetry/events/consumer.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { DeadLettered } from '../telemetry/events/feedback.js'
 import { AdapterPublished, CheckpointWritten } from '../telemetry/events/storage.js'
-import { BlocksLimited, DeviceObserved, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
+import {
+  BlocksLimited,
+  DeviceObserved,
+  EventQuarantined,
+  NonFiniteStep,
+  StepApplied,
+} from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { learningConfig } from './recovery.js'
 import { asFeedback, type StreamState } from './stream-state.js'

@@ -1,5 +1,13 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type ArgumentSpec, type Arguments, actualRefs, call, declare, type FunctionLibrary, signatureOf } from './functions.js'
+import {
+  type ArgumentSpec,
+  type Arguments,
+  actualRefs,
+  call,
+  declare,
+  type FunctionLibrary,
+  signatureOf,
+} from './functions.js'
 import { DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
 import { tf } from './tensorflow.js'

@@ -4,9 +4,17 @@
  * Trace (`traceProgram`, `defineFunction`, `defineDifferentiable`), compile (`new Session`), run (`session.run`), and
  * read and write resident variables. Nothing in it knows of language models; anything can be trainable.
  */
-export { defineLinearHead, type LinearHead } from './cross-entropy.js'
+
 export { defineCompiled, defineCompiledWithGradient } from './compiled.js'
-export { type ArgumentSpec, type Arguments, defineDifferentiable, defineFunction, FunctionLibrary, type Tensors } from './functions.js'
+export { defineLinearHead, type LinearHead } from './cross-entropy.js'
+export {
+  type ArgumentSpec,
+  type Arguments,
+  defineDifferentiable,
+  defineFunction,
+  FunctionLibrary,
+  type Tensors,
+} from './functions.js'
 export { defineFrozenStack, defineLayerStack, type LayerStackSpec } from './layer-stack.js'
 export {
   bitcastFloat,

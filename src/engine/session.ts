@@ -165,7 +165,9 @@ function guarded<T>(what: string, run: () => T): T {
     return run()
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    const code = /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(message) ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED'
+    const code = /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(message)
+      ? 'DEVICE_OUT_OF_MEMORY'
+      : 'TENSORFLOW_FAILED'
     throw new BcodError(code, message.split('\n', 1)[0]?.slice(0, 500) ?? '', { place: what, cause })
   }
 }

@@ -1,6 +1,6 @@
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
-import type { BlockShape } from '../model/language-model.js'
+import type { BlockShape } from '../model/block-shape.js'
 
 /** Token ids of one prompt and one completion. */
 export type TokenPair = Pick<TrainingEvent, 'promptTokens' | 'completionTokens'>

@@ -1,8 +1,16 @@
-import { type Executor, FunctionLibrary, type InputValue, type OptimizerOptions, Session, type Variable } from '../engine/index.js'
+import {
+  type Executor,
+  FunctionLibrary,
+  type InputValue,
+  type OptimizerOptions,
+  Session,
+  type Variable,
+} from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
+import { type BlockShape, shapeName } from '../model/block-shape.js'
 import { type DecoderShape, traceDecoder } from '../model/decoder.js'
-import { type BlockShape, LanguageModel, shapeName } from '../model/language-model.js'
+import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
 import type { ModelDtype } from '../model/parameters.js'
 import { loadWeights } from '../model/weights.js'

@@ -12,14 +12,8 @@ import {
   type Variable,
 } from '../engine/index.js'
 import { bcoLoss } from '../loss/bco.js'
-import {
-  BlockForward,
-  type BlockLayout,
-  type BlockShape,
-  type CompletionTokens,
-  type LanguageModel,
-  shapeName,
-} from '../model/language-model.js'
+import { type BlockShape, shapeName } from '../model/block-shape.js'
+import { BlockForward, type BlockLayout, type CompletionTokens, type LanguageModel } from '../model/language-model.js'
 
 /** Names of the programs of one block shape. */
 export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape): string =>

@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import type { BlockShape } from '../model/language-model.js'
+import type { BlockShape } from '../model/block-shape.js'
 
 /** What else a block costs, in tokens: calls, and weights that are read again. */
 const BLOCK_COST = 32

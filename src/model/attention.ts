@@ -85,8 +85,7 @@ export function defineCausalAttention(library: FunctionLibrary, name: string, sh
   })
   const queriesOf = (x_BHTE: Tensor, start: number, rows: number) =>
     tf.reshape(bands.length === 1 ? x_BHTE : tf.slice(x_BHTE, [0, 0, start, 0], [B, H, rows, E]), [B, G, R * rows, E])
-  const keysOf = (x_BGTE: Tensor, end: number) =>
-    end === T ? x_BGTE : tf.slice(x_BGTE, [0, 0, 0, 0], [B, G, end, E])
+  const keysOf = (x_BGTE: Tensor, end: number) => (end === T ? x_BGTE : tf.slice(x_BGTE, [0, 0, 0, 0], [B, G, end, E]))
   const joined = (parts: Tensor[]) => (parts.length === 1 ? (parts[0] as Tensor) : tf.concat(parts, 2))
 
   /** Sums gradients of keys, each of the first `end` positions, into one over all T. */

@@ -1,6 +1,13 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { defineCompiled, defineCompiledWithGradient, type FunctionLibrary, tf } from '../engine/index.js'
-import { type BlockShape, type LanguageModel, shapeName } from './language-model.js'
+import {
+  type ArgumentSpec,
+  defineCompiled,
+  defineCompiledWithGradient,
+  type FunctionLibrary,
+  tf,
+} from '../engine/index.js'
+import { type BlockShape, shapeName } from './block-shape.js'
+import type { LanguageModel } from './language-model.js'
 import { type LayerOperations, rmsNorm, rotated, swiglu } from './layer.js'
 
 /** What the matrix products of a model give. */
@@ -19,7 +26,7 @@ export function blockOperations(library: FunctionLibrary, model: LanguageModel, 
     library,
     named('norm'),
     float(N, D),
-    { gain: layerSpecs.input_norm as NonNullable<typeof layerSpecs.input_norm> },
+    { gain: layerSpecs.input_norm as ArgumentSpec },
     product,
     (x, { gain }) => rmsNorm(x, gain as Tensor, rmsNormEps),
   )

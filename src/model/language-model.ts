@@ -16,24 +16,11 @@ import {
 import type { Architecture } from './architecture.js'
 import { type CausalAttention, defineCausalAttention, MASKED, queryBands } from './attention.js'
 import { blockOperations, productType } from './block-operations.js'
+import { type BlockShape, shapeName } from './block-shape.js'
 import { type AttentionGrid, decoderLayer, type Layer, type LayerOperations, rmsNorm } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
 import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
-
-/** A block of whole sequences, packed one after the other. */
-export interface BlockShape {
-  /** N, room for positions. */
-  readonly tokens: number
-  /** R, room for sequences. */
-  readonly events: number
-  /** Rows and columns of the grid that the attention runs on. A sequence lies within one row. */
-  readonly rows: number
-  readonly length: number
-}
-
-export const shapeName = ({ tokens, events, rows, length }: BlockShape): string =>
-  `${tokens}_${events}_${rows}x${length}`
 
 /** What a trained model is made of, before any shape is known. */
 export class LanguageModel {
@@ -239,7 +226,9 @@ export class BlockForward {
       frozen: this.model.layerSpecs,
       shared: {
         ...{ cos: angles, sin: angles, positions: int(B * T), cells: int(N) },
-        ...Object.fromEntries(queryBands(T).map(({ start, end }, i) => [maskName(i), float(B, 1, 1, end - start, end)])),
+        ...Object.fromEntries(
+          queryBands(T).map(({ start, end }, i) => [maskName(i), float(B, 1, 1, end - start, end)]),
+        ),
       },
     }
   }

@@ -116,7 +116,10 @@ export function rotated(
   const angle = (table: Tensor) => tf.reshape(table, [N, 1, 1, E / 2])
   const signs = tf.tensor(Float32Array.of(-1, 1), [1, 1, 2, 1])
   const turned = tf.mul(tf.mul(tf.reverse(halves, 2), signs), angle(sin_N1E))
-  const scales = tf.tensor(Float32Array.from({ length: H + G }, (_, head) => (head < H ? E ** -0.5 : 1)), [H + G, 1, 1])
+  const scales = tf.tensor(
+    Float32Array.from({ length: H + G }, (_, head) => (head < H ? E ** -0.5 : 1)),
+    [H + G, 1, 1],
+  )
   return tf.reshape(tf.mul(tf.add(tf.mul(halves, angle(cos_N1E)), turned), scales), [N, (H + G) * E])
 }
 

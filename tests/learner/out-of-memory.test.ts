@@ -11,7 +11,8 @@ const CONFIG = loadConfig({
 })
 
 const event = (i: number, length: number) => {
-  const tokens = (from: number, count: number) => Array.from({ length: count }, (_, k) => 3 + ((i * 13 + from + k) % 250))
+  const tokens = (from: number, count: number) =>
+    Array.from({ length: count }, (_, k) => 3 + ((i * 13 + from + k) % 250))
   return trainingEvent(i, { promptTokens: tokens(0, length - 4), completionTokens: tokens(40, 4), label: i % 2 === 0 })
 }
 const events = (length: number, count = 8) => Array.from({ length: count }, (_, i) => event(i, length))
