@@ -8,6 +8,7 @@ import {
   type FunctionLibrary,
   signatureOf,
 } from './functions.js'
+import { withGradient } from './ops.js'
 import { DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
 import { tf } from './tensorflow.js'
@@ -79,15 +80,17 @@ export function defineCompiledWithGradient(
     { dx: x.dtype },
     ({ x: input, dy, ...rest }) => ({ dx: tf.grad((each: Tensor) => body(each, rest))(input as Tensor, dy as Tensor) }),
   )
+  const names = Object.keys(fixed)
   return (input, rest) =>
-    tf.customGrad((...args) => {
-      const [each, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void]
-      const names = Object.keys(fixed)
-      save([each, ...names.map((key) => rest[key] as Tensor)])
-      const gradFunc = (dy: Tensor | Tensor[], [kept, ...others]: Tensor[]) => {
+    withGradient(
+      [input],
+      ([each]) => ({
+        value: value({ ...rest, x: each as Tensor }).y,
+        kept: [each as Tensor, ...names.map((key) => rest[key] as Tensor)],
+      }),
+      (dy, [each, ...others]) => {
         const constant = Object.fromEntries(names.map((key, i) => [key, others[i] as Tensor]))
-        return gradient({ ...constant, x: kept as Tensor, dy: dy as Tensor }).dx
-      }
-      return { value: value({ x: each, ...rest }).y, gradFunc }
-    })(input)
+        return [gradient({ ...constant, x: each as Tensor, dy }).dx]
+      },
+    )
 }

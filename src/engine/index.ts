@@ -24,6 +24,7 @@ export {
   sparseCrossEntropy,
   statelessUniform,
   updatedProduct,
+  withGradient,
 } from './ops.js'
 export {
   accumulateGradient,

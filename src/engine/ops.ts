@@ -12,6 +12,25 @@ const runKernel = (name: string, inputs: Record<string, Tensor>, attrs: Record<s
 /** Reads the bits of int32 values as float32. */
 export const bitcastFloat = (x: Tensor): Tensor => runKernel('BitcastFloat', { x }) as Tensor
 
+/**
+ * A function with its gradient written out.
+ *
+ * @param forward   its value, and what the gradient needs of it
+ * @param backward  the gradients of `inputs`, from dy and what was kept
+ */
+export function withGradient(
+  inputs: readonly Tensor[],
+  forward: (inputs: readonly Tensor[]) => { readonly value: Tensor; readonly kept: Tensor[] },
+  backward: (dy: Tensor, kept: readonly Tensor[]) => Tensor[],
+): Tensor {
+  return tf.customGrad((...args) => {
+    const save = args.at(-1) as unknown as (tensors: Tensor[]) => void
+    const { value, kept } = forward(args.slice(0, -1) as Tensor[])
+    save(kept)
+    return { value, gradFunc: (dy: Tensor | Tensor[], saved: Tensor[]) => backward(dy as Tensor, saved) }
+  })(...inputs)
+}
+
 const beside = (a: Tensor, b: Tensor): Tensor => runKernel('Beside', { a, b }) as Tensor
 
 /**
@@ -24,18 +43,19 @@ const beside = (a: Tensor, b: Tensor): Tensor => runKernel('Beside', { a, b }) a
  */
 export function updatedProduct(x_NI: Tensor, u_NR: Tensor, w_OI: Tensor, b_OR: Tensor): Tensor {
   const [I, R] = [x_NI.shape[1] as number, u_NR.shape[1] as number]
-  const operation = tf.customGrad((...args) => {
-    const [x, u, b, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void]
-    const weights = beside(w_OI, b)
-    save([u, weights])
-    const gradFunc = (dy: Tensor | Tensor[], saved: Tensor[]) => {
-      const [inner, both] = saved as [Tensor, Tensor]
-      const [dx, du] = tf.split(tf.matMul(dy as Tensor, both), [I, R], 1) as [Tensor, Tensor]
-      return [dx, du, tf.matMul(dy as Tensor, inner, true)]
-    }
-    return { value: tf.matMul(beside(x, u), weights, false, true), gradFunc }
-  })
-  return operation(x_NI, u_NR, b_OR)
+  return withGradient(
+    [x_NI, u_NR, b_OR],
+    (inputs) => {
+      const [x, u, b] = inputs as [Tensor, Tensor, Tensor]
+      const weights = beside(w_OI, b)
+      return { value: tf.matMul(beside(x, u), weights, false, true), kept: [u, weights] }
+    },
+    (dy, kept) => {
+      const [u, weights] = kept as [Tensor, Tensor]
+      const [dx, du] = tf.split(tf.matMul(dy, weights), [I, R], 1) as [Tensor, Tensor]
+      return [dx, du, tf.matMul(dy, u, true)]
+    },
+  )
 }
 
 export const broadcastTo = (x: Tensor, shape: readonly number[]): Tensor =>

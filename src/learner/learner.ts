@@ -209,9 +209,9 @@ export class Learner {
     return this.#session.options.shapes.filter(({ tokens }) => tokens <= limit)
   }
 
-  /** Tokens of the longest event that a block holds. */
+  /** Tokens of the longest event that memory allows, as far as is known. */
   get #longest(): number {
-    return Math.max(...this.#shapes.map(({ length }) => length))
+    return this.#blockLimit === null ? Number.POSITIVE_INFINITY : Math.max(...this.#shapes.map(({ length }) => length))
   }
 
   /** Log-probabilities under policy and reference; no state moves. */
@@ -423,8 +423,9 @@ export class Learner {
 
   #plan(pairs: readonly TokenPair[]): readonly MicroBatch[] {
     const lengths = pairs.map(lengthOf)
-    if (Math.max(...lengths) > this.#longest)
-      throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${Math.max(...lengths)} tokens at once`)
+    const longest = Math.max(...lengths)
+    if (longest > this.#longest)
+      throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
     return planMicroBatches(lengths, this.#shapes)
   }
 

@@ -73,8 +73,6 @@ const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
   count: inputs.count as Tensor,
 })
 
-const matmulOf = ({ model }: BlockForward) => (model.dtype === 'bf16' ? 'bf16' : 'f32')
-
 /** Reference log-probabilities and prompt embeddings. */
 function prepare(library: FunctionLibrary, forward: BlockForward, { referenceLora }: LearnerProgramOptions): Program {
   const inputs: Inputs = { ...blockInputs(forward), prompts: { shape: [forward.shape.tokens], dtype: 'int32' } }
@@ -89,7 +87,7 @@ function prepare(library: FunctionLibrary, forward: BlockForward, { referenceLor
     const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.prompts as Tensor)
     return { logps: sums_R, token_logps: perToken_M, embeddings }
   }
-  return traceProgram(library, programName('prepare', forward.shape), inputs, body, matmulOf(forward))
+  return traceProgram(library, programName('prepare', forward.shape), inputs, body, forward.model.dtype)
 }
 
 /** Policy log-probabilities without a gradient. */
@@ -100,7 +98,7 @@ function score(library: FunctionLibrary, forward: BlockForward): Program {
     const { perToken_M, sums_R } = forward.logps(scope, hidden, completionTokens(scope), false)
     return { logps: sums_R, token_logps: perToken_M }
   }
-  return traceProgram(library, programName('score', forward.shape), blockInputs(forward), body, matmulOf(forward))
+  return traceProgram(library, programName('score', forward.shape), blockInputs(forward), body, forward.model.dtype)
 }
 
 /** Policy log-probabilities, losses, and the gradient added to the accumulated one. */
@@ -135,5 +133,5 @@ function accumulate(library: FunctionLibrary, forward: BlockForward, { model, be
     accumulateGradient(scope, model.lora, gradient, given.first as Tensor)
     return { ...report, loss: value }
   }
-  return traceProgram(library, programName('accumulate', forward.shape), inputs, body, matmulOf(forward))
+  return traceProgram(library, programName('accumulate', forward.shape), inputs, body, forward.model.dtype)
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { defineCompiled, type FunctionLibrary, tf } from '../engine/index.js'
+import { defineCompiled, type FunctionLibrary, tf, withGradient } from '../engine/index.js'
 
 /** Added to the scores of positions that must not be seen; exp of it is 0 in f32. */
 export const MASKED = -1e9
@@ -101,40 +101,39 @@ export function defineCausalAttention(library: FunctionLibrary, name: string, sh
     )
 
   return (q_BHTE, k_BGTE, v_BGTE, masks) => {
-    const operation = tf.customGrad((...args) => {
-      const [q, k, v, save] = args as unknown as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void]
+    const forward = (inputs: readonly Tensor[]) => {
+      const [q, k, v] = inputs as [Tensor, Tensor, Tensor]
       const parts = bands.map(({ start, end, rows, masked }, i) => {
         const [q_BGME, k_BGSE, v_BGSE] = [queriesOf(q, start, rows), keysOf(k, end), keysOf(v, end)]
         const scores = tf.matMul(q_BGME, k_BGSE, false, true)
         const shares = tf.reshape(tf.softmax(masked({ scores, mask: masks[i] as Tensor }).y), scores.shape)
         return [q_BGME, k_BGSE, v_BGSE, shares, tf.matMul(shares, v_BGSE)] as const
       })
-      save(parts.flat())
       const value = joined(
         parts.map(([, , , , output], i) => tf.reshape(output, [B, H, (bands[i] as { rows: number }).rows, E])),
       )
-      const gradFunc = (dy: Tensor | Tensor[], saved: Tensor[]) => {
-        const each = bands.map(({ start, rows, backward }, i) => {
-          const [q_BGME, k_BGSE, v_BGSE, shares, output] = saved.slice(5 * i, 5 * i + 5) as [
-            Tensor,
-            Tensor,
-            Tensor,
-            Tensor,
-            Tensor,
-          ]
-          const d_output = queriesOf(dy as Tensor, start, rows)
-          const d_shares = tf.matMul(d_output, v_BGSE, false, true)
-          const { d_scores } = backward({ shares, d_shares, output, d_output })
-          return {
-            q: tf.reshape(tf.matMul(d_scores, k_BGSE), [B, H, rows, E]),
-            k: tf.matMul(d_scores, q_BGME, true),
-            v: tf.matMul(shares, d_output, true),
-          }
-        })
-        return [joined(each.map(({ q: d }) => d)), total(each.map(({ k: d }) => d)), total(each.map(({ v: d }) => d))]
-      }
-      return { value, gradFunc }
-    })
-    return operation(q_BHTE, k_BGTE, v_BGTE)
+      return { value, kept: parts.flat() }
+    }
+    const gradients = (dy: Tensor, saved: readonly Tensor[]) => {
+      const each = bands.map(({ start, rows, backward }, i) => {
+        const [q_BGME, k_BGSE, v_BGSE, shares, output] = saved.slice(5 * i, 5 * i + 5) as [
+          Tensor,
+          Tensor,
+          Tensor,
+          Tensor,
+          Tensor,
+        ]
+        const d_output = queriesOf(dy, start, rows)
+        const d_shares = tf.matMul(d_output, v_BGSE, false, true)
+        const { d_scores } = backward({ shares, d_shares, output, d_output })
+        return {
+          q: tf.reshape(tf.matMul(d_scores, k_BGSE), [B, H, rows, E]),
+          k: tf.matMul(d_scores, q_BGME, true),
+          v: tf.matMul(shares, d_output, true),
+        }
+      })
+      return [joined(each.map(({ q: d }) => d)), total(each.map(({ k: d }) => d)), total(each.map(({ v: d }) => d))]
+    }
+    return withGradient([q_BHTE, k_BGTE, v_BGTE], forward, gradients)
   }
 }

@@ -5,20 +5,19 @@ import {
   defineCompiledWithGradient,
   type FunctionLibrary,
   tf,
+  withGradient,
 } from '../engine/index.js'
 import { type BlockShape, shapeName } from './block-shape.js'
 import type { LanguageModel } from './language-model.js'
 import { type LayerOperations, rmsNorm, rotated, swiglu } from './layer.js'
-
-/** What the matrix products of a model give. */
-export const productType = ({ dtype }: LanguageModel) => (dtype === 'bf16' ? 'bfloat16' : 'float32')
+import { productType } from './parameters.js'
 
 /** A layer's operations over the positions of a block, each compiled into few passes over memory. */
 export function blockOperations(library: FunctionLibrary, model: LanguageModel, shape: BlockShape): LayerOperations {
   const { architecture, layerSpecs } = model
   const { hiddenSize: D, intermediateSize: F, heads: H, kvHeads: G, headDim: E, rmsNormEps } = architecture
   const N = shape.tokens
-  const product = productType(model)
+  const product = productType(model.dtype)
   const named = (operation: string) => `${operation}_${shapeName(shape)}`
   const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
 
@@ -65,14 +64,13 @@ export function blockOperations(library: FunctionLibrary, model: LanguageModel, 
     norm: (x, gain) => norm(x, { gain }),
     rotated: (qk, cos, sin, gains) => rotation(qk, { cos, sin, ...(gains === null ? {} : { gains }) }),
     swiglu: (input) =>
-      tf.customGrad((...args) => {
-        const [x, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void]
-        save([x])
-        const gradFunc = (dy: Tensor | Tensor[], saved: Tensor[]) => {
-          const { gate, up } = gradient({ gateUp: saved[0] as Tensor, dy: dy as Tensor })
-          return tf.concat([gate, up], 1)
-        }
-        return { value: value({ gateUp: x }).y, gradFunc }
-      })(input),
+      withGradient(
+        [input],
+        ([x]) => ({ value: value({ gateUp: x as Tensor }).y, kept: [x as Tensor] }),
+        (dy, [x]) => {
+          const { gate, up } = gradient({ gateUp: x as Tensor, dy })
+          return [tf.concat([gate, up], 1)]
+        },
+      ),
   }
 }

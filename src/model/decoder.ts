@@ -95,7 +95,7 @@ export function traceDecoder(
     const gumbel_BV = tf.neg(tf.log(tf.neg(tf.log(uniform_BV))))
     return { next: tf.argMax(tf.add(logits_BV, tf.mul(gumbel_BV, given.temperature)), 1) }
   }
-  const program = traceProgram(library, DECODE, inputs, body, model.dtype === 'bf16' ? 'bf16' : 'f32')
+  const program = traceProgram(library, DECODE, inputs, body, model.dtype)
   return { program, variables: cache.flatMap(({ keys, values }) => [keys, values]) }
 }
 

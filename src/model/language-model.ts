@@ -15,11 +15,11 @@ import {
 } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import { type CausalAttention, defineCausalAttention, MASKED, queryBands } from './attention.js'
-import { blockOperations, productType } from './block-operations.js'
+import { blockOperations } from './block-operations.js'
 import { type BlockShape, shapeName } from './block-shape.js'
 import { type AttentionGrid, decoderLayer, type Layer, type LayerOperations, rmsNorm } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
-import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
+import { type ModelDtype, type ModelVariables, modelVariables, productType } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
 
 /** What a trained model is made of, before any shape is known. */
@@ -136,7 +136,7 @@ export class BlockForward {
     this.#operations = blockOperations(library, model, shape)
     this.#attention = defineCausalAttention(library, `attention_${shapeName(shape)}`, {
       ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
-      product: productType(model),
+      product: productType(dtype),
     })
     const chunk = Math.min(HEAD_CHUNK, shape.tokens)
     this.tokenSlots = Math.ceil(shape.tokens / chunk) * chunk
@@ -145,7 +145,7 @@ export class BlockForward {
       chunk,
       width: a.hiddenSize,
       classes: a.vocabSize,
-      dtype: dtype === 'bf16' ? 'bfloat16' : 'float32',
+      dtype: productType(dtype),
     })
   }
 

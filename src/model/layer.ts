@@ -6,7 +6,7 @@
  * linear layer, r rank of the adapter.
  */
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type Tensors, tf, updatedProduct } from '../engine/index.js'
+import { type Tensors, tf, updatedProduct, withGradient } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import type { CausalAttention } from './attention.js'
 import { FUSED, type FusedLinear, type LinearLayer, linearShape } from './parameters.js'
@@ -185,8 +185,9 @@ export function decoderLayer(x_ND: Tensor, layer: Layer, grid: AttentionGrid): T
  * and nobody sees them.
  */
 function relocated(x: Tensor, index: Tensor, inverse: Tensor): Tensor {
-  return tf.customGrad((...args) => ({
-    value: tf.gather(args[0] as Tensor, index),
-    gradFunc: (dy: Tensor | Tensor[]) => tf.gather(dy as Tensor, inverse),
-  }))(x)
+  return withGradient(
+    [x],
+    ([rows]) => ({ value: tf.gather(rows as Tensor, index), kept: [] }),
+    (dy) => [tf.gather(dy, inverse)],
+  )
 }

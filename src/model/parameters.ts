@@ -7,6 +7,9 @@ export type LinearLayer = (typeof LINEAR_LAYERS)[number]
 
 export type ModelDtype = 'f32' | 'bf16'
 
+/** TensorFlow's name of the type that matrices have, and products of them. */
+export const productType = (dtype: ModelDtype) => (dtype === 'bf16' ? 'bfloat16' : 'float32')
+
 /** Linear layers of one input that are computed as one product: their outputs stand side by side. */
 export const FUSED = {
   qkv: ['q_proj', 'k_proj', 'v_proj'],
@@ -94,7 +97,7 @@ export interface ModelVariables {
 }
 
 export function modelVariables(a: Architecture, dtype: ModelDtype): ModelVariables {
-  const matrix = dtype === 'bf16' ? 'bfloat16' : 'float32'
+  const matrix = productType(dtype)
   const whole = (name: string, shape: readonly number[], type: Variable['dtype']): WeightVariable => ({
     ...{ name, shape, dtype: type },
     parts: [{ name, shape }],

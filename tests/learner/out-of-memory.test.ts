@@ -86,6 +86,12 @@ test('an event that is longer than every block left is put aside and the rest tr
   learner.dispose()
 })
 
+test('an event longer than the settings allow is no want of memory', () => {
+  const learner = new Learner(CONFIG)
+  expect(() => learner.trainStep([event(0, 300)])).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
+  learner.dispose()
+})
+
 test('scores are computed in smaller blocks; what fits in none is an error', () => {
   const learner = new Learner(CONFIG, { scoring: true })
   const exact = learner.score(events(60))
