@@ -1,8 +1,9 @@
-// What a step costs by its tokens and by the depth of the model, what bf16 does to log-probabilities and rewards, and
-// whether the same events give the same bytes. Prints a table, or with --json one JSON line; docs/performance.md
-// explains it.
+// What a step costs by its tokens and by the depth of the model, how long tracing and compiling take, what bf16 does to
+// log-probabilities and rewards, and whether the same events give the same bytes. Prints a table, or with --json one
+// JSON line; docs/performance.md explains it.
 //
-//   node bench/learner.mjs tokens|depth|precision|determinism [--dtype f32|bf16] [--repeats 100] [--json]
+//   node bench/learner.mjs tokens|depth|compile|precision|determinism [--dtype f32|bf16] [--executor graph|xla]
+//                          [--repeats 100] [--json]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,11 +16,13 @@ const { writeRandomModel } = await import('../dist/cli/bench/random-model.js')
 const { BENCH_SHAPES } = await import('../dist/cli/bench/shapes.js')
 const { loadConfig } = await import('../dist/config/config.js')
 const { Learner } = await import('../dist/learner/learner.js')
+const { blockShapes } = await import('../dist/learner/shapes.js')
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     dtype: { type: 'string', default: 'f32' },
+    executor: { type: 'string', default: 'graph' },
     repeats: { type: 'string', default: '100' },
     json: { type: 'boolean', default: false },
   },
@@ -38,8 +41,11 @@ function model(shape) {
 }
 
 const learnerOn = (path, dtype, maxLength, options = {}, ...set) => {
-  const settings = [`model.path=${path}`, `model.dtype=${dtype}`, `limits.maxLength=${maxLength}`, 'batch.size=8']
-  return new Learner(loadConfig({ env: {}, set: [...settings, 'lora.r=16', 'lora.alpha=32', ...set] }), options)
+  const settings = [`model.path=${path}`, `model.dtype=${dtype}`, `model.executor=${flags.executor}`, 'batch.size=8']
+  return new Learner(
+    loadConfig({ env: {}, set: [...settings, `limits.maxLength=${maxLength}`, 'lora.r=16', 'lora.alpha=32', ...set] }),
+    options,
+  )
 }
 
 /** An event of so many tokens, a quarter of them in the completion. */
@@ -97,6 +103,31 @@ function depth() {
   })
 }
 
+/** Loading with tracing, and what a first step in each block shape costs beyond a second one. */
+function compile() {
+  const path = model({ ...smollm, layers: 30 })
+  const loading = performance.now()
+  const learner = learnerOn(path, flags.dtype, 256)
+  const load_s = (performance.now() - loading) / 1000
+  const { maxLength, config } = learner
+  const shapes = blockShapes(maxLength, config.batch.tokens, config.batch.size)
+  const costs = shapes.map(({ tokens, length }) => {
+    const events = Array.from({ length: Math.ceil(tokens / length) }, (_, i) =>
+      eventOf(Math.min(length, tokens - i * length), i, smollm.vocabSize),
+    )
+    const [first, second] = [0, 1].map(() => {
+      const started = performance.now()
+      learner.trainStep(events)
+      return (performance.now() - started) / 1000
+    })
+    return first - second
+  })
+  learner.dispose()
+  const compile_s = costs.reduce((sum, cost) => sum + cost)
+  const options = { dtype: flags.dtype, executor: flags.executor }
+  return [{ shapes: shapes.length, load_s, compile_s, slowest_shape_s: Math.max(...costs), ...options }]
+}
+
 /** Relative errors of bf16 against f32: summed log-probabilities, and rewards after some steps of training. */
 function precision() {
   const path = model({ ...smollm, layers: 30 })
@@ -141,7 +172,7 @@ function determinism() {
   return [{ repeats: Number(flags.repeats), different_adapters: hashes.size, threads, dtype: flags.dtype }]
 }
 
-const kinds = { tokens, depth, precision, determinism }
+const kinds = { tokens, depth, compile, precision, determinism }
 const kind = kinds[positionals[0]]
 if (kind === undefined) throw new Error(`one of ${Object.keys(kinds).join(', ')}`)
 const rows = kind()

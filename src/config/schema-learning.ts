@@ -18,6 +18,10 @@ export const learning = {
       'base',
       "What π_ref is: the bare base model ('base'), a published version by its name (v00001234), or a PEFT adapter directory.",
     ),
+    gradientCheckpointing: flag(
+      false,
+      'Keep only the input of each layer for the backward pass and compute the rest again: less memory, a slower step.',
+    ),
     threads: integer(0, { min: 0, max: 1024 }, 'CPU threads of one training step; 0 = all cores.'),
   },
   lora: {

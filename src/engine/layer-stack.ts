@@ -24,6 +24,11 @@ export interface LayerStackSpec {
   readonly frozen: Arguments
   /** Arguments that all layers share. */
   readonly shared: Arguments
+  /**
+   * Rematerialisation: keep only each layer's input between forward and backward pass, and compute the layer again.
+   * A third more arithmetic, for memory that does not grow with what a layer keeps.
+   */
+  readonly recompute?: boolean
 }
 
 /**
@@ -62,8 +67,8 @@ export function defineFrozenStack(
 }
 
 /**
- * The same with trainable floats in each layer, and with a gradient. The forward loop keeps the residuals of each layer
- * in tensor lists, which hold references and copy nothing; the backward loop takes them out again.
+ * The same with trainable floats in each layer, and with a gradient. The forward loop keeps the input and residuals of
+ * each layer in tensor lists, which hold references and copy nothing; the backward loop takes them out again.
  *
  * @param parameters  trainable floats of a layer
  * @param body        one layer, from its frozen and shared arguments, its input and its trainable floats
@@ -93,18 +98,20 @@ export function defineLayerStack(
     plus('i', 1),
     layer.value([...layerArguments(spec), 'x', rowOf()]),
   ])
-  const kept: readonly Residual[] = [{ type: float32, shape: spec.x }, ...layer.residuals]
+  const kept: readonly Residual[] = [{ type: float32, shape: spec.x }, ...(spec.recompute ? [] : layer.residuals)]
   const lists = kept.map((_, k) => [`list_${k}`, variant] as const)
   const forward = writeLoop(library, `${name}/forward`, [I, X, ...lists], constant, upTo(L), () => {
-    const [y, ...residuals] = layer.forward([...layerArguments(spec), 'x', rowOf()]) as [Ref, ...Ref[]]
+    const args = [...layerArguments(spec), 'x', rowOf()]
+    const [y, ...residuals] = (spec.recompute ? [layer.value(args)] : layer.forward(args)) as [Ref, ...Ref[]]
     const put = ['x', ...residuals].map((item, k) => setItem(`list_${k}`, item, (kept[k] as Residual).type))
     return [plus('i', 1), y, ...put]
   })
   const gradients = ['gradients', variant] as const
   const state = [I, ['dy', float32] as const, gradients, ...lists]
   const backward = writeLoop(library, `${name}/backward`, state, constant, downToZero, () => {
-    const [input, ...residuals] = kept.map((each, k) => getItem(`list_${k}`, each)) as [Ref, ...Ref[]]
+    const [input, ...taken] = kept.map((each, k) => getItem(`list_${k}`, each)) as [Ref, ...Ref[]]
     const args = [...layerArguments(spec), input, rowOf()]
+    const residuals = spec.recompute ? layer.forward(args).slice(1) : taken
     const [dx, drow] = layer.backward(args, 'dy', residuals) as [Ref, Ref]
     const put = setItem('gradients', drow, float32)
     return [plus('i', -1), dx, put, ...lists.map(([list]) => list)]

@@ -99,6 +99,7 @@ export class Learner {
       ),
       optimizer: config.optimizer,
       beta: bco.beta,
+      gradientCheckpointing: model.gradientCheckpointing,
       purposes: [
         ...(options.training === false ? [] : ['train' as const]),
         ...(options.scoring || bco.mode === 'trl' ? ['score' as const] : []),

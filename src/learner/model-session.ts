@@ -25,6 +25,7 @@ export interface ModelSessionOptions {
   readonly shapes: readonly BlockShape[]
   readonly optimizer: OptimizerOptions
   readonly beta: number
+  readonly gradientCheckpointing: boolean
   /** What the session is for: steps, policy log-probabilities without a gradient, or both. */
   readonly purposes: readonly Purpose[]
   /** Room for sampling; null where nothing is sampled. */

@@ -30,6 +30,8 @@ export interface LearnerProgramOptions {
   readonly beta: number
   /** The pinned adapter that is the reference; null for the bare base. */
   readonly referenceLora: Variable | null
+  /** Keep only the input of each layer for the backward pass. */
+  readonly gradientCheckpointing: boolean
 }
 
 /** The programs of the learner: for every block shape `prepare`, and `score` and `accumulate` as needed; once, `apply`. */
@@ -43,7 +45,7 @@ export function traceLearnerPrograms(
     programs.push(traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, model.lora, optimizer)))
   const tokenSlots = new Map<string, number>()
   for (const shape of shapes) {
-    const forward = new BlockForward(library, model, shape)
+    const forward = new BlockForward(library, model, shape, options.gradientCheckpointing)
     tokenSlots.set(shapeName(shape), forward.tokenSlots)
     programs.push(prepare(library, forward, options))
     if (purposes.includes('score')) programs.push(score(library, forward))

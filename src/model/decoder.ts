@@ -55,7 +55,6 @@ export function traceDecoder(
   const cache = cacheVariables(model, shape)
   const { rows: B } = shape
   const { architecture: a } = model
-  const layer = defineDecoderStep(library, model, shape)
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
   const inputs = {
     tokens: int(B),
@@ -66,6 +65,8 @@ export function traceDecoder(
   }
   const body = (scope: ProgramScope) => {
     const given = scope.inputs as Readonly<Record<keyof typeof inputs, Tensor>>
+    // within the program, so that its products have the program's type
+    const layer = defineDecoderStep(library, model, shape)
     const rows_LP = model.layerRows(scope.read(model.lora.values))
     let x_BD = tf.reshape(tf.gather(scope.read(model.variables.embedding), given.tokens), [B, a.hiddenSize])
     cache.forEach(({ keys, values }, index) => {

@@ -131,6 +131,8 @@ export class BlockForward {
     private readonly library: FunctionLibrary,
     readonly model: LanguageModel,
     readonly shape: BlockShape,
+    /** Keep only the input of each layer for the backward pass. */
+    private readonly recompute = false,
   ) {
     const { architecture: a, dtype } = model
     this.#operations = blockOperations(library, model, shape)
@@ -223,6 +225,7 @@ export class BlockForward {
     return {
       layers: a.layers,
       x: [N, a.hiddenSize],
+      recompute: this.recompute,
       frozen: this.model.layerSpecs,
       shared: {
         ...{ cos: angles, sin: angles, positions: int(B * T), cells: int(N) },

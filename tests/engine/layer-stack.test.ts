@@ -36,11 +36,16 @@ const SPEC = { layers: LAYERS, x: [ROWS, WIDTH], frozen: { w: float(WIDTH, WIDTH
 const INPUTS = { x: float(ROWS, WIDTH), w: float(LAYERS, WIDTH, WIDTH), shift: float(WIDTH), p: float(LAYERS, WIDTH) }
 const VALUES = { x: X, w: WEIGHTS, shift: SHIFT, p: PARAMETERS }
 
-test.each(['graph', 'xla'] as const)(
-  'a stack gives the value and the gradient of its layers, one by one (%s)',
-  (executor) => {
+test.each([
+  ['graph', false],
+  ['graph', true],
+  ['xla', false],
+  ['xla', true],
+] as const)(
+  'a stack gives the value and the gradient of its layers, one by one (%s, computed again for the backward pass: %s)',
+  (executor, recompute) => {
     const library = new FunctionLibrary()
-    const stack = defineLayerStack(library, 'stack', SPEC, WIDTH, ({ w, shift }, x, row) =>
+    const stack = defineLayerStack(library, 'stack', { ...SPEC, recompute }, WIDTH, ({ w, shift }, x, row) =>
       tf.add(tf.mul(tf.tanh(tf.matMul(x, w!)), tf.add(row, 1)), shift!),
     )
     const program = traceProgram(library, 'run', INPUTS, ({ inputs: { x, w, shift, p } }) => {

@@ -75,6 +75,17 @@ describe.each(['graph', 'xla'])('ten steps with the %s executor', (executor) => 
   })
 })
 
+test.each(['graph', 'xla'])('gradient checkpointing changes no byte of the adapter (%s)', (executor) => {
+  const trained = ['false', 'true'].map((flag) => {
+    const subject = learner(`model.executor=${executor}`, `model.gradientCheckpointing=${flag}`)
+    for (const each of golden.batches) subject.trainStep(events(each))
+    const hash = subject.adapterSha256()
+    subject.dispose()
+    return hash
+  })
+  expect(trained[1]).toBe(trained[0])
+})
+
 const PAPER = ['bco.mode=paper', 'bco.reduction=classRate']
 const batch = (index: number) => events(golden.batches[index]!, 4 * index)
 const sha = (subject: Learner) => subject.adapterSha256()

@@ -51,6 +51,7 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
         shapes: [shape],
         optimizer: OPTIMIZER,
         beta: golden.beta,
+        gradientCheckpointing: false,
         purposes: ['train', 'score'],
         decoder: null,
         referenceLora: null,

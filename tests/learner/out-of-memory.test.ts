@@ -18,9 +18,8 @@ const event = (i: number, length: number) => {
 const events = (length: number, count = 8) => Array.from({ length: count }, (_, i) => event(i, length))
 
 /**
- * From now on the device has no memory for blocks of more positions: the session answers as it does where TensorFlow
- * has none (tests/engine/session.test.ts). On a CPU whose memory is used up, oneDNN and XLA end the process before
- * TensorFlow could say so (docs/adr/002-engine.md): it cannot be made to happen here for real.
+ * From now on the device has no memory for blocks of more positions, in programs of these kinds. TensorFlow's own
+ * refusals, which cannot be aimed like this, are met in tests/daemon/out-of-memory.test.ts.
  */
 function memoryFor(positions: number, kinds = 'prepare|score|accumulate'): { readonly refusals: () => number } {
   const run = Session.prototype.run

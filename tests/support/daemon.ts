@@ -40,6 +40,8 @@ export class DaemonProcess {
   private child: ChildProcess | null = null
   private exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
   log = ''
+  /** What its environment has beside the test's own, from the next start on. */
+  environment: Readonly<Record<string, string>> = {}
 
   private constructor(
     readonly directory: string,
@@ -71,7 +73,8 @@ export class DaemonProcess {
 
   start(...flags: string[]): void {
     const args = ['dist/cli.js', 'run', '--config', join(this.directory, 'bcod.json'), ...flags]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const env = { ...process.env, ...this.environment }
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env })
     this.child = child
     this.log = ''
     child.stderr.on('data', (chunk: Buffer) => {
