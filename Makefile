@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-peft lint bench bench-trl docs clean
+.PHONY: setup demo test test-peft test-trl lint bench bench-trl docs clean
 
 setup:
 	@node scripts/setup.mjs
@@ -14,6 +14,10 @@ test:
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-peft: setup
 	@node tests/peft/run.mjs
+
+# needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
+test-trl: setup
+	@node tests/trl/run.mjs
 
 lint: setup
 	@npm run --silent lint

@@ -123,15 +123,20 @@ function fetchTensorFlow() {
   return target
 }
 
-/** The package's own addon sources, unmodified, compiled against that library. It speaks N-API: one build for all Nodes. */
+/**
+ * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions. It
+ * speaks N-API: one build for all Nodes.
+ */
 function buildAddon(tensorflow) {
+  const ours = join(root, 'scripts', 'addon', 'session-options.cc')
+  const revision = createHash('sha256').update(readFileSync(ours)).digest('hex').slice(0, 12)
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
   const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'))
   const napi = Math.max(...manifest.binary.napi_versions.filter((v) => v <= Number(process.versions.napi)))
-  const built = join(cache, 'addon', `${manifest.version}-tf${TENSORFLOW}-${variant}-napi${napi}`)
+  const built = join(cache, 'addon', `${manifest.version}-tf${TENSORFLOW}-${variant}-napi${napi}-${revision}`)
   once(built, (dir) => {
     say('building the TensorFlow addon')
-    const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
+    const sources = [...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file)), ours]
     const includes = [join(root, 'node_modules', 'node-api-headers', 'include'), join(tensorflow, 'include')]
     run('c++', [
       ...['-O2', '-std=c++17', '-shared', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
@@ -144,7 +149,7 @@ function buildAddon(tensorflow) {
         '-ltensorflow',
         '-ltensorflow_framework',
       ],
-      '-Wl,-rpath,$ORIGIN/../../deps/lib',
+      '-Wl,-rpath,$ORIGIN/../../deps/lib,--wrap=TF_NewSessionOptions',
     ])
   })
   // npm ci wipes these; they are put back from the cache

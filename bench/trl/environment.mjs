@@ -1,5 +1,6 @@
-// The Python environment of `make bench-trl` and `make test-peft`: TRL, PEFT and PyTorch as requirements.lock.txt pins
-// them, in bcod's cache. No other target needs it. Idempotent; BCOD_CACHE moves the cache, PYTHON names the Python.
+// The Python environment of `make bench-trl`, `make test-peft` and `make test-trl`: TRL, PEFT and PyTorch as
+// requirements.lock.txt pins them, in bcod's cache. No other target needs it. Idempotent; BCOD_CACHE moves the cache,
+// PYTHON names the Python.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -138,7 +138,7 @@ export class Learner {
     readonly layers: string
   } {
     const { executor, dtype } = this.#session.options
-    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/2' }
+    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/3' }
   }
 
   /**
