@@ -58,9 +58,9 @@ function drawConfig(kind, draw) {
   const kvHeads = draw.int(1, 3)
   const heads = kvHeads * draw.int(1, 3)
   const headDim = 2 * draw.int(3, 12)
-  // Qwen3 always, Llama sometimes: heads that do not add up to the hidden size
-  const free = kind === 'qwen3' || (kind !== 'qwen2' && draw.chance(0.3))
-  const hidden = free ? draw.int(20, 90) : heads * headDim
+  // Qwen3 always, Llama sometimes: heads that do not add up to the hidden size, of which Llama wants a multiple
+  const free = kind === 'qwen3' ? draw.int(20, 90) : heads * draw.int(5, 12)
+  const hidden = kind === 'qwen3' || (kind !== 'qwen2' && draw.chance(0.3)) ? free : heads * headDim
   if (Math.log2(hidden) % 1 === 0) return drawConfig(kind, draw)
   const rope = { rope_type: 'default', rope_theta: draw.logarithmic(100, 1e6) }
   const scaling = {
