@@ -55,7 +55,8 @@ function bcod(settings, ...args) {
   const flags = [...own, ...given.set].flatMap((setting) => ['--set', setting])
   execFileSync(process.execPath, ['dist/cli.js', ...args, ...flags], {
     env: { ...env, TF_CPP_MIN_LOG_LEVEL: '2' },
-    stdio: ['ignore', 'ignore', 'pipe'], // an error that it throws holds what was written
+    stdio: ['ignore', 'ignore', 'pipe'], // an error that this throws holds what was written
+    encoding: 'utf8',
   })
 }
 
