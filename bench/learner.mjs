@@ -154,7 +154,7 @@ function precision() {
   return [compare('logps'), compare('rewards')]
 }
 
-/** The same two steps from the start, over and over: how many adapters come out. */
+/** The same four steps from the start, over and over: how many adapters come out. */
 function determinism() {
   const path = model(BENCH_SHAPES.tiny)
   const events = benchEvents(32, BENCH_SHAPES.tiny.vocabSize)

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
 import { requireFor } from '../../src/config/requirements.js'
 import { Daemon } from '../../src/daemon/daemon.js'
@@ -11,27 +9,15 @@ import { createLogger } from '../../src/telemetry/logger.js'
 import { Metrics } from '../../src/telemetry/metrics.js'
 import { Telemetry } from '../../src/telemetry/telemetry.js'
 import { DaemonProcess, freePort, settled } from '../support/daemon.js'
-import { type Broker, startBroker } from '../support/kafka-broker.js'
-import { OtherClient } from '../support/kafka-reading.js'
+import { TestBroker } from '../support/test-broker.js'
 import { byName, offsetsOf, readLetters, trainedIds, vote, voteIds, votes } from './feedback.js'
 
-const directory = mkdtempSync(join(tmpdir(), 'bcod-bad-'))
-let broker: Broker
-let client: OtherClient
-
-beforeAll(async () => {
-  broker = await startBroker()
-  client = await OtherClient.connect(broker.bootstrap)
-})
-afterAll(async () => {
-  await client?.close()
-  await broker?.stop()
-  rmSync(directory, { recursive: true, force: true })
-})
+const kafka = new TestBroker('bad')
+const { directory } = kafka
 
 const daemonOn = async (topic: string, settings: Readonly<Record<string, unknown>> = {}) => {
   const daemon = await DaemonProcess.create(join(directory, topic), {
-    'stream.brokers': [broker.bootstrap],
+    'stream.brokers': [kafka.broker.bootstrap],
     'stream.topic': topic,
     'stream.groupId': topic,
     'stream.sessionTimeout': '6s',
@@ -55,7 +41,7 @@ function textVote(index: number, changes: { completion?: string; prompt?: string
 }
 
 test('each record of no use becomes a dead letter with its reason, and everything else trains', async () => {
-  await client.topic('bad', 1, { 'max.message.bytes': '16777216' })
+  await kafka.client.topic('bad', 1, { 'max.message.bytes': '16777216' })
   const long = textVote(90, { prompt: `${SECRET} `.repeat(TEN_MEGABYTES / (SECRET.length + 1)) })
   const missing = JSON.stringify({ ...JSON.parse(textVote(91)), data: { prompt: SECRET, label: true } })
   const bad: [value: string | Buffer, code: string, message: RegExp, stage: string][] = [
@@ -75,8 +61,8 @@ test('each record of no use becomes a dead letter with its reason, and everythin
     { key: `${SECRET}-good-${i}`, value: textVote(i) },
     { key: `${SECRET}-bad-${i}`, value },
   ])
-  for (const record of records) await client.send('bad', [record])
-  await client.send('bad', [{ key: 'last', value: textVote(bad.length) }])
+  for (const record of records) await kafka.client.send('bad', [record])
+  await kafka.client.send('bad', [{ key: 'last', value: textVote(bad.length) }])
 
   const daemon = await daemonOn('bad', { 'model.path': 'src/demo/model', 'limits.maxLength': 64 })
   daemon.start()
@@ -87,7 +73,7 @@ test('each record of no use becomes a dead letter with its reason, and everythin
   expect(await counted('FEEDBACK_TOO_LARGE')).toBe(1)
   expect(await daemon.stop()).toBe(0)
 
-  const letters = await readLetters(client, 'bad.dlq', { brokers: [broker.bootstrap] })
+  const letters = await readLetters(kafka.client, 'bad.dlq', { brokers: [kafka.broker.bootstrap] })
   expect(letters.map(({ id, code, stage, key }) => [id, code, stage, key])).toEqual(
     bad.map(([, code, , stage], i) => [`bad-0-${2 * i + 1}`, code, stage, `${SECRET}-bad-${i}`]),
   )
@@ -105,23 +91,23 @@ test('each record of no use becomes a dead letter with its reason, and everythin
 
   expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, bad.length + 1))
   expect(daemon.journal().map((line) => line.step)).toEqual(Array.from({ length: step }, (_, i) => i + 1))
-  const { end, committed } = await offsetsOf(client, 'bad', 'bad')
+  const { end, committed } = await offsetsOf(kafka.client, 'bad', 'bad')
   expect(committed).toEqual(end)
   expect(daemon.log).not.toContain(SECRET)
 })
 
 test('text for a model without a tokenizer is a dead letter that says so, token ids train', async () => {
-  await client.topic('text')
-  await client.send('text', [vote(0), { key: 'k', value: textVote(90) }, vote(1)])
+  await kafka.client.topic('text')
+  await kafka.client.send('text', [vote(0), { key: 'k', value: textVote(90) }, vote(1)])
   const daemon = await daemonOn('text')
   daemon.start()
   await daemon.until((status) => settled(status) && status.step > 0)
   expect(await daemon.metric('bcod_dead_letters_total{code="TEXT_WITHOUT_TOKENIZER"}')).toBe(1)
   expect(await daemon.stop()).toBe(0)
-  const letters = await readLetters(client, 'text.dlq', { brokers: [broker.bootstrap] })
+  const letters = await readLetters(kafka.client, 'text.dlq', { brokers: [kafka.broker.bootstrap] })
   expect(letters.map(({ id, code }) => [id, code])).toEqual([['text-0-1', 'TEXT_WITHOUT_TOKENIZER']])
   expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 2))
-  expect((await offsetsOf(client, 'text', 'text')).committed).toEqual({ 0: '3' })
+  expect((await offsetsOf(kafka.client, 'text', 'text')).committed).toEqual({ 0: '3' })
   expect(daemon.log).not.toContain(SECRET)
 })
 
@@ -141,12 +127,12 @@ test('without a broker the start ends with the address and what to do, and leave
 
 test('records packed in a way that this process cannot read end the daemon, and nothing is committed', async () => {
   // registerCodecs is not called in this process; the broker packs whatever comes in
-  await client.topic('packed', 1, { 'compression.type': 'zstd' })
-  await client.send('packed', votes(0, 20))
+  await kafka.client.topic('packed', 1, { 'compression.type': 'zstd' })
+  await kafka.client.send('packed', votes(0, 20))
   const set = [
     ...['model.path=tests/golden/tiny_llama', 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=256'],
     ...[`checkpoint.dir=${join(directory, 'packed', 'checkpoints')}`, 'stream.topic=packed', 'stream.groupId=packed'],
-    `stream.brokers=["${broker.bootstrap}"]`,
+    `stream.brokers=["${kafka.broker.bootstrap}"]`,
   ]
   const config = requireFor(loadConfig({ env: {}, set }), 'run')
   const { topic, groupId, brokers } = config.stream
@@ -155,5 +141,5 @@ test('records packed in a way that this process cannot read end the daemon, and 
   await expect(daemon.run()).rejects.toMatchObject({ code: 'KAFKA_CODEC_UNKNOWN', place: 'packed' })
   expect(daemon.lifecycle$.value).toBe('failed')
   expect(daemon.live().find(({ name }) => name === 'lifecycle')?.ok).toBe(false)
-  expect(['-1', '0']).toContain((await offsetsOf(client, 'packed', 'packed')).committed[0])
+  expect(['-1', '0']).toContain((await offsetsOf(kafka.client, 'packed', 'packed')).committed[0])
 })

@@ -1,33 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { adapterSha256 } from '../../src/adapters/adapter.js'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { liveVersion } from '../../src/adapters/publish.js'
 import { DaemonProcess, freePort, settled } from '../support/daemon.js'
-import { type Broker, startBroker } from '../support/kafka-broker.js'
-import { OtherClient } from '../support/kafka-reading.js'
+import { TestBroker } from '../support/test-broker.js'
 import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
 
-const directory = mkdtempSync(join(tmpdir(), 'bcod-lifecycle-'))
-let broker: Broker
-let client: OtherClient
-
-beforeAll(async () => {
-  broker = await startBroker()
-  client = await OtherClient.connect(broker.bootstrap)
-})
-afterAll(async () => {
-  await client?.close()
-  await broker?.stop()
-  rmSync(directory, { recursive: true, force: true })
-})
+const kafka = new TestBroker('lifecycle')
+const { directory } = kafka
 
 const daemonOn = async (topic: string, settings: Readonly<Record<string, unknown>> = {}) => {
   const daemon = await DaemonProcess.create(join(directory, topic), {
-    'stream.brokers': [broker.bootstrap],
+    'stream.brokers': [kafka.broker.bootstrap],
     'stream.topic': topic,
     'stream.groupId': topic,
     'stream.sessionTimeout': '6s',
@@ -63,7 +49,7 @@ function follow(daemon: DaemonProcess): () => Promise<number> {
 }
 
 test('probes tell loading from running', async () => {
-  await client.topic('probes', 2)
+  await kafka.client.topic('probes', 2)
   const daemon = await daemonOn('probes')
   daemon.start()
   let first = await daemon.get('/readyz')
@@ -85,7 +71,7 @@ test('probes tell loading from running', async () => {
 })
 
 test('while programs are compiled, probes and scrapes are answered and the group keeps its member', async () => {
-  await client.topic('compile')
+  await kafka.client.topic('compile')
   // XLA compiles each block shape for seconds; the votes are so long that a step takes several
   const daemon = await daemonOn('compile', {
     ...{ 'model.executor': 'xla', 'limits.maxLength': 200, 'batch.tokens': 1024, 'batch.size': 8 },
@@ -95,7 +81,7 @@ test('while programs are compiled, probes and scrapes are answered and the group
   await daemon.until(({ state }) => state === 'running')
   const tokens = (count: number) => Array.from({ length: count }, (_, i) => 3 + ((i * 17) % 250))
   const long = votes(0, 8, { promptTokens: tokens(150), completionTokens: tokens(20) })
-  await client.send('compile', [...long, ...votes(8, 5)])
+  await kafka.client.send('compile', [...long, ...votes(8, 5)])
   let [slowest, answers] = [0, 0]
   for (let step = 0; step < 2; ) {
     const asked = performance.now()
@@ -116,8 +102,8 @@ test('while programs are compiled, probes and scrapes are answered and the group
 })
 
 test('stopped in a backlog, it goes on with exactly the rest; servers always find a whole adapter', async () => {
-  await client.topic('backlog')
-  await client.send('backlog', votes(0, 600))
+  await kafka.client.topic('backlog')
+  await kafka.client.send('backlog', votes(0, 600))
   const daemon = await daemonOn('backlog', { 'batch.size': 4, 'batch.stratify': false })
   const stopFollowing = follow(daemon)
   daemon.start()
@@ -128,7 +114,7 @@ test('stopped in a backlog, it goes on with exactly the rest; servers always fin
   const first = trainedIds(daemon.journal())
   expect(first.length).toBeLessThan(600)
   expect(first).toEqual(voteIds(0, first.length))
-  expect((await offsetsOf(client, 'backlog', 'backlog')).committed).toEqual({ 0: String(first.length) })
+  expect((await offsetsOf(kafka.client, 'backlog', 'backlog')).committed).toEqual({ 0: String(first.length) })
   expect(daemon.checkpointNames().at(-1)).toContain(String(first.length / 4).padStart(8, '0'))
 
   daemon.start()
@@ -157,11 +143,11 @@ test('stopped in a backlog, it goes on with exactly the rest; servers always fin
 })
 
 test('too few for a batch, votes train once the oldest has waited for batch.maxLatency', async () => {
-  await client.topic('latency')
+  await kafka.client.topic('latency')
   const daemon = await daemonOn('latency', { 'batch.maxLatency': '1500ms' })
   daemon.start()
   await daemon.until(({ state }) => state === 'running')
-  await client.send('latency', votes(0, 3))
+  await kafka.client.send('latency', votes(0, 3))
   await daemon.until(({ waiting }) => waiting === 3)
   const arrived = Date.now()
   await daemon.until(({ step }) => step === 1)
@@ -171,24 +157,24 @@ test('too few for a batch, votes train once the oldest has waited for batch.maxL
 })
 
 test('with batch.maxLatency=0 votes wait for a full batch, over a kill -9', async () => {
-  await client.topic('patience')
+  await kafka.client.topic('patience')
   const daemon = await daemonOn('patience', { 'batch.maxLatency': 0 })
   daemon.start()
   await daemon.until(({ state }) => state === 'running')
   const before = daemon.checkpointNames().length
-  await client.send('patience', votes(0, 3))
+  await kafka.client.send('patience', votes(0, 3))
   await daemon.until(({ waiting }) => waiting === 3)
   await eventually(() => daemon.checkpointNames().length > before)
   await daemon.kill()
 
   daemon.start()
   await daemon.until(({ state, waiting }) => state === 'running' && waiting === 3)
-  await eventually(async () => (await client.committed('patience', 'patience'))[0] === '0')
-  await client.send('patience', votes(3, 5))
+  await eventually(async () => (await kafka.client.committed('patience', 'patience'))[0] === '0')
+  await kafka.client.send('patience', votes(3, 5))
   await daemon.until((status) => settled(status) && status.step === 1)
   expect(await daemon.stop()).toBe(0)
   expect(daemon.journal().map((line) => trainedIds([line]).sort(byName))).toEqual([voteIds(0, 8)])
-  expect((await offsetsOf(client, 'patience', 'patience')).committed).toEqual({ 0: '8' })
+  expect((await offsetsOf(kafka.client, 'patience', 'patience')).committed).toEqual({ 0: '8' })
 })
 
 test('it ends in order when it is stopped while loading and before a broker has answered', async () => {
@@ -207,25 +193,25 @@ test('it ends in order when it is stopped while loading and before a broker has 
 })
 
 test('it ends in order within 30 s when the broker hangs, and goes on without loss', { timeout: 90_000 }, async () => {
-  await client.topic('hung')
-  await client.send('hung', votes(0, 16))
+  await kafka.client.topic('hung')
+  await kafka.client.send('hung', votes(0, 16))
   const daemon = await daemonOn('hung', { 'batch.size': 2, 'stream.connectTimeout': '3s' })
   daemon.start()
   await daemon.until((status) => settled(status) && status.step > 0)
-  await client.send('hung', votes(16, 200))
+  await kafka.client.send('hung', votes(16, 200))
   await daemon.until(({ step }) => step > 12)
-  process.kill(broker.pid, 'SIGSTOP')
-  onTestFinished(() => void process.kill(broker.pid, 'SIGCONT'))
+  process.kill(kafka.broker.pid, 'SIGSTOP')
+  onTestFinished(() => void process.kill(kafka.broker.pid, 'SIGCONT'))
   await sleep(500) // a commit is under way now
   const asked = Date.now()
   expect(await daemon.stop(), daemon.log).toBe(0)
   expect(Date.now() - asked).toBeLessThan(30_000)
-  process.kill(broker.pid, 'SIGCONT')
+  process.kill(kafka.broker.pid, 'SIGCONT')
 
   daemon.start()
   await daemon.until((status) => settled(status), 60_000)
   expect(await daemon.stop()).toBe(0)
   expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 216))
-  const { end, committed } = await offsetsOf(client, 'hung', 'hung')
+  const { end, committed } = await offsetsOf(kafka.client, 'hung', 'hung')
   expect(committed).toEqual(end)
 })

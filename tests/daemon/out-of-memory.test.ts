@@ -1,30 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
-import { type Broker, startBroker } from '../support/kafka-broker.js'
-import { OtherClient } from '../support/kafka-reading.js'
+import { TestBroker } from '../support/test-broker.js'
 import { offsetsOf, readLetters, trainedIds, vote } from './feedback.js'
 
 /** The limit of TensorFlow's own CPU allocator: enough for blocks of 192 positions of this model, not for 256. */
 const LITTLE_MEMORY = { TF_MKL_ALLOC_MAX_BYTES: '3000000' }
 const BLOCKS_OF = 192
 
-const directory = mkdtempSync(join(tmpdir(), 'bcod-memory-'))
-let broker: Broker
-let client: OtherClient
-
-beforeAll(async () => {
-  broker = await startBroker()
-  client = await OtherClient.connect(broker.bootstrap)
-})
-afterAll(async () => {
-  await client?.close()
-  await broker?.stop()
-  rmSync(directory, { recursive: true, force: true })
-})
+const kafka = new TestBroker('memory')
+const { directory } = kafka
 
 /** A vote on so many tokens. */
 const long = (index: number, tokens: number) => {
@@ -36,9 +22,9 @@ const longs = (from: number, count: number, tokens: number) =>
   Array.from({ length: count }, (_, i) => long(from + i, tokens))
 
 test('where TensorFlow has no memory for a block, smaller ones train; said once a start, journaled, kept over a restart and replayed to the same adapter', async () => {
-  await client.topic('memory')
+  await kafka.client.topic('memory')
   const settings = {
-    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': 'memory', 'stream.groupId': 'memory' },
+    ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': 'memory', 'stream.groupId': 'memory' },
     ...{ 'limits.maxLength': 256, 'batch.tokens': 256, 'batch.size': 4, 'batch.stratify': false },
     ...{ 'checkpoint.every': '300ms', 'journal.keepEvents': true },
   }
@@ -47,12 +33,12 @@ test('where TensorFlow has no memory for a block, smaller ones train; said once 
   onTestFinished(() => daemon.kill())
   daemon.start()
   await daemon.until(({ state }) => state === 'running')
-  await client.send('memory', longs(0, 4, 20))
+  await kafka.client.send('memory', longs(0, 4, 20))
   await daemon.until((status) => settled(status) && status.step === 1)
   expect(await daemon.metric('bcod_block_limit_tokens')).toBe(0)
 
   // two of 100 want a block of 256, for which there is no memory (TensorFlow tries for 10 s); neither is there for one of 250
-  await client.send('memory', [...longs(4, 8, 100), long(12, 250), ...longs(13, 3, 100)])
+  await kafka.client.send('memory', [...longs(4, 8, 100), long(12, 250), ...longs(13, 3, 100)])
   await daemon.until((status) => settled(status) && status.step === 4)
   expect(daemon.journal().map(({ blockLimit }) => blockLimit ?? null)).toEqual([null, BLOCKS_OF, BLOCKS_OF, BLOCKS_OF])
   expect(await daemon.metric('bcod_block_limit_tokens')).toBe(BLOCKS_OF)
@@ -64,7 +50,7 @@ test('where TensorFlow has no memory for a block, smaller ones train; said once 
   // with all the memory in the world it goes on in the blocks of its line
   daemon.environment = {}
   daemon.start()
-  await client.send('memory', longs(16, 4, 100))
+  await kafka.client.send('memory', longs(16, 4, 100))
   await daemon.until((status) => settled(status) && status.step === 5)
   expect(daemon.journal().at(-1)?.blockLimit).toBe(BLOCKS_OF)
   expect(await daemon.stop()).toBe(0)
@@ -73,9 +59,9 @@ test('where TensorFlow has no memory for a block, smaller ones train; said once 
   const refused = 12
   const others = Array.from({ length: 20 }, (_, i) => `vote-${i}`).filter((_, i) => i !== refused)
   expect(trainedIds(daemon.journal())).toEqual(others)
-  const letters = await readLetters(client, 'memory.dlq', { brokers: [broker.bootstrap] })
+  const letters = await readLetters(kafka.client, 'memory.dlq', { brokers: [kafka.broker.bootstrap] })
   expect(letters.map(({ id, code }) => [id, code])).toEqual([[`memory-0-${refused}`, 'TRAIN_OUT_OF_MEMORY']])
-  const { end, committed } = await offsetsOf(client, 'memory', 'memory')
+  const { end, committed } = await offsetsOf(kafka.client, 'memory', 'memory')
   expect(committed).toEqual(end)
   const replay = ['dist/cli.js', 'replay', '--lineage', daemon.checkpoints, '--out', join(directory, 'out'), '--json']
   const summary = JSON.parse(

@@ -1,30 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
-import { type Broker, startBroker } from '../support/kafka-broker.js'
-import { OtherClient } from '../support/kafka-reading.js'
+import { TestBroker } from '../support/test-broker.js'
 import { offsetsOf, vote } from './feedback.js'
 
-const directory = mkdtempSync(join(tmpdir(), 'bcod-votes-'))
-let broker: Broker
-let client: OtherClient
-
-beforeAll(async () => {
-  broker = await startBroker()
-  client = await OtherClient.connect(broker.bootstrap)
-})
-afterAll(async () => {
-  await client?.close()
-  await broker?.stop()
-  rmSync(directory, { recursive: true, force: true })
-})
+const kafka = new TestBroker('votes')
+const { directory } = kafka
 
 const daemonOn = async (topic: string, holdBack: string | number) => {
-  await client.topic(topic)
+  await kafka.client.topic(topic)
   const daemon = await DaemonProcess.create(join(directory, topic), {
-    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
+    ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
     ...{ 'stream.sessionTimeout': '6s', 'stream.holdBack': holdBack, 'batch.size': 1, 'checkpoint.every': '300ms' },
   })
   onTestFinished(() => daemon.kill())
@@ -42,7 +28,7 @@ const dropped = (daemon: DaemonProcess, reason: string) =>
 test('a changed vote trains again, a repeated one and a duplicate do not, one taken back may be given anew', async () => {
   const daemon = await daemonOn('changes', 0)
   const by = { subject: 'answer', user: 'ada' }
-  await client.send('changes', [
+  await kafka.client.send('changes', [
     vote(0, { ...by, id: 'first', label: true }),
     vote(0, { ...by, id: 'changed', label: false }),
     vote(0, { ...by, id: 'again', label: false }),
@@ -63,7 +49,7 @@ test('a changed vote trains again, a repeated one and a duplicate do not, one ta
   await daemon.kill()
   daemon.start()
   await daemon.until(settled)
-  await client.send('changes', [
+  await kafka.client.send('changes', [
     vote(0, { ...by, id: 'once-more', label: false }),
     vote(0, { ...by, id: 'changed', label: false }),
     vote(0, { ...by, id: 'last', label: true }),
@@ -72,14 +58,14 @@ test('a changed vote trains again, a repeated one and a duplicate do not, one ta
   expect([await dropped(daemon, 'repeat'), await dropped(daemon, 'duplicate')]).toEqual([1, 1])
   expect(await daemon.stop()).toBe(0)
   expect(steps(daemon)).toEqual([['first up'], ['changed down'], ['other-user down'], ['anew down'], ['last up']])
-  const { end, committed } = await offsetsOf(client, 'changes', 'changes')
+  const { end, committed } = await offsetsOf(kafka.client, 'changes', 'changes')
   expect(committed).toEqual(end)
 })
 
 test('while a vote is held back the latest label wins and a retraction takes it out', async () => {
   const daemon = await daemonOn('held', '5s')
   const by = { subject: 'answer', user: 'ada' }
-  await client.send('held', [
+  await kafka.client.send('held', [
     vote(0, { ...by, id: 'up', label: true }),
     vote(0, { ...by, id: 'down', label: false }),
     vote(1, { id: 'regretted', subject: 'other', label: true }),
@@ -87,11 +73,11 @@ test('while a vote is held back the latest label wins and a retraction takes it 
   ])
   const { step } = await daemon.until(({ held_back }) => held_back === 1)
   expect(step).toBe(0)
-  expect(Number((await client.committed('held', 'held'))[0])).toBeLessThan(4)
+  expect(Number((await kafka.client.committed('held', 'held'))[0])).toBeLessThan(4)
   await daemon.until((status) => settled(status) && status.step === 1)
   expect(await dropped(daemon, 'superseded')).toBe(1)
   expect(await dropped(daemon, 'retracted')).toBe(1)
   expect(await daemon.stop()).toBe(0)
   expect(steps(daemon)).toEqual([['down down']])
-  expect((await offsetsOf(client, 'held', 'held')).committed).toEqual({ 0: '4' })
+  expect((await offsetsOf(kafka.client, 'held', 'held')).committed).toEqual({ 0: '4' })
 })
