@@ -67,6 +67,13 @@ export class FunctionLibrary {
 }
 
 /**
+ * ConfigProto { allow_soft_placement: true } for the attribute `config_proto` of a call: any configuration of its own
+ * lets TensorFlow optimise the function called, once, by itself. An empty one inherits the session's, which switches
+ * the graph optimizer off (docs/adr/002).
+ */
+export const OPTIMISED = attr.string('\u0038\u0001')
+
+/**
  * Appends a call of a stateless function to the current recorder.
  *
  * @param compiled  by XLA, whatever the executor
@@ -84,7 +91,7 @@ export function call(
     Tout: attr.types(outputTypes),
     f: attr.func(name),
     config: none,
-    config_proto: none,
+    config_proto: OPTIMISED,
     executor_type: none,
     ...(compiled ? { _XlaMustCompile: attr.bool(true) } : {}),
   }

@@ -344,12 +344,22 @@ kernel('BroadcastTo', ({ x }, { shape }) => {
   )
   return backend.info(ref, shape as number[], dtypeOf(input))
 })
+/**
+ * Sums of single numbers are taken in f64: the kernel adds one after the other, which over a completion of 500 tokens
+ * loses more digits of a summed log-probability than everything before it.
+ */
 kernel('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }) => {
   const [input, ids] = [x as TensorInfo, segmentIds as TensorInfo]
-  const attributes = { T: T(input.dtype), Tindices: INT, Tnumsegments: INT }
-  const operands = [backend.ref(input), backend.ref(ids), backend.recorder.int(numSegments as number)]
-  const ref = backend.op('UnsortedSegmentSum', operands, attributes, typeOf(input.dtype))
-  return backend.info(ref, [numSegments as number, ...input.shape.slice(ids.shape.length)], dtypeOf(input))
+  const wide = input.shape.length === 1 && input.dtype === 'float32'
+  const type = wide ? DataType.float64 : typeOf(input.dtype)
+  const cast = (ref: string, from: DataType, to: DataType) =>
+    backend.op('Cast', [ref], { SrcT: attr.type(from), DstT: attr.type(to), Truncate: attr.bool(false) }, to)
+  const values = wide ? cast(backend.ref(input), DataType.float32, type) : backend.ref(input)
+  const operands = [values, backend.ref(ids), backend.recorder.int(numSegments as number)]
+  const attributes = { T: attr.type(type), Tindices: INT, Tnumsegments: INT }
+  const sums = backend.op('UnsortedSegmentSum', operands, attributes, type)
+  const shape = [numSegments as number, ...input.shape.slice(ids.shape.length)]
+  return backend.info(wide ? cast(sums, type, DataType.float32) : sums, shape, dtypeOf(input))
 })
 kernel('Range', (_, { start, stop, step, dtype }) => {
   const [from, to, by] = [start as number, stop as number, (step as number) ?? 1]

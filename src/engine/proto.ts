@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 /** TensorFlow's DataType numbers (tensorflow/core/framework/types.proto). */
 export const DataType = {
   float32: 1,
+  float64: 2,
   int32: 3,
   uint8: 4,
   bool: 10,

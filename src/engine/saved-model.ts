@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FunctionLibrary } from './functions.js'
-import { dataTypeOf } from './functions.js'
+import { dataTypeOf, type FunctionLibrary, OPTIMISED } from './functions.js'
 import type { Program, Variable } from './program.js'
 import { type Attributes, attr, DataType, nodeDef, proto } from './proto.js'
 
@@ -75,7 +74,7 @@ export function writeSavedModel(
       Tout: attr.types(program.outputs.map((o) => (o.dtype === 'int32' ? DataType.int32 : DataType.float32))),
       f: attr.func(program.name),
       config: none,
-      config_proto: none,
+      config_proto: OPTIMISED,
       executor_type: none,
       ...(executor === 'xla' ? { _XlaMustCompile: attr.bool(true) } : {}),
     })

@@ -10,7 +10,14 @@ import { ClassBalancedShift, PooledMeanShift, type RewardShift } from '../loss/r
 import { readArchitecture } from '../model/architecture.js'
 import type { BlockShape } from '../model/block-shape.js'
 import { generate, type SamplingOptions } from '../model/generate.js'
-import { initialLora, type LoraOptions, loraFromAdapter, loraParameters, toAdapter } from '../model/lora.js'
+import {
+  addsNothing,
+  initialLora,
+  type LoraOptions,
+  loraFromAdapter,
+  loraParameters,
+  toAdapter,
+} from '../model/lora.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
 import { PromptClassifier } from '../ratio/prompt-classifier.js'
 import type { TokenPair } from './block.js'
@@ -138,7 +145,7 @@ export class Learner {
     readonly layers: string
   } {
     const { executor, dtype } = this.#session.options
-    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/3' }
+    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/4' }
   }
 
   /**
@@ -226,10 +233,11 @@ export class Learner {
   #score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
     const policy = new Array<number>(pairs.length)
     const reference = new Array<number>(pairs.length)
+    const same = this.config.model.reference === 'base' && addsNothing(this.#session.model.lora, this.#adapterValues())
     for (const { shape, events } of this.#plan(pairs)) {
       const block = events.map((index) => pairs[index] as TokenPair)
-      const scores = this.#session.score(block, shape).logps
       const references = this.#session.prepare(block, shape).logps
+      const scores = same ? references : this.#session.score(block, shape).logps
       events.forEach((index, row) => {
         policy[index] = scores[row] as number
         reference[index] = references[row] as number

@@ -53,6 +53,16 @@ export function initialLora(parameters: ParameterVector, seed: number): Float32A
 }
 
 /**
+ * Whether every B is zero, so that the policy is the base. Its products are longer sums than the base's all the same,
+ * and on some processors round differently.
+ */
+export function addsNothing(parameters: ParameterVector, values: Float32Array): boolean {
+  return [...parameters.views(values)].every(
+    ([name, tensor]) => name.endsWith('lora_A.weight') || tensor.every((value) => value === 0),
+  )
+}
+
+/**
  * The vector of an adapter from elsewhere.
  * @throws ADAPTER_MISMATCH where it was not made for this model and these options
  */

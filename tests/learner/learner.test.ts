@@ -55,6 +55,14 @@ test("log-probabilities equal TRL's", () => {
   subject.dispose()
 })
 
+test('a new adapter scores as its base, to the bit', () => {
+  const subject = learner('lora.init=null')
+  const { policy, reference } = subject.score(events(golden.batches[0]!))
+  expect(policy).toEqual(reference)
+  expect(policy.every((value) => value < 0)).toBe(true)
+  subject.dispose()
+})
+
 describe.each(['graph', 'xla'])('ten steps with the %s executor', (executor) => {
   test("losses, δ, gradient norms and the trained adapter equal TRL's", () => {
     const subject = learner(`model.executor=${executor}`)
