@@ -21,6 +21,8 @@ import { build } from './build.mjs'
 import { cacheRoot, once } from './cache.mjs'
 
 const TENSORFLOW = '2.21.0'
+const ADDON = 'tfjs_binding.node'
+const QUIET_LOAD = 'bcod_quiet_load.node'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
@@ -124,42 +126,44 @@ function fetchTensorFlow() {
 }
 
 /**
- * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions. It
- * speaks N-API: one build for all Nodes.
+ * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and a
+ * small addon that loads the library without its notices. Both speak N-API: one build for all Nodes.
  */
 function buildAddon(tensorflow) {
-  const ours = join(root, 'scripts', 'addon', 'session-options.cc')
-  const revision = createHash('sha256').update(readFileSync(ours)).digest('hex').slice(0, 12)
+  const [sessions, quiet] = ['session-options.cc', 'quiet-load.cc'].map((file) => join(root, 'scripts', 'addon', file))
+  const hash = createHash('sha256')
+  for (const source of [sessions, quiet]) hash.update(readFileSync(source))
+  const revision = hash.digest('hex').slice(0, 12)
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
   const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'))
   const napi = Math.max(...manifest.binary.napi_versions.filter((v) => v <= Number(process.versions.napi)))
   const built = join(cache, 'addon', `${manifest.version}-tf${TENSORFLOW}-${variant}-napi${napi}-${revision}`)
   once(built, (dir) => {
     say('building the TensorFlow addon')
-    const sources = [...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file)), ours]
     const includes = [join(root, 'node_modules', 'node-api-headers', 'include'), join(tensorflow, 'include')]
-    run('c++', [
-      ...['-O2', '-std=c++17', '-shared', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
-      ...includes.map((folder) => `-I${folder}`),
-      ...sources,
-      ...[
-        '-o',
-        join(dir, 'tfjs_binding.node'),
-        `-L${join(tensorflow, 'lib')}`,
-        '-ltensorflow',
-        '-ltensorflow_framework',
-      ],
-      '-Wl,-rpath,$ORIGIN/../../deps/lib,--wrap=TF_NewSessionOptions',
-    ])
+    const compile = (output, ...args) =>
+      run('c++', [
+        ...['-O2', '-std=c++17', '-shared', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
+        ...includes.map((folder) => `-I${folder}`),
+        ...args,
+        ...['-o', join(dir, output)],
+      ])
+    const library = [`-L${join(tensorflow, 'lib')}`, '-ltensorflow', '-ltensorflow_framework']
+    const theirs = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
+    const wrapped = '-Wl,-rpath,$ORIGIN/../../deps/lib,--wrap=TF_NewSessionOptions'
+    compile(ADDON, ...theirs, sessions, ...library, wrapped)
+    compile(QUIET_LOAD, quiet, '-ldl', '-Wl,-rpath,$ORIGIN/lib')
   })
   // npm ci wipes these; they are put back from the cache
-  const link = join(pkg, 'deps', 'lib')
-  mkdirSync(dirname(link), { recursive: true })
+  const deps = join(pkg, 'deps')
+  const link = join(deps, 'lib')
+  mkdirSync(deps, { recursive: true })
   if (lstatSync(link, { throwIfNoEntry: false })) rmSync(link, { recursive: true })
   symlinkSync(join(tensorflow, 'lib'), link)
-  const addon = join(pkg, 'lib', `napi-v${napi}`, 'tfjs_binding.node')
+  copyFileSync(join(built, QUIET_LOAD), join(deps, QUIET_LOAD))
+  const addon = join(pkg, 'lib', `napi-v${napi}`, ADDON)
   mkdirSync(dirname(addon), { recursive: true })
-  copyFileSync(join(built, 'tfjs_binding.node'), addon)
+  copyFileSync(join(built, ADDON), addon)
 }
 
 const started = Date.now()

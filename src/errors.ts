@@ -124,6 +124,10 @@ export const ERRORS = {
     cause: 'The command needs a key that has no default and is not set.',
     remedy: 'Set it in the file, in the environment or with --set.',
   },
+  DAEMON_UNREACHABLE: {
+    cause: 'No daemon answers at this address, or the connection to it broke.',
+    remedy: 'Check that bcod run is up and that --url, or server.host and server.port, lead to it.',
+  },
   SERVER_PORT_IN_USE: {
     cause: 'Another process listens on the port of the status server.',
     remedy: 'Stop it, or choose another server.port (0 = any free one).',
@@ -262,8 +266,9 @@ export const ERRORS = {
       'Set stream.tls.ca to the certificate authority of the brokers, or stream.tls.enabled=false for a plain port.',
   },
   KAFKA_LOGIN_FAILED: {
-    cause: 'The broker refused the user name, the password or the SASL mechanism.',
-    remedy: 'Check stream.sasl.mechanism, stream.sasl.username and stream.sasl.password.',
+    cause: 'The broker refused the user name, the password, the token or the SASL mechanism, or no token was given.',
+    remedy:
+      'Check stream.sasl.mechanism, username and password; with oauthbearer also tokenEndpoint, tokenScope or tokenFile.',
   },
   KAFKA_NOT_AUTHORIZED: {
     cause: 'The Kafka user may not do what bcod needs.',

@@ -5,6 +5,7 @@ import { isDiskFull, syncDirectory, systemCode, writeFileDurably } from '../chec
 import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
 import { adapterFiles } from './peft.js'
+import { versionName, versionStep } from './version.js'
 
 /** `bcod.json` of a published version. */
 export interface PublishedVersion {
@@ -20,9 +21,6 @@ export interface PublishedVersion {
   /** When it was published, RFC 3339. */
   readonly time: string
 }
-
-/** The name of the version that a step publishes. */
-export const versionName = (step: number): string => `v${String(step).padStart(8, '0')}`
 
 /**
  * Publishes the adapter of a step as `<directory>/v00001234/`, whole or not at all, and moves the `live` link to it.
@@ -106,11 +104,11 @@ export function listVersions(directory: string): readonly PublishedVersion[] {
 
 /** Where the adapter of `model.reference` is: a version of the registry, or a directory; `base` stays as it is. */
 export const referenceDirectory = (reference: string, directory: string): string =>
-  /^v\d{8,}$/.test(reference) ? join(directory, reference) : reference
+  versionStep(reference) !== null ? join(directory, reference) : reference
 
 /** The steps that published versions came from: their checkpoints are kept. */
 export const publishedSteps = (directory: string): ReadonlySet<number> =>
-  new Set(versionNames(directory).map((version) => Number(version.slice(1))))
+  new Set(versionNames(directory).map((version) => versionStep(version) as number))
 
 const LIVE = 'live'
 const INFO = 'bcod.json'
@@ -139,8 +137,8 @@ async function writeVersion(directory: string, published: PublishedVersion, adap
 const versionNames = (directory: string): readonly string[] =>
   existsSync(directory)
     ? readdirSync(directory)
-        .filter((name) => /^v\d{8,}$/.test(name))
-        .sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)))
+        .filter((name) => versionStep(name) !== null)
+        .sort((a, b) => (versionStep(a) as number) - (versionStep(b) as number))
     : []
 
 function readVersion(directory: string, version: string): PublishedVersion | null {

@@ -30,6 +30,20 @@ export function assertFence(directory: string, mine: number): void {
   throw new BcodError('FENCED', `this writer holds fence ${mine}, ${reason}`, { place: directory })
 }
 
+/**
+ * Whether the process that took the highest fence has certainly ended: it ran on this host and does no longer, or had
+ * this process's id, as the only process of a container has after a restart. False where that cannot be told.
+ */
+export function holderHasEnded(directory: string): boolean {
+  try {
+    const text = readFileSync(path(directory, highestFence(directory)), 'utf8')
+    const { host, pid } = JSON.parse(text) as { readonly host?: unknown; readonly pid?: unknown }
+    return host === hostname() && typeof pid === 'number' && (pid === process.pid || !isRunning(pid))
+  } catch {
+    return false
+  }
+}
+
 /** The highest fence taken; 0 before the first. */
 export const highestFence = (directory: string): number => Math.max(0, ...fences(directory))
 
@@ -92,6 +106,15 @@ function create(directory: string, fence: number): boolean {
   fsyncSync(parent)
   closeSync(parent)
   return true
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 function remove(directory: string, fence: number): void {

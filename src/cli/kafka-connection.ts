@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
-import type { KafkaConnection } from '../streams/kafka/options.js'
+import type { KafkaConnection, KafkaSasl } from '../streams/kafka/options.js'
+import { endpointToken, fileToken } from '../streams/kafka/token.js'
 
 /**
  * How to reach the brokers that the configuration names.
@@ -14,11 +15,20 @@ export function kafkaConnection({ brokers, connectTimeout, tls, sasl }: Config['
     brokers,
     connectTimeout,
     tls: enabled ? { enabled, ...pem('ca', ca), ...pem('cert', cert), ...pem('key', key) } : null,
-    sasl:
-      sasl.mechanism === null
-        ? null
-        : { mechanism: sasl.mechanism, username: sasl.username ?? '', password: sasl.password ?? '' },
+    sasl: login(sasl),
   }
+}
+
+function login(sasl: Config['stream']['sasl']): KafkaSasl | null {
+  const { mechanism, tokenEndpoint, tokenScope, tokenFile } = sasl
+  const { username, password } = { username: sasl.username ?? '', password: sasl.password ?? '' }
+  if (mechanism === null) return null
+  if (mechanism !== 'oauthbearer') return { mechanism, username, password }
+  const token =
+    tokenEndpoint === null
+      ? fileToken(tokenFile ?? '')
+      : endpointToken({ url: tokenEndpoint, clientId: username, clientSecret: password, scope: tokenScope })
+  return { mechanism, token }
 }
 
 function pem(name: 'ca' | 'cert' | 'key', path: string | null): { readonly [name: string]: string } {

@@ -11,6 +11,7 @@ import { example } from './print.js'
 import { replayCommand } from './replay.js'
 import { replayLineage } from './replay-lineage.js'
 import { runCommand } from './run.js'
+import { tapCommand } from './tap.js'
 
 /** `bcod` with every command, in the order of its help. None of them loads TensorFlow before it runs. */
 export function program(): Command {
@@ -22,6 +23,7 @@ export function program(): Command {
   const commands = [
     demoCommand(),
     runCommand(),
+    tapCommand(),
     checkCommand(),
     configCommand().addHelpText(
       'after',

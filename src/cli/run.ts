@@ -54,6 +54,7 @@ async function serve(config: ConfigFor<'run'>, acceptOlder: boolean): Promise<vo
     live: () => [watch.check(), ...daemon.live()],
     ready: () => daemon.ready(),
     status: () => daemon.status(),
+    tap$: telemetry.tap.line$,
     failed: (error) => telemetry.emit(new Failed(error, false)),
   })
   await server.listen()

@@ -3,7 +3,13 @@ import type { Config } from './schema.js'
 
 /** What must hold between keys, each of which is right by itself. */
 export function contradictions(config: Config): readonly Problem[] {
-  return [...scheduleRules(config), ...tlsRules(config), ...saslRules(config), ...batchRules(config)]
+  return [
+    ...scheduleRules(config),
+    ...tlsRules(config),
+    ...saslRules(config),
+    ...batchRules(config),
+    ...shardRules(config),
+  ]
 }
 
 function* scheduleRules({ optimizer }: Config): Generator<Problem> {
@@ -29,16 +35,27 @@ function* tlsRules({ stream }: Config): Generator<Problem> {
 }
 
 function* saslRules({ stream }: Config): Generator<Problem> {
-  const { mechanism, username, password } = stream.sasl
+  const { mechanism, username, password, tokenEndpoint, tokenScope, tokenFile } = stream.sasl
   if (mechanism === null && (username ?? password) !== null) {
     yield { key: 'stream.sasl.mechanism', text: 'required where stream.sasl.username or password is set' }
   }
-  if (mechanism !== null && username === null) {
-    yield { key: 'stream.sasl.username', text: 'required with stream.sasl.mechanism' }
+  if (mechanism !== 'oauthbearer' && (tokenEndpoint ?? tokenScope ?? tokenFile) !== null) {
+    yield { key: 'stream.sasl.mechanism', text: 'must be oauthbearer where stream.sasl.token… is set' }
   }
-  if (mechanism !== null && password === null) {
-    yield { key: 'stream.sasl.password', text: 'required with stream.sasl.mechanism' }
+  if (mechanism === 'oauthbearer' && (tokenEndpoint === null) === (tokenFile === null)) {
+    yield { key: 'stream.sasl.tokenEndpoint', text: 'oauthbearer needs either this or stream.sasl.tokenFile' }
   }
+  if (tokenEndpoint !== null && !URL.canParse(tokenEndpoint)) {
+    yield { key: 'stream.sasl.tokenEndpoint', text: 'expected a URL' }
+  }
+  if (mechanism === null || tokenFile !== null) return
+  if (username === null) yield { key: 'stream.sasl.username', text: 'required with stream.sasl.mechanism' }
+  if (password === null) yield { key: 'stream.sasl.password', text: 'required with stream.sasl.mechanism' }
+}
+
+function* shardRules({ stream }: Config): Generator<Problem> {
+  const { shard, shards } = stream
+  if (shard >= shards) yield { key: 'stream.shard', text: `expected below stream.shards (${shards}), got ${shard}` }
 }
 
 function* batchRules({ batch, stream }: Config): Generator<Problem> {

@@ -1,4 +1,16 @@
-import { bytes, choice, duration, flag, integer, listOf, optionalInteger, optionalText, real, text } from './setting.js'
+import {
+  bytes,
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  listOf,
+  optionalInteger,
+  optionalText,
+  real,
+  text,
+} from './setting.js'
 
 /** Keys of what is learnt and how: the model, the adapter, the objective, the optimizer, the batch. */
 export const learning = {
@@ -95,6 +107,15 @@ export const learning = {
       0,
       { min: 0 },
       'How often the same prompt trains within the last 10,000 admitted events; 0 = off.',
+    ),
+    adapterAge: integer(
+      0,
+      { min: 0 },
+      'Drops votes on what an adapter wrote that is this many steps behind (data.adapter). 0 = off. Not in replay.',
+    ),
+    sources: list(
+      [],
+      'The CloudEvents sources that may train; rows and tombstones have the topic for one. Empty: all.',
     ),
   },
   eval: {

@@ -22,6 +22,17 @@ export const service = {
     holdBack: duration('30s', { min: 0 }, 'A vote waits this long for a later vote on the same completion. 0 = off.'),
     pendingBytes: bytes('64MiB', { min: 1 }, 'Reading pauses when events that wait for their step hold this much.'),
     pendingEvents: integer(10_000, { min: 1 }, 'Reading pauses when this many events wait for their step.'),
+    tombstones: choice(
+      ['ignore', 'retract'],
+      'ignore',
+      "A record without a value. retract: it takes back every user's held votes on the completion that its key names.",
+    ),
+    shard: integer(
+      0,
+      { min: 0 },
+      "Which part of the topic is this daemon's: 0 to shards - 1, by a hash of the subject.",
+    ),
+    shards: integer(1, { min: 1 }, 'How many daemons share the topic, each with a groupId and checkpoints of its own.'),
     dedupWindow: integer(1_000_000, { min: 0 }, 'How many event ids are remembered to drop duplicates; 0 = off.'),
     ledger: integer(
       1_000_000,
@@ -51,9 +62,15 @@ export const service = {
       key: optionalText('PEM file of the client key.'),
     },
     sasl: {
-      mechanism: optionalChoice(['plain', 'scram-sha-256', 'scram-sha-512'], 'How to log in. null: no login.'),
-      username: optionalText('User name for SASL.'),
-      password: secret('Password for SASL. Prefer the environment variable.'),
+      mechanism: optionalChoice(
+        ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'],
+        'How to log in. null: no login. oauthbearer needs tokenEndpoint or tokenFile.',
+      ),
+      username: optionalText('User name for SASL; with tokenEndpoint the client id.'),
+      password: secret('Password for SASL; with tokenEndpoint the client secret. Prefer the environment variable.'),
+      tokenEndpoint: optionalText('URL that gives tokens for oauthbearer by the client credentials grant.'),
+      tokenScope: optionalText('Scope that is asked for at tokenEndpoint.'),
+      tokenFile: optionalText('File with the token for oauthbearer, read anew at each login.'),
     },
   },
   checkpoint: {

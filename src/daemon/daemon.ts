@@ -14,7 +14,9 @@ import {
   Subscription,
   tap,
 } from 'rxjs'
-import { publishedSteps, referenceDirectory, versionName } from '../adapters/publish.js'
+import { publishedSteps, referenceDirectory } from '../adapters/publish.js'
+import { versionName } from '../adapters/version.js'
+import { holderHasEnded } from '../checkpoint/fence.js'
 import type { Journal } from '../checkpoint/journal.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
@@ -27,19 +29,21 @@ import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import type { Check } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
 import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
-import { Failed, LifecycleChanged } from '../telemetry/events/daemon.js'
+import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import {
   BackpressureChanged,
   DeadLettered,
   EventDropped,
+  EventHeldOut,
   FeedbackReceived,
+  FrameSkipped,
   HeldBack,
 } from '../telemetry/events/feedback.js'
 import { ProgramCompiled } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { pipeline } from './pipeline.js'
-import { type Recovered, recover } from './recovery.js'
+import { inspectLine, type Recovered, recover } from './recovery.js'
 import { startPositions } from './start-positions.js'
 import { type StreamSnapshot, StreamState } from './stream-state.js'
 import { TrainingLine } from './training-line.js'
@@ -58,6 +62,8 @@ export interface DaemonOptions {
 const WORKER_LIMIT_MS = 10 * 60_000
 /** Held votes are looked at this often when nothing comes in. */
 const TICK_MS = 1_000
+/** A daemon that stands by looks this often whether the group has become empty. */
+const STANDBY_MS = 1_000
 /** Dead letters get this long when the daemon stops; the rest is in the checkpoint. */
 const LETTERS_MS = 5_000
 
@@ -140,7 +146,13 @@ export class Daemon {
     })
     try {
       this.lifecycle$.next('loading')
-      const recovered = await recover(config, config.model.path, store, this.#options.acceptOlder === true)
+      const acceptOlder = this.#options.acceptOlder === true
+      const inspected = await inspectLine(config, config.model.path, store, acceptOlder)
+      if (!(await this.#standBy())) {
+        this.lifecycle$.next('stopped')
+        return
+      }
+      const recovered = await recover(config, inspected, store, acceptOlder)
       journal = recovered.journal
       const text = loadTextModel(config.model.path)
       this.#learner = await this.#loadLearner(recovered)
@@ -223,6 +235,24 @@ export class Daemon {
     }
   }
 
+  /** Waits while another daemon of the group is at work; false where this one was stopped meanwhile. */
+  async #standBy(): Promise<boolean> {
+    const { config, log, telemetry } = this.#options
+    if (holderHasEnded(config.checkpoint.dir)) return !this.#stopping
+    const stopped = new Promise<void>((resolve) => this.#stop$.subscribe(() => resolve()))
+    while (!this.#stopping) {
+      const members = await Promise.race([log.members(), stopped])
+      if (members === 0 || members === undefined) break
+      if (this.lifecycle$.value !== 'standby') {
+        this.lifecycle$.next('standby')
+        telemetry.emit(new StandingBy(config.stream.groupId, members))
+      }
+      await Promise.race([sleep(STANDBY_MS), stopped])
+    }
+    if (!this.#stopping) this.lifecycle$.next('loading')
+    return !this.#stopping
+  }
+
   async #loadLearner({ checkpoint }: Recovered): Promise<RemoteLearner> {
     const { config, telemetry, decoder = null } = this.#options
     const executor = (checkpoint?.snapshot.resolved.executor ?? null) as 'graph' | 'xla' | null
@@ -259,10 +289,16 @@ export class Daemon {
       free$: this.#free$.pipe(observeOn(asapScheduler)),
       flush$: this.#flush$,
       tick$: merge(this.#tick$, interval(TICK_MS, asyncScheduler)),
-      received: (label) => telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down')),
+      received: ({ label, position }) =>
+        telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down', position)),
+      framed: () => telemetry.emit(new FrameSkipped()),
+      step: () => line.step,
       reject: (record, error, stage) => this.#reject(record, error, stage),
       drop: (position, reason) => this.#drop(position, reason),
-      heldOut: (event: Feedback) => this.#state.positions.end(event.position),
+      heldOut: ({ position }: Feedback) => {
+        this.#state.positions.end(position)
+        telemetry.emit(new EventHeldOut(position))
+      },
     })
     let closed = false
     const step$ = batch$.pipe(

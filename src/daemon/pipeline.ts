@@ -5,16 +5,18 @@ import type { DropReason, Feedback, LogRecord, Position, TrainingEvent } from '.
 import type { TextModel } from '../model/text/text-model.js'
 import { admit } from '../streams/admit.js'
 import { batch } from '../streams/batch.js'
-import { decode } from '../streams/decode.js'
+import { decode, type Reject } from '../streams/decode.js'
 import { dedup } from '../streams/dedup.js'
 import { holdBack } from '../streams/hold-back.js'
 import { holdOut } from '../streams/hold-out.js'
+import { onlyShard, Shard } from '../streams/shard.js'
+import { allowSources } from '../streams/sources.js'
 import { tokenise } from '../streams/tokenise.js'
 import { validate } from '../streams/validate.js'
 import type { StreamState } from './stream-state.js'
 
 export interface PipelineOptions {
-  readonly config: Pick<Config, 'limits' | 'eval' | 'seed'>
+  readonly config: Pick<Config, 'limits' | 'eval' | 'seed' | 'stream'>
   readonly state: StreamState
   readonly text: TextModel | null
   readonly vocabSize: number
@@ -26,7 +28,11 @@ export interface PipelineOptions {
   readonly flush$: Observable<unknown>
   /** After each fetch, and now and then when nothing comes in: held votes may be due. */
   readonly tick$: Observable<unknown>
-  readonly received: (label: Feedback['label']) => void
+  readonly received: (event: Feedback) => void
+  /** A record with a schema registry's frame was decoded. */
+  readonly framed: () => void
+  /** The last applied step. */
+  readonly step: () => number
   readonly reject: (record: LogRecord, error: BcodError, stage: string) => void
   readonly drop: (position: Position, reason: DropReason) => void
   readonly heldOut: (event: Feedback) => void
@@ -40,17 +46,25 @@ export interface PipelineOptions {
 export function pipeline(record$: Observable<LogRecord>, options: PipelineOptions): Observable<TrainingEvent[]> {
   const { config, state, text, vocabSize, maxLength, reject, scheduler = asyncScheduler } = options
   const drop = (event: Feedback, reason: DropReason) => options.drop(event.position, reason)
+  const { tombstones } = config.stream
+  const { maxRecordBytes, sources } = config.limits
+  const shard = new Shard(config.stream)
+  const rejectUndecoded: Reject = (record, error, stage) =>
+    shard.ownsUndecoded(record) ? reject(record, error, stage) : options.drop(record, 'other_shard')
   const vote$ = record$.pipe(
-    decode(config.limits, reject, (record, reason) => options.drop(record, reason)),
+    decode({ maxRecordBytes, tombstones }, rejectUndecoded, (record, reason) => options.drop(record, reason)),
+    onlyShard(shard, (record) => options.drop(record, 'other_shard')),
+    tap(({ envelope }) => envelope?.framed && options.framed()),
     validate({ vocabSize, text }, reject),
     map(({ feedback }) => feedback),
-    tap(({ label }) => options.received(label)),
+    tap(options.received),
+    allowSources(sources, drop),
     dedup(state.dedup, drop),
   )
   return vote$.pipe(
     holdBack(state.held, () => state.watermark.at(scheduler.now()), options.tick$),
     holdOut(config.eval.holdOut, config.seed, options.heldOut),
-    admit(state.admission, drop),
+    admit(state.admission, drop, options.step),
     tokenise({ text, maxLength, vocabSize }, reject, drop),
     batch(state.batcher, { scheduler, free$: options.free$, flush$: options.flush$ }),
   )

@@ -17,32 +17,52 @@ export interface Recovered {
 }
 
 /**
- * Takes the fence, finds the newest checkpoint, verifies it, and opens the journal at its mark.
+ * What the line is made for. Nothing is taken or written: a start that must refuse leaves a healthy writer alone.
  *
- * @throws CHECKPOINT_MODEL_MISMATCH where it was made for another base or tokenizer; CHECKPOINT_*, JOURNAL_*
+ * @throws CHECKPOINT_MODEL_MISMATCH where the newest checkpoint was made for another base or tokenizer; CHECKPOINT_*
  */
-export async function recover(
+export async function inspectLine(
   config: Config,
   modelPath: string,
   store: CheckpointStore,
-  acceptOlder: boolean,
-): Promise<Recovered> {
+  acceptOlder = false,
+): Promise<Snapshot['identities']> {
   mkdirSync(store.directory, { recursive: true, mode: 0o700 })
   const identities = {
     base: await hashModelDirectory(modelPath),
     tokenizer: await hashTokenizer(modelPath),
     config: hashJson(learningConfig(config)),
   }
-  const fits = (checkpoint: Checkpoint | null) => {
-    if (checkpoint) assertSameLine(checkpoint, identities, config)
-    return checkpoint
-  }
-  // before the fence is taken: a start that must refuse leaves a healthy writer alone
-  fits(await store.latest({ acceptOlder }))
+  await newest(store, identities, config, acceptOlder)
+  return identities
+}
+
+/**
+ * Takes the fence, finds the newest checkpoint, verifies it, and opens the journal at its mark.
+ *
+ * @throws what `inspectLine` throws, and JOURNAL_*
+ */
+export async function recover(
+  config: Config,
+  identities: Snapshot['identities'],
+  store: CheckpointStore,
+  acceptOlder = false,
+): Promise<Recovered> {
   const fence = takeFence(store.directory)
-  const checkpoint = fits(await store.latest({ acceptOlder }))
+  const checkpoint = await newest(store, identities, config, acceptOlder)
   const journal = await Journal.open(store.directory, fence, checkpoint?.snapshot.journal ?? null)
   return { fence, checkpoint, journal, identities }
+}
+
+async function newest(
+  store: CheckpointStore,
+  identities: Snapshot['identities'],
+  config: Config,
+  acceptOlder: boolean,
+): Promise<Checkpoint | null> {
+  const checkpoint = await store.latest({ acceptOlder })
+  if (checkpoint) assertSameLine(checkpoint, identities, config)
+  return checkpoint
 }
 
 /** Settings whose change would give the saved state another meaning. */

@@ -50,9 +50,11 @@ export class StreamState implements Serializable<StreamSnapshot> {
   ) {
     this.dedup = new DedupWindow(stream.dedupWindow)
     this.ledger = new VoteLedger(stream.ledger)
-    this.held = new HoldBack({ window: stream.holdBack, maxBytes: stream.pendingBytes, ledger: this.ledger, drop })
-    const { userShare, promptRepeats } = limits
-    this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats })
+    const { holdBack: window, pendingBytes: maxBytes } = stream
+    const bySubject = stream.tombstones === 'retract'
+    this.held = new HoldBack({ window, maxBytes, bySubject, ledger: this.ledger, drop })
+    const { userShare, promptRepeats, adapterAge } = limits
+    this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats, adapterAge })
     this.batcher = new Batcher(batch)
     this.letters = new DeadLetterQueue({ capacity: stream.deadLetterBuffer, ...letters })
   }

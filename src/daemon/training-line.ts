@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pruneVersions, publishAdapter } from '../adapters/publish.js'
+import { assertFence } from '../checkpoint/fence.js'
 import type { Journal } from '../checkpoint/journal.js'
 import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import type { CheckpointStore } from '../checkpoint/store.js'
@@ -140,7 +141,13 @@ export class TrainingLine {
     this.#quarantined = []
     this.#settingsJournaled = true
     const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)
-    telemetry.emit(new StepApplied({ ...applied, durationMs, feedbackToStepSeconds }))
+    const report = { ...applied, durationMs, feedbackToStepSeconds }
+    telemetry.emit(
+      new StepApplied(
+        report,
+        trained.map(({ position }) => position),
+      ),
+    )
     this.parts.stepped(applied)
   }
 
@@ -211,6 +218,8 @@ export class TrainingLine {
   async assigned(partitions: readonly number[]): Promise<void> {
     this.#assigned = new Set(partitions)
     this.#committed = new Map()
+    // whoever was overtaken while it was out of the group learns it here, not with its next checkpoint
+    assertFence(this.parts.store.directory, this.parts.fence)
     await this.checkpoint()
     if (this.#step === this.#checkpointedStep && this.#step !== this.#publishedStep)
       await this.#publish(await this.parts.learner.call('snapshot'))

@@ -2,8 +2,10 @@
  * The one place that obtains tfjs and TensorFlow's binding. Everybody else imports `tf` from here: only the instance
  * that the package `@tensorflow/tfjs-node-gpu` loads has gradients registered.
  */
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu'
 import { BcodError } from '../errors.js'
 
@@ -29,6 +31,9 @@ export interface Binding {
   readonly TF_Version: string
 }
 
+/** Loads TensorFlow's library without its notices on stderr; built by the set-up. */
+const QUIET_LOAD = 'bcod_quiet_load.node'
+
 /** glibc's RTLD_NODELETE, which Node does not list. */
 const KEEP_LOADED = process.platform === 'linux' ? 0x1000 : 0
 
@@ -41,6 +46,8 @@ function load(): typeof TensorFlow {
   process.dlopen = (module, filename, flags = constants.dlopen.RTLD_LAZY) =>
     dlopen(module, filename, flags | KEEP_LOADED)
   try {
+    const deps = join(dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'deps')
+    if (existsSync(join(deps, QUIET_LOAD))) require(join(deps, QUIET_LOAD))
     return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow
   } catch (cause) {
     throw new BcodError('TENSORFLOW_MISSING', "TensorFlow's addon could not be loaded", { cause })

@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import { describe, invalidFeedback } from './fields.js'
+import { describe, invalidFeedback, utf8 } from './fields.js'
 import { isJsonObject, type JsonObject, parseJson } from './json.js'
 import type { LogRecord } from './types.js'
 
@@ -8,15 +8,22 @@ export interface Envelope {
   /** CloudEvents context attributes by name; null for a bare row, whose fields are `data`. */
   readonly attributes: JsonObject | null
   readonly data: unknown
+  /** Whether a schema registry's five bytes stood before the JSON. */
+  readonly framed: boolean
 }
 
 type Headers = LogRecord['headers']
+
+const FRAME_BYTES = 5
 
 /**
  * Takes a record apart by its form:
  * - a structured CloudEvent: content type `application/cloudevents+json`, or a JSON object with `specversion` or `data`;
  * - a binary CloudEvent: attributes in `ce_*` headers, the value is the data;
  * - else a bare row.
+ *
+ * What Confluent's serialisers put before the JSON, a zero and the schema's id in four bytes, is skipped: no JSON text
+ * begins with a zero byte.
  *
  * A record without a value is a tombstone and carries no event.
  *
@@ -28,13 +35,14 @@ export function decodeEnvelope(value: Uint8Array, headers: Headers, maxBytes: nu
   if (value.byteLength > maxBytes) {
     throw new BcodError('FEEDBACK_TOO_LARGE', `${value.byteLength} bytes, at most ${maxBytes} are accepted`)
   }
-  const json = parseJson(value)
-  if (isBinary(headers)) return { attributes: binaryAttributes(headers), data: json }
+  const framed = value[0] === 0 && value.byteLength > FRAME_BYTES
+  const json = parseJson(framed ? value.subarray(FRAME_BYTES) : value)
+  if (isBinary(headers)) return { attributes: binaryAttributes(headers), data: json, framed }
   if (!isJsonObject(json)) throw invalidFeedback('$', `expected an object, got ${describe(json)}`)
   if (json.specversion !== undefined || json.data !== undefined || isStructured(headers)) {
-    return { attributes: json, data: json.data }
+    return { attributes: json, data: json.data, framed }
   }
-  return { attributes: null, data: json }
+  return { attributes: null, data: json, framed }
 }
 
 function isStructured(headers: Headers): boolean {
@@ -47,22 +55,12 @@ const isBinary = (headers: Headers): boolean =>
   Boolean(headers.ce_specversion ?? headers.ce_type ?? headers.ce_source ?? headers.ce_id) && !isStructured(headers)
 
 /** The attributes that feedback uses. */
-const binaryAttributes = (headers: Headers): JsonObject => ({
-  specversion: utf8('specversion', headers.ce_specversion),
-  type: utf8('type', headers.ce_type),
-  source: utf8('source', headers.ce_source),
-  id: utf8('id', headers.ce_id),
-  time: utf8('time', headers.ce_time),
-  subject: utf8('subject', headers.ce_subject),
-})
+const ATTRIBUTES = ['specversion', 'type', 'source', 'id', 'time', 'subject'] as const
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
-
-function utf8(name: string, bytes: Uint8Array | undefined): string | undefined {
-  if (bytes === undefined) return undefined
-  try {
-    return strictUtf8.decode(bytes)
-  } catch {
-    throw invalidFeedback(name, 'expected UTF-8 in the header')
-  }
-}
+const binaryAttributes = (headers: Headers): JsonObject =>
+  Object.fromEntries(
+    ATTRIBUTES.map((name) => {
+      const bytes = headers[`ce_${name}`]
+      return [name, bytes && utf8(bytes, name, invalidFeedback)]
+    }),
+  )

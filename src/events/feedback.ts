@@ -9,6 +9,7 @@ import {
   optionalNumber,
   optionalTime,
   quote,
+  utf8,
 } from './fields.js'
 import { isJsonObject, type JsonObject } from './json.js'
 import { positionId } from './position.js'
@@ -54,6 +55,20 @@ export function toFeedback(
     adapter: optionalName(data.adapter, 'data.adapter', invalidFeedback),
     logprob: optionalNumber(data.logprob, -Number.MAX_VALUE, Number.MAX_VALUE, 'data.logprob', invalidFeedback),
     weight: optionalNumber(data.weight, 0, 1, 'data.weight', invalidFeedback) ?? 1,
+  }
+}
+
+/**
+ * A tombstone as a retraction of every user's vote on the completion that its key names.
+ *
+ * @throws FEEDBACK_INVALID where the key is no name
+ */
+export function toRetraction({ topic, partition, offset, timestamp, key }: LogRecord): Feedback {
+  const position = { topic, partition, offset }
+  const subject = name(utf8(key ?? new Uint8Array(), 'key', invalidFeedback), 'key', invalidFeedback)
+  return {
+    ...{ position, timestamp, source: topic, id: positionId(position), subject, user: null },
+    ...{ label: null, ofAllUsers: true, ...NOTHING, adapter: null, logprob: null, weight: 1 },
   }
 }
 

@@ -62,6 +62,17 @@ export function optionalNumber(value: unknown, min: number, max: number, place: 
   return value
 }
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** Bytes of a header or a key as text. */
+export function utf8(bytes: Uint8Array, place: string, fail: Fail): string {
+  try {
+    return strictUtf8.decode(bytes)
+  } catch {
+    throw fail(place, 'expected UTF-8')
+  }
+}
+
 const rfc3339 = new RegExp(RFC3339)
 
 /** Null or missing, or an RFC 3339 time. */

@@ -39,6 +39,8 @@ export interface Feedback {
   readonly user: string | null
   /** true = thumbs-up, false = thumbs-down, null = the earlier vote is taken back. */
   readonly label: boolean | null
+  /** Of a retraction: it takes back the votes of all users on the subject, not of `user` alone. */
+  readonly ofAllUsers?: true
   readonly prompt: Content
   readonly completion: Content
   /** Adapter version that wrote the completion. */
@@ -70,6 +72,9 @@ export type DropReason =
   | 'retraction'
   | 'retracted'
   | 'tombstone'
+  | 'source_refused'
+  | 'other_shard'
+  | 'stale'
   | 'completion_too_long'
   | 'prompt_cap'
   | 'user_cap'

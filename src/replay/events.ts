@@ -8,6 +8,7 @@ import { Admission, admit } from '../streams/admit.js'
 import { DedupWindow, dedup } from '../streams/dedup.js'
 import { HoldBack, holdBack } from '../streams/hold-back.js'
 import { holdOut } from '../streams/hold-out.js'
+import { allowSources } from '../streams/sources.js'
 import { tokenise } from '../streams/tokenise.js'
 import { VoteLedger } from '../streams/vote-ledger.js'
 
@@ -45,6 +46,7 @@ const ADMISSION_WINDOW = 10_000
 export async function* trainingEvents(file: EventFile, tally = emptyTally()): AsyncGenerator<TrainingEvent> {
   const { path, config, text, vocabSize, maxLength } = file
   const { stream, limits, seed } = config
+  const { userShare, promptRepeats } = limits
   const drop = (_: Feedback, reason: DropReason) => tally.dropped.set(reason, (tally.dropped.get(reason) ?? 0) + 1)
   const heldOut = () => {
     tally.heldOut += 1
@@ -65,10 +67,11 @@ export async function* trainingEvents(file: EventFile, tally = emptyTally()): As
   }
   feedback$
     .pipe(
+      allowSources(limits.sources, drop),
       dedup(new DedupWindow(stream.dedupWindow), drop),
       holdBack(held, () => watermark, tick$),
       holdOut(config.eval.holdOut, seed, heldOut),
-      admit(new Admission({ window: ADMISSION_WINDOW, ...limits }), drop),
+      admit(new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats }), drop),
       tokenise({ text, maxLength, vocabSize }, reject, drop),
     )
     .subscribe((event) => ready.push(event))

@@ -3,7 +3,7 @@ import type { Journal } from '../checkpoint/journal.js'
 import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
-import { learningConfig, recover } from '../daemon/recovery.js'
+import { inspectLine, learningConfig, recover } from '../daemon/recovery.js'
 import type { TrainingEvent } from '../events/types.js'
 import { journalLine } from '../learner/journal-line.js'
 import type { Learner } from '../learner/learner.js'
@@ -36,7 +36,7 @@ export class Lineage {
     directory: string,
   ): Promise<Lineage> {
     const store = new CheckpointStore(directory, { keep: config.checkpoint.keep })
-    const { journal, fence, identities } = await recover(config, modelPath, store, false)
+    const { journal, fence, identities } = await recover(config, await inspectLine(config, modelPath, store), store)
     const lineage = new Lineage(learner, config, eventsPath, store, journal, { fence, identities })
     await lineage.#checkpoint(0)
     return lineage

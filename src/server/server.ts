@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Observable } from 'rxjs'
 import { BcodError } from '../errors.js'
 import { AdminRoutes, type AdminVerb } from './admin.js'
 import { type Answer, failure, json, methodNotAllowed, notFound, send } from './answer.js'
 import { type Check, verdict } from './health.js'
 import { page } from './page.js'
+import { TAP_PATH, TapStreams } from './tap.js'
 
 export interface StatusServerOptions {
   readonly host: string
@@ -21,6 +23,8 @@ export interface StatusSources {
   live(): readonly Check[]
   ready(): readonly Check[]
   status(): object
+  /** Lines for `/v1/tap`, as they happen. */
+  readonly tap$: Observable<object>
   /** Told of an answer that could not be given. */
   failed?(error: unknown): void
 }
@@ -32,11 +36,13 @@ const CLOSE_GRACE_MS = 1000
 export class StatusServer {
   private readonly server: Server
   private readonly admin: AdminRoutes
+  private readonly taps: TapStreams
 
   constructor(
     private readonly options: StatusServerOptions,
     private readonly sources: StatusSources,
   ) {
+    this.taps = new TapStreams(sources.tap$)
     this.admin = new AdminRoutes(options.adminToken)
     this.server = createServer((request, response) => void this.handle(request, response))
   }
@@ -65,6 +71,7 @@ export class StatusServer {
 
   /** Takes no more requests, lets those that run end within a second, and ends kept-alive connections. */
   close(): Promise<void> {
+    this.taps.close()
     return new Promise((resolve) => {
       const cut = setTimeout(() => this.server.closeAllConnections(), CLOSE_GRACE_MS)
       this.server.close(() => {
@@ -76,6 +83,7 @@ export class StatusServer {
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'GET' && request.url === TAP_PATH) return this.taps.open(request, response)
     try {
       send(request, response, await this.answer(request))
     } catch (error) {

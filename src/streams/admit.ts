@@ -1,4 +1,5 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
+import { versionStep } from '../adapters/version.js'
 import type { Content, Feedback, Serializable } from '../events/types.js'
 import type { Drop } from './drop.js'
 import { KeyHash } from './key-hash.js'
@@ -10,6 +11,12 @@ export interface AdmissionOptions {
   readonly userShare: number
   /** How often one prompt may be in the window; 0 is off. */
   readonly promptRepeats: number
+  /**
+   * How many steps the adapter that wrote a completion may be behind; 0 is off. A completion of an adapter that bcod
+   * did not name is exempt.
+   * @default 0
+   */
+  readonly adapterAge?: number
 }
 
 export interface AdmissionState {
@@ -18,7 +25,7 @@ export interface AdmissionState {
   readonly prompts: readonly number[]
 }
 
-/** Caps on what one user and one prompt contribute to training, over the last admitted events. */
+/** Caps on what one user and one prompt contribute to training, over the last admitted events, and on stale answers. */
 export class Admission implements Serializable<AdmissionState> {
   private readonly hash = new KeyHash()
   private readonly users: RecentKeys
@@ -29,9 +36,15 @@ export class Admission implements Serializable<AdmissionState> {
     this.prompts = new RecentKeys(options.promptRepeats > 0 ? options.window : 0)
   }
 
-  /** The cap that the event is above, or null where it is admitted and from now on counts. */
-  refuse(event: Feedback): 'user_cap' | 'prompt_cap' | null {
-    const { window, userShare, promptRepeats } = this.options
+  /**
+   * What the event is above, or null where it is admitted and from now on counts.
+   *
+   * @param step  the last applied one
+   */
+  refuse(event: Feedback, step = 0): 'stale' | 'user_cap' | 'prompt_cap' | null {
+    const { window, userShare, promptRepeats, adapterAge = 0 } = this.options
+    const written = event.adapter === null ? null : versionStep(event.adapter)
+    if (adapterAge > 0 && written !== null && step - written > adapterAge) return 'stale'
     const user = userShare > 0 && event.user !== null ? this.keyOf(event.user) : NO_KEY
     const prompt = promptRepeats > 0 ? this.keyOf(promptText(event.prompt)) : NO_KEY
     if (user !== NO_KEY && this.users.count(user) >= Math.max(1, Math.floor(userShare * window))) return 'user_cap'
@@ -57,13 +70,15 @@ export class Admission implements Serializable<AdmissionState> {
 }
 
 /**
- * Drops what is above a cap, as `user_cap` or `prompt_cap`.
+ * Drops what is above a cap, as `user_cap` or `prompt_cap`, and what an old adapter wrote, as `stale`.
  *
  *     vote$.pipe(admit(new Admission({ window: 1_000, userShare: 0.1, promptRepeats: 20 }), drop))
+ *
+ * @param step  tells the last applied step. @default none
  */
-export function admit(admission: Admission, drop: Drop): MonoTypeOperatorFunction<Feedback> {
+export function admit(admission: Admission, drop: Drop, step = () => 0): MonoTypeOperatorFunction<Feedback> {
   return filter((event) => {
-    const reason = admission.refuse(event)
+    const reason = admission.refuse(event, step())
     if (reason !== null) drop(event, reason)
     return reason === null
   })

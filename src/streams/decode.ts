@@ -8,36 +8,40 @@ export type Reject = (record: LogRecord, error: BcodError, stage: string) => voi
 
 export interface Decoded {
   readonly record: LogRecord
-  readonly envelope: Envelope
+  /** null: a tombstone that is a retraction. */
+  readonly envelope: Envelope | null
 }
 
-export interface DecodeLimits {
+export interface DecodeOptions {
   /** Longest accepted value, in bytes. */
   readonly maxRecordBytes: number
+  /** What a record without a value is. @default 'ignore' */
+  readonly tombstones?: 'ignore' | 'retract'
 }
 
 /**
  * Takes records apart.
  *
- * Emits record and envelope in order. A tombstone (null value) goes to `ignore`, a record that is too large or not a
- * JSON object to `reject`; the stream goes on.
+ * Emits record and envelope in order. A tombstone (null value) goes to `ignore` unless it retracts, a record that is too
+ * large or not a JSON object to `reject`; the stream goes on.
  *
  *     records$.pipe(decode({ maxRecordBytes: 2 ** 20 }, deadLetter, count)).subscribe(({ envelope }) => …)
  */
 export function decode(
-  limits: DecodeLimits,
+  { maxRecordBytes, tombstones = 'ignore' }: DecodeOptions,
   reject: Reject,
   ignore: (record: LogRecord, reason: DropReason) => void,
 ): OperatorFunction<LogRecord, Decoded> {
   return pipe(
     map((record) => {
-      const { value, headers } = record
+      const { key, value, headers } = record
       if (value === null) {
+        if (tombstones === 'retract' && key !== null && key.byteLength > 0) return { record, envelope: null }
         ignore(record, 'tombstone')
         return null
       }
       return attempt(
-        () => ({ record, envelope: decodeEnvelope(value, headers, limits.maxRecordBytes) }),
+        () => ({ record, envelope: decodeEnvelope(value, headers, maxRecordBytes) }),
         (error) => reject(record, error, 'decode'),
       )
     }),

@@ -6,7 +6,7 @@ import type { Drop } from './drop.js'
 
 /**
  * Remembers source and id of the last `window` distinct events. A duplicate does not make the first one younger.
- * A bare row, whose id is its position, cannot come twice and takes no room.
+ * A bare row and a tombstone, whose id is their position, cannot come twice and take no room.
  */
 export class DedupWindow implements Serializable<BoundedMapState> {
   private readonly seen: BoundedMap
@@ -18,7 +18,7 @@ export class DedupWindow implements Serializable<BoundedMapState> {
 
   /** True where the event is new; it is remembered. */
   admit(event: Feedback): boolean {
-    if (event.subject === null && event.id === positionId(event.position)) return true
+    if ((event.subject === null || event.ofAllUsers) && event.id === positionId(event.position)) return true
     const key = `${event.source.length}:${event.source}${event.id}`
     if (this.seen.get(key) !== undefined) return false
     this.seen.set(key, 1)

@@ -92,6 +92,10 @@ export class EmbeddedLog implements FeedbackLog {
     this.#appended$.next()
   }
 
+  async members(): Promise<number> {
+    return 0
+  }
+
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     this.#committed = offsets.get(PARTITION) ?? this.#committed
   }

@@ -1,4 +1,5 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs'
+import { BcodError } from '../errors.js'
 import type { Feedback, Serializable } from '../events/types.js'
 import type { Drop } from './drop.js'
 import { feedbackBytes } from './event-bytes.js'
@@ -10,6 +11,8 @@ export interface HoldBackOptions {
   readonly window: number
   /** What held votes may take in memory; above it the oldest go on before their time. @default no bound */
   readonly maxBytes?: number
+  /** Whether there are retractions of all users' votes on a subject: they take an index by subject. @default false */
+  readonly bySubject?: boolean
   readonly ledger: VoteLedger
   readonly drop: Drop
 }
@@ -31,12 +34,16 @@ interface Held {
  */
 export class HoldBack implements Serializable<HoldBackState> {
   private readonly held = new Map<string, Held>()
+  /** The held votes on each subject, where `bySubject` asks for it. */
+  private readonly onSubject: Map<string, Set<Held>> | null
   /** Also has entries that `held` no longer has: those are passed over. */
   private readonly order = new MinHeap<Held>(goesBefore)
   private bytes = 0
   private early = 0
 
-  constructor(private readonly options: HoldBackOptions) {}
+  constructor(private readonly options: HoldBackOptions) {
+    this.onSubject = options.bySubject ? new Map() : null
+  }
 
   get heldCount(): number {
     return this.held.size
@@ -63,7 +70,8 @@ export class HoldBack implements Serializable<HoldBackState> {
     const key = voteKey(event.subject, event.user)
     const held = this.held.get(key)
     if (event.label === null) {
-      if (held) this.dropHeld(held, 'retracted')
+      if (event.ofAllUsers) for (const other of [...this.votesOn(event.subject)]) this.dropHeld(other, 'retracted')
+      else if (held) this.dropHeld(held, 'retracted')
       ledger.forget(key)
       drop(event, 'retraction')
       return null
@@ -105,6 +113,7 @@ export class HoldBack implements Serializable<HoldBackState> {
   /** The ledger is restored apart. */
   restore(state: HoldBackState): void {
     this.held.clear()
+    this.onSubject?.clear()
     this.order.retain(() => false)
     this.bytes = 0
     for (const event of state.held) this.hold({ key: voteKey(event.subject ?? '', event.user), event })
@@ -114,6 +123,16 @@ export class HoldBack implements Serializable<HoldBackState> {
     this.held.set(held.key, held)
     this.order.push(held)
     this.bytes += feedbackBytes(held.event)
+    if (this.onSubject === null) return
+    const subject = held.event.subject as string
+    const others = this.onSubject.get(subject)
+    if (others) others.add(held)
+    else this.onSubject.set(subject, new Set([held]))
+  }
+
+  private votesOn(subject: string): Iterable<Held> {
+    if (this.onSubject === null) throw new BcodError('INTERNAL', 'retractions of all users need the index by subject')
+    return this.onSubject.get(subject) ?? []
   }
 
   private dropHeld(held: Held, reason: 'superseded' | 'retracted'): void {
@@ -125,6 +144,9 @@ export class HoldBack implements Serializable<HoldBackState> {
   private remove(held: Held): void {
     this.held.delete(held.key)
     this.bytes -= feedbackBytes(held.event)
+    const others = this.onSubject?.get(held.event.subject as string)
+    others?.delete(held)
+    if (others?.size === 0) this.onSubject?.delete(held.event.subject as string)
   }
 
   private first(): Held | undefined {

@@ -54,6 +54,8 @@ export interface FeedbackLog {
    */
   pause(): void
   resume(): void
+  /** How many readers the group has at present. Asked before this one joins: another daemon for the same adapter. */
+  members(): Promise<number>
   /** Commits group offsets; rejects when this reader no longer owns the partitions. */
   commit(offsets: ReadonlyMap<number, number>): Promise<void>
   /** The record at a position, read apart from the stream; null where the log no longer holds it. */

@@ -1,5 +1,5 @@
 import { filter, map, type OperatorFunction, pipe } from 'rxjs'
-import { toFeedback } from '../events/feedback.js'
+import { toFeedback, toRetraction } from '../events/feedback.js'
 import type { Feedback, LogRecord } from '../events/types.js'
 import type { TextModel } from '../model/text/text-model.js'
 import { requireEncodable } from '../model/text/training-event.js'
@@ -30,7 +30,7 @@ export function validate(limits: ValidationLimits, reject: Reject): OperatorFunc
     map(({ record, envelope }) =>
       attempt(
         () => {
-          const feedback = toFeedback(envelope, record, limits)
+          const feedback = envelope === null ? toRetraction(record) : toFeedback(envelope, record, limits)
           requireEncodable(feedback, limits.text)
           return { record, feedback }
         },

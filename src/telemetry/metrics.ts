@@ -28,6 +28,11 @@ export class Metrics {
     'Votes that end without training, by reason.',
     ['reason'],
   )
+  readonly framedRecords = this.counter(
+    'framed_records_total',
+    'records',
+    "Records whose JSON stood behind a schema registry's five bytes.",
+  )
   readonly deadLetters = this.counter(
     'dead_letters_total',
     'records',
@@ -272,6 +277,9 @@ const DROP_REASONS: Readonly<Record<DropReason, true>> = {
   retraction: true,
   retracted: true,
   tombstone: true,
+  source_refused: true,
+  other_shard: true,
+  stale: true,
   completion_too_long: true,
   prompt_cap: true,
   user_cap: true,

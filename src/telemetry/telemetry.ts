@@ -1,5 +1,6 @@
 import type { Logger, LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
+import { Tap, type TapLine } from './tap.js'
 
 /** One log line. Fields are numbers, codes and positions; never a prompt, a completion or a user. */
 export interface LogLine {
@@ -15,10 +16,16 @@ export interface LogLine {
 export abstract class InternalEvent {
   abstract log(): LogLine | null
   count(_metrics: Metrics): void {}
+  /** Asked for only while somebody watches. */
+  tap(): readonly TapLine[] {
+    return []
+  }
 }
 
-/** Where internal events go: to the log and to the metrics, both at once. */
+/** Where internal events go: to the log, to the metrics and to whoever watches, all at once. */
 export class Telemetry {
+  readonly tap = new Tap()
+
   constructor(
     readonly logger: Logger,
     readonly metrics: Metrics,
@@ -26,6 +33,7 @@ export class Telemetry {
 
   emit(event: InternalEvent): void {
     event.count(this.metrics)
+    if (this.tap.watched) for (const line of event.tap()) this.tap.push(line)
     const line = event.log()
     if (line === null) return
     const { level, msg, ...fields } = line

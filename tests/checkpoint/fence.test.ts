@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { assertFence, highestFence, takeFence } from '../../src/checkpoint/fence.js'
+import { assertFence, highestFence, holderHasEnded, takeFence } from '../../src/checkpoint/fence.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { errorOf, sampleSnapshot, temporaryDirectory } from './samples.js'
 
@@ -61,4 +62,23 @@ it('a directory that cannot be made is a coded error', async () => {
   writeFileSync(file, '')
   expect((await errorOf(() => takeFence(join(file, 'below')))).code).toBe('CHECKPOINT_IO')
   expect((await errorOf(() => assertFence(join(file, 'none'), 1))).code).toBe('CHECKPOINT_IO')
+})
+
+it('a holder has ended where its process on this host has, and where that cannot be told it may live', async () => {
+  const directory = temporaryDirectory()
+  expect(holderHasEnded(directory)).toBe(false)
+  const fence = join(directory, 'fence-00000001')
+  const held = (by: object) => writeFileSync(fence, JSON.stringify({ host: hostname(), ...by }))
+  held({ pid: process.ppid })
+  expect(holderHasEnded(directory)).toBe(false)
+  const { stdout } = await promisify(execFile)('bash', ['-c', 'echo $$'])
+  held({ pid: Number(stdout) })
+  expect(holderHasEnded(directory)).toBe(true)
+  // a container's process has the same id after a restart
+  held({ pid: process.pid })
+  expect(holderHasEnded(directory)).toBe(true)
+  held({ pid: Number(stdout), host: 'elsewhere' })
+  expect(holderHasEnded(directory)).toBe(false)
+  writeFileSync(fence, 'no json')
+  expect(holderHasEnded(directory)).toBe(false)
 })

@@ -191,6 +191,10 @@ describe('keys that contradict each other', () => {
     [['stream.sasl.username=me'], 'stream.sasl.mechanism'],
     [['stream.sasl.mechanism=plain', 'stream.sasl.username=me'], 'stream.sasl.password'],
     [['stream.sasl.mechanism=plain', 'stream.sasl.password=x'], 'stream.sasl.username'],
+    [['stream.sasl.mechanism=oauthbearer'], 'stream.sasl.tokenEndpoint'],
+    [['stream.sasl.tokenFile=token'], 'stream.sasl.mechanism'],
+    [['stream.sasl.mechanism=oauthbearer', 'stream.sasl.tokenEndpoint=http://a/token'], 'stream.sasl.username'],
+    [['stream.shards=2', 'stream.shard=2'], 'stream.shard'],
   ])('%j is refused at %s', (set, place) => {
     expect(refusal(() => load(set))).toMatchObject({ code: 'CONFIG_INVALID', place })
   })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { NEVER } from 'rxjs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../src/config/config.js'
@@ -51,7 +52,7 @@ describe('the ConfigMap', () => {
     expect(service.spec.ports).toEqual([{ name: 'http', port: config.server.port, targetPort: port.name }])
     const server = new StatusServer(
       { host: '127.0.0.1', port: 0, adminToken: null },
-      { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}) },
+      { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}), tap$: NEVER },
     )
     const bound = await server.listen()
     onTestFinished(() => server.close())

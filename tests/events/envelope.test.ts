@@ -18,12 +18,12 @@ describe('decodeEnvelope', () => {
   it('takes a structured CloudEvent by its content type', () => {
     const event = cloudEvent()
     const headers = { 'content-type': 'application/cloudevents+json; charset=UTF-8' }
-    expect(decode(record(event, headers))).toEqual({ attributes: event, data: event.data })
+    expect(decode(record(event, headers))).toEqual({ attributes: event, data: event.data, framed: false })
   })
 
   it('takes a structured CloudEvent without a content type by its specversion', () => {
     const event = cloudEvent()
-    expect(decode(record(event))).toEqual({ attributes: event, data: event.data })
+    expect(decode(record(event))).toEqual({ attributes: event, data: event.data, framed: false })
   })
 
   it('takes an object with data as a CloudEvent, so that the missing specversion is what gets named', () => {
@@ -42,6 +42,7 @@ describe('decodeEnvelope', () => {
         time: '2026-01-01T00:00:00Z',
       },
       data,
+      framed: false,
     })
   })
 
@@ -56,7 +57,25 @@ describe('decodeEnvelope', () => {
     expect(decode(record(row, { 'content-type': 'application/json', traceparent: '00-1' }))).toEqual({
       attributes: null,
       data: row,
+      framed: false,
     })
+  })
+
+  it.each([
+    ['a structured event', cloudEvent(), {}, cloudEvent().data],
+    ['the data of a binary event', cloudEvent().data, BINARY, cloudEvent().data],
+    ['a bare row', { prompt: 'Hi', label: true }, {}, { prompt: 'Hi', label: true }],
+  ])("skips a schema registry's zero and schema id before %s", (_, value, headers, data) => {
+    const frame = Buffer.from([0, 0x12, 0x34, 0x56, 0x78])
+    const framed = record(Buffer.concat([frame, Buffer.from(JSON.stringify(value))]), headers as Record<string, string>)
+    expect(decode(framed)).toMatchObject({ data, framed: true })
+  })
+
+  it.each([
+    ['a frame without anything behind it', [0, 0, 0, 0, 1]],
+    ['a frame before Avro', [0, 0, 0, 0, 1, 2, 6, 0x66, 0x6f, 0x6f]],
+  ])('refuses %s', (_, bytes) => {
+    expect(errorLine(() => decode(record(Buffer.from(bytes))))).toMatch(/^FEEDBACK_NOT_JSON: not JSON/)
   })
 
   it('refuses JSON that is not an object', () => {
@@ -68,9 +87,7 @@ describe('decodeEnvelope', () => {
 
   it('refuses a header that is not UTF-8', () => {
     const bad = { ...record({}, BINARY).headers, ce_id: Buffer.from([0xff]) }
-    expect(errorLine(() => decode({ ...record({}), headers: bad }))).toBe(
-      'FEEDBACK_INVALID id: expected UTF-8 in the header',
-    )
+    expect(errorLine(() => decode({ ...record({}), headers: bad }))).toBe('FEEDBACK_INVALID id: expected UTF-8')
   })
 
   it('refuses 10 MB of text without parsing it', () => {

@@ -232,8 +232,8 @@ describe('toFeedback', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (data, attributes) => {
         for (const envelope of [
-          { attributes: null, data },
-          { attributes: { ...cloudEvent(), ...Object(attributes) }, data },
+          { attributes: null, data, framed: false },
+          { attributes: { ...cloudEvent(), ...Object(attributes) }, data, framed: false },
         ]) {
           try {
             toFeedback(envelope, record(null), { vocabSize: null })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent, request as httpRequest, type RequestOptions } from 'node:http'
 import { connect } from 'node:net'
 import { Script } from 'node:vm'
+import { NEVER } from 'rxjs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import type { Check } from '../../src/server/health.js'
@@ -19,6 +20,7 @@ const calm: StatusSources = {
   live: () => [{ name: 'event_loop', ok: true }],
   ready: () => [{ name: 'model', ok: true }],
   status: () => ({ state: 'running', step: 3, lag: { 0: 1 } }),
+  tap$: NEVER,
 }
 
 async function start(sources: Partial<StatusSources> = {}, adminToken: string | null = null) {

@@ -64,3 +64,19 @@ test('decides the same after a restore', () => {
     }),
   )
 })
+
+test('drops what an adapter wrote that is too many steps behind; adapters of other names are exempt', () => {
+  marbles(({ cold, expectObservable, flush }) => {
+    const { drop, dropped } = dropLog()
+    const by = (offset: number, adapter: string | null) => vote(offset, { adapter })
+    const values = { a: by(0, 'v00000090'), b: by(1, 'v00000089'), c: by(2, null), d: by(3, 'my-adapter') }
+    const admission = new Admission({ ...OFF, adapterAge: 10 })
+    const source = cold('     -a-b-c-d-|', values)
+    const expected = '        -a---c-d-|'
+    expectObservable(source.pipe(admit(admission, drop, () => 100))).toBe(expected, values)
+    flush()
+    expect(dropped).toEqual(['1 stale'])
+  })
+  const off = new Admission(OFF)
+  expect(off.refuse(vote(0, { adapter: 'v00000001' }), 1_000_000)).toBeNull()
+})

@@ -5,23 +5,25 @@ import { cloudEvent, record } from '../events/records.js'
 
 const good = record(cloudEvent())
 const tombstone = record(null)
+const keyed = { ...tombstone, key: Buffer.from('completion-1') }
 const broken = record(Buffer.from('{'))
 const large = record(Buffer.alloc(2000, 'x'))
 
-function run(source: string, expected: string, subscription: string): string[] {
+function run(source: string, expected: string, subscription: string, tombstones: 'ignore' | 'retract' = 'ignore') {
   const side: string[] = []
   new TestScheduler((actual, wanted) => expect(actual).toEqual(wanted)).run(
     ({ hot, expectObservable, expectSubscriptions }) => {
-      const records$ = hot(source, { a: good, t: tombstone, b: broken, l: large })
+      const records$ = hot(source, { a: good, t: tombstone, k: keyed, b: broken, l: large })
       const decoded$ = records$.pipe(
         decode(
-          { maxRecordBytes: 1000 },
+          { maxRecordBytes: 1000, tombstones },
           (rejected, error, stage) => side.push(`${stage} ${error.code} ${rejected.offset}`),
           (ignored, reason) => side.push(`${reason} ${ignored.offset}`),
         ),
       )
       expectObservable(decoded$).toBe(expected, {
-        a: { record: good, envelope: { attributes: cloudEvent(), data: cloudEvent().data } },
+        a: { record: good, envelope: { attributes: cloudEvent(), data: cloudEvent().data, framed: false } },
+        k: { record: keyed, envelope: null },
       })
       expectSubscriptions(records$.subscriptions).toBe(subscription)
     },
@@ -35,6 +37,15 @@ describe('decode', () => {
     const expected = '    -a-a--|'
     const subscription = '^-----!'
     expect(run(source, expected, subscription)).toEqual([])
+  })
+
+  it('emits a tombstone with a key where tombstones retract, and ignores one without', () => {
+    const source = '      -k-t-a-|'
+    const retracts = '    -k---a-|'
+    const ignored = '     -----a-|'
+    const subscription = '^------!'
+    expect(run(source, retracts, subscription, 'retract')).toEqual(['tombstone 17'])
+    expect(run(source, ignored, subscription)).toEqual(['tombstone 17', 'tombstone 17'])
   })
 
   it('ignores tombstones, rejects what cannot be decoded, and goes on', () => {

@@ -8,10 +8,10 @@ import { VoteLedger } from '../../src/streams/vote-ledger.js'
 import { dropLog, vote } from './events.js'
 import { marbles } from './marbles.js'
 
-function holding(window: number, maxBytes?: number) {
+function holding(window: number, maxBytes?: number, bySubject = false) {
   const { drop, dropped } = dropLog()
   const ledger = new VoteLedger(1_000)
-  const state = new HoldBack({ window, ledger, drop, ...(maxBytes === undefined ? {} : { maxBytes }) })
+  const state = new HoldBack({ window, ledger, drop, bySubject, ...(maxBytes === undefined ? {} : { maxBytes }) })
   return { state, ledger, dropped }
 }
 
@@ -227,4 +227,21 @@ test('every vote ends once: it goes on, is dropped, or is still held; a restore 
     })
     return { passed, dropped, held: state.snapshot().held.map(({ position }) => position.offset) }
   }
+})
+
+test("a tombstone takes back every user's held vote on its subject, and no other", () => {
+  const { state, ledger, dropped } = holding(10, undefined, true)
+  const everyone = (offset: number) => taken(offset, { user: null, ofAllUsers: true })
+  for (const event of [up(0), down(1, { user: 'v' }), up(2, { user: null }), up(3, { subject: 'd' })]) state.push(event)
+  const copy = holding(10, undefined, true).state
+  copy.restore(state.snapshot())
+  for (const each of [state, copy]) {
+    expect(each.push(everyone(4))).toBeNull()
+    expect(released(each, 100)).toEqual([3])
+    expect(each.heldBytes).toBe(0)
+  }
+  expect(dropped).toEqual(['0 retracted', '1 retracted', '2 retracted', '4 retraction'])
+  ledger.remember('-c', true)
+  state.push(everyone(5))
+  expect(ledger.lastLabel('-c')).toBeNull()
 })

@@ -34,8 +34,13 @@ function security({ tls }: KafkaConnection) {
   return { ssl: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }), rejectUnauthorized } }
 }
 
-/** The three mechanisms take the same two words; TypeScript needs to be shown each of them. */
-function login({ mechanism, username, password }: KafkaSasl): SASLOptions {
+/** Three mechanisms take the same two words; TypeScript needs to be shown each of them. */
+function login(sasl: KafkaSasl): SASLOptions {
+  if (sasl.mechanism === 'oauthbearer') {
+    const { mechanism, token } = sasl
+    return { mechanism, oauthBearerProvider: async () => ({ value: await token() }) }
+  }
+  const { mechanism, username, password } = sasl
   switch (mechanism) {
     case 'plain':
       return { mechanism, username, password }

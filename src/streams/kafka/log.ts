@@ -84,6 +84,11 @@ export class KafkaFeedbackLog implements FeedbackLog {
     this.reader?.resume()
   }
 
+  async members(): Promise<number> {
+    await this.clusterId()
+    return persist(() => this.lookup.members(), this.options, this.closing.signal)
+  }
+
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     if (offsets.size === 0) return
     if (!this.reader) throw new BcodError('KAFKA_ASSIGNMENT_LOST', 'the group was left', { place: this.topic })

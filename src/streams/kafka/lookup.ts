@@ -4,7 +4,7 @@ import type { Assignment } from '../source.js'
 import { kafkaError } from './failure.js'
 import { fromOffset, toOffset } from './offsets.js'
 import type { KafkaLogOptions } from './options.js'
-import { type Fetched, topicMetadata } from './patch.js'
+import { type Fetched, membersOf, topicMetadata } from './patch.js'
 import { toRecord } from './records.js'
 
 const FETCH_WAIT = 100
@@ -43,6 +43,15 @@ export class Lookup {
         bounds: new Map(partitions.map((p) => [p, { start: starts.get(p) ?? 0, end: ends.get(p) ?? 0 }])),
         committed: new Map(committed.filter(([, offset]) => offset >= 0)),
       }
+    })
+  }
+
+  /** How many members the group has. */
+  async members(): Promise<number> {
+    const { groupId } = this.options
+    return this.connected(async () => {
+      const coordinator = await this.cluster.findGroupCoordinator({ groupId })
+      return membersOf(await coordinator.describeGroups({ groupIds: [groupId] }))
     })
   }
 

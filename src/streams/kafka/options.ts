@@ -1,3 +1,5 @@
+import type { TokenSource } from './token.js'
+
 /** How to reach the brokers and log in. Durations in milliseconds. */
 export interface KafkaConnection {
   /** `host:port`, one or more. */
@@ -22,11 +24,13 @@ export interface KafkaTls {
   readonly rejectUnauthorized?: boolean
 }
 
-export interface KafkaSasl {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-  readonly username: string
-  readonly password: string
-}
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    }
+  | { readonly mechanism: 'oauthbearer'; readonly token: TokenSource }
 
 export type KafkaLogger = (line: KafkaLogLine) => void
 

@@ -1,5 +1,5 @@
 /**
- * Three repairs of kafkajs 2.2.4, made once when this file is first imported, and the little of its inside that the
+ * Four repairs of kafkajs 2.2.4, made once when this file is first imported, and the little of its inside that the
  * rest of this folder relies on. docs/adr/003-kafka-through-kafkajs.md tells why.
  */
 import { createRequire } from 'node:module'
@@ -45,6 +45,13 @@ export const topicMetadata = (
   topic: string,
 ): Promise<BrokerMetadata & { readonly clusterId: string }> =>
   broker.metadata([topic]) as Promise<BrokerMetadata & { readonly clusterId: string }>
+
+/** How many members a described group has; kafkajs leaves the answer out of its types. */
+export const membersOf = (described: unknown): number =>
+  (described as { readonly groups: readonly { readonly members: readonly unknown[] }[] }).groups.reduce(
+    (sum, { members }) => sum + members.length,
+    0,
+  )
 
 /** A fetch's answer, as far as it is used here. */
 export interface Fetched {
@@ -95,6 +102,11 @@ interface Runner {
   commitOffsets(commit: Commit): Promise<void>
 }
 
+interface Connection {
+  authenticate(): Promise<void>
+  disconnect(): Promise<unknown>
+}
+
 interface Commit {
   readonly topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[] }[]
 }
@@ -133,6 +145,21 @@ prototypeOf<Runner>('kafkajs/src/consumer/runner').commitOffsets = function (com
     if (lost) throw new CommitFenced('the partition is not assigned')
     await pinned.commitOffsets(commit)
   })
+}
+
+/**
+ * 4. A login that fails halfway, such as for want of a token, leaves its connection open. The next attempt begins
+ * another handshake on it, which the broker refuses as out of order, and that hides the reason.
+ */
+const connection = prototypeOf<Connection>('kafkajs/src/network/connection')
+const authenticate = connection.authenticate
+connection.authenticate = async function () {
+  try {
+    await authenticate.call(this)
+  } catch (error) {
+    await this.disconnect().catch(() => undefined)
+    throw error
+  }
 }
 
 function prototypeOf<T>(module: string): T {

@@ -3,6 +3,7 @@ import { showConfig } from '../../config/show.js'
 import { BcodError } from '../../errors.js'
 import { LIFECYCLE_STATES, type LifecycleState } from '../lifecycle.js'
 import type { Metrics } from '../metrics.js'
+import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { VERSION } from '../version.js'
 
@@ -16,6 +17,22 @@ export class LifecycleChanged extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     for (const state of LIFECYCLE_STATES) metrics.lifecycleState.set({ state }, state === this.state ? 1 : 0)
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'state', state: this.state }]
+  }
+}
+
+/** Another daemon is at work for the same adapter: this one waits until the group is empty. */
+export class StandingBy extends InternalEvent {
+  constructor(
+    readonly groupId: string,
+    readonly members: number,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: 'standing by: the group has members', groupId: this.groupId, members: this.members }
   }
 }
 

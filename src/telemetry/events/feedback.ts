@@ -1,12 +1,13 @@
 import type { DropReason, Position } from '../../events/types.js'
 import type { Metrics } from '../metrics.js'
+import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
-/** Valid votes were read. */
+/** A valid vote was read. */
 export class FeedbackReceived extends InternalEvent {
   constructor(
     readonly label: 'up' | 'down' | 'retract',
-    readonly events = 1,
+    readonly position: Position,
   ) {
     super()
   }
@@ -14,7 +15,33 @@ export class FeedbackReceived extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.feedbackEvents.inc({ label: this.label }, this.events)
+    metrics.feedbackEvents.inc({ label: this.label })
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'received', label: this.label, ...place(this.position) }]
+  }
+}
+
+/** JSON stood behind a schema registry's five bytes. */
+export class FrameSkipped extends InternalEvent {
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.framedRecords.inc()
+  }
+}
+
+/** A vote is kept out of training, for evaluation. */
+export class EventHeldOut extends InternalEvent {
+  constructor(readonly position: Position) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'held_out', ...place(this.position) }]
   }
 }
 
@@ -31,6 +58,9 @@ export class EventDropped extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.feedbackDropped.inc({ reason: this.reason })
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'dropped', reason: this.reason, ...place(this.position) }]
   }
 }
 
@@ -50,6 +80,9 @@ export class DeadLettered extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.deadLetters.inc({ code: this.code })
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'dead_letter', code: this.code, stage: this.stage, ...place(this.position) }]
   }
 }
 
@@ -85,6 +118,9 @@ export class BackpressureChanged extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.readingPaused.set(this.paused ? 1 : 0)
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'reading', paused: this.paused, waiting: this.pending.events }]
   }
 }
 

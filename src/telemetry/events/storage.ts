@@ -1,4 +1,5 @@
 import { type Metrics, observeAll } from '../metrics.js'
+import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** A checkpoint is complete on disk. */
@@ -18,6 +19,9 @@ export class CheckpointWritten extends InternalEvent {
     metrics.checkpointLastSuccess.setToCurrentTime()
     metrics.checkpointDuration.observe(this.durationMs / 1000)
     metrics.checkpointFreeBytes.set(this.freeBytes)
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'checkpoint', step: this.step, ms: Math.round(this.durationMs) }]
   }
 }
 
@@ -40,5 +44,8 @@ export class AdapterPublished extends InternalEvent {
     if (this.outcome !== 'published') return
     metrics.adapterVersion.set(this.version)
     observeAll(metrics.feedbackToPublish, this.feedbackToPublishSeconds)
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'published', version: this.version, outcome: this.outcome }]
   }
 }

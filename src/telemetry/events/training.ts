@@ -1,12 +1,17 @@
 import type { Position } from '../../events/types.js'
 import { type Metrics, observeAll } from '../metrics.js'
 import type { StepReport } from '../step-report.js'
+import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
 
 /** The adapter learnt from one batch. */
 export class StepApplied extends InternalEvent {
-  constructor(readonly report: StepReport) {
+  /** @param trained  where its events stand in the log */
+  constructor(
+    readonly report: StepReport,
+    readonly trained: readonly Position[] = [],
+  ) {
     super()
   }
   log(): LogLine {
@@ -36,6 +41,11 @@ export class StepApplied extends InternalEvent {
     if (report.essRatio !== null) metrics.effectiveSampleSize.set(report.essRatio)
     if (report.classifierLogLoss !== null) metrics.classifierLogLoss.set(report.classifierLogLoss)
     if (report.prequentialAccuracy !== null) metrics.prequentialAccuracy.set(report.prequentialAccuracy)
+  }
+  override tap(): readonly TapLine[] {
+    const { step, events, up, down, loss, delta } = this.report
+    const trained = this.trained.map((position): TapLine => ({ kind: 'trained', step, ...place(position) }))
+    return [...trained, { kind: 'step', step, events, up, down, loss, delta }]
   }
 }
 

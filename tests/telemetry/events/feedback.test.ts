@@ -4,6 +4,7 @@ import {
   DeadLettered,
   EventDropped,
   FeedbackReceived,
+  FrameSkipped,
   HeldBack,
 } from '../../../src/telemetry/events/feedback.js'
 import { capture } from '../capture.js'
@@ -13,8 +14,9 @@ const position = { topic: 'votes', partition: 1, offset: 42 }
 describe('what happens to feedback', () => {
   it('is counted by label, reason and code', async () => {
     const { telemetry, sample } = capture()
-    telemetry.emit(new FeedbackReceived('up'))
-    telemetry.emit(new FeedbackReceived('down', 4))
+    telemetry.emit(new FeedbackReceived('up', position))
+    for (let i = 0; i < 4; i++) telemetry.emit(new FeedbackReceived('down', position))
+    telemetry.emit(new FrameSkipped())
     telemetry.emit(new EventDropped('duplicate', position))
     telemetry.emit(new DeadLettered(position, 'FEEDBACK_INVALID', 'validate', 'data.label: expected boolean or null'))
     telemetry.emit(new HeldBack(3))
@@ -22,6 +24,7 @@ describe('what happens to feedback', () => {
     telemetry.emit(new BackpressureChanged(true, { events: 10, bytes: 100 }))
     expect(await sample('bcod_feedback_events_total{label="up"}')).toBe(1)
     expect(await sample('bcod_feedback_events_total{label="down"}')).toBe(4)
+    expect(await sample('bcod_framed_records_total')).toBe(1)
     expect(await sample('bcod_feedback_dropped_total{reason="duplicate"}')).toBe(1)
     expect(await sample('bcod_dead_letters_total{code="FEEDBACK_INVALID"}')).toBe(1)
     expect(await sample('bcod_held_back_records')).toBe(2)
@@ -36,7 +39,7 @@ describe('what happens to feedback', () => {
 
   it('writes no line for each valid vote', () => {
     const { telemetry, lines } = capture()
-    telemetry.emit(new FeedbackReceived('up'))
+    telemetry.emit(new FeedbackReceived('up', position))
     expect(lines).toEqual([])
   })
 })

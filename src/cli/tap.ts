@@ -1,0 +1,67 @@
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { Command, Option } from 'commander'
+import { loadConfig } from '../config/config.js'
+import { BcodError } from '../errors.js'
+import { TAP_PATH } from '../server/tap.js'
+import { TAP_KINDS, type TapKind, type TapLine } from '../telemetry/tap.js'
+import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { example, print } from './print.js'
+
+interface TapFlags extends ConfigFlags {
+  readonly url?: string
+  readonly kind?: readonly TapKind[]
+  readonly json?: boolean
+}
+
+/** `bcod tap`. */
+export function tapCommand(): Command {
+  return addConfigOptions(new Command('tap'))
+    .description('watch a running daemon: what becomes of each vote, live, without its text')
+    .option('--url <url>', 'where the daemon answers (default: server.host and server.port of the configuration)')
+    .addOption(new Option('--kind <kinds...>', 'only these').choices(TAP_KINDS))
+    .option('--json', 'one JSON document a line')
+    .addHelpText(
+      'after',
+      example('bcod tap --config bcod.yaml', 'bcod tap --url http://bcod-0:9464 --kind dropped dead_letter --json'),
+    )
+    .action(watch)
+}
+
+/** Prints until the daemon ends the stream. */
+async function watch(flags: TapFlags): Promise<void> {
+  const url = tapUrl(flags)
+  const response = await fetch(url).catch((error: Error) => {
+    throw unreachable(url, error.cause instanceof Error ? error.cause.message : error.message)
+  })
+  if (!response.ok || response.body === null) throw unreachable(url, `it answered with status ${response.status}`)
+  const wanted = new Set<string>(flags.kind ?? TAP_KINDS)
+  try {
+    for await (const text of createInterface({ input: Readable.fromWeb(response.body) })) {
+      const line = JSON.parse(text) as TapLine
+      if (wanted.has(line.kind)) print(flags.json ? text : pretty(line))
+    }
+  } catch (error) {
+    throw unreachable(url, `the connection broke (${(error as Error).message})`)
+  }
+}
+
+function tapUrl(flags: TapFlags): string {
+  if (flags.url !== undefined && !URL.canParse(flags.url))
+    throw new BcodError('USAGE', 'expected a URL such as http://127.0.0.1:9464', { place: '--url' })
+  if (flags.url !== undefined) return new URL(TAP_PATH, flags.url).href
+  const { host, port } = loadConfig(sourcesOf(flags)).server
+  return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}${TAP_PATH}`
+}
+
+const KIND_WIDTH = Math.max(...TAP_KINDS.map(({ length }) => length))
+
+/** `14:03:22.123  dropped      feedback-0@17  reason=repeat` */
+function pretty({ kind, time, topic, partition, offset, ...fields }: TapLine): string {
+  const place = offset === undefined ? [] : [`${topic}-${partition}@${offset}`]
+  const rest = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
+  return [String(time).slice(11, 23), kind.padEnd(KIND_WIDTH), ...place, ...rest].join('  ')
+}
+
+const unreachable = (place: string, message: string): BcodError =>
+  new BcodError('DAEMON_UNREACHABLE', message, { place })

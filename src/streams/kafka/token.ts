@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import kafkajs from 'kafkajs'
+import { BcodError } from '../../errors.js'
+
+/** Gives the token for a login; asked at each one. */
+export type TokenSource = () => Promise<string>
+
+export interface TokenEndpoint {
+  readonly url: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly scope: string | null
+}
+
+const ENDPOINT_LIMIT_MS = 10_000
+/** A token is asked for anew when this share of its life is over. */
+const USED_SHARE = 0.8
+/** How long a token lives of which the endpoint does not say. */
+const DEFAULT_LIFE_S = 300
+
+/** A failure that kafkajs takes as final. */
+class TokenRefused extends kafkajs.KafkaJSNonRetriableError {
+  override readonly cause: BcodError
+  constructor(cause: BcodError) {
+    super(cause.message)
+    this.cause = cause
+  }
+}
+
+/** A token from a file that somebody else renews, such as a projected service account token. */
+export const fileToken =
+  (path: string): TokenSource =>
+  async () => {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      throw refused(`the token cannot be read (${error.code ?? 'unknown'})`, path, error)
+    })
+    if (text.trim() === '') throw refused('the token is empty', path)
+    return text.trim()
+  }
+
+/**
+ * Tokens by the client credentials grant (RFC 6749, section 4.4), each used for most of its life.
+ * What the endpoint refuses is KAFKA_LOGIN_FAILED; where it does not answer, KAFKA_UNREACHABLE.
+ */
+export function endpointToken(endpoint: TokenEndpoint): TokenSource {
+  let kept: { readonly token: string; readonly until: number } | null = null
+  return async () => {
+    if (kept !== null && Date.now() < kept.until) return kept.token
+    const asked = Date.now()
+    const { access_token: token, expires_in: life = DEFAULT_LIFE_S } = await grant(endpoint)
+    if (typeof token !== 'string' || token === '') throw refused('it answered without an access_token', endpoint.url)
+    kept = { token, until: asked + 1000 * USED_SHARE * (Number(life) || 0) }
+    return token
+  }
+}
+
+interface Grant {
+  readonly access_token?: unknown
+  readonly expires_in?: unknown
+}
+
+async function grant({ url, clientId, clientSecret, scope }: TokenEndpoint): Promise<Grant> {
+  const words = [clientId, clientSecret].map(encodeURIComponent).join(':')
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(words).toString('base64')}`, accept: 'application/json' },
+    body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== null && { scope }) }),
+    signal: AbortSignal.timeout(ENDPOINT_LIMIT_MS),
+  }).catch((error: Error) => {
+    throw unreachable(error.name === 'TimeoutError' ? 'no answer' : error.message, url, error)
+  })
+  if (response.status >= 500) throw unreachable(`it answered with status ${response.status}`, url)
+  if (!response.ok) throw refused(`it answered with status ${response.status}`, url)
+  const answer: unknown = await response.json().catch(() => null)
+  if (typeof answer !== 'object' || answer === null) throw refused('its answer is no JSON object', url)
+  return answer
+}
+
+const refused = (message: string, place: string, cause?: unknown): TokenRefused =>
+  new TokenRefused(new BcodError('KAFKA_LOGIN_FAILED', message, { place, cause }))
+
+const unreachable = (message: string, place: string, cause?: unknown): BcodError =>
+  new BcodError('KAFKA_UNREACHABLE', message, { place, cause })

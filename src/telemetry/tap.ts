@@ -1,0 +1,40 @@
+import { type Observable, Subject } from 'rxjs'
+
+/**
+ * One line of `bcod tap`: what became of a vote, or what the daemon did. Positions, labels, codes and numbers; never a
+ * prompt, a completion, a user or a subject.
+ */
+export interface TapLine {
+  readonly kind: TapKind
+  readonly [field: string]: string | number | boolean | null
+}
+
+/** The first five are of one vote each. `skipped` stands for lines that a slow watcher missed. */
+export const TAP_KINDS = [
+  'received',
+  'dropped',
+  'held_out',
+  'dead_letter',
+  'trained',
+  'step',
+  'checkpoint',
+  'published',
+  'state',
+  'reading',
+  'skipped',
+] as const
+export type TapKind = (typeof TAP_KINDS)[number]
+
+/** Where lines go while somebody watches; with no watcher none is made. */
+export class Tap {
+  readonly #line$ = new Subject<TapLine>()
+  readonly line$: Observable<TapLine> = this.#line$
+
+  get watched(): boolean {
+    return this.#line$.observed
+  }
+
+  push(line: TapLine): void {
+    this.#line$.next({ time: new Date().toISOString(), ...line })
+  }
+}
