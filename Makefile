@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-peft test-trl lint bench bench-trl docs clean
+.PHONY: setup demo test test-faults soak test-peft test-trl lint bench bench-trl docs clean
 
 setup:
 	@node scripts/setup.mjs
@@ -10,6 +10,16 @@ demo: setup
 test:
 	@node scripts/setup.mjs --tests
 	@npx --no-install vitest run
+
+# what takes too long for `make test`: long outages of the broker, and every fault of the stream once more
+test-faults:
+	@node scripts/setup.mjs --tests
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/daemon tests/checkpoint tests/streams/kafka
+
+# random votes and random faults: make soak MINUTES=30 SEED=7
+soak:
+	@node scripts/setup.mjs --tests
+	@SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(SEED) npx --no-install vitest run tests/soak
 
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-peft: setup

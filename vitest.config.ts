@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    // `make test-faults`: minutes each
+    exclude: [...configDefaults.exclude, ...(process.env.BCOD_TEST_FAULTS ? [] : ['tests/faults/**'])],
     globalSetup: ['tests/support/global-setup.ts'],
     // TensorFlow reads its thread count once per process and a broker wants a core of its own: one file at a time
     pool: 'forks',

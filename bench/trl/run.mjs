@@ -1,9 +1,9 @@
 // bcod against TRL's BCOTrainer with PEFT on PyTorch: the same events, model, adapter shape, batch and type of number,
 // one after the other on this machine. Prints one JSON line; docs/performance.md explains it.
 //
-//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--set key=value …]
+//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--dtype f32] [--set key=value …]
 //
-// --set goes to bcod. Each measurement is a process of its own, so that its peak memory is its own. A round takes the
+// --set goes to bcod. --dtype measures one type of number alone: the figures of the other are null then. Each measurement is a process of its own, so that its peak memory is its own. A round takes the
 // sides in turn, bcod first; of several rounds the median counts, and the highest memory.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,6 @@ import { parseArchitecture } from '../../dist/model/architecture.js'
 import { LINEAR_LAYERS } from '../../dist/model/parameters.js'
 import { PYTHON_VARIABLES, pythonEnvironment } from './environment.mjs'
 
-const DTYPES = ['f32', 'bf16']
 const BATCH = 8
 const LORA = { r: 16, alpha: 32, targets: LINEAR_LAYERS }
 /**
@@ -36,12 +35,14 @@ const { values: flags } = parseArgs({
     steps: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '1' },
     shape: { type: 'string', default: 'smollm2-135m' },
+    dtype: { type: 'string', multiple: true, default: ['f32', 'bf16'] },
     set: { type: 'string', multiple: true, default: [] },
   },
 })
+const DTYPES = flags.dtype
 const [steps, rounds, shape] = [Number(flags.steps), Number(flags.rounds), BENCH_SHAPES[flags.shape]]
-if (!(steps > 0 && rounds > 0 && shape))
-  throw new Error(`--steps and --rounds are numbers, --shape one of ${Object.keys(BENCH_SHAPES)}`)
+if (!(steps > 0 && rounds > 0 && shape && DTYPES.every((dtype) => ['f32', 'bf16'].includes(dtype))))
+  throw new Error(`--steps and --rounds are numbers, --dtype f32 or bf16, --shape one of ${Object.keys(BENCH_SHAPES)}`)
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
 const say = (text) => console.error(`bench-trl: ${text}`)
@@ -139,22 +140,25 @@ function compare(directory) {
   for (const report of [...Object.values(reports.bcod), ...Object.values(reports.trl)].flat())
     if (report.tokens !== tokens) throw new Error(`one side trained ${report.tokens} tokens, not ${tokens}`)
 
-  const [f32, bf16] = DTYPES.map((dtype) => figures(reports, dtype, useful, tokens))
-  const ratio = ({ bcod, trl }, field) => bcod[field] / trl[field]
+  const of = (dtype) => (DTYPES.includes(dtype) ? figures(reports, dtype, useful, tokens) : null)
+  const [f32, bf16] = [of('f32'), of('bf16')]
+  const measured = [f32, bf16].filter((each) => each !== null)
+  const ratio = (side, field) => side && side.bcod[field] / side.trl[field]
+  const share = (side) => side && side.bcod.gflops / side.matmul_gflops
   return {
     f32_ratio: ratio(f32, 'tokens_per_s'),
     bf16_ratio: ratio(bf16, 'tokens_per_s'),
-    f32_matmul_share: f32.bcod.gflops / f32.matmul_gflops,
-    bf16_matmul_share: bf16.bcod.gflops / bf16.matmul_gflops,
-    rss_ratio: Math.max(ratio(f32, 'peak_rss_bytes'), ratio(bf16, 'peak_rss_bytes')),
-    undisturbed: [f32, bf16].every(({ trl, torch }) => Math.min(trl.cpu_share, torch.cpu_share) >= UNDISTURBED),
+    f32_matmul_share: share(f32),
+    bf16_matmul_share: share(bf16),
+    rss_ratio: Math.max(...measured.map((side) => ratio(side, 'peak_rss_bytes'))),
+    undisturbed: measured.every(({ trl, torch }) => Math.min(trl.cpu_share, torch.cpu_share) >= UNDISTURBED),
     shape: flags.shape,
     cpu: cpus()[0]?.model,
     cores: availableParallelism(),
     rounds,
     steps,
     tokens,
-    trl_padded_tokens: reports.trl.f32[0].padded_tokens,
+    trl_padded_tokens: reports.trl[DTYPES[0]][0].padded_tokens,
     flops_per_token: useful.total / tokens,
     flops_share: {
       frozen: useful.products.reduce((sum, { flops }) => sum + flops, 0) / useful.total,

@@ -22,6 +22,16 @@ export interface PublishedVersion {
   readonly time: string
 }
 
+export interface PublishOptions {
+  readonly step: number
+  /** Reward shift δ after the step. */
+  readonly delta: number
+  /** @default now */
+  readonly time?: Date
+  /** Called after each stage has taken effect; a fault test kills the process there. */
+  readonly onStage?: (stage: string) => void
+}
+
 /**
  * Publishes the adapter of a step as `<directory>/v00001234/`, whole or not at all, and moves the `live` link to it.
  * Servers under other users may read it. Publishing the same adapter again only moves the link.
@@ -31,7 +41,7 @@ export interface PublishedVersion {
 export async function publishAdapter(
   directory: string,
   adapter: Adapter,
-  { step, delta, time = new Date() }: { readonly step: number; readonly delta: number; readonly time?: Date },
+  { step, delta, time = new Date(), onStage }: PublishOptions,
 ): Promise<PublishedVersion> {
   const bad = nonFiniteTensor(adapter.tensors)
   if (bad !== null) throw new BcodError('ADAPTER_NONFINITE', `tensor ${bad} of step ${step}`, { place: directory })
@@ -44,10 +54,11 @@ export async function publishAdapter(
       if (existsSync(join(directory, version))) throw conflict(directory, version, 'it has no readable bcod.json')
       published = { version, step, sha256, delta, parent: liveVersion(directory), time: time.toISOString() }
       await writeVersion(directory, published, adapter)
+      onStage?.('version written')
     } else if (published.sha256 !== sha256) {
       throw conflict(directory, version, `published with sha256 ${published.sha256}, now ${sha256}`)
     }
-    await setLiveVersion(directory, version)
+    await setLiveVersion(directory, version, onStage)
     return published
   } catch (error) {
     throw isDiskFull(error)
@@ -76,12 +87,18 @@ export async function pruneVersions(directory: string, keep: number): Promise<vo
 }
 
 /** Moves the `live` link, in one step that no reader can see half done. The version must exist. */
-export async function setLiveVersion(directory: string, version: string): Promise<void> {
+export async function setLiveVersion(
+  directory: string,
+  version: string,
+  onStage?: PublishOptions['onStage'],
+): Promise<void> {
   if (liveVersion(directory) === version) return
   const temporary = join(directory, `tmp-live-${process.pid}`)
   await rm(temporary, { force: true })
   await symlink(version, temporary)
+  onStage?.('live linked')
   await rename(temporary, join(directory, LIVE))
+  onStage?.('live moved')
   await syncDirectory(directory)
 }
 

@@ -41,13 +41,21 @@ export function runCommand(): Command {
     })
 }
 
-async function serve(config: ConfigFor<'run'>, acceptOlder: boolean): Promise<void> {
+/** @param onStage  see `DaemonOptions` */
+export async function serve(
+  config: ConfigFor<'run'>,
+  acceptOlder: boolean,
+  onStage?: (stage: string) => void,
+): Promise<void> {
   const telemetry = new Telemetry(createLogger(config.log.level), new Metrics())
   telemetry.metrics.collectProcess()
   telemetry.emit(new BuildInfo())
   telemetry.emit(new ConfigLoaded(config))
   registerCodecs()
-  const daemon = new Daemon({ config, log: kafkaLog(config, telemetry), telemetry, acceptOlder })
+  const daemon = new Daemon({
+    ...{ config, log: kafkaLog(config, telemetry), telemetry, acceptOlder },
+    ...(onStage && { onStage }),
+  })
   const watch = new EventLoopWatch()
   const server = new StatusServer(config.server, {
     metrics: () => telemetry.metrics.text(),

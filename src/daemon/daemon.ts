@@ -56,6 +56,8 @@ export interface DaemonOptions {
   readonly acceptOlder?: boolean
   /** Room for sampling with the current adapter; null = none. */
   readonly decoder?: { readonly rows: number; readonly length: number } | null
+  /** Called at each point of the way from a record to a published adapter; a fault test kills the process there. */
+  readonly onStage?: (stage: string) => void
 }
 
 /** A step may take this long outside of compilation before the daemon counts as stuck. */
@@ -143,6 +145,7 @@ export class Daemon {
       publishedSteps: () => publishedSteps(config.adapters.dir),
       onDamaged: (_, error) => telemetry.emit(new Failed(error, false)),
       onCleanupFailed: (error) => telemetry.emit(new Failed(error, false)),
+      onStage: (stage) => this.#options.onStage?.(`checkpoint ${stage}`),
     })
     try {
       this.lifecycle$.next('loading')
@@ -165,6 +168,7 @@ export class Daemon {
           if (this.#broken !== null) throw this.#broken
         },
         stepped: (step) => this.step$.next(step),
+        stage: (stage) => this.#options.onStage?.(stage),
       })
       if (!this.#stopping) await this.#work(recovered, text, this.#line)
       this.lifecycle$.next('stopped')
@@ -422,6 +426,7 @@ export class Daemon {
       if (this.#broken !== null) return
       if (!state.begin(record)) continue
       this.#record$.next(record)
+      this.#options.onStage?.('decoded')
       state.watermark.observe(partition, record.timestamp)
     }
     state.positions.advance(partition, nextOffset)

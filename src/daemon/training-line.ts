@@ -44,6 +44,8 @@ export interface TrainingLineParts {
   readonly assertIntact: () => void
   /** Called after each applied step. */
   readonly stepped: (step: AppliedStep) => void
+  /** Told of each point that is reached. */
+  readonly stage: (stage: string) => void
   /** What the process started from. */
   readonly start: { readonly snapshot: Snapshot; readonly ref: CheckpointRef } | null
 }
@@ -107,8 +109,11 @@ export class TrainingLine {
 
   /** One optimizer step over a batch; afterwards each of its events has come to its end. */
   async train(events: readonly TrainingEvent[]): Promise<void> {
-    const { learner, state, journal, telemetry, config } = this.parts
-    const { applied, quarantined, refused, blockLimit, durationMs } = await learner.call('trainStep', events)
+    const { learner, state, journal, telemetry, config, stage } = this.parts
+    const step = learner.call('trainStep', events)
+    stage('stepping')
+    const { applied, quarantined, refused, blockLimit, durationMs } = await step
+    stage('stepped')
     const at = (index: number) => events[index] as TrainingEvent
     if (quarantined.length > 0) telemetry.emit(new NonFiniteStep(this.#step + 1))
     if (blockLimit !== null && blockLimit !== this.#blockLimit) telemetry.emit(new BlocksLimited(blockLimit))
@@ -149,6 +154,7 @@ export class TrainingLine {
       ),
     )
     this.parts.stepped(applied)
+    stage('journaled')
   }
 
   /** Whether `checkpoint.everySteps` asks for a checkpoint now. */
@@ -234,7 +240,9 @@ export class TrainingLine {
       const offsets = new Map(own.filter(([partition, offset]) => committed.get(partition) !== offset))
       if (offsets.size === 0) return
       try {
+        this.parts.stage('committing')
         await log.commit(offsets)
+        this.parts.stage('committed')
         // into the map of its own assignment: a commit that ends after a rebalance says nothing of the new one
         for (const [partition, offset] of offsets) committed.set(partition, offset)
         telemetry.emit(new OffsetsCommitted(log.topic, offsets))
@@ -274,10 +282,11 @@ export class TrainingLine {
   }
 
   async #publish({ adapter, step, delta }: LearnerSnapshot): Promise<void> {
-    const { adaptersDir, telemetry, config } = this.parts
+    const { adaptersDir, telemetry, config, stage } = this.parts
     if (step === 0 || step === this.#publishedStep) return
     try {
-      await publishAdapter(adaptersDir, adapter, { step, delta })
+      await publishAdapter(adaptersDir, adapter, { step, delta, onStage: stage })
+      stage('published')
       const now = Date.now()
       telemetry.emit(
         new AdapterPublished(

@@ -1,14 +1,25 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
+import { journalPath } from '../../src/checkpoint/journal.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { ERRORS, type ErrorCode } from '../../src/errors.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
 import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
+import { replayLineage } from './oracle.js'
 
 const TOPIC = 'feedback'
 const VOTES = 24
@@ -50,16 +61,23 @@ async function copyOfBase(name: string, settings: Readonly<Record<string, unknow
   return daemon
 }
 
+/** What a refusal must leave as it is. */
+const stateOf = async (daemon: DaemonProcess) => {
+  const path = journalPath(daemon.checkpoints)
+  const journal = existsSync(path) ? readFileSync(path, 'utf8') : null
+  return [daemon.checkpointNames(), journal, await client.committed(TOPIC, TOPIC)]
+}
+
 /** Starts it, and sees it refuse with the code and the remedy, having written and committed nothing. */
 async function expectRefusal(daemon: DaemonProcess, code: ErrorCode, message: RegExp): Promise<void> {
-  const before = [daemon.checkpointNames(), daemon.journal(), await client.committed(TOPIC, TOPIC)]
+  const before = await stateOf(daemon)
   daemon.start()
   expect(await daemon.exit(20_000), daemon.log).toEqual({ code: 1, signal: null })
   const said = daemon.log.trimEnd().split('\n').slice(-2)
   expect(said[0]).toMatch(new RegExp(`^${code} `))
   expect(said[0]).toMatch(message)
   expect(said[1]).toBe(`  -> ${ERRORS[code].remedy}`)
-  expect([daemon.checkpointNames(), daemon.journal(), await client.committed(TOPIC, TOPIC)]).toEqual(before)
+  expect(await stateOf(daemon)).toEqual(before)
 }
 
 /** Starts it with flags, lets it train what it finds, and stops it. */
@@ -108,6 +126,53 @@ test('with a damaged checkpoint it refuses, and with --accept-older it trains ag
   )
   expect(trainedIds(daemon.journal())).toEqual(voteIds(0, VOTES))
   await goOn(daemon)
+})
+
+const newestFile = (daemon: DaemonProcess, file: string) =>
+  join(daemon.checkpoints, daemon.checkpointNames().at(-1)!, file)
+
+test.each<[string, (daemon: DaemonProcess) => void, ErrorCode, RegExp]>([
+  [
+    'whose file was cut short',
+    (daemon) => truncateSync(newestFile(daemon, 'trainer_state.safetensors'), 100),
+    'CHECKPOINT_DAMAGED',
+    /trainer_state\.safetensors/,
+  ],
+  ['that lacks a file', (daemon) => rmSync(newestFile(daemon, 'pending.bin')), 'CHECKPOINT_DAMAGED', /pending\.bin/],
+  [
+    'without its manifest',
+    (daemon) => rmSync(newestFile(daemon, 'MANIFEST.json')),
+    'CHECKPOINT_DAMAGED',
+    /MANIFEST\.json/,
+  ],
+  [
+    'that knows more of the journal than there is',
+    (daemon) => truncateSync(journalPath(daemon.checkpoints), 500),
+    'JOURNAL_SHORT',
+    /the checkpoint knows \d+ bytes, the file has 500/,
+  ],
+  [
+    'that knows another journal',
+    (daemon) => flipByte(journalPath(daemon.checkpoints), 40),
+    'JOURNAL_MISMATCH',
+    /journal\.jsonl/,
+  ],
+])('with a checkpoint %s it refuses', async (name, spoil, code, message) => {
+  const daemon = await copyOfBase(name.replaceAll(' ', '-'))
+  spoil(daemon)
+  await expectRefusal(daemon, code, message)
+})
+
+test('a journal that is longer than the checkpoint knows, and what a killed writer left half written, are set aside', async () => {
+  const daemon = await copyOfBase('tail')
+  appendFileSync(journalPath(daemon.checkpoints), '{"step":7,"events":[')
+  cpSync(join(daemon.checkpoints, daemon.checkpointNames().at(-1)!), join(daemon.checkpoints, 'tmp-step-00000007-1'), {
+    recursive: true,
+  })
+  await goOn(daemon)
+  expect(daemon.journal()).toEqual(base.journal())
+  expect(readFileSync(join(daemon.checkpoints, 'journal.tail-1.jsonl'), 'utf8')).toBe('{"step":7,"events":[')
+  expect(replayLineage(daemon).adapter_sha256).toBe(base.journal().at(-1)!.adapter_sha256)
 })
 
 test('on another cluster or topic it refuses', async () => {

@@ -67,12 +67,24 @@ export class DaemonProcess {
       'log.level': 'info',
       ...settings,
     }
-    writeFileSync(join(directory, 'bcod.json'), JSON.stringify(treeOf(config)))
+    writeFileSync(daemon.#config, JSON.stringify(treeOf(config)))
     return daemon
   }
 
   start(...flags: string[]): void {
-    const args = ['dist/cli.js', 'run', '--config', join(this.directory, 'bcod.json'), ...flags]
+    this.#spawn(['dist/cli.js', 'run', '--config', this.#config, ...flags])
+  }
+
+  /** As `start`, but it kills itself with -9 when it reaches the stage for the `count`th time. */
+  startToDieAt(stage: string, count = 1): void {
+    this.#spawn(['tests/support/victim.mjs', this.#config, stage, String(count)])
+  }
+
+  get #config(): string {
+    return join(this.directory, 'bcod.json')
+  }
+
+  #spawn(args: readonly string[]): void {
     const env = { ...process.env, ...this.environment }
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env })
     this.child = child

@@ -11,11 +11,14 @@ export class TestBroker {
   #broker: Broker | null = null
   #client: OtherClient | null = null
 
-  /** @param name  of the file's tests, in the directory's name */
-  constructor(name: string) {
+  /**
+   * @param name        of the file's tests, in the directory's name
+   * @param properties  settings of the broker
+   */
+  constructor(name: string, properties: Readonly<Record<string, string>> = {}) {
     this.directory = mkdtempSync(join(tmpdir(), `bcod-${name}-`))
     beforeAll(async () => {
-      this.#broker = await startBroker()
+      this.#broker = await startBroker({ properties })
       this.#client = await OtherClient.connect(this.#broker.bootstrap)
     })
     afterAll(async () => {

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { seededRandom } from '../../src/model/random.js'
+import { eventually, trainedIds } from '../daemon/feedback.js'
+import { expectUnharmed } from '../daemon/oracle.js'
+import { DaemonProcess, settled } from '../support/daemon.js'
+import { type Broker, startBroker } from '../support/kafka-broker.js'
+import { OtherClient } from '../support/kafka-reading.js'
+import { expectedOf, readTopic } from './model.js'
+import { Traffic } from './traffic.js'
+
+/** `make soak MINUTES=30 SEED=7`; two minutes of it are in `make test`. */
+const MINUTES = Number(process.env.SOAK_MINUTES || 2)
+const SEED = Number(process.env.SOAK_SEED || Date.now() % 1_000_000)
+const TOPIC = 'soak'
+const PARTITIONS = 3
+const PROPERTIES = { 'group.min.session.timeout.ms': '1000', 'broker.session.timeout.ms': '4000' }
+
+const directory = mkdtempSync(join(tmpdir(), 'bcod-soak-'))
+let broker: Broker
+beforeAll(async () => {
+  broker = await startBroker({ dir: join(directory, 'kafka'), properties: PROPERTIES })
+})
+afterAll(async () => {
+  await broker?.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+async function daemon(name: string): Promise<DaemonProcess> {
+  return DaemonProcess.create(join(directory, name), {
+    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': TOPIC, 'stream.groupId': TOPIC },
+    ...{ 'stream.sessionTimeout': '2s', 'stream.connectTimeout': '60s', 'batch.size': 8, 'batch.maxLatency': '300ms' },
+    ...{ 'checkpoint.everySteps': 3, 'checkpoint.every': '500ms', 'checkpoint.keep': 3, 'log.level': 'warn' },
+    ...{ 'checkpoint.dir': join(directory, 'checkpoints'), 'adapters.dir': join(directory, 'adapters') },
+  })
+}
+
+test(
+  `${MINUTES} minutes of random votes and random faults with seed ${SEED}: every vote ends as it would without them`,
+  async () => {
+    console.log(`soak: ${MINUTES} minutes, seed ${SEED}`)
+    const random = seededRandom(SEED, 'soak')
+    const between = (low: number, high: number) => low + random() * (high - low)
+    const port = broker.port
+    const client = await OtherClient.connect(broker.bootstrap)
+    await client.topic(TOPIC, PARTITIONS)
+    await client.topic(`${TOPIC}.dlq`)
+    let [active, standby] = [await daemon('one'), await daemon('two')]
+
+    const restarted = async (wait: number) => {
+      await broker.kill()
+      await sleep(wait)
+      broker = await startBroker({ dir: join(directory, 'kafka'), port, properties: PROPERTIES })
+    }
+    const suspended = async (pid: number, wait: number) => {
+      process.kill(pid, 'SIGSTOP')
+      await sleep(wait)
+      process.kill(pid, 'SIGCONT')
+    }
+    const faults: Readonly<Record<string, () => Promise<void>>> = {
+      'kill -9': async () => {
+        await active.kill()
+        await sleep(between(0, 1_000))
+        active.start()
+      },
+      stop: async () => {
+        expect(await active.stop(), active.log.slice(-2_000)).toBe(0)
+        active.start()
+      },
+      suspend: async () => {
+        active.signal('SIGSTOP')
+        // also beyond the session: the group then gives the partitions away
+        await sleep(between(200, 4_000))
+        active.signal('SIGCONT')
+      },
+      'broker kill -9': () => restarted(between(0, 3_000)),
+      'broker suspend': () => suspended(broker.pid, between(200, 4_000)),
+      'take over': async () => {
+        standby.start()
+        await standby.until(({ state }) => state === 'standby' || state === 'running', 90_000)
+        await active.kill()
+        ;[active, standby] = [standby, active]
+      },
+    }
+    const names = Object.keys(faults)
+    const counts: Record<string, number> = {}
+
+    const traffic = new Traffic(random, PARTITIONS)
+    const end = Date.now() + MINUTES * 60_000
+    let sending = true
+    const producer = (async () => {
+      const options = {
+        idempotent: true,
+        maxInFlightRequests: 1,
+        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      }
+      const kafka = new kafkajs.Kafka({ brokers: [broker.bootstrap], logLevel: kafkajs.logLevel.NOTHING })
+      const producer = kafka.producer({
+        ...options,
+        retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 1e6 },
+      })
+      await producer.connect()
+      while (sending) {
+        await producer.send({ topic: TOPIC, messages: traffic.next(), acks: -1 })
+        await sleep(between(50, 500))
+      }
+      await producer.disconnect()
+    })()
+
+    active.start()
+    await active.until(({ state }) => state === 'running')
+    while (Date.now() < end) {
+      const fault = names[Math.floor(random() * names.length)] as string
+      counts[fault] = (counts[fault] ?? 0) + 1
+      await faults[fault]!()
+      await sleep(between(1_000, 6_000))
+      await active.until(({ state }) => state !== 'failed', 90_000)
+    }
+    sending = false
+    await producer
+    const expected = expectedOf(await readTopic(TOPIC, broker, client))
+    console.log(`soak: ${JSON.stringify(counts)}; ${traffic.sent} records, ${expected.trained.length} votes to train`)
+    await active.until((status) => settled(status) && status.partitions.length === PARTITIONS, 120_000)
+    await eventually(() => trainedIds(active.journal()).length >= expected.trained.length, 120_000)
+    await active.until(settled)
+    await sleep(2_000)
+    expect(await active.stop()).toBe(0)
+    await expectUnharmed(active, client, { brokers: [broker.bootstrap] }, { topic: TOPIC, groupId: TOPIC, ...expected })
+    expect(expected.trained.length).toBeGreaterThan(100 * MINUTES)
+    await client.close()
+  },
+  MINUTES * 60_000 + 600_000,
+)
