@@ -64,7 +64,7 @@ async function copyOfBase(name: string, settings: Readonly<Record<string, unknow
 /** What a refusal must leave as it is. */
 const stateOf = async (daemon: DaemonProcess) => {
   const path = journalPath(daemon.checkpoints)
-  const journal = existsSync(path) ? readFileSync(path, 'utf8') : null
+  const journal = existsSync(path) ? readFileSync(path, 'utf8') : ''
   return [daemon.checkpointNames(), journal, await client.committed(TOPIC, TOPIC)]
 }
 

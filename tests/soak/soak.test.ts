@@ -26,6 +26,7 @@ beforeAll(async () => {
   broker = await startBroker({ dir: join(directory, 'kafka'), properties: PROPERTIES })
 })
 afterAll(async () => {
+  await producer?.disconnect()
   await broker?.stop()
   rmSync(directory, { recursive: true, force: true })
 })
@@ -37,6 +38,30 @@ async function daemon(name: string): Promise<DaemonProcess> {
     ...{ 'checkpoint.everySteps': 3, 'checkpoint.every': '500ms', 'checkpoint.keep': 3, 'log.level': 'warn' },
     ...{ 'checkpoint.dir': join(directory, 'checkpoints'), 'adapters.dir': join(directory, 'adapters') },
   })
+}
+
+let producer: kafkajs.Producer | null = null
+
+/**
+ * Sends until a broker has acknowledged it. What arrived and was not acknowledged is sent twice: its second coming is a
+ * duplicate, which the topic then holds and the model knows.
+ */
+async function sendThrough(bootstrap: string, messages: kafkajs.Message[]): Promise<void> {
+  for (;;) {
+    try {
+      if (producer === null) {
+        const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING })
+        producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
+        await producer.connect()
+      }
+      await producer.send({ topic: TOPIC, messages, acks: -1 })
+      return
+    } catch {
+      await producer?.disconnect().catch(() => undefined)
+      producer = null
+      await sleep(300)
+    }
+  }
 }
 
 test(
@@ -92,23 +117,11 @@ test(
     const traffic = new Traffic(random, PARTITIONS)
     const end = Date.now() + MINUTES * 60_000
     let sending = true
-    const producer = (async () => {
-      const options = {
-        idempotent: true,
-        maxInFlightRequests: 1,
-        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      }
-      const kafka = new kafkajs.Kafka({ brokers: [broker.bootstrap], logLevel: kafkajs.logLevel.NOTHING })
-      const producer = kafka.producer({
-        ...options,
-        retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 1e6 },
-      })
-      await producer.connect()
+    const producing = (async () => {
       while (sending) {
-        await producer.send({ topic: TOPIC, messages: traffic.next(), acks: -1 })
+        await sendThrough(broker.bootstrap, traffic.next())
         await sleep(between(50, 500))
       }
-      await producer.disconnect()
     })()
 
     active.start()
@@ -121,7 +134,7 @@ test(
       await active.until(({ state }) => state !== 'failed', 90_000)
     }
     sending = false
-    await producer
+    await producing
     const expected = expectedOf(await readTopic(TOPIC, broker, client))
     console.log(`soak: ${JSON.stringify(counts)}; ${traffic.sent} records, ${expected.trained.length} votes to train`)
     await active.until((status) => settled(status) && status.partitions.length === PARTITIONS, 120_000)

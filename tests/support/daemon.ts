@@ -36,7 +36,6 @@ export interface Exit {
 
 /** `bcod run` as a process of its own, on the small golden model. */
 export class DaemonProcess {
-  readonly adapters: string
   private child: ChildProcess | null = null
   private exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
   log = ''
@@ -47,13 +46,13 @@ export class DaemonProcess {
     readonly directory: string,
     readonly checkpoints: string,
     readonly port: number,
-  ) {
-    this.adapters = join(directory, 'adapters')
-  }
+    readonly adapters: string,
+  ) {}
 
   static async create(directory: string, settings: Readonly<Record<string, unknown>>): Promise<DaemonProcess> {
     const checkpoints = (settings['checkpoint.dir'] as string | undefined) ?? join(directory, 'checkpoints')
-    const daemon = new DaemonProcess(directory, checkpoints, await freePort())
+    const adapters = (settings['adapters.dir'] as string | undefined) ?? join(directory, 'adapters')
+    const daemon = new DaemonProcess(directory, checkpoints, await freePort(), adapters)
     mkdirSync(directory, { recursive: true })
     const config = {
       'model.path': 'tests/golden/tiny_llama',
