@@ -169,7 +169,8 @@ async function broker(count) {
           next: (batch) => {
             stop ??= clock()
             take(batch)
-            if (done() >= count) resolve(stop())
+            // its last batches are taken in microtasks
+            setImmediate(() => done() >= count && resolve(stop()))
           },
           error: reject,
         })
