@@ -5,6 +5,7 @@
 //   node bench/stream.mjs memory                      what a million remembered ids, votes and held votes take
 //   node bench/stream.mjs idle [--minutes 5]          a daemon without events: share of one core after that long
 //   node bench/stream.mjs burst [--events 100000]     a daemon that meets a burst: pace and memory while it drains
+//   node bench/stream.mjs backlog [--events 1000000]  a daemon before a backlog: memory in its first three minutes
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -66,7 +67,7 @@ function stages(settings = {}) {
   const nothing = () => {}
   pipeline(record$, {
     ...{ config, state, text: null, vocabSize: VOCABULARY, maxLength: 1024 },
-    ...{ free$, flush$: new Subject(), tick$, received: nothing, framed: nothing, step: () => 0 },
+    ...{ free$, flush$: new Subject(), tick$, now: () => 0, received: nothing, framed: nothing, step: () => 0 },
     ...{ reject: (_, error) => unexpected(error.line), drop: (_, reason) => unexpected(reason), heldOut: nothing },
   }).subscribe((batch) => {
     events += batch.length
@@ -307,13 +308,32 @@ const idle = (minutes) =>
     return { after_minutes: minutes, share_of_a_core: (after.cpu - before.cpu) / WATCHED, rss_mb: after.mb }
   })
 
+/** A bare row of 20 token ids. */
+function short(i) {
+  const text = (from, n) => Array.from({ length: n }, (_, k) => 3 + ((i * 31 + (from + k) * 17) % 200))
+  const data = { prompt_tokens: text(0, 12), completion_tokens: text(20, 8), label: i % 3 !== 0 }
+  return { key: Buffer.from(`a${i}`), value: Buffer.from(JSON.stringify(data)) }
+}
+
+const backlog = (count) =>
+  withDaemon({ batch: { size: 64, maxLatency: '1s' } }, async ({ kafka, until, status, pid }) => {
+    await produce(kafka.bootstrap, count, short)
+    await until(({ paused }) => paused)
+    const seen = []
+    for (const end = Date.now() + 180_000; Date.now() < end; await sleep(500)) seen.push(usage(pid).mb)
+    const { step, lag, waiting } = await status()
+    const settled = seen.slice(60)
+    return {
+      ...{ events: count, step, waiting, lag: Object.values(lag).reduce((sum, each) => sum + each, 0) },
+      ...{
+        rss_mb_first_30_s: Math.max(...seen.slice(0, 60)),
+        rss_mb_after: [Math.min(...settled), Math.max(...settled)],
+      },
+    }
+  })
+
 const burst = (count) =>
   withDaemon({ batch: { size: 64, maxLatency: '1s' } }, async ({ kafka, until, status, pid }) => {
-    const short = (i) => {
-      const text = (from, n) => Array.from({ length: n }, (_, k) => 3 + ((i * 31 + (from + k) * 17) % 200))
-      const data = { prompt_tokens: text(0, 12), completion_tokens: text(20, 8), label: i % 3 !== 0 }
-      return { key: Buffer.from(`a${i}`), value: Buffer.from(JSON.stringify(data)) }
-    }
     await produce(kafka.bootstrap, 2_000, short)
     await until(({ lag, waiting }) => waiting < 64 && Object.values(lag).every((each) => each < 64))
     const first = await status()
@@ -346,6 +366,7 @@ const KINDS = {
   memory,
   idle: () => idle(Number(flags.minutes)),
   burst: () => burst(Number(flags.events ?? 100_000)),
+  backlog: () => backlog(Number(flags.events ?? 1_000_000)),
 }
 const kind = KINDS[positionals[0]]
 if (!kind) throw new Error(`one of ${Object.keys(KINDS).join(', ')}`)

@@ -28,6 +28,7 @@ import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import type { Check } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
+import { SteadyClock } from '../streams/steady-clock.js'
 import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import {
@@ -88,6 +89,7 @@ export class Daemon {
   readonly #flush$ = new Subject<void>()
   readonly #task$ = new Subject<Task>()
   readonly #stop$ = new Subject<void>()
+  readonly #clock = new SteadyClock()
   readonly #lag = new Map<number, { logEnd: number }>()
   #learner: RemoteLearner | null = null
   #line: TrainingLine | null = null
@@ -293,6 +295,7 @@ export class Daemon {
       free$: this.#free$.pipe(observeOn(asapScheduler)),
       flush$: this.#flush$,
       tick$: merge(this.#tick$, interval(TICK_MS, asyncScheduler)),
+      now: () => this.#clock.now(),
       received: ({ label, position }) =>
         telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down', position)),
       framed: () => telemetry.emit(new FrameSkipped()),

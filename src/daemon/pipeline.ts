@@ -28,6 +28,8 @@ export interface PipelineOptions {
   readonly flush$: Observable<unknown>
   /** After each fetch, and now and then when nothing comes in: held votes may be due. */
   readonly tick$: Observable<unknown>
+  /** What time it is for held votes, milliseconds since the epoch. */
+  readonly now: () => number
   readonly received: (event: Feedback) => void
   /** A record with a schema registry's frame was decoded. */
   readonly framed: () => void
@@ -62,7 +64,7 @@ export function pipeline(record$: Observable<LogRecord>, options: PipelineOption
     dedup(state.dedup, drop),
   )
   return vote$.pipe(
-    holdBack(state.held, () => state.watermark.at(scheduler.now()), options.tick$),
+    holdBack(state.held, () => state.watermark.at(options.now()), options.tick$),
     holdOut(config.eval.holdOut, config.seed, options.heldOut),
     admit(state.admission, drop, options.step),
     tokenise({ text, maxLength, vocabSize }, reject, drop),

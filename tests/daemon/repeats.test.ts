@@ -61,7 +61,7 @@ test.each([
   ['back by an hour', -3_600_000],
   ['forward by an hour', 3_600_000],
 ])(
-  'the wall clock set %s: held votes go on once it runs, and none is lost or trains twice',
+  'the wall clock set %s: held votes go on all the same, and none is lost or trains twice',
   async (name, step) => {
     const topic = name.replaceAll(' ', '-')
     const daemon = await daemonOn(topic, { 'stream.holdBack': '2s' })
@@ -74,18 +74,9 @@ test.each([
     await daemon.until(({ held_back }) => held_back === 12)
     daemon.signal('SIGUSR2')
     await sleep(500)
+    // the last votes: no later record moves the watermark for them
     await kafka.client.send(topic, spread(12, 12))
-    if (step < 0) {
-      // by a clock an hour behind nothing more would be due for an hour: later records move the watermark
-      await sleep(2_500)
-      await kafka.client.send(topic, spread(24, 12))
-      await eventually(() => trainedIds(daemon.journal()).length >= 24)
-      // restarted with the right clock
-      await daemon.kill()
-      daemon.environment = {}
-      daemon.start()
-      await expectEach(daemon, topic, 36)
-    } else await expectEach(daemon, topic, 24)
+    await expectEach(daemon, topic, 24)
   },
   90_000,
 )

@@ -1,5 +1,5 @@
 /**
- * Four repairs of kafkajs 2.2.4, made once when this file is first imported, and the little of its inside that the
+ * Five repairs of kafkajs 2.2.4, made once when this file is first imported, and the little of its inside that the
  * rest of this folder relies on. docs/adr/003-kafka-through-kafkajs.md tells why.
  */
 import { createRequire } from 'node:module'
@@ -107,6 +107,11 @@ interface Connection {
   disconnect(): Promise<unknown>
 }
 
+interface Group {
+  lastRequest: number
+  heartbeat(options: { readonly interval: number }): Promise<void>
+}
+
 interface Commit {
   readonly topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[] }[]
 }
@@ -160,6 +165,17 @@ connection.authenticate = async function () {
     await this.disconnect().catch(() => undefined)
     throw error
   }
+}
+
+/**
+ * 5. Heartbeats are due by the wall clock. Where that was set back by an hour, none goes out for an hour, and the group
+ * gives the partitions away unnoticed. A last heartbeat that lies ahead tells so: the next one is due at once.
+ */
+const group = prototypeOf<Group>('kafkajs/src/consumer/consumerGroup')
+const heartbeat = group.heartbeat
+group.heartbeat = function (options) {
+  if (this.lastRequest > Date.now()) this.lastRequest = 0
+  return heartbeat.call(this, options)
 }
 
 function prototypeOf<T>(module: string): T {
