@@ -246,6 +246,7 @@ export class Daemon {
     const { config, log, telemetry } = this.#options
     if (holderHasEnded(config.checkpoint.dir)) return !this.#stopping
     const stopped = new Promise<void>((resolve) => this.#stop$.subscribe(() => resolve()))
+    if (!this.#stopping) this.lifecycle$.next('joining')
     while (!this.#stopping) {
       const members = await Promise.race([log.members(), stopped])
       if (members === 0 || members === undefined) break
