@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
-import { offsetsOf, readLetters, trainedIds, vote } from './feedback.js'
+import { eventually, offsetsOf, readLetters, trainedIds, vote } from './feedback.js'
 
 /** The limit of TensorFlow's own CPU allocator: enough for blocks of 192 positions of this model, not for 256. */
 const LITTLE_MEMORY = { TF_MKL_ALLOC_MAX_BYTES: '3000000' }
@@ -40,6 +40,8 @@ test('where TensorFlow has no memory for a block, smaller ones train; said once 
   // two of 100 want a block of 256, for which there is no memory (TensorFlow tries for 10 s); neither is there for one of 250
   await kafka.client.send('memory', [...longs(4, 8, 100), long(12, 250), ...longs(13, 3, 100)])
   await daemon.until((status) => settled(status) && status.step === 4)
+  // lines reach the file with the next checkpoint
+  await eventually(() => daemon.journal().length === 4)
   expect(daemon.journal().map(({ blockLimit }) => blockLimit ?? null)).toEqual([null, BLOCKS_OF, BLOCKS_OF, BLOCKS_OF])
   expect(await daemon.metric('bcod_block_limit_tokens')).toBe(BLOCKS_OF)
   expect(await daemon.metric('bcod_dead_letters_total{code="TRAIN_OUT_OF_MEMORY"}')).toBe(1)
@@ -52,8 +54,8 @@ test('where TensorFlow has no memory for a block, smaller ones train; said once 
   daemon.start()
   await kafka.client.send('memory', longs(16, 4, 100))
   await daemon.until((status) => settled(status) && status.step === 5)
-  expect(daemon.journal().at(-1)?.blockLimit).toBe(BLOCKS_OF)
   expect(await daemon.stop()).toBe(0)
+  expect(daemon.journal().at(-1)?.blockLimit).toBe(BLOCKS_OF)
   expect(said()).toBe(1)
 
   const refused = 12
