@@ -2,6 +2,7 @@
 //
 //   node bench/stream.mjs ingest [--events 5000000]   decode → validate → dedup → hold-back → batch, from memory
 //   node bench/stream.mjs broker [--events 500000]    the same from a real broker on this machine
+//   node bench/stream.mjs tokenise [--events 20000]   text and chat template to token ids, with the demo's tokenizer
 //   node bench/stream.mjs memory                      what a million remembered ids, votes and held votes take
 //   node bench/stream.mjs idle [--minutes 5]          a daemon without events: share of one core after that long
 //   node bench/stream.mjs burst [--events 100000]     a daemon that meets a burst: pace and memory while it drains
@@ -23,6 +24,9 @@ import { StreamState } from '../dist/daemon/stream-state.js'
 import { startBroker } from '../dist/demo/broker.js'
 import { decodeEnvelope } from '../dist/events/envelope.js'
 import { toFeedback } from '../dist/events/feedback.js'
+import { readArchitecture } from '../dist/model/architecture.js'
+import { loadTextModel } from '../dist/model/text/text-model.js'
+import { toTrainingEvent } from '../dist/model/text/training-event.js'
 import { DedupWindow } from '../dist/streams/dedup.js'
 import { HoldBack } from '../dist/streams/hold-back.js'
 import { KafkaFeedbackLog } from '../dist/streams/kafka/log.js'
@@ -34,6 +38,7 @@ const { values: flags, positionals } = parseArgs({
 })
 const VOCABULARY = 32_000
 const PARTITIONS = 4
+const DEMO_MODEL = fileURLToPath(new URL('../src/demo/model', import.meta.url))
 const MB = 1e6
 
 /** A vote of about 1 KB: 150 token ids, as a structured CloudEvent. */
@@ -152,6 +157,27 @@ function withId(value, index) {
   return Buffer.from(text.replace(/"vote-\d+"/, digits).replace(/"answer-\d+"/, digits), 'latin1')
 }
 
+/** Votes of about 1 KB of text, a chat message and its answer. */
+function tokenise(count) {
+  const text = loadTextModel(DEMO_MODEL)
+  const words = 'how much is the parcel that I sent to you last week and when does it come home'.split(' ')
+  const say = (i, n) => Array.from({ length: n }, (_, k) => words[(i * 7 + k * 5) % words.length]).join(' ')
+  const { vocabSize } = readArchitecture(DEMO_MODEL)
+  const at = { topic: 'feedback', partition: 0, offset: 0, timestamp: 0 }
+  const votes = Array.from({ length: count }, (_, i) => {
+    const data = { prompt: [{ role: 'user', content: say(i, 160) }], completion: say(i + 1, 50), label: true }
+    return toFeedback({ attributes: null, data, framed: false }, at, { vocabSize })
+  })
+  const stop = clock()
+  let tokens = 0
+  for (const vote of votes) {
+    const event = toTrainingEvent(vote, { text, maxLength: 4096, vocabSize })
+    tokens += event.promptTokens.length + event.completionTokens.length
+  }
+  const { seconds } = stop()
+  return { events: count, events_per_s: Math.round(count / seconds), tokens_per_event: Math.round(tokens / count) }
+}
+
 async function broker(count) {
   const kafka = await startBroker()
   try {
@@ -259,7 +285,7 @@ async function withDaemon(settings, use) {
   const { port } = server.address()
   server.close()
   const config = {
-    model: { path: fileURLToPath(new URL('../src/demo/model', import.meta.url)) },
+    model: { path: DEMO_MODEL },
     stream: { brokers: [kafka.bootstrap], topic: 'feedback', holdBack: '0' },
     checkpoint: { dir: join(directory, 'checkpoints') },
     server: { port },
@@ -362,6 +388,7 @@ const burst = (count) =>
 
 const KINDS = {
   ingest: () => ingest(Number(flags.events ?? 5_000_000)),
+  tokenise: () => tokenise(Number(flags.events ?? 20_000)),
   broker: () => broker(Number(flags.events ?? 500_000)),
   memory,
   idle: () => idle(Number(flags.minutes)),

@@ -30,7 +30,7 @@ describe('bcod config', () => {
   it('explains a key and a group', async () => {
     expect(await config('explain', 'optimizer.lr')).toContain('variable  BCOD_OPTIMIZER_LR')
     expect(JSON.parse(await config('explain', 'optimizer.lr', '--json'))).toMatchObject({ default: 0.0001 })
-    expect(JSON.parse(await config('explain', 'stream.sasl', '--json'))).toHaveLength(3)
+    expect(JSON.parse(await config('explain', 'stream.sasl', '--json'))).toHaveLength(6)
   })
 
   it('refuses an unknown key with a coded error', async () => {
