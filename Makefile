@@ -19,7 +19,7 @@ test-faults:
 # random votes and random faults: make soak MINUTES=30 SEED=7
 soak:
 	@node scripts/setup.mjs --tests
-	@SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(SEED) npx --no-install vitest run tests/soak
+	@SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(or $(SEED),$(shell date +%s)) npx --no-install vitest run tests/soak
 
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-peft: setup

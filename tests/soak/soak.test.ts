@@ -13,9 +13,9 @@ import { OtherClient } from '../support/kafka-reading.js'
 import { expectedOf, readTopic } from './model.js'
 import { Traffic } from './traffic.js'
 
-/** `make soak MINUTES=30 SEED=7`; two minutes of it are in `make test`. */
+/** `make soak MINUTES=30 SEED=7`; two minutes of it, with the same seed each time, are in `make test`. */
 const MINUTES = Number(process.env.SOAK_MINUTES || 2)
-const SEED = Number(process.env.SOAK_SEED || Date.now() % 1_000_000)
+const SEED = Number(process.env.SOAK_SEED || 1)
 const TOPIC = 'soak'
 const PARTITIONS = 3
 const PROPERTIES = { 'group.min.session.timeout.ms': '1000', 'broker.session.timeout.ms': '4000' }
