@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JournalLine } from '../../src/checkpoint/journal.js'
+import type { LogRecord } from '../../src/events/types.js'
 import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
 import type { KafkaConnection } from '../../src/streams/kafka/options.js'
 import { type OtherClient, Reading, until } from '../support/kafka-reading.js'
@@ -56,21 +57,32 @@ export interface Letter {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Every letter of a dead-letter topic, from its start to its present end. */
-export async function readLetters(
+/** Every record of a topic, from its start to its present end. */
+export async function readTopic(
   client: OtherClient,
   topic: string,
   connection: KafkaConnection,
-): Promise<readonly Letter[]> {
+): Promise<readonly LogRecord[]> {
   const log = new KafkaFeedbackLog({ ...connection, topic, groupId: 'onlooker', dlq: `${topic}.unused` })
   const reading = new Reading(
     log,
     ({ partitions, bounds }) => new Map(partitions.map((p) => [p, bounds.get(p)!.start])),
   )
   const ends = await client.admin.fetchTopicOffsets(topic)
-  await until(() => ends.every(({ partition, high }) => high === '0' || (reading.next.get(partition) ?? 0) >= +high))
+  const read = () => ends.every(({ partition, high }) => high === '0' || (reading.next.get(partition) ?? 0) >= +high)
+  await until(read, 60_000)
   await log.close()
-  return reading.records.map(({ key, value, headers }) => {
+  return reading.records
+}
+
+/** Every letter of a dead-letter topic, from its start to its present end. */
+export async function readLetters(
+  client: OtherClient,
+  topic: string,
+  connection: KafkaConnection,
+): Promise<readonly Letter[]> {
+  const records = await readTopic(client, topic, connection)
+  return records.map(({ key, value, headers }) => {
     const texts = Object.fromEntries(
       Object.entries(headers).map(([name, bytes]) => [name, Buffer.from(bytes).toString()]),
     )

@@ -1,15 +1,13 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { JournalLine } from '../../src/checkpoint/journal.js'
-import type { LogRecord } from '../../src/events/types.js'
-import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
 import { DaemonProcess, type Status, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
-import { OtherClient, Reading, until } from '../support/kafka-reading.js'
+import { OtherClient } from '../support/kafka-reading.js'
+import { voteIds } from './feedback.js'
+import { expectUnharmed } from './oracle.js'
 
 const VALID = 2000
 const BAD = 20
@@ -59,18 +57,6 @@ const UNUSABLE = [
   '{"prompt_tokens":[1],"completion_tokens":[9999],"label":true}',
 ]
 
-/** Every record of a topic, from its start to its present end. */
-async function readAll(topic: string): Promise<readonly LogRecord[]> {
-  const log = new KafkaFeedbackLog({ brokers: [broker.bootstrap], topic, groupId: 'onlooker', dlq: `${topic}.unused` })
-  const reading = new Reading(log)
-  const ends = await client.admin.fetchTopicOffsets(topic)
-  await until(() =>
-    ends.every(({ partition, offset }) => offset === '0' || (reading.next.get(partition) ?? 0) >= Number(offset)),
-  )
-  await log.close()
-  return reading.records
-}
-
 test('killed -9 at random moments, every vote trains in exactly one step of a line that replays to the same adapter', async () => {
   const daemon = await DaemonProcess.create(directory, {
     'stream.brokers': [broker.bootstrap],
@@ -117,45 +103,7 @@ test('killed -9 at random moments, every vote trains in exactly one step of a li
   await daemon.until(done)
   expect(await daemon.stop()).toBe(0)
 
-  const lines = readFileSync(join(daemon.checkpoints, 'journal.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as JournalLine)
-  expect(lines.map(({ step }) => step)).toEqual(lines.map((_, i) => i + 1))
-  const trained = lines.flatMap(({ events }) => events.map(({ id }) => id))
-  expect(trained.length).toBe(VALID)
-  expect(new Set(trained)).toEqual(new Set(Array.from({ length: VALID }, (_, i) => `vote-${i}`)))
-
-  const letters = await readAll(`${TOPIC}.dlq`)
-  const headers = letters.map(({ headers }) =>
-    Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value).toString()])),
-  )
-  const positions = new Set(
-    headers.map((h) => `${h['bcod.error.topic']}-${h['bcod.error.partition']}-${h['bcod.error.offset']}`),
-  )
-  expect(positions.size).toBe(BAD)
-  for (const header of headers) expect(header['bcod.error.code']).toMatch(/^FEEDBACK_/)
-
-  const ends = await client.admin.fetchTopicOffsets(TOPIC)
-  const [group] = await client.admin.fetchOffsets({ groupId: 'bcod', topics: [TOPIC] })
-  for (const { partition, offset } of group!.partitions)
-    expect(offset, `group offset of partition ${partition}`).toBe(
-      ends.find((end) => end.partition === partition)!.offset,
-    )
-
-  const out = join(directory, 'replayed')
-  const replayed = execFileSync(
-    process.execPath,
-    ['dist/cli.js', 'replay', '--lineage', daemon.checkpoints, '--out', out, '--json'],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  )
-  const summary = JSON.parse(replayed.trim().split('\n').at(-1)!) as {
-    steps: number
-    events: number
-    adapter_sha256: string
-  }
-  expect(summary.steps).toBe(lines.length)
-  expect(summary.adapter_sha256).toBe(lines.at(-1)!.adapter_sha256)
-  const published = JSON.parse(readFileSync(join(daemon.adapters, 'live', 'bcod.json'), 'utf8')) as { sha256: string }
-  expect(published.sha256).toBe(summary.adapter_sha256)
+  const connection = { brokers: [broker.bootstrap] }
+  const expected = { topic: TOPIC, groupId: 'bcod', trained: voteIds(0, VALID), letters: BAD }
+  for (const { code } of await expectUnharmed(daemon, client, connection, expected)) expect(code).toMatch(/^FEEDBACK_/)
 }, 300_000)

@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
 import { eventually, offsetsOf, readLetters, trainedIds, vote } from './feedback.js'
+import { replayLineage } from './oracle.js'
 
 /** The limit of TensorFlow's own CPU allocator: enough for blocks of 192 positions of this model, not for 256. */
 const LITTLE_MEMORY = { TF_MKL_ALLOC_MAX_BYTES: '3000000' }
@@ -65,9 +65,9 @@ test('where TensorFlow has no memory for a block, smaller ones train; said once 
   expect(letters.map(({ id, code }) => [id, code])).toEqual([[`memory-0-${refused}`, 'TRAIN_OUT_OF_MEMORY']])
   const { end, committed } = await offsetsOf(kafka.client, 'memory', 'memory')
   expect(committed).toEqual(end)
-  const replay = ['dist/cli.js', 'replay', '--lineage', daemon.checkpoints, '--out', join(directory, 'out'), '--json']
-  const summary = JSON.parse(
-    execFileSync(process.execPath, replay, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
-  )
-  expect(summary).toMatchObject({ steps: 5, events: 19, adapter_sha256: daemon.journal().at(-1)?.adapter_sha256 })
+  expect(replayLineage(daemon)).toMatchObject({
+    steps: 5,
+    events: 19,
+    adapter_sha256: daemon.journal().at(-1)?.adapter_sha256,
+  })
 })

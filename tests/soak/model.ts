@@ -1,18 +1,4 @@
 import type { LogRecord } from '../../src/events/types.js'
-import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
-import type { Broker } from '../support/kafka-broker.js'
-import { type OtherClient, Reading, until } from '../support/kafka-reading.js'
-
-/** Every record of a topic, from its start to its present end. */
-export async function readTopic(topic: string, broker: Broker, client: OtherClient): Promise<readonly LogRecord[]> {
-  const log = new KafkaFeedbackLog({ brokers: [broker.bootstrap], topic, groupId: 'onlooker', dlq: `${topic}.dlq` })
-  const reading = new Reading(log, ({ partitions }) => new Map(partitions.map((partition) => [partition, 0])))
-  const ends = await client.admin.fetchTopicOffsets(topic)
-  const done = () => ends.every(({ partition, high }) => high === '0' || (reading.next.get(partition) ?? 0) >= +high)
-  await until(() => done() || reading.error !== undefined, 60_000)
-  await log.close()
-  return reading.records
-}
 
 /**
  * What a log of votes trains without hold-back, written down apart from bcod's own stages: each id once; of one user on

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seededRandom } from '../../src/model/random.js'
-import { eventually, trainedIds } from '../daemon/feedback.js'
+import { eventually, readTopic, trainedIds } from '../daemon/feedback.js'
 import { expectUnharmed } from '../daemon/oracle.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
-import { expectedOf, readTopic } from './model.js'
+import { expectedOf } from './model.js'
 import { Traffic } from './traffic.js'
 
 /** `make soak MINUTES=30 SEED=7`; two minutes of it, with the same seed each time, are in `make test`. */
@@ -135,7 +135,7 @@ test(
     }
     sending = false
     await producing
-    const expected = expectedOf(await readTopic(TOPIC, broker, client))
+    const expected = expectedOf(await readTopic(client, TOPIC, { brokers: [broker.bootstrap] }))
     console.log(`soak: ${JSON.stringify(counts)}; ${traffic.sent} records, ${expected.trained.length} votes to train`)
     await active.until((status) => settled(status) && status.partitions.length === PARTITIONS, 120_000)
     await eventually(() => trainedIds(active.journal()).length >= expected.trained.length, 120_000)

@@ -1,7 +1,8 @@
 import kafkajs from 'kafkajs'
 import { BcodError } from '../../errors.js'
+import { FinalFailure } from './failure.js'
 
-const { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError } = kafkajs
+const { CompressionCodecs, CompressionTypes } = kafkajs
 
 /**
  * Teaches kafkajs snappy, lz4 and zstd (gzip it knows). For the whole process, once, by whoever wires the daemon.
@@ -22,7 +23,7 @@ export function registerCodecs(): void {
   CompressionCodecs[CompressionTypes.ZSTD] = codec('zstd', async () => {
     const { decompress } = await import('fzstd')
     return {
-      compress: () => Promise.reject(new CodecFailure('KAFKA_CODEC_UNKNOWN', 'zstd is read, not written')),
+      compress: () => Promise.reject(failure('KAFKA_CODEC_UNKNOWN', 'zstd is read, not written')),
       decompress: async (packed) => bytesOf(decompress(packed)),
     }
   })
@@ -33,27 +34,21 @@ interface Codec {
   decompress(packed: Buffer): Promise<Buffer>
 }
 
-/** A failure that kafkajs takes as final; otherwise it fetches the same bytes again for ever. */
-class CodecFailure extends KafkaJSNonRetriableError {
-  override readonly cause: BcodError
-  constructor(code: 'KAFKA_CODEC_UNKNOWN' | 'KAFKA_BATCH_DAMAGED', message: string, cause?: unknown) {
-    super(message)
-    this.cause = new BcodError(code, message, { cause })
-  }
-}
+const failure = (code: 'KAFKA_CODEC_UNKNOWN' | 'KAFKA_BATCH_DAMAGED', message: string, cause?: unknown): FinalFailure =>
+  new FinalFailure(new BcodError(code, message, { cause }))
 
 /** A codec in kafkajs's form. */
 function codec(name: string, load: () => Promise<Codec>) {
   const loaded = () =>
     load().catch((error) => {
-      throw new CodecFailure('KAFKA_CODEC_UNKNOWN', `the package for ${name} cannot be loaded`, error)
+      throw failure('KAFKA_CODEC_UNKNOWN', `the package for ${name} cannot be loaded`, error)
     })
   return () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => (await loaded()).compress(buffer),
     decompress: async (packed: Buffer) => {
       const { decompress } = await loaded()
       return decompress(packed).catch((error) => {
-        throw new CodecFailure('KAFKA_BATCH_DAMAGED', `a ${name} batch could not be unpacked`, error)
+        throw failure('KAFKA_BATCH_DAMAGED', `a ${name} batch could not be unpacked`, error)
       })
     },
   })

@@ -1,3 +1,4 @@
+import kafkajs from 'kafkajs'
 import { BcodError, type ErrorCode } from '../../errors.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
 
@@ -6,6 +7,15 @@ export interface FailurePlace {
   readonly brokers: readonly string[]
   readonly topic?: string
   readonly groupId?: string
+}
+
+/** A coded failure inside a kafkajs callback that kafkajs takes as final; any other it tries again for ever. */
+export class FinalFailure extends kafkajs.KafkaJSNonRetriableError {
+  override readonly cause: BcodError
+  constructor(cause: BcodError) {
+    super(cause.message)
+    this.cause = cause
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import kafkajs from 'kafkajs'
 import { BcodError } from '../../errors.js'
+import { FinalFailure } from './failure.js'
 
 /** Gives the token for a login; asked at each one. */
 export type TokenSource = () => Promise<string>
@@ -17,15 +17,6 @@ const ENDPOINT_LIMIT_MS = 10_000
 const USED_SHARE = 0.8
 /** How long a token lives of which the endpoint does not say. */
 const DEFAULT_LIFE_S = 300
-
-/** A failure that kafkajs takes as final. */
-class TokenRefused extends kafkajs.KafkaJSNonRetriableError {
-  override readonly cause: BcodError
-  constructor(cause: BcodError) {
-    super(cause.message)
-    this.cause = cause
-  }
-}
 
 /** A token from a file that somebody else renews, such as a projected service account token. */
 export const fileToken =
@@ -76,8 +67,8 @@ async function grant({ url, clientId, clientSecret, scope }: TokenEndpoint): Pro
   return answer
 }
 
-const refused = (message: string, place: string, cause?: unknown): TokenRefused =>
-  new TokenRefused(new BcodError('KAFKA_LOGIN_FAILED', message, { place, cause }))
+const refused = (message: string, place: string, cause?: unknown): FinalFailure =>
+  new FinalFailure(new BcodError('KAFKA_LOGIN_FAILED', message, { place, cause }))
 
 const unreachable = (message: string, place: string, cause?: unknown): BcodError =>
   new BcodError('KAFKA_UNREACHABLE', message, { place, cause })
