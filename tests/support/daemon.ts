@@ -112,9 +112,9 @@ export class DaemonProcess {
     for (const end = Date.now() + limit; Date.now() < end; await sleep(50)) {
       const status = await this.status()
       if (status && condition(status)) return status
-      if (this.child && (this.child.exitCode !== null || this.child.signalCode !== null))
+      if (this.ended)
         throw new Error(
-          `the daemon ended with ${this.child.exitCode ?? this.child.signalCode}\n${this.log.slice(-3000)}`,
+          `the daemon ended with ${this.child?.exitCode ?? this.child?.signalCode}\n${this.log.slice(-3000)}`,
         )
     }
     throw new Error(
@@ -155,6 +155,11 @@ export class DaemonProcess {
   async kill(): Promise<void> {
     this.child?.kill('SIGKILL')
     await this.exited
+  }
+
+  /** Whether it was started and is no more. */
+  get ended(): boolean {
+    return this.child !== null && (this.child.exitCode !== null || this.child.signalCode !== null)
   }
 
   signal(signal: NodeJS.Signals): void {
