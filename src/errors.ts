@@ -265,6 +265,17 @@ export const ERRORS = {
     remedy:
       'Set stream.tls.ca to the certificate authority of the brokers, or stream.tls.enabled=false for a plain port.',
   },
+  CLASSIFIER_OTHER: {
+    cause:
+      'The prompt classifier of the checkpoint was learnt with other settings, from which nothing can be told here.',
+    remedy:
+      'Give the ratio.mode, ratio.embedder, ratio.embeddingModel and seed of the checkpoint, with --config or --set.',
+  },
+  EMBEDDINGS_UNAVAILABLE: {
+    cause:
+      'The embedding service gave no embeddings. The events trained with w = 1 and the classifier did not learn from them.',
+    remedy: 'Check embeddings.url, embeddings.token and ratio.embeddingModel, and that the service answers in time.',
+  },
   KAFKA_LOGIN_FAILED: {
     cause: 'The broker refused the user name, the password, the token or the SASL mechanism, or no token was given.',
     remedy:

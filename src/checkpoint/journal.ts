@@ -62,6 +62,8 @@ export interface JournalEvent {
   /** Only with `journal.keepEvents`. */
   readonly prompt_tokens?: readonly number[]
   readonly completion_tokens?: readonly number[]
+  /** Only with `ratio.embedder = endpoint`: f32, little-endian, in base64; null where it could not be had. */
+  readonly embedding?: string | null
 }
 
 /** The file of the journal in a checkpoint directory. */

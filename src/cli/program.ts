@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.js'
 import { evalCommand } from './eval.js'
 import { generateCommand } from './generate.js'
 import { example } from './print.js'
+import { ratioCommand } from './ratio.js'
 import { replayCommand } from './replay.js'
 import { replayLineage } from './replay-lineage.js'
 import { runCommand } from './run.js'
@@ -31,6 +32,7 @@ export function program(): Command {
     ),
     replayCommand(replayLineage),
     evalCommand(),
+    ratioCommand(),
     generateCommand(),
     benchCommand(),
     doctorCommand().addHelpText('after', example('bcod doctor --json')),

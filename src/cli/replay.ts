@@ -67,6 +67,7 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     },
     out,
     openLearner: () => openLearner(config, {}),
+    onEmbeddingsFailed: (error) => process.stderr.write(`${error.line}\n`),
     onBlockLimit: (positions) =>
       process.stderr.write(`out of memory: blocks of at most ${positions} positions from here on\n`),
     ...(process.stderr.isTTY ? { onStep: showProgress } : {}),

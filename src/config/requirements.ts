@@ -27,7 +27,9 @@ export function requireFor<Command extends CommandWithRequirements>(
 
 /** What is missing for the command, without throwing. */
 export function missingFor(config: Config, command: CommandWithRequirements): readonly Problem[] {
-  return commandRequirements[command]
+  const { mode, embedder } = config.ratio
+  const endpoint = command === 'run' && mode !== 'off' && embedder === 'endpoint' ? ['embeddings.url'] : []
+  return [...commandRequirements[command], ...endpoint]
     .filter((key) => isEmpty(at(config, key)))
     .map((key) => ({
       key,

@@ -9,6 +9,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...saslRules(config),
     ...batchRules(config),
     ...shardRules(config),
+    ...embeddingRules(config),
   ]
 }
 
@@ -56,6 +57,14 @@ function* saslRules({ stream }: Config): Generator<Problem> {
 function* shardRules({ stream }: Config): Generator<Problem> {
   const { shard, shards } = stream
   if (shard >= shards) yield { key: 'stream.shard', text: `expected below stream.shards (${shards}), got ${shard}` }
+}
+
+function* embeddingRules({ ratio, embeddings }: Config): Generator<Problem> {
+  if (ratio.embedder !== 'endpoint' || ratio.mode === 'off') return
+  const { url } = embeddings
+  if (url !== null && !URL.canParse(url)) yield { key: 'embeddings.url', text: 'expected a URL' }
+  if (ratio.embeddingModel === null)
+    yield { key: 'ratio.embeddingModel', text: 'required with ratio.embedder=endpoint' }
 }
 
 function* batchRules({ batch, stream }: Config): Generator<Problem> {

@@ -68,8 +68,19 @@ export const learning = {
     ),
     min: real(0.5, { above: 0, max: 1 }, 'Lower bound of w(x).'),
     max: real(10, { min: 1 }, 'Upper bound of w(x).'),
-    halfLife: real(2000, { above: 0 }, 'Half-life of what the classifier has seen, in events.'),
+    normalise: flag(false, 'w(x), once clamped, is divided by its moving mean.'),
+    halfLife: real(
+      16_000,
+      { above: 0 },
+      'Longest half-life of what the classifier has seen, in events; an eighth and a sixty-fourth of it are tried beside it.',
+    ),
     minPerClass: integer(20, { min: 1 }, 'w = 1 until this many events of each class have been seen.'),
+    embedder: choice(
+      ['prompt-state', 'ngrams', 'endpoint'],
+      'prompt-state',
+      "What the classifier sees of a prompt: the reference model's own state of it, hashed n-grams of its tokens, or what embeddings.url says.",
+    ),
+    embeddingModel: optionalText('The model that is asked for at embeddings.url. Required for endpoint.'),
   },
   optimizer: {
     lr: real(1e-4, { min: 0 }, 'Learning rate at its peak. 0 trains nothing and still measures.'),

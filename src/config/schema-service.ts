@@ -99,6 +99,13 @@ export const service = {
     port: integer(9464, { min: 0, max: 65_535 }, 'Port of the same; 0 = any free one.'),
     adminToken: secret('Bearer token of /v1/admin. null: there are no admin verbs.'),
   },
+  embeddings: {
+    url: optionalText('OpenAI-compatible API for ratio.embedder=endpoint, up to and with /v1.'),
+    token: secret('Bearer token for it. Prefer the environment variable.'),
+    timeout: duration('2s', { min: 1 }, 'How long one request may take.'),
+    retries: integer(2, { min: 0 }, 'Further requests after one that failed; then the events have w = 1.'),
+    cache: integer(10_000, { min: 0 }, 'Prompts whose embedding is kept.'),
+  },
   log: {
     level: choice(
       ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

@@ -23,6 +23,7 @@ import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
 import type { Feedback, LogRecord, Position } from '../events/types.js'
+import { eventEmbedding } from '../learner/event-embedding.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
@@ -40,7 +41,7 @@ import {
   FrameSkipped,
   HeldBack,
 } from '../telemetry/events/feedback.js'
-import { ProgramCompiled } from '../telemetry/events/training.js'
+import { ClassifierReset, ProgramCompiled, PromptsEmbedded } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { pipeline } from './pipeline.js'
@@ -166,6 +167,10 @@ export class Daemon {
       this.#line = new TrainingLine({
         ...{ config, adaptersDir: config.adapters.dir, store, journal, log, telemetry, fence, identities },
         ...{ learner: this.#learner, state: this.#state, start: checkpoint },
+        embed: eventEmbedding(config, text, {
+          counted: (outcome, prompts) => telemetry.emit(new PromptsEmbedded(outcome, prompts)),
+          failed: (error) => telemetry.emit(new Failed(error, false)),
+        }),
         assertIntact: () => {
           if (this.#broken !== null) throw this.#broken
         },
@@ -271,7 +276,8 @@ export class Daemon {
     this.#learner = learner
     if (checkpoint) {
       const { adapter, trainerState } = checkpoint.snapshot
-      await learner.call('restore', { adapter, state: trainerState })
+      const { classifierKept } = await learner.call('restore', { adapter, state: trainerState })
+      if (!classifierKept) telemetry.emit(new ClassifierReset())
     }
     return learner
   }

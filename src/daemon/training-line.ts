@@ -9,6 +9,7 @@ import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { recordOf } from '../events/encode.js'
 import type { TrainingEvent } from '../events/types.js'
+import type { EventEmbedding } from '../learner/event-embedding.js'
 import { journalLine } from '../learner/journal-line.js'
 import type { LearnerSnapshot } from '../learner/protocol.js'
 import type { RemoteLearner } from '../learner/remote-learner.js'
@@ -33,6 +34,7 @@ export interface TrainingLineParts {
   readonly config: Config
   readonly adaptersDir: string
   readonly learner: RemoteLearner
+  readonly embed: EventEmbedding
   readonly state: StreamState
   readonly store: CheckpointStore
   readonly journal: Journal
@@ -110,7 +112,8 @@ export class TrainingLine {
   /** One optimizer step over a batch; afterwards each of its events has come to its end. */
   async train(events: readonly TrainingEvent[]): Promise<void> {
     const { learner, state, journal, telemetry, config, stage } = this.parts
-    const step = learner.call('trainStep', events)
+    const embedded = await this.parts.embed(events)
+    const step = learner.call('trainStep', embedded)
     stage('stepping')
     const { applied, quarantined, refused, blockLimit, durationMs } = await step
     stage('stepped')
@@ -142,7 +145,7 @@ export class TrainingLine {
     const { keepEvents } = config.journal
     const settings = this.#settingsJournaled ? undefined : { ...this.#made(), resolved: { ...learner.info.resolved } }
     const options = { quarantined: this.#quarantined, blockLimit, reference, keepEvents, settings }
-    journal.append(journalLine(applied, events, options))
+    journal.append(journalLine(applied, embedded, options))
     this.#quarantined = []
     this.#settingsJournaled = true
     const feedbackToStepSeconds = trained.map(({ timestamp }) => Math.max(0, now - timestamp) / 1000)

@@ -62,6 +62,8 @@ export interface TrainingEvent {
   readonly weight: number
   readonly promptTokens: readonly number[]
   readonly completionTokens: readonly number[]
+  /** From `embeddings.url`, on its way to a step; null where it could not be had. */
+  readonly promptEmbedding?: Float32Array | null
 }
 
 /** Why an event ends without training; also the `reason` label of bcod_feedback_dropped_total. */

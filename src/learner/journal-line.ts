@@ -43,8 +43,14 @@ export interface JournalOptions {
   readonly settings?: JournalSettings | undefined
 }
 
+/** Kept whatever `keepEvents` says: the endpoint may say something else, or nothing, when the step is done again. */
+function embeddingField({ promptEmbedding: given }: TrainingEvent): Pick<JournalEvent, 'embedding'> {
+  if (given === undefined) return {}
+  return { embedding: given && Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('base64') }
+}
+
 function journalEvent(event: TrainingEvent, w: number, keepEvents: boolean): JournalEvent {
   const { position, source, id, label, weight, promptTokens, completionTokens } = event
   const tokens = keepEvents ? { prompt_tokens: promptTokens, completion_tokens: completionTokens } : {}
-  return { ...position, source, id, label, weight, w, ...tokens }
+  return { ...position, source, id, label, weight, w, ...tokens, ...embeddingField(event) }
 }

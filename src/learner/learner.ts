@@ -18,7 +18,9 @@ import {
   loraParameters,
   toAdapter,
 } from '../model/lora.js'
+import type { Embedding } from '../ratio/classifier-model.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
+import { type PromptEmbedder, promptEmbedder } from '../ratio/embedders/embedder.js'
 import { PromptClassifier } from '../ratio/prompt-classifier.js'
 import type { TokenPair } from './block.js'
 import type { LearnerConfig } from './config.js'
@@ -76,6 +78,7 @@ export class Learner {
   readonly #shift: RewardShift
   readonly #classRate: ClassRate
   readonly #classifier: PromptClassifier
+  readonly #embedder: PromptEmbedder
   readonly #lora: LoraOptions
   #step = 0
   #blockLimit: number | null = null
@@ -91,7 +94,8 @@ export class Learner {
     this.#lora = lora
     this.#shift = bco.mode === 'trl' ? new PooledMeanShift() : new ClassBalancedShift(bco.deltaHalfLife)
     this.#classRate = new ClassRate(bco.deltaHalfLife)
-    this.#classifier = new PromptClassifier({ ...ratio, seed: config.seed })
+    this.#embedder = promptEmbedder(ratio, model.reference)
+    this.#classifier = this.emptyClassifier()
     const parameters = loraParameters(architecture, lora)
     const from = (directory: string) => loraFromAdapter(parameters, lora, readAdapter(directory), directory)
     this.#session = new ModelSession({
@@ -246,6 +250,25 @@ export class Learner {
     return { policy, reference }
   }
 
+  /** What the prompt classifier sees of each prompt; no state moves. */
+  embeddings(events: readonly TrainingEvent[]): readonly (Embedding | null)[] {
+    const embeddings = new Array<Embedding | null>(events.length).fill(null)
+    for (const { shape, events: rows } of this.#plan(events)) {
+      const block = rows.map((index) => events[index] as TrainingEvent)
+      const states = this.#session.prepare(block, shape).embeddings
+      rows.forEach((index, row) => {
+        embeddings[index] = this.#embedder.embed(block[row] as TrainingEvent, states[row] as Float64Array)
+      })
+    }
+    return embeddings
+  }
+
+  /** A prompt classifier of these settings that has learnt nothing. */
+  emptyClassifier(): PromptClassifier {
+    const { ratio, seed } = this.config
+    return new PromptClassifier({ ...ratio, seed, embedder: this.#embedder.identity })
+  }
+
   /** Samples answers with the current adapter, as many prompts at once as the decoder has rows. */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] {
     const { decoder } = this.#session.options
@@ -276,8 +299,12 @@ export class Learner {
     })
   }
 
-  /** Takes up the adapter and state of a checkpoint. */
-  restore(adapter: Adapter, tensors: ReadonlyMap<string, StateTensor>): void {
+  /**
+   * Takes up the adapter and state of a checkpoint.
+   *
+   * @returns whether the prompt classifier was part of it; one that learnt from other embeddings begins anew
+   */
+  restore(adapter: Adapter, tensors: ReadonlyMap<string, StateTensor>): { readonly classifierKept: boolean } {
     const { lora } = this.#session.model
     const state = readLearnerState(tensors, lora.size)
     this.#session.session.write({
@@ -289,9 +316,10 @@ export class Learner {
     this.#step = state.step
     this.#shift.restore(state.shift)
     this.#classRate.restore(state.classRate)
-    this.#classifier.restore(state.classifier)
+    const classifierKept = this.#classifier.restore(state.classifier)
     // a limit that was found under other settings says nothing of these
     this.#blockLimit = state.blockLimit?.of === this.config.batch.tokens ? state.blockLimit.positions : null
+    return { classifierKept }
   }
 
   dispose(): void {
@@ -312,7 +340,7 @@ export class Learner {
       )
       rows.forEach((index, row) => {
         at(index).reference = prepared.logps[row] as number
-        at(index).embedding = prepared.embeddings[row] as Float64Array
+        at(index).embedding = this.#embedder.embed(at(index).event, prepared.embeddings[row] as Float64Array)
       })
     }
     const nonFinite = new Set<TrainingEvent>()
@@ -330,7 +358,7 @@ export class Learner {
     const labels = events.map((event) => event.label)
     const weights = events.map((event) => event.weight)
     const density = this.#classifier.weights(
-      trained.map((entry) => entry.embedding as Float64Array),
+      trained.map((entry) => entry.embedding),
       labels,
     )
     const ratios = density.weights
@@ -393,16 +421,16 @@ export class Learner {
     const rewards = trained.map(({ reward }) => reward)
     const labels = events.map(({ label }) => label)
     const weights = events.map(({ weight }) => weight)
-    const { logLoss } = this.#classifier.health()
+    const classifier = this.#classifier.health()
     this.#shift.update({ rewards, labels, weights })
     this.#classRate.update(labels)
     this.#classifier.update(
-      trained.map(({ embedding }) => embedding as Float64Array),
+      trained.map(({ embedding }) => embedding),
       labels,
       weights,
     )
     return {
-      ...measureStep({ step: this.#step, trained, delta, loss, gradNorm, lr, density, classifierLogLoss: logLoss }),
+      ...measureStep({ step: this.#step, trained, delta, loss, gradNorm, lr, density, classifier }),
       ratios: trained.map(({ ratio }) => ratio),
       microBatches: plan.map((batch) => batch.events),
       upShare,

@@ -35,7 +35,7 @@ export interface LearnerCalls {
   trainStep(events: readonly TrainingEvent[]): StepOutcome & { readonly durationMs: number }
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[]
   snapshot(): LearnerSnapshot
-  restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): void
+  restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): { readonly classifierKept: boolean }
   /** Tensors that the binding holds. */
   tensors(): number
 }

@@ -1,5 +1,7 @@
 import type { TrainingEvent } from '../events/types.js'
+import type { Embedding } from '../ratio/classifier-model.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
+import type { ClassifierHealth } from '../ratio/prompt-classifier.js'
 
 /** One event on its way through a step. */
 export interface TrainedEvent {
@@ -11,8 +13,8 @@ export interface TrainedEvent {
   reward: number
   /** w(x); 1 for thumbs-up. */
   ratio: number
-  /** Mean-pooled prompt state of the reference, [D]. */
-  embedding: Float64Array | null
+  /** What the prompt classifier sees of the prompt; null where there is nothing. */
+  embedding: Embedding | null
 }
 
 /** What an applied step measured; see `StepReport` of telemetry for the meaning of each figure. */
@@ -37,7 +39,8 @@ export interface StepMeasures {
   readonly clampedHigh: number
   readonly weightMean: number | null
   readonly essRatio: number | null
-  readonly classifierLogLoss: number | null
+  /** The prompt classifier as it was before the step. */
+  readonly classifier: ClassifierHealth
   readonly prequentialAccuracy: number | null
 }
 
@@ -65,9 +68,9 @@ export function measureStep(given: {
   gradNorm: number
   lr: number
   density: DensityRatios
-  classifierLogLoss: number | null
+  classifier: ClassifierHealth
 }): StepMeasures {
-  const { step, trained, delta, loss, gradNorm, lr, density, classifierLogLoss } = given
+  const { step, trained, delta, loss, gradNorm, lr, density, classifier } = given
   const ups = trained.filter(({ event }) => event.label)
   const downs = trained.filter(({ event }) => !event.label)
   const weights = downs.map((entry) => entry.ratio)
@@ -96,7 +99,7 @@ export function measureStep(given: {
     clampedHigh: density.clampedHigh,
     weightMean: mean(weights),
     essRatio: downs.length === 0 ? null : density.effectiveSampleRatio,
-    classifierLogLoss,
+    classifier,
     prequentialAccuracy: mean(correct),
   }
 }

@@ -1,6 +1,6 @@
 import type { Tensors } from './tensors.js'
 
-/** The prompt's embedding as the reference pass gives it; every one of the same width. */
+/** A prompt's embedding as the embedder gives it; every one of the same width. */
 export type Embedding = Float64Array | Float32Array
 
 /** One prompt whose label is known. */
@@ -18,10 +18,10 @@ export interface ClassifierModel {
   logits(embeddings: readonly Embedding[]): Float64Array
   /** Learns from the events of one applied step. */
   update(prompts: readonly LabelledPrompt[]): void
-  /** Moving balanced log-loss of what was predicted before each label was known, nats; null where nothing was. */
-  readonly logLoss: number | null
   /** Whether enough of both classes has been seen to predict. */
   readonly ready: boolean
+  /** What the logits of the regression are multiplied with for want of proof: 0 gives w = 1. */
+  readonly trust: number
   tensors(): Tensors
   restore(tensors: Tensors): void
 }

@@ -21,18 +21,23 @@ export interface DensityRatios {
 /**
  * w(x) = clamp(p_ψ(1|x) / p_ψ(0|x), min, max) for thumbs-down, 1 for thumbs-up (BCO, arXiv 2404.04656, section 4.2).
  *
- * @param logits log p_ψ(1|x) / p_ψ(0|x), one for each label; 0 gives exactly 1
+ * @param logits  log p_ψ(1|x) / p_ψ(0|x), one for each label; 0 gives exactly 1
+ * @param divisor w is divided by it after clamping
  */
-export function densityRatios(logits: Float64Array, labels: readonly boolean[], bounds: RatioBounds): DensityRatios {
+export function densityRatios(
+  logits: Float64Array,
+  labels: readonly boolean[],
+  bounds: RatioBounds,
+  divisor = 1,
+): DensityRatios {
   let clampedLow = 0
   let clampedHigh = 0
   const weights = logits.map((logit, i) => {
     if (labels[i] || logit === 0) return 1
-    const p = sigmoid(logit)
-    const ratio = p / (1 - p + TRL_EPSILON)
+    const ratio = ratioOf(logit)
     if (ratio < bounds.min) clampedLow += 1
     if (ratio > bounds.max) clampedHigh += 1
-    return Math.min(bounds.max, Math.max(bounds.min, ratio))
+    return clamped(logit, bounds) / divisor
   })
   const downs = weights.filter((_, i) => !labels[i])
   return { weights, clampedLow, clampedHigh, effectiveSampleRatio: effectiveSampleRatio(downs) }
@@ -40,6 +45,16 @@ export function densityRatios(logits: Float64Array, labels: readonly boolean[], 
 
 /** TRL adds it to 1 − p; it keeps the ratio finite. */
 const TRL_EPSILON = 1e-8
+
+function ratioOf(logit: number): number {
+  if (logit === 0) return 1
+  const p = sigmoid(logit)
+  return p / (1 - p + TRL_EPSILON)
+}
+
+/** p / (1 − p) of a logit within the bounds. */
+export const clamped = (logit: number, { min, max }: RatioBounds): number =>
+  Math.min(max, Math.max(min, ratioOf(logit)))
 
 /** (Σw)² / (n Σw²): the share of n equally weighted samples that these weights are worth; 1 for none. */
 export function effectiveSampleRatio(weights: Float64Array): number {

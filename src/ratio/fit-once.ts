@@ -2,8 +2,7 @@ import type { ClassifierModel, Embedding, LabelledPrompt } from './classifier-mo
 import { dot } from './logistic.js'
 import { minimise } from './newton.js'
 import { packedLength } from './packed.js'
-import { PrequentialRecord } from './prequential.js'
-import { Projection } from './projection.js'
+import { MAX_WIDTH, Projection } from './projection.js'
 import { packRows, readTensor, type Tensors, unpackRows } from './tensors.js'
 
 export interface FitOnceOptions {
@@ -23,7 +22,6 @@ export interface FitOnceOptions {
 export class FitOnceModel implements ClassifierModel {
   private readonly size: number
   private readonly minPerClass: number
-  private record = new PrequentialRecord()
   private projection: Projection | null = null
   private collected: { row: Float64Array; label: boolean }[] = []
   private theta: Float64Array | null = null
@@ -37,8 +35,8 @@ export class FitOnceModel implements ClassifierModel {
     return this.theta !== null
   }
 
-  get logLoss(): number | null {
-    return this.record.logLoss
+  get trust(): number {
+    return this.ready ? 1 : 0
   }
 
   logits(embeddings: readonly Embedding[]): Float64Array {
@@ -48,25 +46,18 @@ export class FitOnceModel implements ClassifierModel {
   }
 
   update(prompts: readonly LabelledPrompt[]): void {
-    for (const { embedding, label, weight } of prompts) {
+    for (const { embedding, label } of prompts) {
       this.projection ??= this.projectionOf(embedding.length)
-      const row = this.projection.withIntercept(embedding)
-      if (this.theta) {
-        this.record.add(dot(row, this.theta), label, weight, 1)
-      } else {
-        this.collected.push({ row, label })
-        if (this.collected.length > this.size) this.collected.shift()
-        if (this.collected.length === this.size) this.fit()
-      }
+      if (this.theta) return
+      this.collected.push({ row: this.projection.withIntercept(embedding), label })
+      if (this.collected.length > this.size) this.collected.shift()
+      if (this.collected.length === this.size) this.fit()
     }
   }
 
   tensors(): Tensors {
-    const { projection, record, theta, collected } = this
-    const { up, down } = record.tensors()
+    const { projection, theta, collected } = this
     return {
-      recordUp: up,
-      recordDown: down,
       inputWidth: Float64Array.of(projection?.inputWidth ?? 0),
       theta: theta?.slice() ?? new Float64Array(0),
       collectedRows: packRows(
@@ -78,8 +69,6 @@ export class FitOnceModel implements ClassifierModel {
   }
 
   restore(tensors: Tensors): void {
-    this.record = new PrequentialRecord()
-    this.record.restore({ up: readTensor(tensors, 'recordUp'), down: readTensor(tensors, 'recordDown') })
     const inputWidth = readTensor(tensors, 'inputWidth', 1)[0]!
     this.projection = inputWidth > 0 ? this.projectionOf(inputWidth) : null
     const width = (this.projection?.width ?? 0) + 1
@@ -103,7 +92,7 @@ export class FitOnceModel implements ClassifierModel {
   }
 
   private projectionOf(inputWidth: number): Projection {
-    return new Projection(inputWidth, this.options.maxWidth ?? 256, this.options.seed)
+    return new Projection(inputWidth, this.options.maxWidth ?? MAX_WIDTH, this.options.seed)
   }
 }
 
@@ -125,6 +114,6 @@ export function fitBalanced(rows: readonly Float64Array[], labels: readonly bool
     labels,
     scales: Float64Array.from(labels, (label) => (c * labels.length) / (2 * (label ? ups : labels.length - ups))),
   }
-  const start = { theta: new Float64Array(size), factor: null }
-  return minimise(problem, start, { tolerance: 1e-20, staleSteps: 0 }).theta
+  const start = { theta: new Float64Array(size), factor: null, served: 0 }
+  return minimise(problem, start, { tolerance: 1e-20, staleSteps: 0, iterations: 60 }).theta
 }

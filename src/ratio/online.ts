@@ -1,13 +1,12 @@
 import type { ClassifierModel, Embedding, LabelledPrompt } from './classifier-model.js'
-import { ClassifierHistory } from './history.js'
-import { dot } from './logistic.js'
-import { minimise } from './newton.js'
-import { PrequentialRecord } from './prequential.js'
-import { Projection } from './projection.js'
-import { readTensor, type Tensors } from './tensors.js'
+import { DiscountedFit } from './discounted-fit.js'
+import { Mixture } from './mixture.js'
+import { MAX_WIDTH, Projection } from './projection.js'
+import { RecentEvents } from './recent-events.js'
+import { prefixed, readTensor, type Tensors, unprefixed } from './tensors.js'
 
 export interface OnlineOptions {
-  /** In events; 0 never forgets. */
+  /** Of the fit that remembers longest, in events. Others remember an eighth and a sixty-fourth of that. */
   readonly halfLife: number
   /** Both classes must have been seen this often before anything is predicted. @default 16 */
   readonly minPerClass?: number
@@ -19,93 +18,120 @@ export interface OnlineOptions {
   readonly seed: number
 }
 
-/** Far below what one event can tell of one coefficient, where a step could gain ½. */
-const TOLERANCE_PER_COEFFICIENT = 1e-4
-/** Where the factor of an older Hessian needs more, a new one costs less. Measured at a width of 256. */
-const STALE_STEPS = 3
-/** Below this discounted mass a class is no longer known. */
-const LEAST_MASS = 1e-9
+/** Each fit remembers an eighth of what the one before does; below this many events there is nothing to learn from. */
+const RATIO = 8
+const FITS = 3
+const SHORTEST = 64
+
+/** The half-lives of the bank, the longest first. */
+export const halfLives = (longest: number): readonly number[] =>
+  Array.from({ length: FITS }, (_, k) => longest / RATIO ** k).filter((halfLife, k) => k === 0 || halfLife >= SHORTEST)
 
 /**
- * Class-balanced logistic regression that learns from a stream (docs/adr/007): at each step the minimum of
- *
- *     ½ ‖θ‖² + C Σ_c N/(2 N_c) Σ_{i∈c} λ^ageᵢ aᵢ ℓᵢ(θ),   N = N₊ + N₋ discounted, the prior not, the intercept free
- *
- * where ‖θ‖ is over coefficients of standardised features. The last 64 events enter exactly, older ones through a
- * quadratic per class; a few preconditioned Newton steps from the last θ find the minimum. Everything is kept in
- * coordinates of the features themselves: standardisation enters through the prior alone, so that nothing has to be
- * transformed when it moves.
+ * A small bank of class-balanced logistic regressions that learn from a stream, each at its half-life, mixed by what
+ * their predictions have been worth (docs/adr/007).
  */
 export class OnlineModel implements ClassifierModel {
-  private readonly keepPerEvent: number
   private readonly minPerClass: number
-  private record = new PrequentialRecord()
-  private history: ClassifierHistory | null = null
+  private bank: Bank | null = null
 
   constructor(private readonly options: OnlineOptions) {
-    this.keepPerEvent = options.halfLife > 0 ? 2 ** (-1 / options.halfLife) : 1
     this.minPerClass = options.minPerClass ?? 16
   }
 
   get ready(): boolean {
-    const { history } = this
-    return (
-      history !== null &&
-      [true, false].every((label) => history.of(label).seen >= this.minPerClass && history.of(label).mass > LEAST_MASS)
-    )
+    const { bank } = this
+    return bank !== null && Math.min(bank.ups, bank.downs) >= this.minPerClass && bank.fits.some(({ known }) => known)
   }
 
-  get logLoss(): number | null {
-    return this.record.logLoss
+  get trust(): number {
+    return this.ready ? (this.bank?.mixture.trusts().reduce((sum, trust) => sum + trust, 0) ?? 0) : 0
   }
 
   logits(embeddings: readonly Embedding[]): Float64Array {
-    const { history } = this
-    const slope = this.record.slope
-    if (!history || !this.ready || slope === 0) return new Float64Array(embeddings.length)
-    return Float64Array.from(embeddings, (x) => slope * dot(history.projection.withIntercept(x), history.minimum.theta))
+    const { bank } = this
+    if (!bank || !this.ready) return new Float64Array(embeddings.length)
+    const trusts = bank.mixture.trusts()
+    return Float64Array.from(embeddings, (x) => {
+      const row = bank.projection.withIntercept(x)
+      return bank.fits.reduce((sum, fit, k) => sum + trusts[k]! * fit.logit(row), 0)
+    })
   }
 
   update(prompts: readonly LabelledPrompt[]): void {
     const first = prompts[0]
     if (!first) return
-    this.history ??= this.emptyState(first.embedding.length)
-    const { history } = this
-    const rows = prompts.map(({ embedding }) => history.projection.withIntercept(embedding))
+    this.bank ??= this.emptyBank(first.embedding.length)
+    const { bank } = this
+    const rows = prompts.map(({ embedding }) => bank.projection.withIntercept(embedding))
     if (this.ready) {
-      const slope = this.record.slope
       prompts.forEach(({ label, weight }, i) => {
-        this.record.add(dot(rows[i]!, history.minimum.theta), label, weight, slope)
+        const logits = bank.fits.map((fit) => fit.logit(rows[i]!))
+        bank.mixture.add(logits, label, weight)
       })
     }
-    history.forget(this.keepPerEvent ** prompts.length)
-    prompts.forEach(({ label, weight }, i) => {
-      history.add({ row: rows[i]!, label, weight })
-    })
-    if (this.ready) {
-      history.minimum = minimise(history.problem(this.options.inverseRegularisation ?? 1), history.minimum, {
-        tolerance: TOLERANCE_PER_COEFFICIENT * history.size,
-        staleSteps: STALE_STEPS,
-      })
+    bank.count += prompts.length
+    const events = prompts.map(({ label, weight }, i) => ({ row: rows[i]!, label, weight, at: bank.count }))
+    const ups = events.filter(({ label }) => label).length
+    bank.ups += ups
+    bank.downs += events.length - ups
+    const past = bank.recent.add(events)
+    for (const fit of bank.fits) {
+      fit.observe(events)
+      if (past.length > 0) fit.fold(past, bank.count)
     }
+    if (!this.ready) return
+    for (const fit of bank.fits) if (fit.due) fit.solve(bank.recent.all, bank.count)
   }
 
   tensors(): Tensors {
-    const record = this.record.tensors()
-    const common = { recordUp: record.up, recordDown: record.down }
-    return this.history ? { ...common, ...this.history.tensors() } : common
+    const { bank } = this
+    if (!bank) return {}
+    return {
+      inputWidth: Float64Array.of(bank.projection.inputWidth),
+      counts: Float64Array.of(bank.count, bank.ups, bank.downs),
+      ...prefixed('mixture', bank.mixture.tensors()),
+      ...prefixed('recent', bank.recent.tensors()),
+      ...Object.assign({}, ...bank.fits.map((fit, k) => prefixed(`fit${k}`, fit.tensors()))),
+    }
   }
 
   restore(tensors: Tensors): void {
-    this.record = new PrequentialRecord()
-    this.record.restore({ up: readTensor(tensors, 'recordUp'), down: readTensor(tensors, 'recordDown') })
-    this.history = null
-    if (!tensors.theta) return
-    this.history = this.emptyState(readTensor(tensors, 'inputWidth')[0]!)
-    this.history.restore(tensors)
+    this.bank = null
+    if (!tensors.inputWidth) return
+    const bank = this.emptyBank(readTensor(tensors, 'inputWidth', 1)[0]!)
+    const counts = readTensor(tensors, 'counts', 3)
+    bank.count = counts[0]!
+    bank.ups = counts[1]!
+    bank.downs = counts[2]!
+    bank.mixture.restore(unprefixed('mixture', tensors))
+    bank.recent.restore(unprefixed('recent', tensors))
+    bank.fits.forEach((fit, k) => {
+      fit.restore(unprefixed(`fit${k}`, tensors))
+    })
+    this.bank = bank
   }
 
-  private emptyState(inputWidth: number): ClassifierHistory {
-    return new ClassifierHistory(new Projection(inputWidth, this.options.maxWidth ?? 256, this.options.seed))
+  private emptyBank(inputWidth: number): Bank {
+    const { halfLife, maxWidth = MAX_WIDTH, seed, inverseRegularisation = 1 } = this.options
+    const projection = new Projection(inputWidth, maxWidth, seed)
+    const size = projection.width + 1
+    const fits = halfLives(halfLife).map((each) => new DiscountedFit(size, each, inverseRegularisation))
+    return {
+      ...{ projection, fits, mixture: new Mixture(fits.length), recent: new RecentEvents(size) },
+      ...{ count: 0, ups: 0, downs: 0 },
+    }
   }
+}
+
+/** What there is once the width of the embeddings is known. */
+interface Bank {
+  readonly projection: Projection
+  readonly fits: readonly DiscountedFit[]
+  readonly mixture: Mixture
+  readonly recent: RecentEvents
+  /** Events, never discounted: all, and of each class. */
+  count: number
+  ups: number
+  downs: number
 }

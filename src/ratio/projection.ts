@@ -1,5 +1,8 @@
 import { BcodError } from '../errors.js'
 
+/** Wider embeddings are projected to this. */
+export const MAX_WIDTH = 256
+
 /** Non-zeros that each input coordinate has in the projection, each ±1/√8. */
 const NON_ZEROS = 8
 

@@ -1,35 +1,45 @@
+import { createHash } from 'node:crypto'
 import type { Serializable } from '../events/types.js'
 import type { ClassifierModel, Embedding } from './classifier-model.js'
-import { type DensityRatios, densityRatios, type RatioBounds } from './density-ratio.js'
+import { clamped, type DensityRatios, densityRatios, type RatioBounds } from './density-ratio.js'
 import { FitOnceModel, type FitOnceOptions } from './fit-once.js'
 import { sigmoid } from './logistic.js'
-import { OnlineModel, type OnlineOptions } from './online.js'
-import { readTensor, type Tensors } from './tensors.js'
+import { halfLives, OnlineModel, type OnlineOptions } from './online.js'
+import { type PredictionHealth, PredictionRecord } from './prediction-record.js'
+import { prefixed, readTensor, type Tensors, unprefixed } from './tensors.js'
 
 /** `ratio.mode` and what it needs. */
-export type RatioOptions = RatioBounds &
-  (
+export type RatioOptions = RatioBounds & {
+  /** `ratio.normalise`: w is divided by its moving mean. */
+  readonly normalise?: boolean
+  /** What the embeddings are; a state that was learnt from others is not taken up. */
+  readonly embedder?: string
+} & (
     | { readonly mode: 'off' }
     | ({ readonly mode: 'online' } & OnlineOptions)
     | ({ readonly mode: 'fit-once' } & FitOnceOptions)
   )
 
-export interface ClassifierHealth {
+export interface ClassifierHealth extends PredictionHealth {
   /** Whether enough of both classes has been seen; w = 1 until then. */
   readonly ready: boolean
-  /** Embeddings that were not finite, and so not learnt. */
+  /** How much of the regression's logits is used: 0 gives w = 1. It rises from 0 as the predictions prove themselves. */
+  readonly trust: number
+  /** Prompts without a finite embedding, and so not learnt. */
   readonly refused: number
-  /** Moving balanced log-loss of what was predicted before each label was known, nats (chance: ln 2); null at first. */
-  readonly logLoss: number | null
 }
+
+/** The moving mean of `ratio.normalise` counts from so many thumbs-down on. */
+const LEAST_DOWNS = 32
 
 /**
  * p_ψ(f = 1 | x): the probability that a prompt comes from the thumbs-up set, and the density ratios made from it.
  * A step uses the classifier from before it; `update` is called once, after the step is applied. Nothing but `update`
- * and `restore` changes it. An embedding that is not finite has p = ½ and w = 1 and is never learnt.
+ * and `restore` changes it. A prompt whose embedding is missing or not finite has p = ½ and w = 1 and is never learnt.
  */
 export class PromptClassifier implements Serializable<Tensors> {
-  private readonly model: ClassifierModel | null
+  private model: ClassifierModel | null
+  private record = new PredictionRecord()
   private refused = 0
 
   constructor(private readonly options: RatioOptions) {
@@ -42,47 +52,86 @@ export class PromptClassifier implements Serializable<Tensors> {
   }
 
   /** p_ψ(1|x) of each prompt. */
-  probability(embeddings: readonly Embedding[]): Float64Array {
+  probability(embeddings: readonly (Embedding | null)[]): Float64Array {
     return this.logits(embeddings).map(sigmoid)
   }
 
   /** @param labels true = thumbs-up */
-  weights(embeddings: readonly Embedding[], labels: readonly boolean[]): DensityRatios {
-    return densityRatios(this.logits(embeddings), labels, this.options)
+  weights(embeddings: readonly (Embedding | null)[], labels: readonly boolean[]): DensityRatios {
+    return densityRatios(this.logits(embeddings), labels, this.options, this.#divisor())
   }
 
   /** @param weights the events' own weights a; 1 where not given */
-  update(embeddings: readonly Embedding[], labels: readonly boolean[], weights?: ArrayLike<number>): void {
-    if (!this.model) return
-    const prompts = embeddings.map((embedding, i) => ({ embedding, label: labels[i]!, weight: weights?.[i] ?? 1 }))
-    const finite = prompts.filter(({ embedding }) => allFinite(embedding))
-    this.refused += prompts.length - finite.length
-    this.model.update(finite)
+  update(embeddings: readonly (Embedding | null)[], labels: readonly boolean[], weights?: ArrayLike<number>): void {
+    const { model } = this
+    if (!model) return
+    const finite = embeddings.flatMap((embedding, i) =>
+      hasNumbers(embedding) ? [{ embedding, label: labels[i]!, weight: weights?.[i] ?? 1 }] : [],
+    )
+    this.refused += embeddings.length - finite.length
+    if (model.ready) {
+      const logits = model.logits(finite.map(({ embedding }) => embedding))
+      finite.forEach(({ label }, i) => {
+        this.record.add(logits[i]!, label)
+      })
+    }
+    model.update(finite)
   }
 
   health(): ClassifierHealth {
-    return { ready: this.model?.ready ?? false, refused: this.refused, logLoss: this.model?.logLoss ?? null }
+    const { model, refused } = this
+    return { ready: model?.ready ?? false, trust: model?.trust ?? 0, refused, ...this.record.health() }
   }
 
-  /** Shares no memory with the classifier. At a width of 256 about 1 MB, or 2 MB while `fit-once` collects. */
+  /** Shares no memory with the classifier. At a width of 256 about 2.6 MB. */
   snapshot(): Tensors {
-    return { refused: Float64Array.of(this.refused), ...this.model?.tensors() }
+    const { model, record, refused } = this
+    if (!model) return {}
+    return {
+      identity: Float64Array.of(this.#identity()),
+      refused: Float64Array.of(refused),
+      ...prefixed('record', record.tensors()),
+      ...prefixed('model', model.tensors()),
+    }
   }
 
-  /** The options must be those it was saved with. */
-  restore(state: Tensors): void {
+  /** @returns whether the state was taken up; one of another mode or embedder is not, and learning begins anew */
+  restore(state: Tensors): boolean {
+    this.model = modelOf(this.options)
+    this.record = new PredictionRecord()
+    this.refused = 0
+    if (!this.model) return true
+    if (state.identity?.[0] !== this.#identity()) return false
     this.refused = readTensor(state, 'refused', 1)[0]!
-    this.model?.restore(state)
+    this.record.restore(unprefixed('record', state))
+    this.model.restore(unprefixed('model', state))
+    return true
   }
 
-  private logits(embeddings: readonly Embedding[]): Float64Array {
+  /** log p_ψ(1|x) / p_ψ(0|x) of each prompt; 0 gives w = 1. */
+  logits(embeddings: readonly (Embedding | null)[]): Float64Array {
     const logits = new Float64Array(embeddings.length)
-    const finite = embeddings.flatMap((embedding, i) => (allFinite(embedding) ? [i] : []))
-    const known = this.model?.logits(finite.map((i) => embeddings[i]!))
-    finite.forEach((i, at) => {
+    const finite = embeddings.flatMap((embedding, i) => (hasNumbers(embedding) ? [{ embedding, i }] : []))
+    const known = this.model?.logits(finite.map(({ embedding }) => embedding))
+    finite.forEach(({ i }, at) => {
       logits[i] = known?.[at] ?? 0
     })
     return logits
+  }
+
+  /** The moving mean of the clamped weights on thumbs-down. */
+  #divisor(): number {
+    if (!this.options.normalise) return 1
+    return this.record.downMean((logit) => clamped(logit, this.options), LEAST_DOWNS) ?? 1
+  }
+
+  /** A number for what this learns and from what: the first 48 bits of a hash. */
+  #identity(): number {
+    const { options } = this
+    const shape = options.mode === 'online' ? halfLives(options.halfLife).length : 0
+    const seed = options.mode === 'off' ? 0 : options.seed
+    const described = JSON.stringify([options.mode, shape, seed, options.embedder ?? ''])
+    return createHash('sha256').update(described).digest().readUIntBE(0, 6)
   }
 }
 
@@ -91,7 +140,6 @@ function modelOf(options: RatioOptions): ClassifierModel | null {
   return options.mode === 'fit-once' ? new FitOnceModel(options) : null
 }
 
-function allFinite(embedding: Embedding): boolean {
-  for (let i = 0; i < embedding.length; i++) if (!Number.isFinite(embedding[i]!)) return false
-  return true
+function hasNumbers(embedding: Embedding | null): embedding is Embedding {
+  return embedding?.every(Number.isFinite) ?? false
 }

@@ -23,3 +23,15 @@ export function packRows(rows: readonly Float64Array[], width: number): Float64A
 
 export const unpackRows = (packed: Float64Array, width: number): Float64Array[] =>
   Array.from({ length: packed.length / width }, (_, i) => packed.slice(i * width, (i + 1) * width))
+
+/** `{ theta }` as `{ 'fit0.theta' }`. */
+export const prefixed = (prefix: string, tensors: Tensors): Tensors =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${prefix}.${name}`, tensor]))
+
+/** Those that `prefixed` named, under their own names. */
+export const unprefixed = (prefix: string, tensors: Tensors): Tensors =>
+  Object.fromEntries(
+    Object.entries(tensors)
+      .filter(([name]) => name.startsWith(`${prefix}.`))
+      .map(([name, tensor]) => [name.slice(prefix.length + 1), tensor]),
+  )

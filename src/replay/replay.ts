@@ -5,6 +5,7 @@ import { systemCode } from '../checkpoint/durable-files.js'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
+import { eventEmbedding } from '../learner/event-embedding.js'
 import type { Learner } from '../learner/learner.js'
 import { batches } from './batches.js'
 import { type EventFile, emptyTally, trainingEvents } from './events.js'
@@ -20,6 +21,8 @@ export interface ReplayOptions {
   readonly out: string
   /** Called once every row of the file has been found good. */
   readonly openLearner: () => Promise<Learner>
+  /** Called when the embedding service gives no embeddings. */
+  readonly onEmbeddingsFailed?: (error: BcodError) => void
   /** Called when memory allows no larger blocks than this, in positions. */
   readonly onBlockLimit?: (positions: number) => void
   /** @param total  events of the file that train */
@@ -84,10 +87,11 @@ async function train(
   file: EventFile,
   total: number,
   directory: string,
-  { config, modelPath, onStep, onBlockLimit }: ReplayOptions,
+  { config, modelPath, onStep, onBlockLimit, onEmbeddingsFailed = () => undefined }: ReplayOptions,
 ): Promise<ReplaySummary> {
   const started = performance.now()
   const tally = emptyTally()
+  const embed = eventEmbedding(config, file.text, { counted: () => undefined, failed: onEmbeddingsFailed })
   const lineage = await Lineage.start(learner, config, modelPath, file.path, join(directory, 'checkpoint'))
   const steps = openSync(join(directory, 'steps.jsonl'), 'wx', 0o600)
   let quarantined = 0
@@ -98,14 +102,15 @@ async function train(
   try {
     for await (const events of batches(trainingEvents(file, tally), config)) {
       const begun = performance.now()
-      const outcome = learner.trainStep(events)
+      const embedded = await embed(events)
+      const outcome = learner.trainStep(embedded)
       if (outcome.blockLimit !== null && outcome.blockLimit !== blockLimit) onBlockLimit?.(outcome.blockLimit)
       blockLimit = outcome.blockLimit
       const put = [...outcome.quarantined, ...outcome.refused].map((index) => events[index] as TrainingEvent)
       quarantined += put.length
       lineage.putAside(put)
       if (outcome.applied === null) continue
-      lineage.record(outcome.applied, events, blockLimit)
+      lineage.record(outcome.applied, embedded, blockLimit)
       last = stepLine(outcome.applied, performance.now() - begun)
       first ??= last
       trained += last.events

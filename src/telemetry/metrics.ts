@@ -132,7 +132,43 @@ export class Metrics {
   readonly classifierLogLoss = this.gauge(
     'classifier_log_loss',
     'nats',
-    'Log loss of the prompt classifier on prompts that it had not learnt from.',
+    'Balanced log loss of the prompt classifier on prompts that it had not learnt from; 0.693 is chance.',
+  )
+  readonly classifierAuc = this.gauge(
+    'classifier_auc_ratio',
+    'ratio',
+    'Chance that the classifier puts a thumbs-up prompt above a thumbs-down prompt that it had not learnt from either.',
+  )
+  readonly classifierCalibration = this.gauge(
+    'classifier_calibration_error_ratio',
+    'ratio',
+    'Expected calibration error of the classifier on prompts that it had not learnt from, classes weighing the same.',
+  )
+  readonly classifierRawWeight = this.gauge(
+    'density_ratio_raw_mean',
+    'weight',
+    'Mean of the density ratio over recent thumbs-down before clamping; 1 where the classifier is calibrated.',
+  )
+  readonly classifierReady = this.gauge(
+    'classifier_ready',
+    'boolean',
+    '1 once the classifier has seen ratio.minPerClass events of both classes; w = 1 before.',
+  )
+  readonly classifierTrust = this.gauge(
+    'classifier_trust_ratio',
+    'ratio',
+    "How much of the classifier's logits is used: from 0, which gives w = 1, it rises as predictions prove themselves.",
+  )
+  readonly classifierRefused = this.gauge(
+    'classifier_refused_prompts',
+    'prompts',
+    'Prompts without a finite embedding since the line began; they trained with w = 1.',
+  )
+  readonly embeddedPrompts = this.counter(
+    'embedded_prompts_total',
+    'prompts',
+    'Prompts for which embeddings.url was needed: found in the cache, embedded, or failed.',
+    ['outcome'],
   )
   readonly prequentialAccuracy = this.gauge(
     'prequential_accuracy_ratio',

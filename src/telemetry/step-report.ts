@@ -1,3 +1,18 @@
+/** The prompt classifier's figures of what it predicted before each label was known; null until it has predicted. */
+export interface ClassifierReport {
+  readonly ready: boolean
+  /** How much of its logits is used; 0 gives w = 1. */
+  readonly trust: number
+  /** Prompts without a finite embedding since the line began. */
+  readonly refused: number
+  /** Balanced, in nats. */
+  readonly logLoss: number | null
+  readonly auc: number | null
+  readonly calibrationError: number | null
+  /** Mean of w over thumbs-down before clamping. */
+  readonly rawWeightMean: number | null
+}
+
 /** What one applied optimizer step measured. Numbers are finite; null where the step held nothing to measure. */
 export interface StepReport {
   /** Number of the step, from 1. */
@@ -30,8 +45,8 @@ export interface StepReport {
   readonly clampedHigh: number
   /** (Σw)² / (n Σw²) of them. */
   readonly essRatio: number | null
-  /** Log loss of the prompt classifier on this step's prompts, before it learnt from them, in nats. */
-  readonly classifierLogLoss: number | null
+  /** The prompt classifier before the step. */
+  readonly classifier: ClassifierReport
   /** Share of events on the right side of δ before the step learnt from them. */
   readonly prequentialAccuracy: number | null
   /** From the broker timestamp of each event to the end of the step, in seconds. */

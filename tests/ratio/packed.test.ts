@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { addDiagonal, addOuter, cholesky, multiply, packedLength, solve } from '../../src/ratio/packed.js'
+import { addDiagonal, addOuters, cholesky, multiply, packedLength, solve } from '../../src/ratio/packed.js'
 
 test('adds outer products and multiplies as the full matrix would', () => {
   const a = new Float64Array(packedLength(3))
-  addOuter(a, 2, Float64Array.of(1, 2, 3))
+  addOuters(a, [2], [Float64Array.of(1, 2, 3)])
   addDiagonal(a, (i) => i, 3)
   expect([...a]).toEqual([2, 4, 9, 6, 12, 20])
   expect([...multiply(a, Float64Array.of(1, 1, 1))]).toEqual([12, 25, 38])
@@ -25,7 +25,12 @@ test('a solution multiplied by its matrix gives the right-hand side', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 9 }), fc.array(value, { minLength: 99, maxLength: 99 }), (size, values) => {
       const a = new Float64Array(packedLength(size))
-      for (let i = 0; i < size; i++) addOuter(a, 1, Float64Array.from(values.slice(9 * i, 9 * i + size)))
+      const rows = Array.from({ length: size }, (_, i) => Float64Array.from(values.slice(9 * i, 9 * i + size)))
+      addOuters(
+        a,
+        rows.map(() => 1),
+        rows,
+      )
       addDiagonal(a, () => 0.1, size)
       const b = Float64Array.from(values.slice(90, 90 + size))
       multiply(a, solve(cholesky(a, size)!, b)).forEach((value, i) => {
@@ -33,4 +38,17 @@ test('a solution multiplied by its matrix gives the right-hand side', () => {
       })
     }),
   )
+})
+
+test('several outer products at once are those one by one', () => {
+  const rows = [1, 2, 3, 4, 5, 6, 7].map((k) => Float64Array.of(k, k * k, -1 / k, 2))
+  const scales = [0.5, -1, 2, 0.25, 3, -0.125, 1]
+  const together = new Float64Array(packedLength(4))
+  addOuters(together, scales, rows)
+  let at = 0
+  for (let i = 0; i < 4; i++)
+    for (let j = 0; j <= i; j++) {
+      const expected = rows.reduce((sum, row, k) => sum + scales[k]! * row[i]! * row[j]!, 0)
+      expect(together[at++]).toBeCloseTo(expected, 10)
+    }
 })

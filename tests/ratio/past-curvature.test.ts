@@ -11,20 +11,20 @@ const events = [
 
 function pastOf(keep: number): PastCurvature {
   const past = new PastCurvature(3)
-  for (const { row, label, weight } of events) past.add(row, label, weight, theta)
+  past.add(events, theta)
   past.forget(keep)
   return past
 }
 
 test('has the gradient of the loss at the point where the events were taken, times what is kept', () => {
   const past = pastOf(0.5)
-  const image = multiply(past.curvature, theta)
+  const image = multiply(past.curvature, theta).map((value) => past.gain * value)
   for (let i = 0; i < 3; i++) {
     const exact = events.reduce(
       (sum, { row, label, weight }) => sum + 0.5 * weight * (sigmoid(dot(row, theta)) - (label ? 1 : 0)) * row[i]!,
       0,
     )
-    expect(image[i]! - past.linear[i]!).toBeCloseTo(exact, 14)
+    expect(image[i]! - past.gain * past.linear[i]!).toBeCloseTo(exact, 14)
   }
 })
 
@@ -37,4 +37,17 @@ test('follows the loss around that point to third order', () => {
   const error = (step: number) =>
     Math.abs(exact(moved(step)) - exact(theta) - (quadratic(moved(step)) - quadratic(theta)))
   expect(error(0.02) / error(0.01)).toBeCloseTo(8, 0)
+})
+
+test('what has been forgotten for ages leaves no trace, and what comes then counts in full', () => {
+  const past = new PastCurvature(3)
+  past.add(events, theta)
+  for (let i = 0; i < 2_000; i++) past.forget(0.5)
+  expect(past.gain).toBeGreaterThan(0)
+  past.add(events.slice(0, 1), theta)
+  const fresh = new PastCurvature(3)
+  fresh.add(events.slice(0, 1), theta)
+  past.curvature.forEach((value, i) => {
+    expect(past.gain * value).toBeCloseTo(fresh.curvature[i]!, 14)
+  })
 })

@@ -20,7 +20,10 @@ test('switched off, every weight is 1 and no embedding is needed', () => {
   const classifier = trained(MODES[0]!)
   expect(classifier.needsEmbeddings).toBe(false)
   expect([...classifier.weights([Float64Array.of(1)], [false]).weights]).toEqual([1])
-  expect(classifier.health()).toEqual({ ready: false, refused: 0, logLoss: null })
+  expect(classifier.health()).toEqual({
+    ...{ ready: false, trust: 0, refused: 0 },
+    ...{ logLoss: null, auc: null, calibrationError: null, rawWeightMean: null },
+  })
 })
 
 test.each(MODES.slice(1))('$mode: thumbs-down on prompts like those of thumbs-up weigh more', (options) => {
@@ -60,7 +63,46 @@ test.each(MODES.slice(1))('$mode: an embedding of another width is a broken rule
   expect(classifier.snapshot()).toEqual(before)
 })
 
-test('a state of another mode is refused', () => {
-  const state = trained(MODES[2]!).snapshot()
-  expect(() => new PromptClassifier(MODES[1]!).restore(state)).toThrow(/saved prompt classifier/)
+test.each<[string, RatioOptions]>([
+  ['mode', MODES[2]!],
+  ['embedder', { ...MODES[1]!, embedder: 'other' } as RatioOptions],
+  ['projection', { ...MODES[1]!, seed: 2 } as RatioOptions],
+])('a state that another %s has learnt is not taken up: learning begins anew', (_, options) => {
+  const classifier = trained(MODES[1]!)
+  expect(classifier.restore(trained(options).snapshot())).toBe(false)
+  expect(classifier.snapshot()).toEqual(new PromptClassifier(MODES[1]!).snapshot())
+  expect(classifier.restore(trained(MODES[1]!).snapshot())).toBe(true)
+  expect(classifier.snapshot()).toEqual(trained(MODES[1]!).snapshot())
+})
+
+test('a half-life may change without loss', () => {
+  const classifier = new PromptClassifier({ ...MODES[1]!, halfLife: 450 } as RatioOptions)
+  expect(classifier.restore(trained(MODES[1]!).snapshot())).toBe(true)
+  expect(classifier.health()).toEqual(trained(MODES[1]!).health())
+})
+
+test('a prompt without an embedding weighs 1, is counted, and is not learnt', () => {
+  const classifier = trained(MODES[1]!)
+  expect([...classifier.weights([null, Float64Array.of(2, 0, 0, 0)], [false, false]).weights]).toEqual([1, 10])
+  const before = classifier.snapshot()
+  classifier.update([null], [false])
+  expect(classifier.snapshot()).toEqual({ ...before, refused: Float64Array.of(1) })
+})
+
+test('normalised weights have a moving mean of 1 on the thumbs-down that were seen', () => {
+  const options: RatioOptions = { mode: 'online', halfLife: 500, seed: 1, min: 0.05, max: 10, normalise: true }
+  const classifier = new PromptClassifier(options)
+  const plain = new PromptClassifier({ ...options, normalise: false })
+  const skewed = samples({ width: 4, separation: 4, upRate: 0.5, seed: 4 }, 4_000)
+  const [normal, raw]: [number[], number[]] = [[], []]
+  for (const { embeddings, labels } of inSteps(skewed, 8)) {
+    const downs = (of: PromptClassifier) => [...of.weights(embeddings, labels).weights].filter((_, i) => !labels[i])
+    normal.push(...downs(classifier))
+    raw.push(...downs(plain))
+    for (const each of [classifier, plain]) each.update(embeddings, labels)
+  }
+  const mean = (values: number[]) => values.slice(-1_000).reduce((sum, value) => sum + value, 0) / 1_000
+  expect(Math.abs(mean(raw) - 1)).toBeGreaterThan(0.1)
+  expect(Math.abs(mean(normal) - 1)).toBeLessThan(0.05)
+  expect(Math.abs((normal.at(-1)! / raw.at(-1)!) * mean(raw) - 1)).toBeLessThan(0.1)
 })

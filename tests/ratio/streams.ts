@@ -38,7 +38,7 @@ export function* inSteps(all: readonly Sample[], size: number) {
 }
 
 /** Mulberry32, 0 ≤ u < 1. */
-function uniforms(seed: number): () => number {
+export function uniforms(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0

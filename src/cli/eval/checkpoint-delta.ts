@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
-import { parseCheckpointName, type Snapshot } from '../../checkpoint/snapshot.js'
-import { CheckpointStore } from '../../checkpoint/store.js'
-import { BcodError } from '../../errors.js'
+import { resolve } from 'node:path'
+import type { Snapshot } from '../../checkpoint/snapshot.js'
 import {
   ClassBalancedShift,
   type ClassBalancedShiftState,
   PooledMeanShift,
   type PooledMeanShiftState,
 } from '../../loss/reward-shift.js'
+import { readCheckpoint } from '../read-checkpoint.js'
 
 /** What rewards are held against. */
 export interface Reference {
@@ -45,15 +43,4 @@ export function deltaOf(state: Snapshot['trainerState']): number {
     downMass: number('downMass'),
   } satisfies ClassBalancedShiftState)
   return shift.delta()
-}
-
-async function readCheckpoint(path: string): Promise<Snapshot> {
-  const missing = () => new BcodError('CHECKPOINT_NOT_FOUND', 'no checkpoint is there', { place: path })
-  if (!existsSync(path)) throw missing()
-  if (parseCheckpointName(basename(path)) !== null || existsSync(join(path, 'MANIFEST.json'))) {
-    return (await new CheckpointStore(dirname(path)).load(basename(path))).snapshot
-  }
-  const latest = await new CheckpointStore(path).latest()
-  if (latest === null) throw missing()
-  return latest.snapshot
 }

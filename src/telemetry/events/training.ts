@@ -1,6 +1,6 @@
 import type { Position } from '../../events/types.js'
 import { type Metrics, observeAll } from '../metrics.js'
-import type { StepReport } from '../step-report.js'
+import type { ClassifierReport, StepReport } from '../step-report.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
@@ -39,13 +39,48 @@ export class StepApplied extends InternalEvent {
     metrics.densityRatioClamped.inc({ bound: 'high' }, report.clampedHigh)
     if (report.klPerToken !== null) metrics.klPerToken.set(report.klPerToken)
     if (report.essRatio !== null) metrics.effectiveSampleSize.set(report.essRatio)
-    if (report.classifierLogLoss !== null) metrics.classifierLogLoss.set(report.classifierLogLoss)
+    countClassifier(metrics, report.classifier)
     if (report.prequentialAccuracy !== null) metrics.prequentialAccuracy.set(report.prequentialAccuracy)
   }
   override tap(): readonly TapLine[] {
     const { step, events, up, down, loss, delta } = this.report
     const trained = this.trained.map((position): TapLine => ({ kind: 'trained', step, ...place(position) }))
     return [...trained, { kind: 'step', step, events, up, down, loss, delta }]
+  }
+}
+
+function countClassifier(metrics: Metrics, classifier: ClassifierReport): void {
+  const { ready, trust, refused, logLoss, auc, calibrationError, rawWeightMean } = classifier
+  metrics.classifierReady.set(ready ? 1 : 0)
+  metrics.classifierTrust.set(trust)
+  metrics.classifierRefused.set(refused)
+  if (logLoss !== null) metrics.classifierLogLoss.set(logLoss)
+  if (auc !== null) metrics.classifierAuc.set(auc)
+  if (calibrationError !== null) metrics.classifierCalibration.set(calibrationError)
+  if (rawWeightMean !== null) metrics.classifierRawWeight.set(rawWeightMean)
+}
+
+/** The prompt classifier of the checkpoint learnt from other embeddings. */
+export class ClassifierReset extends InternalEvent {
+  log(): LogLine {
+    const remedy = 'nothing to do where ratio.embedder was changed on purpose; w = 1 until it has learnt again'
+    return { level: 'warn', msg: 'the prompt classifier begins anew: it learnt from other embeddings', remedy }
+  }
+}
+
+/** Prompts were embedded by the endpoint. */
+export class PromptsEmbedded extends InternalEvent {
+  constructor(
+    readonly outcome: 'cached' | 'embedded' | 'failed',
+    readonly prompts: number,
+  ) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.embeddedPrompts.inc({ outcome: this.outcome }, this.prompts)
   }
 }
 

@@ -30,7 +30,10 @@ const report: StepReport = {
   clampedLow: 1,
   clampedHigh: 0,
   essRatio: 1,
-  classifierLogLoss: 0.69,
+  classifier: {
+    ...{ ready: true, trust: 0.9, refused: 2 },
+    ...{ logLoss: 0.69, auc: 0.6, calibrationError: 0.04, rawWeightMean: 1.01 },
+  },
   prequentialAccuracy: 2 / 3,
   feedbackToStepSeconds: [31, 32, 33],
 }

@@ -1,0 +1,136 @@
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { BcodError } from '../errors.js'
+import { readArchitecture } from '../model/architecture.js'
+import { loadTextModel } from '../model/text/text-model.js'
+import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
+import { openLearner } from './open-learner.js'
+import { example, print, printJson, printTable } from './print.js'
+import { type Explanation, explain, type WeighedVote } from './ratio/explain.js'
+import { reliabilityPlot } from './ratio/reliability-plot.js'
+import { readCheckpoint } from './read-checkpoint.js'
+
+interface ExplainFlags extends Omit<LearnerFlags, 'adapter'> {
+  readonly events: string
+  readonly checkpoint?: string
+  readonly svg: string
+  readonly top: string
+  readonly showText?: boolean
+  readonly json?: boolean
+}
+
+/** As `bcod replay`: file order decides, and every event counts. */
+const DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
+/** Longest text of a prompt on one line. */
+const TEXT_LENGTH = 80
+
+/** `bcod ratio explain`. */
+export function ratioCommand(): Command {
+  const explainCommand = addModelOptions(new Command('explain'))
+    .description('which thumbs-down weigh most and least, and whether the probabilities behind that are right')
+    .requiredOption('--events <file.jsonl>', 'feedback, as for bcod replay')
+    .option('--checkpoint <dir>', 'judge by the classifier of this checkpoint, or of the newest one in there')
+    .option('--svg <file>', 'where the reliability plot goes', 'reliability.svg')
+    .option('--top <n>', 'how many of the largest and of the smallest weights', '10')
+    .option('--show-text', "print the prompts' text; ids alone otherwise")
+    .option('--json', 'everything as one JSON document')
+    .addHelpText(
+      'after',
+      `
+Without --checkpoint the classifier begins with nothing and learns along the file as in bcod replay: each prompt is
+judged before its label is known. Nothing is trained.
+${example(
+  'bcod ratio explain --model ./model --events feedback.jsonl',
+  'bcod ratio explain --model ./model --events feedback.jsonl --checkpoint ./checkpoints --show-text',
+)}`,
+    )
+    .action(explainWeights)
+  return new Command('ratio').description('the density ratio that weighs thumbs-down').addCommand(explainCommand)
+}
+
+async function explainWeights(flags: ExplainFlags): Promise<void> {
+  const top = Number(flags.top)
+  if (!Number.isSafeInteger(top) || top < 0)
+    throw new BcodError('USAGE', `expected a whole number, got ${flags.top}`, { place: '--top' })
+  const config = learnerConfig(flags, DEFAULTS)
+  if (config.ratio.mode === 'off')
+    throw new BcodError('USAGE', 'with ratio.mode=off every weight is 1', { place: 'ratio.mode' })
+  const checkpoint = flags.checkpoint === undefined ? null : await readCheckpoint(resolve(flags.checkpoint))
+  const text = loadTextModel(config.model.path)
+  const { vocabSize, maxPositions } = readArchitecture(config.model.path)
+  const maxLength = Math.min(config.limits.maxLength, maxPositions)
+  const learner = await openLearner(config, { training: false, scoring: true })
+  let explanation: Explanation
+  try {
+    explanation = await explain({
+      learner,
+      config,
+      file: { path: flags.events, text, vocabSize, maxLength },
+      checkpoint,
+    })
+  } finally {
+    learner.dispose()
+  }
+  writePlot(flags.svg, reliabilityPlot(explanation.reliability))
+  const shown = ({ line, source, id, ratio, w, promptTokens }: WeighedVote) => ({
+    ...{ line, source, id, ratio, w },
+    ...(flags.showText && text !== null
+      ? { text: oneLine(text.decode(promptTokens, { skipSpecialTokens: true })) }
+      : {}),
+  })
+  const { votes, reliability, ...figures } = explanation
+  const bySize = [...votes].sort((a, b) => b.ratio - a.ratio)
+  const largest = bySize.slice(0, top).map(shown)
+  const smallest = bySize
+    .slice(Math.max(top, bySize.length - top))
+    .reverse()
+    .map(shown)
+  if (flags.json) return printJson({ ...figures, largest, smallest, reliability, svg: flags.svg })
+  printTable(table(explanation, flags.svg))
+  printVotes('largest', largest)
+  printVotes('smallest', smallest)
+}
+
+function table(figures: Explanation, svg: string): readonly (readonly [string, string])[] {
+  const { up, down, trust, log_loss, auc, calibration_error, raw_weight_mean } = figures
+  return [
+    ['votes', `${up} up, ${down} down`],
+    ['log loss', `${number(log_loss)} nats; chance is ${number(Math.LN2)}`],
+    ['AUC', `${number(auc)}; chance is 0.5`],
+    ['calibration error', `${number(calibration_error)}; 0 is calibrated`],
+    ['trust', `${number(trust)} of the logits is used at the end`],
+    ['mean ratio', `${number(raw_weight_mean)} over thumbs-down; 1 is calibrated`],
+    ['clamped', `${figures.clamped_low} at ratio.min, ${figures.clamped_high} at ratio.max`],
+    ['effective sample', `${number(figures.ess_ratio)} of the thumbs-down`],
+    ['reliability plot', svg],
+  ]
+}
+
+type Shown = Omit<WeighedVote, 'promptTokens'> & { readonly text?: string }
+
+function printVotes(title: string, votes: readonly Shown[]): void {
+  if (votes.length === 0) return
+  print(`\n${title} weights of thumbs-down`)
+  const idWidth = Math.max(...votes.map(({ id }) => id.length))
+  for (const { line, id, ratio, w, text } of votes) {
+    const clamped = w === ratio ? '' : `  (ratio ${number(ratio)})`
+    print(`  line ${String(line).padEnd(6)} ${id.padEnd(idWidth)}  w ${number(w)}${clamped}${text ? `  ${text}` : ''}`)
+  }
+}
+
+const oneLine = (text: string): string => {
+  const flat = text.replace(/[\s\p{Cc}]+/gu, ' ').trim()
+  return flat.length > TEXT_LENGTH ? `${flat.slice(0, TEXT_LENGTH - 1)}…` : flat
+}
+
+function writePlot(path: string, svg: string): void {
+  try {
+    writeFileSync(path, svg)
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new BcodError('OUTPUT_UNWRITABLE', `cannot be written (${reason})`, { place: path, cause: error })
+  }
+}
+
+const number = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))

@@ -1,0 +1,57 @@
+import { packRows, readTensor, type Tensors, unpackRows } from './tensors.js'
+
+export interface RecentEvent {
+  /** [width + 1], the last element 1. */
+  readonly row: Float64Array
+  readonly label: boolean
+  /** The event's own weight a. */
+  readonly weight: number
+  /** How many events had been counted when its step was. */
+  readonly at: number
+}
+
+/** The last 32 to 64 events, as they are; what is older leaves in blocks. */
+export class RecentEvents {
+  private events: RecentEvent[] = []
+
+  constructor(private readonly size: number) {}
+
+  get all(): readonly RecentEvent[] {
+    return this.events
+  }
+
+  /** Those that are recent no more, oldest first, and not part of `all` from now on. */
+  add(events: readonly RecentEvent[]): readonly RecentEvent[] {
+    this.events.push(...events)
+    return this.events.length > MOST ? this.events.splice(0, this.events.length - FEWEST) : []
+  }
+
+  tensors(): Tensors {
+    const { events } = this
+    return {
+      rows: packRows(
+        events.map(({ row }) => row),
+        this.size,
+      ),
+      labels: Float64Array.from(events, ({ label }) => (label ? 1 : 0)),
+      weights: Float64Array.from(events, ({ weight }) => weight),
+      at: Float64Array.from(events, ({ at }) => at),
+    }
+  }
+
+  restore(tensors: Tensors): void {
+    const labels = readTensor(tensors, 'labels')
+    const weights = readTensor(tensors, 'weights', labels.length)
+    const at = readTensor(tensors, 'at', labels.length)
+    const rows = unpackRows(readTensor(tensors, 'rows', labels.length * this.size), this.size)
+    this.events = Array.from(labels, (label, i) => ({
+      row: rows[i]!,
+      label: label === 1,
+      weight: weights[i]!,
+      at: at[i]!,
+    }))
+  }
+}
+
+const MOST = 64
+const FEWEST = 32
