@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-faults soak test-peft test-trl lint bench bench-trl docs clean
+.PHONY: setup demo test test-faults soak test-peft test-trl test-sklearn lint bench bench-trl docs clean
 
 setup:
 	@node scripts/setup.mjs
@@ -28,6 +28,12 @@ test-peft: setup
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-trl: setup
 	@node tests/trl/run.mjs
+
+# needs Python 3.11 or newer, 2.1 GB for the environment of test-trl, and 20 MB of real embeddings
+test-sklearn:
+	@node scripts/setup.mjs --tests
+	@node -e "import('./bench/trl/environment.mjs').then(({ pythonEnvironment }) => pythonEnvironment())"
+	@BCOD_TEST_SKLEARN=1 npx --no-install vitest run tests/sklearn
 
 lint: setup
 	@npm run --silent lint

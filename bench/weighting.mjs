@@ -1,5 +1,5 @@
 // What the density ratio is for: thumbs-down that come from one kind of prompt. The demo's model answers, its simulated
-// users vote; on three of the ten topics they are so annoyed that they vote down whatever the answer, most of the time.
+// users vote; on some of the ten topics they are so annoyed that they vote down whatever the answer, most of the time.
 // The same votes train with the weights on and off, and both adapters are asked which of two answers to unseen prompts
 // of those topics is the better one, and of the other topics. Ten seeds; docs/performance.md has the figures.
 //
@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util'
 import { prepareEnvironment } from '../dist/engine/environment.js'
 
-prepareEnvironment(0)
+prepareEnvironment(1)
 const { loadConfig } = await import('../dist/config/config.js')
 const { ANSWER_TOKENS, demoDefaults } = await import('../dist/demo/settings.js')
 const { judge } = await import('../dist/demo/world/judge.js')
@@ -20,6 +20,7 @@ const { values: flags } = parseArgs({
   options: {
     seeds: { type: 'string', default: '10' },
     events: { type: 'string', default: '1200' },
+    kinds: { type: 'string', default: '3' },
     annoyed: { type: 'string', default: '0.85' },
     set: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
@@ -27,12 +28,12 @@ const { values: flags } = parseArgs({
 })
 const EVENTS = Number(flags.events)
 const ANNOYED = Number(flags.annoyed)
-const KINDS = 3
+const KINDS = Number(flags.kinds)
 /** Votes against the user's own opinion, as in the demo. */
 const NOISE = 0.05
 const ROWS = 32
 /** Answers to each unseen prompt, out of which the pairs are made. */
-const SAMPLES = 8
+const SAMPLES = 16
 
 const configOf = (seed, mode) =>
   loadConfig({ defaults: demoDefaults(EVENTS), env: {}, set: [...flags.set, `seed=${seed}`, `ratio.mode=${mode}`] })
@@ -54,13 +55,13 @@ function answers(learner, asked, seed) {
   return all
 }
 
-/** Up to two pairs of a good and a bad answer to each unseen prompt. */
+/** Up to four pairs of a good and a bad answer to each unseen prompt. */
 function pairsOf(answered) {
   const byPrompt = new Map()
   for (const answer of answered) byPrompt.set(answer.prompt, [...(byPrompt.get(answer.prompt) ?? []), answer])
   return [...byPrompt.values()].flatMap((same) => {
     const [good, bad] = [true, false].map((wanted) => same.filter((answer) => answer.good === wanted))
-    return good.slice(0, 2).flatMap((chosen, i) => (bad[i] ? [{ chosen, rejected: bad[i] }] : []))
+    return good.slice(0, 4).flatMap((chosen, i) => (bad[i] ? [{ chosen, rejected: bad[i] }] : []))
   })
 }
 
