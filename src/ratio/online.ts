@@ -75,13 +75,14 @@ export class OnlineModel implements ClassifierModel {
     const ups = events.filter(({ label }) => label).length
     bank.ups += ups
     bank.downs += events.length - ups
-    const past = bank.recent.add(events)
+    bank.recent.add(events)
     for (const fit of bank.fits) {
       fit.observe(events)
-      if (past.length > 0) fit.fold(past, bank.count)
+      if (this.ready && fit.due) fit.solve(bank.recent.all, bank.count)
     }
-    if (!this.ready) return
-    for (const fit of bank.fits) if (fit.due) fit.solve(bank.recent.all, bank.count)
+    // only now, when θ has learnt from the step, however large it is
+    const old = bank.recent.takeOld()
+    if (old.length > 0) for (const fit of bank.fits) fit.fold(old, bank.count)
   }
 
   tensors(): Tensors {

@@ -10,7 +10,7 @@ export interface RecentEvent {
   readonly at: number
 }
 
-/** The last 32 to 64 events, as they are; what is older leaves in blocks. */
+/** The last 32 to 64 events and those of the step at hand, as they are; what is older leaves in blocks. */
 export class RecentEvents {
   private events: RecentEvent[] = []
 
@@ -20,9 +20,12 @@ export class RecentEvents {
     return this.events
   }
 
-  /** Those that are recent no more, oldest first, and not part of `all` from now on. */
-  add(events: readonly RecentEvent[]): readonly RecentEvent[] {
+  add(events: readonly RecentEvent[]): void {
     this.events.push(...events)
+  }
+
+  /** Those that are recent no more, oldest first, and not part of `all` from now on. */
+  takeOld(): readonly RecentEvent[] {
     return this.events.length > MOST ? this.events.splice(0, this.events.length - FEWEST) : []
   }
 

@@ -135,6 +135,17 @@ test('an event of weight 0 teaches nothing', () => {
   expect(with0!.probability(x)[0]).toBeCloseTo(plain!.probability(x)[0]!, 1)
 })
 
+test('steps of hundreds of events teach as well as steps of eight', () => {
+  const source: Source = { width: 16, separation: 2, upRate: 0.5, seed: 24 }
+  const all = samples(source, 6_000)
+  const loss = (step: number) => {
+    const classifier = online()
+    for (const { embeddings, labels } of inSteps(all.slice(0, 4_096), step)) classifier.update(embeddings, labels)
+    return balancedLogLoss(usedLogit(classifier), all.slice(4_096))
+  }
+  expect(loss(512)).toBeLessThan(1.03 * loss(8))
+})
+
 test('goes on bit for bit after a restore, wherever it is cut', () => {
   const all = samples({ width: 24, separation: 1, upRate: 0.7, seed: 20 }, 600)
   const options = { mode: 'online', halfLife: 100, maxWidth: 16, seed: 5, min: 0.5, max: 10 } as const
