@@ -30,7 +30,7 @@ import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import type { Check } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
 import { SteadyClock } from '../streams/steady-clock.js'
-import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
+import { AssignmentChanged, LagObserved, RetentionHeadroom } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import {
   BackpressureChanged,
@@ -46,6 +46,7 @@ import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { pipeline } from './pipeline.js'
 import { inspectLine, type Recovered, recover } from './recovery.js'
+import { retentionHeadroom$, type Unfinished } from './retention.js'
 import { startPositions } from './start-positions.js'
 import { type StreamSnapshot, StreamState } from './stream-state.js'
 import { TrainingLine } from './training-line.js'
@@ -360,6 +361,11 @@ export class Daemon {
           }),
       )
       work.add(interval(TICK_MS).subscribe(() => this.#observe()))
+      work.add(
+        retentionHeadroom$(log, () => this.#unfinished()).subscribe(({ seconds, retentionSeconds }) =>
+          telemetry.emit(new RetentionHeadroom(seconds, retentionSeconds)),
+        ),
+      )
     })
     failed.catch(() => undefined)
     const ended = new Promise<void>((resolve, reject) => {
@@ -451,6 +457,15 @@ export class Daemon {
     const { telemetry } = this.#options
     for (const partition of this.#lag.keys()) telemetry.emit(new LagObserved(partition, this.#lagOf(partition)))
     telemetry.emit(new HeldBack(this.#state.held.heldCount))
+  }
+
+  /** The lowest record of each partition that has not come to its end. */
+  #unfinished(): readonly Unfinished[] {
+    const committable = this.#state.positions.committable()
+    return [...this.#lag].map(([partition, { logEnd }]) => ({
+      ...{ partition, logEnd },
+      offset: committable.get(partition) ?? logEnd,
+    }))
   }
 
   /** Records after the lowest one that has not come to its end. */

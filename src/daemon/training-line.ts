@@ -180,7 +180,8 @@ export class TrainingLine {
     let taken: LearnerSnapshot
     try {
       taken = await learner.call('snapshot')
-      telemetry.emit(new DeviceObserved(await learner.call('tensors'), null))
+      const { tensors, memoryBytes } = await learner.call('device')
+      telemetry.emit(new DeviceObserved(tensors, memoryBytes))
       const mark = await journal.sync()
       const revision = this.#step === this.#checkpointedStep ? this.#revision + 1 : 0
       this.#clusterId ??= await log.clusterId()

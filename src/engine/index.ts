@@ -36,6 +36,6 @@ export {
 } from './optimizer.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
-export { type Fetched, type InputValue, liveTensors, Session } from './session.js'
+export { type Fetched, type InputValue, liveTensors, Session, usesGpu } from './session.js'
 export { binding, tf } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

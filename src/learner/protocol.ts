@@ -30,14 +30,21 @@ export interface LearnerSnapshot {
   readonly state: ReadonlyMap<string, StateTensor>
 }
 
+/** What the engine holds on its device. */
+export interface DeviceUse {
+  /** Tensors that the binding holds. */
+  readonly tensors: number
+  /** On a CPU the resident memory of the process; null for a GPU, which does not tell. */
+  readonly memoryBytes: number | null
+}
+
 /** The calls that a worker answers, one at a time. */
 export interface LearnerCalls {
   trainStep(events: readonly TrainingEvent[]): StepOutcome & { readonly durationMs: number }
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[]
   snapshot(): LearnerSnapshot
   restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): { readonly classifierKept: boolean }
-  /** Tensors that the binding holds. */
-  tensors(): number
+  device(): DeviceUse
 }
 
 export type CallName = keyof LearnerCalls

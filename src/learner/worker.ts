@@ -1,6 +1,6 @@
 /** The learner's thread. TensorFlow's calls are synchronous and long: here they hold up nobody. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { liveTensors } from '../engine/index.js'
+import { liveTensors, usesGpu } from '../engine/index.js'
 import { Learner } from './learner.js'
 import { type Call, CLOSE, carry, type LearnerCalls, type WorkerMessage, type WorkerSetup } from './protocol.js'
 
@@ -18,7 +18,7 @@ function calls(learner: Learner): LearnerCalls {
     generate: (prompts, options) => learner.generate(prompts, options),
     snapshot: () => ({ step: learner.step, delta: learner.delta, adapter: learner.adapter(), state: learner.state() }),
     restore: ({ adapter, state }) => learner.restore(adapter, state),
-    tensors: liveTensors,
+    device: () => ({ tensors: liveTensors(), memoryBytes: usesGpu() ? null : process.memoryUsage.rss() }),
   }
 }
 

@@ -57,6 +57,10 @@ export class EmbeddedLog implements FeedbackLog {
     return 'embedded'
   }
 
+  async retentionMs(): Promise<null> {
+    return null
+  }
+
   read(hooks: Parameters<FeedbackLog['read']>[0]): Observable<RecordBatch> {
     return new Observable((subscriber) => {
       let next = 0

@@ -60,6 +60,8 @@ export interface FeedbackLog {
   commit(offsets: ReadonlyMap<number, number>): Promise<void>
   /** The record at a position, read apart from the stream; null where the log no longer holds it. */
   recordAt(partition: number, offset: number): Promise<LogRecord | null>
+  /** How long the log keeps a record, milliseconds; null where it keeps all, or does not tell. */
+  retentionMs(): Promise<number | null>
   /** Resolves when the dead-letter topic has acknowledged all of them. */
   writeDeadLetters(letters: readonly DeadLetter[]): Promise<void>
   close(): Promise<void>

@@ -56,7 +56,7 @@ export class Metrics {
   readonly retentionHeadroom = this.gauge(
     'retention_headroom_seconds',
     'seconds',
-    'Least time over partitions until the log deletes a record that has not been read.',
+    'Least time over partitions until the log deletes a record that a restart would still need; below 0 it may be gone.',
   )
 
   readonly trainSteps = this.counter('train_steps_total', 'steps', 'Applied optimizer steps.')
@@ -205,7 +205,7 @@ export class Metrics {
   readonly deviceMemory = this.gauge(
     'device_memory_bytes',
     'bytes',
-    'Memory of the variables and buffers on the training device.',
+    'Memory of the training device that this process uses: its resident memory on a CPU; of a GPU, see DCGM.',
   )
   readonly tensors = this.gauge(
     'tensors',

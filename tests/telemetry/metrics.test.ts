@@ -1,45 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Metrics } from '../../src/telemetry/metrics.js'
-
-/** The list of DESIGN: name, labels. */
-const CONTRACT: readonly (readonly [string, ...string[]])[] = [
-  ['feedback_events_total', 'label'],
-  ['feedback_dropped_total', 'reason'],
-  ['dead_letters_total', 'code'],
-  ['consumer_lag_records', 'partition'],
-  ['held_back_records'],
-  ['step_duration_seconds'],
-  ['feedback_to_step_seconds'],
-  ['feedback_to_publish_seconds'],
-  ['train_steps_total'],
-  ['train_tokens_total'],
-  ['train_loss'],
-  ['grad_norm'],
-  ['learning_rate'],
-  ['delta'],
-  ['implicit_reward', 'label'],
-  ['reward_margin'],
-  ['log_ratio'],
-  ['kl_per_token'],
-  ['density_ratio_weight'],
-  ['density_ratio_clamped_total', 'bound'],
-  ['effective_sample_size_ratio'],
-  ['classifier_log_loss'],
-  ['prequential_accuracy_ratio'],
-  ['nonfinite_steps_total'],
-  ['quarantined_events_total'],
-  ['checkpoint_last_success_timestamp_seconds'],
-  ['checkpoint_duration_seconds'],
-  ['checkpoint_free_bytes'],
-  ['retention_headroom_seconds'],
-  ['adapter_publish_total', 'outcome'],
-  ['adapter_version'],
-  ['compile_duration_seconds'],
-  ['device_memory_bytes'],
-  ['tensors'],
-  ['lifecycle_state', 'state'],
-  ['build_info', 'version', 'node'],
-]
+import { CONTRACT } from './contract.js'
 
 describe('the metrics', () => {
   it.each(CONTRACT)('hold bcod_%s with its labels', (name, ...labels) => {

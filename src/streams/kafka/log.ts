@@ -100,6 +100,11 @@ export class KafkaFeedbackLog implements FeedbackLog {
     return persist(() => this.lookup.recordAt(partition, offset), this.options, this.closing.signal)
   }
 
+  async retentionMs(): Promise<number | null> {
+    await this.clusterId()
+    return this.lookup.retentionMs()
+  }
+
   async writeDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
     await this.clusterId()
     await this.deadLetters.write(letters)

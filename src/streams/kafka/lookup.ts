@@ -4,7 +4,7 @@ import type { Assignment } from '../source.js'
 import { kafkaError } from './failure.js'
 import { fromOffset, toOffset } from './offsets.js'
 import type { KafkaLogOptions } from './options.js'
-import { type Fetched, membersOf, topicMetadata } from './patch.js'
+import { type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
 import { toRecord } from './records.js'
 
 const FETCH_WAIT = 100
@@ -71,6 +71,21 @@ export class Lookup {
         .flatMap(({ messages }) => messages)
         .find((each) => each.offset === position.fetchOffset && !each.isControlRecord)
       return message ? toRecord(topic, partition, message) : null
+    })
+  }
+
+  /** `retention.ms` of the topic; null where nothing is deleted by age, or the user may not know. */
+  async retentionMs(): Promise<number | null> {
+    const { topic } = this.options
+    return this.connected(async () => {
+      const [nodeId] = this.cluster.getNodeIds()
+      const broker = await this.cluster.findBroker({ nodeId: String(nodeId) })
+      const values = await topicSettings(broker, topic, ['retention.ms', 'cleanup.policy'])
+      const retention = Number(values.get('retention.ms') ?? -1)
+      return values.get('cleanup.policy')?.includes('delete') && retention >= 0 ? retention : null
+    }).catch((error: unknown) => {
+      if (kafkaError(error, this.options).code === 'KAFKA_NOT_AUTHORIZED') return null
+      throw error
     })
   }
 

@@ -53,6 +53,28 @@ export const membersOf = (described: unknown): number =>
     0,
   )
 
+/** Settings of a topic, by name; kafkajs leaves the request out of its types. Rejects where the user may not know them. */
+export async function topicSettings(
+  broker: Broker,
+  topic: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { describeConfigs } = broker as unknown as { describeConfigs: (asked: object) => Promise<DescribedConfigs> }
+  const resources = [{ type: TOPIC, name: topic, configNames: names }]
+  const described = await describeConfigs.call(broker, { resources })
+  const entries = described.resources.flatMap(({ configEntries }) => configEntries)
+  return new Map(entries.map(({ configName, configValue }) => [configName, configValue]))
+}
+
+/** kafkajs' number for the resource type. */
+const TOPIC = 2
+
+interface DescribedConfigs {
+  readonly resources: readonly {
+    readonly configEntries: readonly { readonly configName: string; readonly configValue: string }[]
+  }[]
+}
+
 /** A fetch's answer, as far as it is used here. */
 export interface Fetched {
   readonly responses: readonly {

@@ -52,15 +52,20 @@ export class LagObserved extends InternalEvent {
   }
 }
 
-/** The log will delete a record that has not been read in so many seconds. */
+/** Share of the retention time that should be left. */
+const LEAST_HEADROOM = 0.2
+
+/** The log will delete a record that a restart would still need in so many seconds. */
 export class RetentionHeadroom extends InternalEvent {
-  constructor(readonly seconds: number) {
+  constructor(
+    readonly seconds: number,
+    readonly retentionSeconds: number,
+  ) {
     super()
   }
   log(): LogLine | null {
-    return this.seconds > 3600
-      ? null
-      : { level: 'warn', msg: 'unread feedback is about to be deleted by retention', seconds: this.seconds }
+    if (this.seconds > LEAST_HEADROOM * this.retentionSeconds) return null
+    return { level: 'warn', msg: 'the log is about to delete feedback that is still needed', seconds: this.seconds }
   }
   override count(metrics: Metrics): void {
     metrics.retentionHeadroom.set(this.seconds)

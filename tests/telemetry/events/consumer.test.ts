@@ -20,11 +20,11 @@ describe('the consumer', () => {
     expect(await sample('bcod_assigned_partitions')).toBe(1)
   })
 
-  it('counts commits and warns of retention within the hour', async () => {
+  it('counts commits and warns where a fifth of the retention time is left', async () => {
     const { telemetry, lines, sample } = capture()
     telemetry.emit(new OffsetsCommitted('votes', new Map([[0, 12]])))
-    telemetry.emit(new RetentionHeadroom(86_400))
-    telemetry.emit(new RetentionHeadroom(600))
+    telemetry.emit(new RetentionHeadroom(86_400, 86_400))
+    telemetry.emit(new RetentionHeadroom(600, 86_400))
     expect(await sample('bcod_offset_commits_total')).toBe(1)
     expect(await sample('bcod_retention_headroom_seconds')).toBe(600)
     expect(lines.map(({ event, level }) => `${event} ${level}`)).toEqual([

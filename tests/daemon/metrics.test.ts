@@ -1,0 +1,123 @@
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { DaemonProcess, settled } from '../support/daemon.js'
+import { spoiltModel } from '../support/spoilt-model.js'
+import { TestBroker } from '../support/test-broker.js'
+import { CONTRACT } from '../telemetry/contract.js'
+import { type VoteChanges, vote } from './feedback.js'
+
+const kafka = new TestBroker('metrics')
+/** A token whose log-probability is not a number; no other vote holds it. */
+const SPOILT = 1
+const HOUR = 3_600_000
+
+/** Every series of an exposition: name and labels, and its value. */
+const seriesOf = (text: string): ReadonlyMap<string, number> =>
+  new Map(
+    text
+      .split('\n')
+      .filter((line) => line.startsWith('bcod_'))
+      .map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  )
+
+/** Of tokens that the small vocabulary of the spoilt model has. */
+const small = (index: number, changes: VoteChanges = {}) =>
+  vote(index, {
+    ...{ promptTokens: [5, 6, 7 + (index % 60)], completionTokens: [10 + (index % 70), 20 + (index % 90), 30] },
+    ...changes,
+  })
+
+test('every metric that others rely on moves when its cause is made to happen', async () => {
+  await kafka.client.topic('moves', 1, { 'retention.ms': String(HOUR) })
+  const daemon = await DaemonProcess.create(join(kafka.directory, 'moves'), {
+    ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': 'moves', 'stream.groupId': 'moves' },
+    ...{ 'model.path': spoiltModel(join(kafka.directory, 'spoilt'), SPOILT, Number.NaN), 'stream.holdBack': '500ms' },
+    ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms', 'ratio.minPerClass': 2 },
+    ...{ 'ratio.min': 0.999, 'ratio.max': 1.001 },
+  })
+  onTestFinished(() => daemon.kill())
+  const scrape = async () => seriesOf((await (await daemon.get('/metrics'))?.text()) ?? '')
+  daemon.start()
+  await daemon.until(({ state }) => state !== 'failed')
+  const before = await scrape()
+
+  // the prompt tells the label, so that weights go beyond their bounds; completions differ
+  const told = (index: number) => {
+    const label = index % 2 === 0
+    return small(index, { label, promptTokens: [label ? 5 : 105, 6, 7 + (index % 60)] })
+  }
+  const old = { ...small(900), timestamp: String(Date.now() - HOUR / 2) }
+  await kafka.client.send('moves', [...Array.from({ length: 160 }, (_, i) => told(i)), old])
+  await daemon.until((status) => status.step > 35)
+  await kafka.client.send('moves', [
+    { key: 'x', value: 'not json', partition: 0 },
+    small(200, { id: 'vote-200' }),
+    small(200, { id: 'vote-200' }),
+    small(201, { user: 'ada' }),
+    small(201, { id: 'taken-back', user: 'ada', label: null }),
+    small(300, { promptTokens: [5, SPOILT, 7] }),
+    ...[400, 401, 402, 403, 404, 405].map((index) => small(index)),
+  ])
+  const held: number[] = []
+  const lag: number[] = []
+  await daemon.until((status) => {
+    held.push(status.held_back)
+    lag.push(status.lag[0] ?? 0)
+    return settled(status) && status.step > 38 && held.some((count) => count > 0)
+  })
+  const gauges = async () => {
+    const now = await scrape()
+    return [now.has('bcod_retention_headroom_seconds'), now.get('bcod_consumer_lag_records{partition="0"}')]
+  }
+  await expect.poll(gauges, { timeout: 45_000 }).toEqual([true, 0])
+  const after = await scrape()
+
+  const moved = (name: string) =>
+    [...after].some(
+      ([series, value]) =>
+        new RegExp(`^bcod_${name}(_count|_sum)?(\\{|$)`).test(series) && before.get(series) !== value,
+    )
+  // a gauge that is at 0 again, and one that never changes
+  const seen: Record<string, boolean> = {
+    held_back_records: Math.max(...held) > 0 && after.get('bcod_held_back_records') === 0,
+    consumer_lag_records: Math.max(...lag) > 0 && after.get('bcod_consumer_lag_records{partition="0"}') === 0,
+    build_info: [...after.keys()].some((series) => series.startsWith('bcod_build_info{')),
+  }
+  expect(CONTRACT.map(([name]) => name).filter((name) => !(seen[name] ?? moved(name)))).toEqual([])
+  for (const [series, value] of [
+    ['bcod_feedback_events_total{label="retract"}', 1],
+    ['bcod_feedback_dropped_total{reason="duplicate"}', 1],
+    ['bcod_dead_letters_total{code="FEEDBACK_NOT_JSON"}', 1],
+    ['bcod_dead_letters_total{code="TRAIN_NONFINITE"}', 1],
+    ['bcod_quarantined_events_total', 1],
+  ] as const)
+    expect([series, after.get(series)]).toEqual([series, value])
+  expect(after.get('bcod_retention_headroom_seconds')).toBeGreaterThan(0)
+  expect(after.get('bcod_retention_headroom_seconds')).toBeLessThanOrEqual(HOUR / 1000)
+  expect(after.get('bcod_device_memory_bytes')).toBeGreaterThan(1e7)
+  expect(await daemon.stop()).toBe(0)
+}, 240_000)
+
+test('headroom is what is left to the oldest record that a restart needs; a topic that keeps all tells none', async () => {
+  const headroom = async (name: string, config: Record<string, string>) => {
+    await kafka.client.topic(name, 1, { 'message.timestamp.before.max.ms': String(24 * HOUR), ...config })
+    const daemon = await DaemonProcess.create(join(kafka.directory, name), {
+      ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': name, 'stream.groupId': name },
+      ...{ 'batch.size': 64, 'batch.maxLatency': '0' },
+    })
+    onTestFinished(() => daemon.kill())
+    // half an hour old, and waits for a batch that does not fill
+    await kafka.client.send(name, [{ ...vote(0), timestamp: String(Date.now() - HOUR / 2) }, vote(1)])
+    daemon.start()
+    await daemon.until(({ waiting }) => waiting === 2)
+    await new Promise((resolve) => setTimeout(resolve, 8_000))
+    return daemon.metric('bcod_retention_headroom_seconds')
+  }
+  const [hour, forever] = await Promise.all([
+    headroom('an-hour', { 'retention.ms': String(HOUR) }),
+    headroom('forever', { 'retention.ms': '-1' }),
+  ])
+  expect(hour).toBeGreaterThan(HOUR / 2000 - 60)
+  expect(hour).toBeLessThanOrEqual(HOUR / 2000)
+  expect(forever).toBe(0)
+}, 240_000)
