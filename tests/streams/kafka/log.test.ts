@@ -54,6 +54,16 @@ async function groupStandsAt(topic: string, partition: number, offset: number): 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => String(from + i))
 const inOrder = (values: readonly string[]) => [...values].sort((a, b) => Number(a) - Number(b))
 
+test('tells how long the topic keeps a record, and nothing where age deletes none', async () => {
+  const kept = async (name: string, config: Record<string, string>) => {
+    await other.topic(name, 1, config)
+    return logOf(name).retentionMs()
+  }
+  expect(await kept('for-a-day', { 'retention.ms': '86400000' })).toBe(86_400_000)
+  expect(await kept('for-ever', { 'retention.ms': '-1' })).toBeNull()
+  expect(await kept('compacted', { 'cleanup.policy': 'compact', 'retention.ms': '86400000' })).toBeNull()
+})
+
 describe('reading', () => {
   test('hands on every record once, in order, with its position, broker time, key and headers', async () => {
     const topic = await newTopic()
