@@ -12,8 +12,10 @@ export interface LabelledPrompt {
   readonly weight: number
 }
 
-/** How p_ψ is learnt. Embeddings are finite here. */
+/** How p_ψ is learnt. Embeddings are finite here, and of the model's width. */
 export interface ClassifierModel {
+  /** Of the embeddings that it learns from; null until it has seen one. */
+  readonly width: number | null
   /** log p_ψ(1|x) / p_ψ(0|x) of each; 0 while too little has been seen. */
   logits(embeddings: readonly Embedding[]): Float64Array
   /** Learns from the events of one applied step. */

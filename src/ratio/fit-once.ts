@@ -31,6 +31,10 @@ export class FitOnceModel implements ClassifierModel {
     this.minPerClass = options.minPerClass ?? 16
   }
 
+  get width(): number | null {
+    return this.projection?.inputWidth ?? null
+  }
+
   get ready(): boolean {
     return this.theta !== null
   }

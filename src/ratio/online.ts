@@ -39,6 +39,10 @@ export class OnlineModel implements ClassifierModel {
     this.minPerClass = options.minPerClass ?? 16
   }
 
+  get width(): number | null {
+    return this.bank?.projection.inputWidth ?? null
+  }
+
   get ready(): boolean {
     const { bank } = this
     return bank !== null && Math.min(bank.ups, bank.downs) >= this.minPerClass && bank.fits.some(({ known }) => known)

@@ -25,7 +25,7 @@ export interface ClassifierHealth extends PredictionHealth {
   readonly ready: boolean
   /** How much of the regression's logits is used: 0 gives w = 1. It rises from 0 as the predictions prove themselves. */
   readonly trust: number
-  /** Prompts without a finite embedding, and so not learnt. */
+  /** Prompts without a usable embedding, and so not learnt. */
   readonly refused: number
 }
 
@@ -35,7 +35,7 @@ const LEAST_DOWNS = 32
 /**
  * p_ψ(f = 1 | x): the probability that a prompt comes from the thumbs-up set, and the density ratios made from it.
  * A step uses the classifier from before it; `update` is called once, after the step is applied. Nothing but `update`
- * and `restore` changes it. A prompt whose embedding is missing or not finite has p = ½ and w = 1 and is never learnt.
+ * and `restore` changes it. A prompt whose embedding is missing, not finite or of another width has p = ½ and w = 1 and is never learnt.
  */
 export class PromptClassifier implements Serializable<Tensors> {
   private model: ClassifierModel | null
@@ -65,9 +65,9 @@ export class PromptClassifier implements Serializable<Tensors> {
   update(embeddings: readonly (Embedding | null)[], labels: readonly boolean[], weights?: ArrayLike<number>): void {
     const { model } = this
     if (!model) return
-    const finite = embeddings.flatMap((embedding, i) =>
-      hasNumbers(embedding) ? [{ embedding, label: labels[i]!, weight: weights?.[i] ?? 1 }] : [],
-    )
+    const finite = usable(embeddings, model.width).map(({ embedding, i }) => ({
+      ...{ embedding, label: labels[i]!, weight: weights?.[i] ?? 1 },
+    }))
     this.refused += embeddings.length - finite.length
     if (model.ready) {
       const logits = model.logits(finite.map(({ embedding }) => embedding))
@@ -111,7 +111,7 @@ export class PromptClassifier implements Serializable<Tensors> {
   /** log p_ψ(1|x) / p_ψ(0|x) of each prompt; 0 gives w = 1. */
   logits(embeddings: readonly (Embedding | null)[]): Float64Array {
     const logits = new Float64Array(embeddings.length)
-    const finite = embeddings.flatMap((embedding, i) => (hasNumbers(embedding) ? [{ embedding, i }] : []))
+    const finite = usable(embeddings, this.model?.width ?? null)
     const known = this.model?.logits(finite.map(({ embedding }) => embedding))
     finite.forEach(({ i }, at) => {
       logits[i] = known?.[at] ?? 0
@@ -140,6 +140,15 @@ function modelOf(options: RatioOptions): ClassifierModel | null {
   return options.mode === 'fit-once' ? new FitOnceModel(options) : null
 }
 
-function hasNumbers(embedding: Embedding | null): embedding is Embedding {
-  return embedding?.every(Number.isFinite) ?? false
+/** The embeddings that are there, finite, and of one width: that of the model, or else of the first. */
+function usable(
+  embeddings: readonly (Embedding | null)[],
+  width: number | null,
+): { embedding: Embedding; i: number }[] {
+  const found: { embedding: Embedding; i: number }[] = []
+  embeddings.forEach((embedding, i) => {
+    const expected = width ?? found[0]?.embedding.length ?? embedding?.length
+    if (embedding?.length === expected && embedding?.every(Number.isFinite)) found.push({ embedding, i })
+  })
+  return found
 }

@@ -162,7 +162,7 @@ export class Metrics {
   readonly classifierRefused = this.gauge(
     'classifier_refused_prompts',
     'prompts',
-    'Prompts without a finite embedding since the line began; they trained with w = 1.',
+    'Prompts without a usable embedding since the line began; they trained with w = 1.',
   )
   readonly embeddedPrompts = this.counter(
     'embedded_prompts_total',

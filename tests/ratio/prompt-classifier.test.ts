@@ -56,11 +56,15 @@ test.each(MODES.slice(1))('$mode: an embedding that is not finite is refused, co
   expect(classifier.snapshot()).toEqual({ ...before, refused: Float64Array.of(2) })
 })
 
-test.each(MODES.slice(1))('$mode: an embedding of another width is a broken rule and changes nothing', (options) => {
+test.each(MODES.slice(1))('$mode: an embedding of another width is refused, counted, and weighs 1', (options) => {
   const classifier = trained(options)
   const before = classifier.snapshot()
-  expect(() => classifier.update([Float64Array.of(1)], [true])).toThrow(/width 1, expected 4/)
-  expect(classifier.snapshot()).toEqual(before)
+  expect([...classifier.weights([Float64Array.of(9)], [false]).weights]).toEqual([1])
+  classifier.update([Float64Array.of(1)], [true])
+  expect(classifier.snapshot()).toEqual({ ...before, refused: Float64Array.of(1) })
+  const empty = new PromptClassifier(options)
+  empty.update([Float64Array.of(1, 2), Float64Array.of(1)], [true, false])
+  expect(empty.health().refused).toBe(1)
 })
 
 test.each<[string, RatioOptions]>([

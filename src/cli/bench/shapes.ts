@@ -23,6 +23,26 @@ export const BENCH_SHAPES = {
     vocabSize: 49_152,
     steps: 5,
   },
+  /** HuggingFaceTB/SmolLM2-360M. */
+  'smollm2-360m': {
+    hiddenSize: 960,
+    intermediateSize: 2560,
+    layers: 32,
+    heads: 15,
+    kvHeads: 5,
+    vocabSize: 49_152,
+    steps: 3,
+  },
+  /** meta-llama/Llama-3.2-1B. */
+  'llama-3.2-1b': {
+    hiddenSize: 2048,
+    intermediateSize: 8192,
+    layers: 16,
+    heads: 32,
+    kvHeads: 8,
+    vocabSize: 128_256,
+    steps: 2,
+  },
 } as const satisfies Record<string, BenchShape>
 
 export type BenchShapeName = keyof typeof BENCH_SHAPES
