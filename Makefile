@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-faults soak test-peft test-trl test-sklearn lint bench bench-trl docs clean
+.PHONY: setup demo test test-faults soak test-peft test-trl test-sklearn k8s-test lint bench bench-trl docs clean
 
 setup:
 	@node scripts/setup.mjs
@@ -34,6 +34,11 @@ test-sklearn:
 	@node scripts/setup.mjs --tests
 	@node -e "import('./bench/trl/environment.mjs').then(({ pythonEnvironment }) => pythonEnvironment())"
 	@BCOD_TEST_SKLEARN=1 npx --no-install vitest run tests/sklearn
+
+# needs kubectl, Python 3 and Go: deploy/k8s against the schemas of five Kubernetes versions, kube-score and its own checks
+k8s-test: setup
+	@npx --no-install vitest run tests/deploy
+	@node tests/deploy/validate.mjs
 
 lint: setup
 	@npm run --silent lint

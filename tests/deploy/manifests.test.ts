@@ -1,126 +1,67 @@
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { NEVER } from 'rxjs'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parseAllDocuments } from 'yaml'
-import { loadConfig } from '../../src/config/config.js'
-import { requireFor } from '../../src/config/requirements.js'
-import { environmentName, settings } from '../../src/config/schema.js'
 import { StatusServer } from '../../src/server/server.js'
+import { allChecks } from './checks/all.js'
+import { PROBE_PATHS } from './checks/pod.js'
+import { canRender, daemonOf, K8S, render } from './manifest.js'
 
-const directory = new URL('../../deploy/k8s/', import.meta.url)
-const documents = (name: string) =>
-  parseAllDocuments(readFileSync(new URL(name, directory), 'utf8')).map((document) => {
-    expect(document.errors).toEqual([])
-    return document.toJS()
+/** Everything that a person can apply. */
+const ENTRIES = ['base', 'overlays/cpu-dev', 'overlays/gpu', 'overlays/keda', 'overlays/monitoring']
+
+describe.skipIf(!canRender)('deploy/k8s', () => {
+  const base = canRender ? render(join(K8S, 'base')) : []
+
+  it('has no overlay that is not checked here', () => {
+    const overlays = readdirSync(join(K8S, 'overlays')).map((name) => `overlays/${name}`)
+    expect(['base', ...overlays].sort()).toEqual([...ENTRIES].sort())
   })
 
-const [kustomization] = documents('kustomization.yaml')
-const resources = (kustomization.resources as string[]).flatMap(documents)
-const ofKind = (kind: string) => resources.filter((resource) => resource.kind === kind)
-const [statefulSet] = ofKind('StatefulSet')
-const [service] = ofKind('Service')
-const pod = statefulSet.spec.template.spec
-const [container] = pod.containers
-const [generated] = kustomization.configMapGenerator
-const mounts = new Map<string, string>(
-  container.volumeMounts.map(({ name, mountPath }: { name: string; mountPath: string }) => [name, mountPath]),
-)
+  describe.each(ENTRIES)('%s', (entry) => {
+    const manifests = canRender ? render(join(K8S, entry)) : []
 
-describe('the ConfigMap', () => {
-  const config = requireFor(loadConfig({ file: fileURLToPath(new URL(generated.files[0], directory)), env: {} }), 'run')
-
-  it('is the configuration that the container is started with, and enough for `bcod run`', () => {
-    expect(pod.volumes).toContainEqual({ name: 'config', configMap: { name: generated.name } })
-    expect(container.args).toEqual(['run', '--config', `${mounts.get('config')}/${generated.files[0]}`])
-    expect(config.server.host).toBe('0.0.0.0')
+    it.each([...allChecks(base).values()])('$name', ({ findings }) => {
+      expect(findings(manifests)).toEqual([])
+    })
   })
 
-  it('keeps checkpoints, adapters and model on volumes', () => {
-    expect(config.checkpoint.dir.startsWith(`${mounts.get('state')}/`)).toBe(true)
-    expect(config.adapters.dir).toBe(mounts.get('adapters'))
-    expect(config.model.path).toBe(mounts.get('model'))
+  it('asks for a whole GPU, and for the image that can use it, in gpu alone', () => {
+    const containerOf = (entry: string) => daemonOf(render(join(K8S, entry)))!.spec.template.spec.containers[0]!
+    const [plain, gpu] = [containerOf('base'), containerOf('overlays/gpu')]
+    expect(plain.resources?.limits).not.toHaveProperty('nvidia.com/gpu')
+    expect(gpu.resources?.limits).toMatchObject({ 'nvidia.com/gpu': '1' })
+    expect(gpu.image).toBe(`${plain.image}-gpu`)
   })
 
-  it('gives TensorFlow as many threads as the container has processors', () => {
-    expect(String(config.model.threads)).toBe(container.resources.limits.cpu)
+  it('gives a reason for each finding of kube-score that is set aside, where it is set aside', () => {
+    const files = readdirSync(K8S, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'))
+    const ignoring = files
+      .map((name) => readFileSync(join(K8S, name), 'utf8'))
+      .filter((text) => text.includes('kube-score/'))
+    expect(ignoring.length).toBeGreaterThan(0)
+    for (const text of ignoring) {
+      const [, ids] = /kube-score\/ignore: (.*)/.exec(text)!
+      for (const id of ids!.split(',')) expect(text).toMatch(new RegExp(`# ${id}: \\w`))
+    }
   })
 
-  it('serves where the probes and the service look', async () => {
-    const [port] = container.ports
-    expect(port).toEqual({ name: 'http', containerPort: config.server.port })
-    expect(service.spec.ports).toEqual([{ name: 'http', port: config.server.port, targetPort: port.name }])
+  it('tries Kafka out in the version that the README names', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const images = render(join(K8S, 'overlays/cpu-dev')).map((manifest) => JSON.stringify(manifest))
+    expect(images.join('\n')).toContain(`"image":"${/apache\/kafka:[\d.]+/.exec(readme)![0]}"`)
+  })
+})
+
+describe('the paths that probes may ask for', () => {
+  it('are answered by the server', async () => {
     const server = new StatusServer(
       { host: '127.0.0.1', port: 0, adminToken: null },
       { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}), tap$: NEVER },
     )
-    const bound = await server.listen()
+    const port = await server.listen()
     onTestFinished(() => server.close())
-    for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
-      const { httpGet } = container[probe]
-      expect(httpGet.port, probe).toBe(port.name)
-      expect((await fetch(`http://127.0.0.1:${bound}${httpGet.path}`)).status, probe).toBe(200)
-    }
+    for (const path of [...PROBE_PATHS, '/metrics'])
+      expect((await fetch(`http://127.0.0.1:${port}${path}`)).status, path).toBe(200)
   })
 })
-
-describe('the StatefulSet', () => {
-  it('runs one daemon, found by its service', () => {
-    expect(statefulSet.spec).toMatchObject({ replicas: 1, serviceName: service.metadata.name })
-    const { labels } = statefulSet.spec.template.metadata
-    for (const selector of [service.spec.selector, statefulSet.spec.selector.matchLabels])
-      expect(labels).toMatchObject(selector)
-  })
-
-  it('holds to the restricted pod security standard', () => {
-    expect(pod).toMatchObject({
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-    })
-    expect(container.securityContext).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    })
-  })
-
-  it('gives a daemon that drains more time than the 30 s it promises', () => {
-    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(60)
-  })
-
-  it('asks for no more than it limits', () => {
-    const { requests, limits } = container.resources
-    for (const resource of ['cpu', 'memory'])
-      expect(amount(requests[resource])).toBeLessThanOrEqual(amount(limits[resource]))
-  })
-
-  it('mounts what is there, and may write to a temporary directory', () => {
-    const volumes = [...pod.volumes, ...statefulSet.spec.volumeClaimTemplates.map(({ metadata }: Named) => metadata)]
-    expect([...mounts.keys()].sort()).toEqual(volumes.map(({ name }) => name).sort())
-    expect(mounts.get('tmp')).toBe('/tmp')
-    const claims = ofKind('PersistentVolumeClaim').map(({ metadata }: Named) => metadata.name)
-    const adapters = pod.volumes.find(({ name }: { name: string }) => name === 'adapters')
-    expect(claims).toContain(adapters.persistentVolumeClaim.claimName)
-  })
-
-  it('takes secrets by reference, and only those that are secret or go with one', () => {
-    const variables = new Map([...settings].map(([key]) => [environmentName(key), key]))
-    for (const { name, value, valueFrom } of container.env) {
-      expect(variables.has(name), name).toBe(true)
-      expect(value, name).toBeUndefined()
-      expect(valueFrom.secretKeyRef.optional, name).toBe(true)
-    }
-  })
-})
-
-interface Named {
-  readonly metadata: { readonly name: string }
-}
-
-/** `4`, `500m`, `6Gi` as a number. */
-function amount(quantity: string): number {
-  const [, number, unit] = /^([\d.]+)(m|Ki|Mi|Gi|Ti)?$/.exec(quantity) ?? []
-  const factors: Record<string, number> = { m: 1e-3, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 }
-  expect(number, quantity).toBeDefined()
-  return Number(number) * (unit === undefined ? 1 : factors[unit]!)
-}

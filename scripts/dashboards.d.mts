@@ -1,0 +1,2 @@
+export function dashboardFiles(): ReadonlyMap<string, string>
+export function writeDashboards(): void

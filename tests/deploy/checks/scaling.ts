@@ -1,0 +1,55 @@
+import { daemonOf, ofKind } from '../manifest.js'
+import { type Check, when } from './check.js'
+import { configOf } from './config.js'
+
+const MECHANISMS: Readonly<Record<string, string>> = {
+  ...{
+    plain: 'plaintext',
+    'scram-sha-256': 'scram_sha256',
+    'scram-sha-512': 'scram_sha512',
+    oauthbearer: 'oauthbearer',
+  },
+}
+const SHORTEST_COOLDOWN_S = 15 * 60
+
+export const scaling: Check = {
+  name: 'KEDA scales between 0 and 1 by the lag of the very group, and is slow to stop a daemon',
+  findings: (manifests) =>
+    ofKind(manifests, 'ScaledObject').flatMap(({ spec }) => {
+      const { scaleTargetRef, minReplicaCount, maxReplicaCount, cooldownPeriod, triggers } = spec
+      const { stream, batch } = configOf(manifests)
+      const asked = {
+        bootstrapServers: stream.brokers.join(','),
+        consumerGroup: stream.groupId,
+        topic: stream.topic,
+        sasl: stream.sasl.mechanism === null ? 'none' : MECHANISMS[stream.sasl.mechanism],
+        tls: stream.tls.enabled ? 'enable' : 'disable',
+        offsetResetPolicy: 'earliest',
+      }
+      const authentications = ofKind(manifests, 'TriggerAuthentication')
+      const references = (daemonOf(manifests)?.spec.template.spec.containers ?? []).flatMap(({ env = [] }) =>
+        env.map(({ valueFrom }) => `${valueFrom?.secretKeyRef?.name} ${valueFrom?.secretKeyRef?.key}`),
+      )
+      return [
+        ...when(minReplicaCount !== 0 || maxReplicaCount !== 1, `between ${minReplicaCount} and ${maxReplicaCount}`),
+        ...when(cooldownPeriod < SHORTEST_COOLDOWN_S, `cools down for ${cooldownPeriod} s`),
+        ...when(
+          scaleTargetRef.kind !== 'StatefulSet' || scaleTargetRef.name !== daemonOf(manifests)?.metadata.name,
+          `scales ${scaleTargetRef.kind} ${scaleTargetRef.name}`,
+        ),
+        ...triggers.flatMap(({ metadata, authenticationRef }) => {
+          const authentication = authentications.find(({ metadata: { name } }) => name === authenticationRef?.name)
+          return [
+            ...Object.entries(asked).flatMap(([name, value]) =>
+              when(metadata[name] !== value, `${name}: ${metadata[name]}`),
+            ),
+            ...when(!(Number(metadata.activationLagThreshold) < batch.size), 'a full batch would not start a daemon'),
+            ...when(authentication === undefined, `there is no TriggerAuthentication ${authenticationRef?.name}`),
+            ...(authentication?.spec.secretTargetRef ?? []).flatMap(({ name, key }) =>
+              when(!references.includes(`${name} ${key}`), `the daemon knows no secret ${name} ${key}`),
+            ),
+          ]
+        }),
+      ]
+    }),
+}
