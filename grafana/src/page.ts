@@ -144,19 +144,20 @@ const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPane
       .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false)),
 }
 
+/** Colours from the lowest value up: each begins at its value, the first one below all. */
 function steps({ above, look, wrong }: Bounds): dashboard.Threshold[] {
-  const worst = wrong ?? look
-  if (above)
-    return [
-      { value: null, color: 'green' },
-      { value: look, color: 'orange' },
-      ...(wrong === undefined ? [] : [{ value: wrong, color: 'red' }]),
-    ]
-  return [
-    { value: null, color: wrong === undefined ? 'orange' : 'red' },
-    ...(wrong === undefined ? [] : [{ value: worst, color: 'orange' }]),
-    { value: look, color: 'green' },
-  ]
+  const colours: readonly (readonly [from: number | undefined, color: string])[] = above
+    ? [
+        [look, 'orange'],
+        [wrong, 'red'],
+      ]
+    : [
+        [wrong, 'orange'],
+        [look, 'green'],
+      ]
+  const lowest = above ? 'green' : wrong === undefined ? 'orange' : 'red'
+  const begun = colours.flatMap(([value, color]) => (value === undefined ? [] : [{ value, color }]))
+  return [{ value: null, color: lowest }, ...begun]
 }
 
 function chosenDaemons(): cog.Builder<dashboard.VariableModel>[] {

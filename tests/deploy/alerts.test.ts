@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { pages } from '../../grafana/src/index.js'
 import { promtool, withoutPrometheus } from '../support/prometheus.js'
 import { knownSeries, labelsIn, namesIn, ratedIn, TARGET_LABELS } from '../support/series.js'
 import { CASES, FRESH, IDLE, type Samples, SOUND } from './alert-cases.js'
@@ -56,6 +57,15 @@ describe('the PrometheusRule', () => {
     const section = sectionOf(rule.alert.toLowerCase())
     for (const part of ['**Means.**', '**Look.**', '**Do.**', '**Roll back.**']) expect(section).toContain(part)
   })
+})
+
+it('the runbook points at panels that are there', () => {
+  const panels = Object.values(pages).flatMap(({ title, rows }) =>
+    rows.flatMap((row) => row.panels.map((panel) => `${title}: ${panel.title}`)),
+  )
+  const named = [...runbook.matchAll(/_(\w+: [^_]+)_/g)].map((match) => `bcod: ${match[1]}`)
+  expect(named.length).toBeGreaterThan(20)
+  for (const panel of named) expect(panels).toContain(panel)
 })
 
 /** What promtool says where not `fires` alerts fire at each of the times; else nothing. */
