@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-faults soak test-peft test-trl test-sklearn k8s-test lint bench bench-trl docs clean
+.PHONY: setup demo test test-faults soak dashboards dashboards-test k8s-test test-peft test-trl test-sklearn lint bench bench-trl docs clean
 
 setup:
 	@node scripts/setup.mjs
@@ -20,6 +20,17 @@ test-faults:
 soak:
 	@node scripts/setup.mjs --tests
 	@SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(or $(SEED),$(shell date +%s)) npx --no-install vitest run tests/soak
+
+# writes grafana/*.json from grafana/src, and their copies for Kubernetes
+dashboards: setup
+	@npx --no-install vitest run tests/grafana/pages.test.ts --update
+	@node -e "import('./scripts/dashboards.mjs').then(({ writeDashboards }) => writeDashboards())"
+
+# every query of every panel on a real Prometheus that scrapes a real daemon; alerts with promtool
+dashboards-test:
+	@node scripts/setup.mjs --tests
+	@node scripts/prometheus.mjs
+	@npx --no-install vitest run tests/grafana tests/deploy/alerts.test.ts tests/docs
 
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-peft: setup

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { ErrorCode } from '../errors.js'
 import type { DropReason } from '../events/types.js'
 import { LIFECYCLE_STATES } from './lifecycle.js'
 
@@ -13,7 +14,7 @@ export interface MetricInfo {
 
 /**
  * Every metric of bcod. A gauge appears with its first measurement, so that 0 always means measured 0; a counter whose
- * label values are known starts at 0. No label is a user, a prompt or an adapter version.
+ * label values are known starts at 0, and so does a gauge that tells of a fault. No label is a user, a prompt or an adapter version.
  */
 export class Metrics {
   readonly registry = new Registry()
@@ -235,15 +236,22 @@ export class Metrics {
   constructor() {
     for (const label of ['up', 'down', 'retract']) this.feedbackEvents.inc({ label }, 0)
     for (const reason of Object.keys(DROP_REASONS)) this.feedbackDropped.inc({ reason }, 0)
+    for (const code of DEAD_LETTER_CODES) this.deadLetters.inc({ code }, 0)
+    for (const outcome of ['cached', 'embedded', 'failed']) this.embeddedPrompts.inc({ outcome }, 0)
     for (const bound of ['low', 'high']) this.densityRatioClamped.inc({ bound }, 0)
     for (const outcome of ['published', 'rejected', 'failed']) this.adapterPublish.inc({ outcome }, 0)
     for (const state of LIFECYCLE_STATES) this.lifecycleState.set({ state }, 0)
     for (const label of ['up', 'down']) this.implicitReward.zero({ label })
+    this.readingPaused.set(0)
+    this.blockLimit.set(0)
   }
 
   /** Adds what prom-client knows of the process: CPU, memory, file descriptors, event-loop lag, garbage collection. */
   collectProcess(): void {
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 50 })
+    // gauges that are named like counters; the same figures are there by type, without the suffix
+    for (const kind of ['handles', 'requests', 'resources'])
+      this.registry.removeSingleMetric(`nodejs_active_${kind}_total`)
   }
 
   /** The exposition text for Prometheus. */
@@ -320,3 +328,16 @@ const DROP_REASONS: Readonly<Record<DropReason, true>> = {
   prompt_cap: true,
   user_cap: true,
 }
+
+/** What can be wrong with one record, from its bytes to its step. */
+const DEAD_LETTER_CODES: readonly ErrorCode[] = [
+  'FEEDBACK_NOT_JSON',
+  'FEEDBACK_INVALID',
+  'FEEDBACK_TOO_LARGE',
+  'TEXT_WITHOUT_TOKENIZER',
+  'TOKENIZE_FAILED',
+  'CHAT_TEMPLATE_MISSING',
+  'CHAT_TEMPLATE_FAILED',
+  'TRAIN_NONFINITE',
+  'TRAIN_OUT_OF_MEMORY',
+]

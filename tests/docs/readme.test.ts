@@ -22,7 +22,15 @@ const markdown = [
     .map((name) => join('docs', name)),
 ]
 /** Pages that name keys, codes and commands as they are now; a decision tells of its time. */
-const current = ['README.md', 'docs/ARCHITECTURE.md', 'docs/deployment.md', 'docs/performance.md']
+const current = [
+  'README.md',
+  'docs/ARCHITECTURE.md',
+  'docs/capacity.md',
+  'docs/deployment.md',
+  'docs/performance.md',
+  'docs/runbook.md',
+  'docs/security.md',
+]
 
 const withoutBlocks = (text: string) => text.replace(/^```[\s\S]*?^```/gm, '')
 const blocks = (text: string) => [...text.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map((match) => match[1]!)

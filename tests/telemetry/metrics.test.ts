@@ -26,6 +26,8 @@ describe('the metrics', () => {
     expect(text).toContain('bcod_feedback_events_total{label="retract"} 0')
     expect(text).toContain('bcod_feedback_dropped_total{reason="completion_too_long"} 0')
     expect(text).toContain('bcod_adapter_publish_total{outcome="rejected"} 0')
+    expect(text).toContain('bcod_dead_letters_total{code="TRAIN_NONFINITE"} 0')
+    expect(text).toContain('bcod_embedded_prompts_total{outcome="failed"} 0')
     expect(text).not.toMatch(/^bcod_checkpoint_free_bytes /m)
     expect(text).not.toMatch(/^bcod_train_loss /m)
   })

@@ -1,0 +1,12 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import { alignment } from './alignment.js'
+import { feedback } from './feedback.js'
+import { machine } from './machine.js'
+import { dashboardOf } from './page.js'
+import type { PageSpec } from './panel.js'
+
+/** The three pages, by the names of their files in grafana/. */
+export const pages: Readonly<Record<string, PageSpec>> = { alignment, feedback, machine }
+
+/** What Grafana imports for a page. */
+export const dashboardFor = (page: PageSpec): Dashboard => dashboardOf(page, Object.values(pages))
