@@ -52,7 +52,14 @@ describe('the ConfigMap', () => {
     expect(service.spec.ports).toEqual([{ name: 'http', port: config.server.port, targetPort: port.name }])
     const server = new StatusServer(
       { host: '127.0.0.1', port: 0, adminToken: null },
-      { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}), tap$: NEVER },
+      {
+        metrics: async () => '',
+        live: () => [],
+        ready: () => [],
+        status: () => ({}),
+        history: () => ({}),
+        tap$: NEVER,
+      },
     )
     const bound = await server.listen()
     onTestFinished(() => server.close())
