@@ -27,7 +27,7 @@ import { eventEmbedding } from '../learner/event-embedding.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
-import type { Check } from '../server/health.js'
+import { type Check, verdict } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
 import { SteadyClock } from '../streams/steady-clock.js'
 import { AssignmentChanged, LagObserved, RetentionHeadroom } from '../telemetry/events/consumer.js'
@@ -228,19 +228,27 @@ export class Daemon {
   }
 
   status(): object {
+    const { history } = this.#options.telemetry
+    const { ok, failing } = verdict(this.ready())
     const { lastStep, step, publishedStep } = this.#line ?? { lastStep: null, step: 0, publishedStep: null }
     return {
       state: this.lifecycle$.value,
+      ready: ok,
+      not_ready: failing,
       step,
+      last_step_time: history.lastStepTime,
       delta: lastStep?.delta ?? null,
       loss: lastStep?.loss ?? null,
       reward_up_mean: lastStep?.rewardUpMean ?? null,
       reward_down_mean: lastStep?.rewardDownMean ?? null,
       weight_mean: lastStep?.weightMean ?? null,
+      classifier_ready: lastStep?.classifier.ready ?? null,
+      classifier_trust: lastStep?.classifier.trust ?? null,
       adapter: publishedStep === null ? null : versionName(publishedStep),
       lag: Object.fromEntries([...this.#lag.keys()].map((partition) => [partition, this.#lagOf(partition)])),
       held_back: this.#state.held.heldCount,
       waiting: this.#state.batcher.count,
+      dead_letters: history.deadLetters,
       dead_letters_waiting: this.#state.letters.size,
       paused: this.#paused,
       partitions: this.#assignment?.partitions ?? [],

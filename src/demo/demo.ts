@@ -33,6 +33,8 @@ export interface DemoOptions {
   /** Where the adapter and the checkpoints are kept; null: a temporary directory that is removed. */
   readonly keep: string | null
   readonly progress?: (row: DemoRow) => void
+  /** Told of the daemon before it runs. */
+  readonly watch?: (daemon: Daemon) => void
 }
 
 /** One line of the live table. Rates are true shares of good answers, 0..1. */
@@ -96,6 +98,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     telemetry: options.telemetry,
     decoder: { rows, length: config.limits.maxLength },
   })
+  options.watch?.(daemon)
   const running = daemon.run()
   running.catch(() => undefined)
   try {

@@ -28,8 +28,13 @@ export const notFound = (): Answer => failure(404, 'NOT_FOUND', 'There is nothin
 export const methodNotAllowed = (allowed: readonly string[]): Answer =>
   failure(405, 'METHOD_NOT_ALLOWED', `This path takes ${allowed.join(', ')}.`, { allow: allowed.join(', ') })
 
-/** Writes the answer; a HEAD request gets its headers alone. */
+/** Writes the answer; a HEAD request gets its headers alone, and so does one for what the client has already. */
 export function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const etag = answer.headers?.etag
+  if (etag !== undefined && request.headers['if-none-match'] === etag) {
+    response.writeHead(304, { ...answer.headers }).end()
+    return
+  }
   response.writeHead(answer.status, {
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),

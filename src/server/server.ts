@@ -5,7 +5,7 @@ import { BcodError } from '../errors.js'
 import { AdminRoutes, type AdminVerb } from './admin.js'
 import { type Answer, failure, json, methodNotAllowed, notFound, send } from './answer.js'
 import { type Check, verdict } from './health.js'
-import { page } from './page.js'
+import { PageAssets } from './page.js'
 import { TAP_PATH, TapStreams } from './tap.js'
 
 export interface StatusServerOptions {
@@ -23,12 +23,16 @@ export interface StatusSources {
   live(): readonly Check[]
   ready(): readonly Check[]
   status(): object
+  /** The last hour, from a time on; both in seconds since 1970. */
+  history(since: number): object
   /** Lines for `/v1/tap`, as they happen. */
   readonly tap$: Observable<object>
   /** Told of an answer that could not be given. */
   failed?(error: unknown): void
 }
 
+/** The last hour as JSON, for the operator's page. */
+const HISTORY_PATH = '/v1/history'
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CLOSE_GRACE_MS = 1000
 
@@ -37,6 +41,7 @@ export class StatusServer {
   private readonly server: Server
   private readonly admin: AdminRoutes
   private readonly taps: TapStreams
+  private readonly assets = new PageAssets()
 
   constructor(
     private readonly options: StatusServerOptions,
@@ -93,17 +98,16 @@ export class StatusServer {
   }
 
   private async answer(request: IncomingMessage): Promise<Answer> {
-    const path = request.url!.split('?', 1)[0]!
+    const [path = '', query = ''] = request.url!.split('?', 2)
     if (this.admin.owns(path)) return this.admin.answer(request, path)
-    const route = this.route(path)
+    const route = this.route(path, query)
     if (route === null) return notFound()
     if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD'])
     return route()
   }
 
-  private route(path: string): (() => Answer | Promise<Answer>) | null {
-    const asset = page.get(path)
-    if (asset !== undefined) return () => asset
+  private route(path: string, query: string): (() => Answer | Promise<Answer>) | null {
+    if (this.assets.has(path)) return () => this.assets.answer(path)
     switch (path) {
       case '/metrics':
         return async () => ({ status: 200, type: METRICS_TYPE, body: await this.sources.metrics() })
@@ -113,11 +117,20 @@ export class StatusServer {
         return () => probe(this.sources.ready())
       case '/status':
         return () => json(200, this.sources.status())
+      case HISTORY_PATH:
+        return () => this.history(query)
       default:
         return null
     }
   }
+
+  private history(query: string): Answer {
+    const since = new URLSearchParams(query).get('since') ?? '0'
+    return /^\d{1,12}(\.\d+)?$/.test(since) ? json(200, this.sources.history(Number(since))) : QUERY_INVALID
+  }
 }
+
+const QUERY_INVALID = failure(400, 'QUERY_INVALID', '`since` is a number of seconds since 1970.')
 
 function probe(checks: readonly Check[]): Answer {
   const result = verdict(checks)

@@ -1,3 +1,4 @@
+import { History } from './history.js'
 import type { Logger, LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
 import { Tap, type TapLine } from './tap.js'
@@ -16,23 +17,27 @@ export interface LogLine {
 export abstract class InternalEvent {
   abstract log(): LogLine | null
   count(_metrics: Metrics): void {}
+  /** What the operator's page shows of the last hour. */
+  remember(_history: History): void {}
   /** Asked for only while somebody watches. */
   tap(): readonly TapLine[] {
     return []
   }
 }
 
-/** Where internal events go: to the log, to the metrics and to whoever watches, all at once. */
+/** Where internal events go: to the log, to the metrics, to the last hour and to whoever watches, all at once. */
 export class Telemetry {
   readonly tap = new Tap()
 
   constructor(
     readonly logger: Logger,
     readonly metrics: Metrics,
+    readonly history = new History(),
   ) {}
 
   emit(event: InternalEvent): void {
     event.count(this.metrics)
+    event.remember(this.history)
     if (this.tap.watched) for (const line of event.tap()) this.tap.push(line)
     const line = event.log()
     if (line === null) return

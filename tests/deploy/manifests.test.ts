@@ -57,7 +57,14 @@ describe('the paths that probes may ask for', () => {
   it('are answered by the server', async () => {
     const server = new StatusServer(
       { host: '127.0.0.1', port: 0, adminToken: null },
-      { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}), tap$: NEVER },
+      {
+        metrics: async () => '',
+        live: () => [],
+        ready: () => [],
+        status: () => ({}),
+        history: () => ({}),
+        tap$: NEVER,
+      },
     )
     const port = await server.listen()
     onTestFinished(() => server.close())

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { Agent, request as httpRequest, type RequestOptions } from 'node:http'
 import { connect } from 'node:net'
-import { Script } from 'node:vm'
 import { NEVER } from 'rxjs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
@@ -20,6 +19,7 @@ const calm: StatusSources = {
   live: () => [{ name: 'event_loop', ok: true }],
   ready: () => [{ name: 'model', ok: true }],
   status: () => ({ state: 'running', step: 3, lag: { 0: 1 } }),
+  history: (since) => ({ since }),
   tap$: NEVER,
 }
 
@@ -82,7 +82,7 @@ describe('probes', () => {
   })
 })
 
-describe('status and page', () => {
+describe('status and history', () => {
   it('/status is the object that the daemon supplies', async () => {
     const { get } = await start()
     const response = await get('/status?pretty')
@@ -90,22 +90,20 @@ describe('status and page', () => {
     expect(await response.json()).toEqual({ state: 'running', step: 3, lag: { 0: 1 } })
   })
 
-  it('/ runs only its own script and style', async () => {
+  it('/v1/history is the last hour, or what of it is asked for', async () => {
     const { get } = await start()
-    const response = await get('/')
-    const html = await response.text()
-    const policy = response.headers.get('content-security-policy')
-    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'/)
-    expect(policy).not.toContain('unsafe')
-    expect(html).not.toMatch(/<script>|<style>|style="|onclick|https?:/)
-    for (const [, asset] of html.matchAll(/(?:src|href)="([^"]+)"/g)) expect((await get(`/${asset}`)).status).toBe(200)
+    const response = await get('/v1/history')
+    expect(response.headers.get('content-type')).toContain('application/json')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(await response.json()).toEqual({ since: 0 })
+    expect(await (await get('/v1/history?since=1800000005.25')).json()).toEqual({ since: 1_800_000_005.25 })
   })
 
-  it('/page.js is a script that parses', async () => {
+  it.each(['yesterday', '-1', '1e9', '', '9'.repeat(30)])('/v1/history is 400 since %j', async (since) => {
     const { get } = await start()
-    const response = await get('/page.js')
-    expect(response.headers.get('content-type')).toContain('text/javascript')
-    expect(new Script(await response.text())).toBeInstanceOf(Script)
+    const response = await get(`/v1/history?since=${since}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ error: { code: 'QUERY_INVALID' } })
   })
 })
 
@@ -125,7 +123,7 @@ describe('requests that go nowhere', () => {
     expect(await response.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } })
   })
 
-  it.each(['/metrics', '/livez', '/readyz', '/status', '/'])(
+  it.each(['/metrics', '/livez', '/readyz', '/status', '/v1/history', '/', '/assets/uplot.js'])(
     'HEAD %s has the headers of GET and no body',
     async (path) => {
       const { get } = await start()

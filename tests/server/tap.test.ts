@@ -15,7 +15,7 @@ async function start() {
   const line$ = new Subject<object>()
   const server = new StatusServer(
     { host: '127.0.0.1', port: 0, adminToken: null },
-    { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}), tap$: line$ },
+    { metrics: async () => '', live: () => [], ready: () => [], status: () => ({}), history: () => ({}), tap$: line$ },
   )
   servers.push(server)
   return { server, line$, port: await server.listen() }

@@ -1,3 +1,4 @@
+import type { History } from '../history.js'
 import type { Metrics } from '../metrics.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
@@ -17,6 +18,9 @@ export class AssignmentChanged extends InternalEvent {
   override count(metrics: Metrics): void {
     metrics.assignedPartitions.set(this.partitions.length)
     metrics.consumerLag.reset() // the lag of a partition that went elsewhere is not ours to tell
+  }
+  override remember(history: History): void {
+    history.forgetLag()
   }
 }
 
@@ -49,6 +53,9 @@ export class LagObserved extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.consumerLag.set({ partition: String(this.partition) }, this.records)
+  }
+  override remember(history: History): void {
+    history.lag(this.partition, this.records)
   }
 }
 

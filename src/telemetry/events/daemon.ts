@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js'
 import { showConfig } from '../../config/show.js'
 import { BcodError } from '../../errors.js'
+import type { History } from '../history.js'
 import { LIFECYCLE_STATES, type LifecycleState } from '../lifecycle.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
@@ -17,6 +18,9 @@ export class LifecycleChanged extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     for (const state of LIFECYCLE_STATES) metrics.lifecycleState.set({ state }, state === this.state ? 1 : 0)
+  }
+  override remember(history: History): void {
+    history.lifecycle(this.state)
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'state', state: this.state }]

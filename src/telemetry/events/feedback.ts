@@ -1,4 +1,5 @@
 import type { DropReason, Position } from '../../events/types.js'
+import type { History } from '../history.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
@@ -80,6 +81,9 @@ export class DeadLettered extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.deadLetters.inc({ code: this.code })
+  }
+  override remember(history: History): void {
+    history.deadLetter(this.code, this.stage)
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'dead_letter', code: this.code, stage: this.stage, ...place(this.position) }]

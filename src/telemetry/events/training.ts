@@ -1,4 +1,5 @@
 import type { Position } from '../../events/types.js'
+import type { History } from '../history.js'
 import { type Metrics, observeAll } from '../metrics.js'
 import type { ClassifierReport, StepReport } from '../step-report.js'
 import type { TapLine } from '../tap.js'
@@ -41,6 +42,9 @@ export class StepApplied extends InternalEvent {
     if (report.essRatio !== null) metrics.effectiveSampleSize.set(report.essRatio)
     countClassifier(metrics, report.classifier)
     if (report.prequentialAccuracy !== null) metrics.prequentialAccuracy.set(report.prequentialAccuracy)
+  }
+  override remember(history: History): void {
+    history.step(this.report)
   }
   override tap(): readonly TapLine[] {
     const { step, events, up, down, loss, delta } = this.report

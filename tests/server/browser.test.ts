@@ -1,0 +1,202 @@
+import { once } from 'node:events'
+import { createServer, request as forward, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Browser, Page } from 'playwright-core'
+import { NEVER } from 'rxjs'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { chromiumPath, launchChromium } from '../../scripts/chromium.mjs'
+import { StatusServer } from '../../src/server/server.js'
+import { anHour, statusOf } from './an-hour.js'
+
+const missing = chromiumPath() === null
+if (missing) console.warn('skipped: no Chromium on this machine; install it, or name it in the variable CHROMIUM')
+
+const CHARTS = ['State', 'Loss', 'Margin', 'Delta δ', 'Weight w', 'Lag', 'Votes trained']
+const WIDTHS = [375, 1280] as const
+
+describe.skipIf(missing)('the page in a browser', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium()
+  })
+  afterAll(() => browser.close())
+
+  const opened: { close(): unknown }[] = []
+  afterEach(async () => {
+    for (const each of opened.splice(0).reverse()) await each.close()
+  })
+
+  async function serve(source = anHour(), status: object = statusOf(source)) {
+    const server = new StatusServer(
+      { host: '127.0.0.1', port: 0, adminToken: null },
+      {
+        ...{ metrics: async () => '', live: () => [], ready: () => [], tap$: NEVER },
+        ...{ status: () => status, history: (since: number) => source.history.answer(since) },
+      },
+    )
+    opened.push(server)
+    return { server, url: `http://127.0.0.1:${await server.listen()}/` }
+  }
+
+  /** Opens the page and waits for its first figures. What a console shows and what the policy forbids is kept. */
+  async function open(url: string, width = 1280, colorScheme: 'light' | 'dark' = 'light') {
+    const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme })
+    opened.push(page)
+    const problems: string[] = []
+    page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
+    page.on('pageerror', (error) => void problems.push(String(error)))
+    await page.exposeFunction('forbidden', (what: string) => void problems.push(what))
+    await page.addInitScript(
+      `document.addEventListener('securitypolicyviolation', (e) => forbidden(e.violatedDirective + ' ' + e.blockedURI))`,
+    )
+    await page.goto(url)
+    await page
+      .locator('#charts canvas')
+      .nth(CHARTS.length - 1)
+      .waitFor()
+    return { page, problems }
+  }
+
+  /** For each chart the share of its canvas that is drawn on, in per mille. */
+  const drawn = (page: Page) =>
+    page.$$eval('#charts canvas', (canvases) =>
+      (canvases as unknown as { width: number; height: number; getContext(kind: '2d'): Context }[]).map((canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+        let painted = 0
+        for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) painted += 1
+        return (1000 * painted) / (canvas.width * canvas.height)
+      }),
+    )
+
+  it.each(WIDTHS)(
+    'draws every chart at a width of %i, without an error and without scrolling sideways',
+    async (width) => {
+      const { url } = await serve()
+      const { page, problems } = await open(url, width)
+      expect(await page.locator('#charts h3').allTextContents()).toEqual(CHARTS)
+      for (const share of await drawn(page)) expect(share).toBeGreaterThan(10)
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      expect(problems).toEqual([])
+    },
+  )
+
+  it('tells in words what it draws, and a dash for what is not known', async () => {
+    const { url } = await serve()
+    const { page } = await open(url)
+    const loss = page.getByRole('img', { name: /^Loss from \d\d:\d\d to \d\d:\d\d\. loss: now 0\.\d{3}, lowest/ })
+    expect(await loss.count()).toBe(1)
+    expect(await page.getByRole('img').count()).toBe(CHARTS.length)
+    expect(await page.locator('#ready').textContent()).toBe('ready')
+    expect(await page.locator('#state').textContent()).toBe('running')
+    expect(await page.locator('#letters tbody tr').allTextContents()).toEqual([
+      expect.stringMatching(/^FEEDBACK_NOT_JSONdecode: A feedback record is not JSON.*\d+.* ago$/),
+      expect.stringMatching(/^FEEDBACK_INVALIDvalidate: .*\d+.* ago$/),
+    ])
+    const row = page.locator('#status div', { hasText: 'reward_down_mean' })
+    expect(await row.locator('dd').textContent()).toBe('–')
+  })
+
+  it('shows a daemon that has done nothing yet', async () => {
+    const status = { state: 'loading', ready: false, not_ready: [{ name: 'model', detail: 'not loaded' }], step: 0 }
+    const { url } = await serve(anHour(0), { ...status, last_step_time: null, adapter: null, delta: null, lag: {} })
+    const { page, problems } = await open(url)
+    expect(await page.locator('#ready').textContent()).toBe('not ready: model (not loaded)')
+    expect(await page.locator('.tile', { hasText: 'Adapter' }).textContent()).toBe('Adapter–none since the start')
+    expect(await page.locator('.plot.empty').count()).toBe(5)
+    expect(await page.locator('#letters-hour').textContent()).toBe('None since the start.')
+    expect(problems).toEqual([])
+  })
+
+  it('says since when there is no answer, and forgets it when there is one again', async () => {
+    const source = anHour()
+    const { server, url } = await serve(source)
+    const { page } = await open(url)
+    await server.close()
+    const lost = page.getByRole('alert')
+    await lost.waitFor({ timeout: 10_000 })
+    expect(await lost.textContent()).toMatch(/^No answer since \d\d:\d\d:\d\d\. Is the daemon running\?$/)
+    const again = new StatusServer(
+      { host: '127.0.0.1', port: Number(new URL(url).port), adminToken: null },
+      {
+        ...{ metrics: async () => '', live: () => [], ready: () => [], tap$: NEVER },
+        ...{ status: () => statusOf(source), history: (since: number) => source.history.answer(since) },
+      },
+    )
+    opened.push(again)
+    await again.listen()
+    await lost.waitFor({ state: 'hidden', timeout: 10_000 })
+    expect(await page.title()).toBe('bcod: running')
+  })
+
+  it('follows the daemon, also through a restart', async () => {
+    let source = anHour()
+    const server = new StatusServer(
+      { host: '127.0.0.1', port: 0, adminToken: null },
+      {
+        ...{ metrics: async () => '', live: () => [], ready: () => [], tap$: NEVER },
+        ...{ status: () => statusOf(source), history: (since: number) => source.history.answer(since) },
+      },
+    )
+    opened.push(server)
+    const { page, problems } = await open(`http://127.0.0.1:${await server.listen()}/`)
+    const lag = page.locator('figure', { has: page.locator('h3', { hasText: 'Lag' }) }).locator('dd')
+    source.lag(4321)
+    await expect.poll(() => lag.textContent(), { timeout: 10_000 }).toBe('4,321')
+    source = anHour(60)
+    source.lag(17)
+    await expect.poll(() => lag.textContent(), { timeout: 10_000 }).toBe('17')
+    expect(problems).toEqual([])
+  })
+
+  it('is worked by keyboard: the range is a group of radio buttons', async () => {
+    const { url } = await serve()
+    const { page } = await open(url)
+    const range = () => page.locator('.plot[aria-label^="Lag"]').getAttribute('aria-label')
+    const hour = await range()
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.value')).toBe('3600')
+    await page.keyboard.press('ArrowLeft')
+    expect(await page.evaluate('document.activeElement.value')).toBe('900')
+    expect(await range()).not.toBe(hour)
+  })
+
+  it('draws in other colours where the system turns dark', async () => {
+    const { url } = await serve()
+    const { page } = await open(url)
+    const picture = () => page.$eval('#charts canvas', (canvas) => (canvas as unknown as Canvas).toDataURL())
+    const light = await picture()
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await expect.poll(picture).not.toBe(light)
+  })
+
+  it('works behind a proxy that serves it under a path of its own', async () => {
+    const { url } = await serve()
+    const proxy = await proxyUnder('/ops/bcod', url)
+    opened.push({ close: () => proxy.closeAllConnections() }, proxy)
+    const { page, problems } = await open(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}/ops/bcod/`)
+    for (const share of await drawn(page)) expect(share).toBeGreaterThan(10)
+    expect(problems).toEqual([])
+  })
+})
+
+/** What of the DOM is used here. */
+interface Context {
+  getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray }
+}
+interface Canvas {
+  toDataURL(): string
+}
+
+/** Answers below `path` only, with what `target` answers without it. */
+async function proxyUnder(path: string, target: string): Promise<Server> {
+  const proxy = createServer((request, response) => {
+    if (!request.url!.startsWith(`${path}/`)) return void response.writeHead(404).end()
+    const inner = new URL(request.url!.slice(path.length), target)
+    forward(inner, { headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    }).end()
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  return proxy
+}
