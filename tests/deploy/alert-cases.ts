@@ -38,6 +38,18 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
   BcodDown: [
     { what: 'the scrape fails for 5 minutes', samples: { up: '1+0x5 0+0x20' }, at: '15m', fires: 1 },
     { what: 'the target is gone', samples: { bcod_delta: flat(0, 20) }, at: '10m', fires: 1 },
+    {
+      what: 'the target is gone although one is wanted',
+      samples: { 'kube_statefulset_replicas{statefulset="bcod"}': flat(1, 20) },
+      at: '10m',
+      fires: 1,
+    },
+    {
+      what: 'the target is gone because none is wanted',
+      samples: { 'kube_statefulset_replicas{statefulset="bcod"}': flat(0, 20) },
+      at: '10m',
+      fires: 0,
+    },
     { what: 'a restart of 3 minutes', samples: { up: '1+0x5 0+0x2 1+0x20' }, at: '9m', fires: 0 },
   ],
   BcodNoProgress: [

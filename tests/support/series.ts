@@ -14,7 +14,7 @@ export interface Series {
 
 type Named = readonly [name: string, series: Series]
 
-/** Every series that a scrape of the daemon, or of a DCGM exporter, can give, by name. */
+/** Every series that a scrape of the daemon, of a DCGM exporter, or of kube-state-metrics can give, by name. */
 export async function knownSeries(): Promise<ReadonlyMap<string, Series>> {
   const metrics = new Metrics()
   const own = metrics.catalogue.flatMap(({ name, type, labels }) => seriesOf(name, type, labels))
@@ -25,7 +25,8 @@ export async function knownSeries(): Promise<ReadonlyMap<string, Series>> {
     seriesOf(name, String(type), [...new Set(values.flatMap(({ labels }) => Object.keys(labels)))]),
   )
   const gpu = DCGM.flatMap((name) => seriesOf(name, 'gauge', ['gpu', 'Hostname']))
-  return new Map([...own, ...process.filter(([name]) => !names.has(name)), ...gpu])
+  const cluster = seriesOf('kube_statefulset_replicas', 'gauge', ['namespace', 'statefulset'])
+  return new Map([...own, ...process.filter(([name]) => !names.has(name)), ...gpu, ...cluster])
 }
 
 function seriesOf(name: string, type: string, labels: readonly string[]): readonly Named[] {
@@ -37,7 +38,7 @@ function seriesOf(name: string, type: string, labels: readonly string[]): readon
 }
 
 /** The names of series in an expression. */
-export const namesIn = (expr: string): readonly string[] => expr.match(/\b(?:bcod|process|nodejs|DCGM)_\w+/g) ?? []
+export const namesIn = (expr: string): readonly string[] => expr.match(/\b(?:bcod|process|nodejs|DCGM|kube)_\w+/g) ?? []
 
 /** The labels that an expression selects or groups by. */
 export function labelsIn(expr: string): readonly string[] {
