@@ -15,9 +15,8 @@ function buildImage(flags) {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
   const name = `bcod:${version}${variant === 'gpu' ? '-gpu' : ''}`
-  const args = { BCOD_TF: variant, VERSION: version, REVISION: revision() }
-  const pairs = Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`])
-  const command = [...BUILDERS[builder], '--file', 'Containerfile', '--tag', name, ...pairs, ...flags, '.']
+  const given = ['--build-arg', `BCOD_TF=${variant}`, '--label', `org.opencontainers.image.revision=${revision()}`]
+  const command = [...BUILDERS[builder], '--file', 'Containerfile', '--tag', name, ...given, ...flags, '.']
   execFileSync(builder, command, { cwd: root, stdio: ['ignore', 2, 2] })
   return name
 }

@@ -71,12 +71,10 @@ describe('Containerfile', () => {
 
   it('is labelled with what package.json says', () => {
     const labels = new Map([...ofFinal('LABEL')[0]!.matchAll(/org\.opencontainers\.image\.(\S+="[^"]*")/g)].map(pair))
-    const ownArgs = new Map(ofFinal('ARG').map(halves))
-    expect([...labels.keys()].sort()).toEqual(['description', 'licenses', 'revision', 'title', 'version'])
+    expect([...labels.keys()].sort()).toEqual(['description', 'licenses', 'title', 'version'])
     expect(labels.get('title')).toBe(manifest.name)
     expect(labels.get('licenses')).toBe(manifest.license)
-    expect([labels.get('version'), labels.get('revision')]).toEqual([`\${VERSION}`, `\${REVISION}`])
-    expect(ownArgs.get('VERSION')).toBe(manifest.version)
+    expect(labels.get('version')).toBe(manifest.version)
   })
 })
 

@@ -60,8 +60,10 @@ describe.skipIf(impossible !== null)('the container image', () => {
     }
   })
 
-  it('is not much larger than libtensorflow', async () => {
-    const [{ Size: size }] = JSON.parse((await podman('image', 'inspect', image)).stdout)
+  it('is not much larger than libtensorflow, and tells its commit', async () => {
+    const [{ Size: size, Labels: labels }] = JSON.parse((await podman('image', 'inspect', image)).stdout)
+    const { stdout: commit } = await ended('git', ['rev-parse', 'HEAD'])
+    expect(labels['org.opencontainers.image.revision'].replace('-dirty', '')).toBe(commit.trim())
     report(`${Math.round(size / MB)} MB`)
     expect(size).toBeLessThan(1200 * MB)
   })
