@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-faults soak dashboards dashboards-test k8s-test test-peft test-trl test-sklearn lint bench bench-trl docs clean
+.PHONY: setup demo test test-faults soak dashboards dashboards-test k8s-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
 
 setup:
 	@node scripts/setup.mjs
@@ -63,6 +63,15 @@ bench-trl: setup
 
 docs: setup
 	@node scripts/docs.mjs
+
+# the container image, with buildah, podman or docker: BCOD_TF=gpu make image FLAGS="--pull"
+image:
+	@node scripts/image/build.mjs $(FLAGS)
+
+# builds the image and runs it; installs buildah, podman and what they need where it may (Debian, root)
+image-test:
+	@node scripts/setup.mjs --tests
+	@BCOD_TEST_IMAGE=1 npx --no-install vitest run tests/deploy
 
 clean:
 	rm -rf dist node_modules

@@ -19,8 +19,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from './build.mjs'
 import { cacheRoot, once } from './cache.mjs'
+import { TENSORFLOW, WHEELS } from './tensorflow.mjs'
 
-const TENSORFLOW = '2.21.0'
 const ADDON = 'tfjs_binding.node'
 const QUIET_LOAD = 'bcod_quiet_load.node'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -91,9 +91,11 @@ with zipfile.ZipFile(wheel) as z:
 function fetchTensorFlow() {
   const target = join(cache, 'libtensorflow', `${TENSORFLOW}-${variant}`)
   once(target, (dir) => {
-    const name = variant === 'gpu' ? 'tensorflow' : 'tensorflow-cpu'
-    say(`downloading ${name} ${TENSORFLOW} (${variant === 'gpu' ? 572 : 274} MB, once; kept in ${cache})`)
+    const { name, megabytes, sha256 } = WHEELS[variant]
+    say(`downloading ${name} ${TENSORFLOW} (${megabytes} MB, once; kept in ${cache})`)
     const platform = ['--python-version', '3.11', '--platform', 'manylinux_2_27_x86_64']
+    const requirement = join(dir, 'requirement.txt')
+    writeFileSync(requirement, `${name}==${TENSORFLOW} --hash=sha256:${sha256}\n`)
     run('python3', [
       '-m',
       'pip',
@@ -102,10 +104,10 @@ function fetchTensorFlow() {
       '--no-deps',
       '--only-binary=:all:',
       ...platform,
-      '-d',
-      dir,
-      `${name}==${TENSORFLOW}`,
+      '--require-hashes',
+      ...['-d', dir, '-r', requirement],
     ])
+    rmSync(requirement)
     const wheel = readdirSync(dir).find((file) => file.endsWith('.whl'))
     say('unpacking it')
     run('python3', ['-c', UNPACK, join(dir, wheel), dir])

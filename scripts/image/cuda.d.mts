@@ -1,0 +1,3 @@
+export const FILES: readonly string[]
+export const OPENED: Readonly<Record<string, string>>
+export function pinnedWheels(): readonly { readonly name: string; readonly version: string; readonly sha256: string }[]

@@ -1,0 +1,7 @@
+export interface ProductionPackage {
+  readonly path: string
+  readonly name: string
+  readonly version: string
+}
+export function productionPackages(root: string): readonly ProductionPackage[]
+export function neededFiles(folder: string, name: string): readonly string[]
