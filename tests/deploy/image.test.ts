@@ -132,6 +132,8 @@ describe.skipIf(impossible !== null)('the container image', () => {
     try {
       const live = await until(`http://127.0.0.1:${port}/livez`, begun)
       const ready = await until(`http://127.0.0.1:${port}/readyz`, begun)
+      for (const path of ['/', '/assets/page.js', '/assets/uplot.js', '/assets/uplot.css'])
+        expect([path, (await fetch(`http://127.0.0.1:${port}${path}`)).status]).toEqual([path, 200])
       report(`/livez answers ${live} s after the start of the container, /readyz ${ready} s`)
       expect((await podman('stop', '--time', '60', id)).status).toBe(0)
       const { stderr: log } = await podman('logs', id)
