@@ -46,7 +46,10 @@ ${example(
 )}`,
     )
     .action(explainWeights)
-  return new Command('ratio').description('the density ratio that weighs thumbs-down').addCommand(explainCommand)
+  return new Command('ratio')
+    .description('the density ratio that weighs thumbs-down')
+    .addHelpText('after', example('bcod ratio explain --model ./model --events feedback.jsonl'))
+    .addCommand(explainCommand)
 }
 
 async function explainWeights(flags: ExplainFlags): Promise<void> {
