@@ -1,15 +1,14 @@
 import { closeSync, openSync } from 'node:fs'
 import { Command } from 'commander'
-import { BcodError } from '../errors.js'
 import { readPairs } from '../events/pairs.js'
-import { readArchitecture } from '../model/architecture.js'
-import { loadTextModel } from '../model/text/text-model.js'
 import { loadReference, type Reference } from './eval/checkpoint-delta.js'
 import { evaluate } from './eval/evaluate.js'
 import { tokenisePairs } from './eval/tokenise-pairs.js'
+import { eventModel } from './event-model.js'
 import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
-import { example, printJson, printTable } from './print.js'
+import { writing } from './output.js'
+import { example, figure, printJson, printTable } from './print.js'
 
 interface EvalFlags extends LearnerFlags {
   readonly pairs: string
@@ -46,16 +45,9 @@ ${example(
 async function evalPairs(flags: EvalFlags): Promise<void> {
   const reference = flags.state === undefined ? null : await loadReference(flags.state)
   const config = learnerConfig(flags, { batch: BLOCKS, ...betaOf(reference) })
-  const { path } = config.model
-  const { vocabSize, maxPositions } = readArchitecture(path)
-  const maxLength = Math.min(config.limits.maxLength, maxPositions)
-  const pairs = tokenisePairs(readPairs(flags.pairs, { vocabSize }), {
-    path: flags.pairs,
-    text: loadTextModel(path),
-    maxLength,
-    vocabSize,
-  })
-  const rows = flags.rows === undefined ? null : openRows(flags.rows)
+  const model = eventModel(config)
+  const pairs = tokenisePairs(readPairs(flags.pairs, model), { path: flags.pairs, ...model })
+  const rows = flags.rows === undefined ? null : writing(flags.rows, () => openSync(flags.rows as string, 'w', 0o600))
   try {
     const learner = await openLearner(config, { training: false, scoring: true })
     const options = { beta: config.bco.beta, delta: reference?.delta ?? null, rows }
@@ -63,11 +55,11 @@ async function evalPairs(flags: EvalFlags): Promise<void> {
     if (flags.json) return printJson(summary)
     printTable([
       ['pairs', String(summary.pairs)],
-      ['accuracy', number(summary.accuracy)],
-      ['margin', number(summary.margin_mean)],
-      ['binary accuracy', summary.binary_accuracy === null ? '– (needs --state)' : number(summary.binary_accuracy)],
+      ['accuracy', figure(summary.accuracy)],
+      ['margin', figure(summary.margin_mean)],
+      ['binary accuracy', summary.binary_accuracy === null ? '– (needs --state)' : figure(summary.binary_accuracy)],
       ...(summary.skipped > 0
-        ? [['skipped', `${summary.skipped}, an answer longer than ${maxLength} tokens`] as const]
+        ? [['skipped', `${summary.skipped}, an answer longer than ${model.maxLength} tokens`] as const]
         : []),
     ])
   } finally {
@@ -77,14 +69,3 @@ async function evalPairs(flags: EvalFlags): Promise<void> {
 
 /** The checkpoint's β is the default: its δ is measured in it. */
 const betaOf = (reference: Reference | null) => (reference?.beta == null ? {} : { bco: { beta: reference.beta } })
-
-function openRows(path: string): number {
-  try {
-    return openSync(path, 'w', 0o600)
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown'
-    throw new BcodError('OUTPUT_UNWRITABLE', `cannot be written (${reason})`, { place: path, cause: error })
-  }
-}
-
-const number = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))

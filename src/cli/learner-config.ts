@@ -12,6 +12,9 @@ export interface LearnerFlags extends ConfigFlags {
   readonly adapter?: string
 }
 
+/** Over a file of events: its order decides, and every event trains, unless it is asked for otherwise. */
+export const FILE_DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
+
 /** Adds `--model`, `--config` and `--set`. */
 export const addModelOptions = (command: Command): Command =>
   addConfigOptions(command.option('--model <dir>', 'model directory in Hugging Face layout (model.path)'))

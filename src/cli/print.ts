@@ -13,3 +13,6 @@ export function printTable(rows: readonly (readonly [name: string, value: string
 /** The text after a command's help. */
 export const example = (...lines: readonly string[]): string =>
   `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ ${line}`).join('\n')}`
+
+/** A figure in four digits, a dash where there is none. */
+export const figure = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { BcodError } from '../errors.js'
-import { readArchitecture } from '../model/architecture.js'
-import { loadTextModel } from '../model/text/text-model.js'
-import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
+import { eventModel } from './event-model.js'
+import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
-import { example, print, printJson, printTable } from './print.js'
+import { writing } from './output.js'
+import { example, figure, print, printJson, printTable } from './print.js'
 import { type Explanation, explain, type WeighedVote } from './ratio/explain.js'
 import { reliabilityPlot } from './ratio/reliability-plot.js'
 import { readCheckpoint } from './read-checkpoint.js'
@@ -20,8 +20,6 @@ interface ExplainFlags extends Omit<LearnerFlags, 'adapter'> {
   readonly json?: boolean
 }
 
-/** As `bcod replay`: file order decides, and every event counts. */
-const DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
 /** Longest text of a prompt on one line. */
 const TEXT_LENGTH = 80
 
@@ -56,26 +54,20 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   const top = Number(flags.top)
   if (!Number.isSafeInteger(top) || top < 0)
     throw new BcodError('USAGE', `expected a whole number, got ${flags.top}`, { place: '--top' })
-  const config = learnerConfig(flags, DEFAULTS)
+  const config = learnerConfig(flags, FILE_DEFAULTS)
   if (config.ratio.mode === 'off')
     throw new BcodError('USAGE', 'with ratio.mode=off every weight is 1', { place: 'ratio.mode' })
   const checkpoint = flags.checkpoint === undefined ? null : await readCheckpoint(resolve(flags.checkpoint))
-  const text = loadTextModel(config.model.path)
-  const { vocabSize, maxPositions } = readArchitecture(config.model.path)
-  const maxLength = Math.min(config.limits.maxLength, maxPositions)
+  const model = eventModel(config)
+  const { text } = model
   const learner = await openLearner(config, { training: false, scoring: true })
   let explanation: Explanation
   try {
-    explanation = await explain({
-      learner,
-      config,
-      file: { path: flags.events, text, vocabSize, maxLength },
-      checkpoint,
-    })
+    explanation = await explain({ learner, config, file: { path: flags.events, ...model }, checkpoint })
   } finally {
     learner.dispose()
   }
-  writePlot(flags.svg, reliabilityPlot(explanation.reliability))
+  writing(flags.svg, () => writeFileSync(flags.svg, reliabilityPlot(explanation.reliability)))
   const shown = ({ line, source, id, ratio, w, promptTokens }: WeighedVote) => ({
     ...{ line, source, id, ratio, w },
     ...(flags.showText && text !== null
@@ -99,13 +91,13 @@ function table(figures: Explanation, svg: string): readonly (readonly [string, s
   const { up, down, trust, log_loss, auc, calibration_error, raw_weight_mean } = figures
   return [
     ['votes', `${up} up, ${down} down`],
-    ['log loss', `${number(log_loss)} nats; chance is ${number(Math.LN2)}`],
-    ['AUC', `${number(auc)}; chance is 0.5`],
-    ['calibration error', `${number(calibration_error)}; 0 is calibrated`],
-    ['trust', `${number(trust)} of the logits is used at the end`],
-    ['mean ratio', `${number(raw_weight_mean)} over thumbs-down; 1 is calibrated`],
+    ['log loss', `${figure(log_loss)} nats; chance is ${figure(Math.LN2)}`],
+    ['AUC', `${figure(auc)}; chance is 0.5`],
+    ['calibration error', `${figure(calibration_error)}; 0 is calibrated`],
+    ['trust', `${figure(trust)} of the logits is used at the end`],
+    ['mean ratio', `${figure(raw_weight_mean)} over thumbs-down; 1 is calibrated`],
     ['clamped', `${figures.clamped_low} at ratio.min, ${figures.clamped_high} at ratio.max`],
-    ['effective sample', `${number(figures.ess_ratio)} of the thumbs-down`],
+    ['effective sample', `${figure(figures.ess_ratio)} of the thumbs-down`],
     ['reliability plot', svg],
   ]
 }
@@ -117,8 +109,8 @@ function printVotes(title: string, votes: readonly Shown[]): void {
   print(`\n${title} weights of thumbs-down`)
   const idWidth = Math.max(...votes.map(({ id }) => id.length))
   for (const { line, id, ratio, w, text } of votes) {
-    const clamped = w === ratio ? '' : `  (ratio ${number(ratio)})`
-    print(`  line ${String(line).padEnd(6)} ${id.padEnd(idWidth)}  w ${number(w)}${clamped}${text ? `  ${text}` : ''}`)
+    const clamped = w === ratio ? '' : `  (ratio ${figure(ratio)})`
+    print(`  line ${String(line).padEnd(6)} ${id.padEnd(idWidth)}  w ${figure(w)}${clamped}${text ? `  ${text}` : ''}`)
   }
 }
 
@@ -126,14 +118,3 @@ const oneLine = (text: string): string => {
   const flat = text.replace(/[\s\p{Cc}]+/gu, ' ').trim()
   return flat.length > TEXT_LENGTH ? `${flat.slice(0, TEXT_LENGTH - 1)}…` : flat
 }
-
-function writePlot(path: string, svg: string): void {
-  try {
-    writeFileSync(path, svg)
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown'
-    throw new BcodError('OUTPUT_UNWRITABLE', `cannot be written (${reason})`, { place: path, cause: error })
-  }
-}
-
-const number = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))

@@ -1,11 +1,10 @@
 import { Command } from 'commander'
 import { BcodError } from '../errors.js'
-import { readArchitecture } from '../model/architecture.js'
-import { loadTextModel } from '../model/text/text-model.js'
 import type { StepLine } from '../replay/step-line.js'
-import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
+import { eventModel } from './event-model.js'
+import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
-import { example, printJson, printTable } from './print.js'
+import { example, figure, printJson, printTable } from './print.js'
 
 export interface ReplayFlags extends Omit<LearnerFlags, 'adapter'> {
   readonly events?: string
@@ -17,9 +16,6 @@ export interface ReplayFlags extends Omit<LearnerFlags, 'adapter'> {
 
 /** Follows a lineage of checkpoints instead of a file. */
 export type ReplayLineage = (flags: ReplayFlags & { readonly lineage: string }) => Promise<void>
-
-/** What a replay leaves out unless it is asked for: file order decides, and every event trains. */
-const DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
 
 /** `bcod replay --events`, and `--lineage` with what follows it. */
 export function replayCommand(replayLineage: ReplayLineage): Command {
@@ -52,19 +48,16 @@ ${example(
 
 async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
   const { initAdapter, out, json } = flags
-  const config = learnerConfig({ ...flags, ...(initAdapter === undefined ? {} : { adapter: initAdapter }) }, DEFAULTS)
+  const config = learnerConfig(
+    { ...flags, ...(initAdapter === undefined ? {} : { adapter: initAdapter }) },
+    FILE_DEFAULTS,
+  )
   const modelPath = config.model.path
-  const { vocabSize, maxPositions } = readArchitecture(modelPath)
   const { replayFile } = await import('../replay/replay.js')
   const summary = await replayFile({
     config,
     modelPath,
-    events: {
-      path,
-      text: loadTextModel(modelPath),
-      vocabSize,
-      maxLength: Math.min(config.limits.maxLength, maxPositions),
-    },
+    events: { path, ...eventModel(config) },
     out,
     openLearner: () => openLearner(config, {}),
     onEmbeddingsFailed: (error) => process.stderr.write(`${error.line}\n`),
@@ -79,16 +72,14 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     ['dropped', dropped.length === 0 ? '0' : dropped.join(', ')],
     ...(summary.held_out > 0 ? [['held out', String(summary.held_out)] as const] : []),
     ['quarantined', String(summary.quarantined)],
-    ['loss', `${number(summary.loss_first)} → ${number(summary.loss_last)}`],
-    ['δ', number(summary.delta)],
+    ['loss', `${figure(summary.loss_first)} → ${figure(summary.loss_last)}`],
+    ['δ', figure(summary.delta)],
     ['adapter', `${out}/adapter, sha256 ${summary.adapter_sha256}`],
     ['seconds', summary.seconds.toFixed(1)],
   ])
 }
 
-const number = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))
-
 function showProgress({ step, loss, delta }: StepLine, trained: number, total: number): void {
   const end = trained === total ? '\n' : ''
-  process.stderr.write(`\rstep ${step}  ${trained}/${total} events  loss ${number(loss)}  δ ${number(delta)}   ${end}`)
+  process.stderr.write(`\rstep ${step}  ${trained}/${total} events  loss ${figure(loss)}  δ ${figure(delta)}   ${end}`)
 }

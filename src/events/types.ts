@@ -81,6 +81,9 @@ export type DropReason =
   | 'prompt_cap'
   | 'user_cap'
 
+/** What came of asking an embedding service for a prompt; also the `outcome` label of bcod_embedded_prompts_total. */
+export type EmbeddingOutcome = 'cached' | 'embedded' | 'failed'
+
 /** State that a checkpoint writes: plain data that MessagePack can hold. `restore(snapshot())` changes nothing. */
 export interface Serializable<S> {
   snapshot(): S

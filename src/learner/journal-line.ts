@@ -49,6 +49,10 @@ function embeddingField({ promptEmbedding: given }: TrainingEvent): Pick<Journal
   return { embedding: given && Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('base64') }
 }
 
+/** The embedding as it was written. */
+export const readEmbedding = (written: string | null): Float32Array | null =>
+  written === null ? null : new Float32Array(Uint8Array.from(Buffer.from(written, 'base64')).buffer)
+
 function journalEvent(event: TrainingEvent, w: number, keepEvents: boolean): JournalEvent {
   const { position, source, id, label, weight, promptTokens, completionTokens } = event
   const tokens = keepEvents ? { prompt_tokens: promptTokens, completion_tokens: completionTokens } : {}

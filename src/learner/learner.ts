@@ -340,7 +340,8 @@ export class Learner {
       )
       rows.forEach((index, row) => {
         at(index).reference = prepared.logps[row] as number
-        at(index).embedding = this.#embedder.embed(at(index).event, prepared.embeddings[row] as Float64Array)
+        if (this.#classifier.needsEmbeddings)
+          at(index).embedding = this.#embedder.embed(at(index).event, prepared.embeddings[row] as Float64Array)
       })
     }
     const nonFinite = new Set<TrainingEvent>()

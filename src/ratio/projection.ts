@@ -1,4 +1,5 @@
 import { BcodError } from '../errors.js'
+import { mix32 } from './mix.js'
 
 /** Wider embeddings are projected to this. */
 export const MAX_WIDTH = 256
@@ -55,10 +56,6 @@ function splitMix32(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x9e3779b9) | 0
-    let bits = state ^ (state >>> 16)
-    bits = Math.imul(bits, 0x85ebca6b)
-    bits ^= bits >>> 13
-    bits = Math.imul(bits, 0xc2b2ae35)
-    return (bits ^ (bits >>> 16)) >>> 0
+    return mix32(state)
   }
 }

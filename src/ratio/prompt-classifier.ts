@@ -35,7 +35,8 @@ const LEAST_DOWNS = 32
 /**
  * p_ψ(f = 1 | x): the probability that a prompt comes from the thumbs-up set, and the density ratios made from it.
  * A step uses the classifier from before it; `update` is called once, after the step is applied. Nothing but `update`
- * and `restore` changes it. A prompt whose embedding is missing, not finite or of another width has p = ½ and w = 1 and is never learnt.
+ * and `restore` changes it. A prompt whose embedding is missing, not finite or of another width has p = ½ and w = 1 and
+ * is never learnt.
  */
 export class PromptClassifier implements Serializable<Tensors> {
   private model: ClassifierModel | null
@@ -49,6 +50,11 @@ export class PromptClassifier implements Serializable<Tensors> {
   /** False where embeddings need not be computed at all. */
   get needsEmbeddings(): boolean {
     return this.model !== null
+  }
+
+  /** Whether enough of both classes has been seen; w = 1 until then. */
+  get ready(): boolean {
+    return this.model?.ready ?? false
   }
 
   /** p_ψ(1|x) of each prompt. */
@@ -79,8 +85,8 @@ export class PromptClassifier implements Serializable<Tensors> {
   }
 
   health(): ClassifierHealth {
-    const { model, refused } = this
-    return { ready: model?.ready ?? false, trust: model?.trust ?? 0, refused, ...this.record.health() }
+    const { model, ready, refused } = this
+    return { ready, trust: model?.trust ?? 0, refused, ...this.record.health() }
   }
 
   /** Shares no memory with the classifier. At a width of 256 about 2.6 MB. */

@@ -10,6 +10,7 @@ import type { Snapshot } from '../checkpoint/snapshot.js'
 import { type Checkpoint, CheckpointStore } from '../checkpoint/store.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
+import { readEmbedding } from '../learner/journal-line.js'
 import type { Learner } from '../learner/learner.js'
 
 export interface FollowOptions {
@@ -108,11 +109,6 @@ const short = (hash: string) => hash.slice(0, 12)
 const diverged = (step: number, message: string, place: string) =>
   new BcodError('LINEAGE_DIVERGED', message, { place: `${place} step ${step}` })
 
-function embeddingOf(written: string | null): Float32Array | null {
-  if (written === null) return null
-  return new Float32Array(Uint8Array.from(Buffer.from(written, 'base64')).buffer)
-}
-
 function trainingEvent(event: JournalEvent, line: JournalLine): TrainingEvent {
   const { topic, partition, offset, source, id, label, weight, prompt_tokens, completion_tokens } = event
   if (!prompt_tokens || !completion_tokens)
@@ -129,7 +125,7 @@ function trainingEvent(event: JournalEvent, line: JournalLine): TrainingEvent {
     weight,
     promptTokens: prompt_tokens,
     completionTokens: completion_tokens,
-    ...(event.embedding === undefined ? {} : { promptEmbedding: embeddingOf(event.embedding) }),
+    ...(event.embedding === undefined ? {} : { promptEmbedding: readEmbedding(event.embedding) }),
     ...bare,
   }
 }

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ErrorCode } from '../errors.js'
-import type { DropReason } from '../events/types.js'
+import type { DropReason, EmbeddingOutcome } from '../events/types.js'
 import { LIFECYCLE_STATES } from './lifecycle.js'
 
 /** How documentation describes one metric. */
@@ -237,7 +237,7 @@ export class Metrics {
     for (const label of ['up', 'down', 'retract']) this.feedbackEvents.inc({ label }, 0)
     for (const reason of Object.keys(DROP_REASONS)) this.feedbackDropped.inc({ reason }, 0)
     for (const code of DEAD_LETTER_CODES) this.deadLetters.inc({ code }, 0)
-    for (const outcome of ['cached', 'embedded', 'failed']) this.embeddedPrompts.inc({ outcome }, 0)
+    for (const outcome of Object.keys(EMBEDDING_OUTCOMES)) this.embeddedPrompts.inc({ outcome }, 0)
     for (const bound of ['low', 'high']) this.densityRatioClamped.inc({ bound }, 0)
     for (const outcome of ['published', 'rejected', 'failed']) this.adapterPublish.inc({ outcome }, 0)
     for (const state of LIFECYCLE_STATES) this.lifecycleState.set({ state }, 0)
@@ -313,6 +313,8 @@ const COMPILE = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const REWARD = [-10, -5, -2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 const LOG_RATIO = [-100, -50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50, 100]
 const WEIGHT = [0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 7.5, 10, 20]
+
+const EMBEDDING_OUTCOMES: Readonly<Record<EmbeddingOutcome, true>> = { cached: true, embedded: true, failed: true }
 
 const DROP_REASONS: Readonly<Record<DropReason, true>> = {
   duplicate: true,

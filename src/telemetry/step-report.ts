@@ -3,7 +3,7 @@ export interface ClassifierReport {
   readonly ready: boolean
   /** How much of its logits is used; 0 gives w = 1. */
   readonly trust: number
-  /** Prompts without a finite embedding since the line began. */
+  /** Prompts without a usable embedding since the line began. */
   readonly refused: number
   /** Balanced, in nats. */
   readonly logLoss: number | null

@@ -20,8 +20,7 @@ export interface Source {
 /** The same samples for the same source. */
 export function samples(source: Source, count: number): Sample[] {
   const { width, upRate, separation, scale = 1, mean = 0 } = source
-  const uniform = uniforms(source.seed)
-  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform())
+  const { uniform, normal } = randomOf(source.seed)
   return Array.from({ length: count }, () => {
     const label = uniform() < upRate
     const embedding = Float64Array.from({ length: width }, () => mean + scale * normal())
@@ -37,8 +36,15 @@ export function* inSteps(all: readonly Sample[], size: number) {
   }
 }
 
+/** Uniform numbers, and standard normal ones made of two of them (Box and Muller). */
+export function randomOf(seed: number) {
+  const uniform = uniforms(seed)
+  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform())
+  return { uniform, normal }
+}
+
 /** Mulberry32, 0 ≤ u < 1. */
-export function uniforms(seed: number): () => number {
+function uniforms(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -1,4 +1,4 @@
-import { uniforms } from '../ratio/streams.js'
+import { randomOf } from '../ratio/streams.js'
 
 /** Labelled prompt embeddings in the order in which they come, and more of the last kind to judge by. */
 export interface Stream {
@@ -103,10 +103,4 @@ function streamOf(width: number, count: number, held: number, draw: (i: number) 
     labels[i] = label ? 1 : 0
   }
   return { width, count, embeddings, labels }
-}
-
-function randomOf(seed: number) {
-  const uniform = uniforms(seed)
-  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform())
-  return { uniform, normal }
 }

@@ -37,7 +37,7 @@ export interface Explanation {
   readonly clamped_low: number
   readonly clamped_high: number
   readonly ess_ratio: number
-  /** Prompts without a finite embedding. */
+  /** Prompts without a usable embedding. */
   readonly refused: number
   readonly votes: readonly WeighedVote[]
   readonly reliability: readonly ReliabilityBin[]
@@ -69,7 +69,7 @@ export async function explain({ learner, config, file, checkpoint }: ExplainOpti
   let up = 0
   for await (const events of batches(trainingEvents({ ...file, config }), config)) {
     const embeddings = learner.embeddings(await embed(events))
-    const { ready: predicts } = classifier.health()
+    const predicts = classifier.ready
     classifier.logits(embeddings).forEach((logit, i) => {
       const { label, position, source, id, promptTokens } = events[i] as TrainingEvent
       if (predicts) logits[label ? 'up' : 'down'].push(logit)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BcodError } from '../../errors.js'
-import type { TrainingEvent } from '../../events/types.js'
+import type { EmbeddingOutcome, TrainingEvent } from '../../events/types.js'
 import { MAX_WIDTH, Projection } from '../projection.js'
 
 export interface EndpointOptions {
@@ -28,9 +28,6 @@ export interface EndpointParts {
   /** Told why embeddings were given up, once until there are some again. */
   readonly failed: (error: BcodError) => void
 }
-
-export const EMBEDDING_OUTCOMES = ['cached', 'embedded', 'failed'] as const
-export type EmbeddingOutcome = (typeof EMBEDDING_OUTCOMES)[number]
 
 /** Between two attempts, doubling. */
 const FIRST_WAIT_MS = 200

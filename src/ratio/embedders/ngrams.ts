@@ -1,3 +1,5 @@
+import { mix32 } from '../mix.js'
+
 /** Width of the embedding. */
 export const NGRAM_WIDTH = 256
 /** Runs of one and of two tokens. */
@@ -30,8 +32,5 @@ function hashOf(tokens: readonly number[], start: number, length: number): numbe
     hash ^= Math.imul((block << 15) | (block >>> 17), 0x1b873593)
     hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0
   }
-  hash ^= 4 * length
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
+  return mix32(hash ^ (4 * length))
 }

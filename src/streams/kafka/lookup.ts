@@ -4,7 +4,7 @@ import type { Assignment } from '../source.js'
 import { kafkaError } from './failure.js'
 import { fromOffset, toOffset } from './offsets.js'
 import type { KafkaLogOptions } from './options.js'
-import { type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
+import { anyBroker, type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
 import { toRecord } from './records.js'
 
 const FETCH_WAIT = 100
@@ -78,8 +78,7 @@ export class Lookup {
   async retentionMs(): Promise<number | null> {
     const { topic } = this.options
     return this.connected(async () => {
-      const [nodeId] = this.cluster.getNodeIds()
-      const broker = await this.cluster.findBroker({ nodeId: String(nodeId) })
+      const broker = await anyBroker(this.cluster)
       const values = await topicSettings(broker, topic, ['retention.ms', 'cleanup.policy'])
       const retention = Number(values.get('retention.ms') ?? -1)
       return values.get('cleanup.policy')?.includes('delete') && retention >= 0 ? retention : null
@@ -92,8 +91,7 @@ export class Lookup {
   /** How many replicas a topic's first partition has; null where there is no such topic. */
   async replicas(topic: string): Promise<number | null> {
     return this.connected(async () => {
-      const [nodeId] = this.cluster.getNodeIds()
-      const broker = await this.cluster.findBroker({ nodeId: String(nodeId) })
+      const broker = await anyBroker(this.cluster)
       try {
         const metadata = await topicMetadata(broker, topic)
         return metadata.topicMetadata[0]?.partitionMetadata[0]?.replicas.length ?? null

@@ -53,6 +53,10 @@ export const membersOf = (described: unknown): number =>
     0,
   )
 
+/** Any broker that the cluster's metadata names. */
+export const anyBroker = (cluster: Cluster): Promise<Broker> =>
+  cluster.findBroker({ nodeId: String(cluster.getNodeIds()[0]) })
+
 /** Settings of a topic, by name; kafkajs leaves the request out of its types. Rejects where the user may not know them. */
 export async function topicSettings(
   broker: Broker,

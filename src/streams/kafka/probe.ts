@@ -2,7 +2,7 @@ import { BcodError } from '../../errors.js'
 import { createClient, NO_RETRY } from './client.js'
 import { isTransient, kafkaError, unreachable } from './failure.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
-import { clusterOf, findCoordinator, topicMetadata } from './patch.js'
+import { anyBroker, clusterOf, findCoordinator, topicMetadata } from './patch.js'
 import { closed, pause } from './waiting.js'
 
 /** Topics that were just created may take a moment until every broker knows them. */
@@ -52,8 +52,7 @@ async function attempt(cluster: Cluster, options: ProbeOptions): Promise<string 
     await cluster.connect()
     await cluster.addTargetTopic(options.topic)
     await cluster.refreshMetadata()
-    const [nodeId] = cluster.getNodeIds()
-    const broker = await cluster.findBroker({ nodeId: String(nodeId) })
+    const broker = await anyBroker(cluster)
     if (options.groupId !== undefined) await findCoordinator(broker, options.groupId)
     return (await topicMetadata(broker, options.topic)).clusterId
   } catch (error) {

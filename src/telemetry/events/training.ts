@@ -1,4 +1,4 @@
-import type { Position } from '../../events/types.js'
+import type { EmbeddingOutcome, Position } from '../../events/types.js'
 import type { History } from '../history.js'
 import { type Metrics, observeAll } from '../metrics.js'
 import type { ClassifierReport, StepReport } from '../step-report.js'
@@ -75,7 +75,7 @@ export class ClassifierReset extends InternalEvent {
 /** Prompts were embedded by the endpoint. */
 export class PromptsEmbedded extends InternalEvent {
   constructor(
-    readonly outcome: 'cached' | 'embedded' | 'failed',
+    readonly outcome: EmbeddingOutcome,
     readonly prompts: number,
   ) {
     super()
