@@ -17,7 +17,7 @@ export interface ConfigFile {
  */
 export function readConfigFile(path: string): ConfigFile {
   const lines = new LineCounter()
-  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const problem = document.errors[0]
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0])

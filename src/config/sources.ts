@@ -39,7 +39,7 @@ export function fromTree(tree: Readonly<Record<string, unknown>>, origin: (key: 
     for (const [name, value] of Object.entries(node)) {
       const key = `${prefix}${name}`
       if (settings.has(key)) given.push({ key, value, origin: origin(key) })
-      else if (!groups.has(key)) unknown.push({ key, text: `there is no such key (${origin(key)})${suggestion(key)}` })
+      else if (!groups.has(key)) unknown.push(noSuchKeyInTree(prefix, name, value, origin))
       else if (typeof value === 'object' && !Array.isArray(value)) visit((value ?? {}) as typeof node, `${key}.`)
       else invalid.push({ key, text: `expected keys and values, got a single value (${origin(key)})` })
     }
@@ -97,6 +97,22 @@ function parsed(literal: string): unknown {
     return JSON.parse(literal)
   } catch {
     return literal
+  }
+}
+
+/**
+ * A password that is not quoted, or not quoted as YAML wants it, ends at its first comma, and what follows reads as a
+ * key without a value: such a name is not shown, nor is one that no key could have.
+ */
+function noSuchKeyInTree(prefix: string, name: string, value: unknown, origin: (key: string) => string): Problem {
+  if (value !== null && /^[A-Za-z][\w.-]*$/.test(name)) {
+    const key = `${prefix}${name}`
+    return { key, text: `there is no such key (${origin(key)})${suggestion(key)}` }
+  }
+  const group = prefix.slice(0, -1)
+  return {
+    key: group || 'the top level',
+    text: `holds a key without a value, or with a name that no key has (${origin(group)}); are its texts in quotes?`,
   }
 }
 

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
 import { showConfig } from '../../src/config/show.js'
 import type { BcodError } from '../../src/errors.js'
@@ -47,6 +47,20 @@ describe('a secret', () => {
     (secret: string) => ({ env: {}, file: scratchFile('a.json', `{"stream":{"sasl":"${secret}"}}`) }),
   ]
 
+  it.each([
+    '{"stream":{"sasl":{"password":"s3cr3t",s3cr3t"}}}',
+    '{"stream":{"sasl":{"password":"s3cr3t","s3cr3t"}}}',
+    '{stream: {sasl: {password: abc,s3cr3t}}}',
+    '{stream: {sasl: {password: abc,s3cr3t&: 1}}}',
+    '{server: {adminToken: abc}, s3cr3t}',
+    '{server: {adminToken: abc, {s3cr3t: 1}}}',
+  ])('that YAML cuts in two is not taken for the name of a key: %s', (text) => {
+    const printed = everythingPrinted({ env: {}, file: scratchFile('a.yaml', text) })
+    expect(printed).toMatch(/CONFIG_UNKNOWN_KEY (stream\.sasl|server|the top level): holds a key without a value/)
+    expect(printed).toMatch(/a\.yaml( line 1)?\)/)
+    expect(printed).not.toContain('s3cr3t')
+  })
+
   it.each(places)('reaches no output, error or log line (place %#)', (place) => {
     fc.assert(
       fc.property(token, (secret) => {
@@ -66,6 +80,7 @@ function everythingPrinted(sources: Parameters<typeof loadConfig>[0]): string {
     },
   })
   const telemetry = new Telemetry(createLogger('trace', stream), new Metrics())
+  const warnings = vi.spyOn(process, 'emitWarning').mockImplementation((warning) => void lines.push(String(warning)))
   try {
     const config = loadConfig(sources)
     telemetry.emit(new ConfigLoaded(config))
@@ -74,6 +89,8 @@ function everythingPrinted(sources: Parameters<typeof loadConfig>[0]): string {
     telemetry.emit(new Failed(error, true))
     const { line, remedy, stack, cause } = error as BcodError
     lines.push(line, remedy, String(stack), String(cause))
+  } finally {
+    warnings.mockRestore()
   }
   return lines.join('\n')
 }
