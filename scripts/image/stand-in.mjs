@@ -1,18 +1,17 @@
 // Base images for a machine that reaches Debian's and npm's registries, and none of images: Debian by mmdebstrap, Node
 // by copying this machine's. They are tagged with the names that Containerfile asks for, and are for tests alone; what is
 // built on them bears their label, bcod.stand-in: `node scripts/image/stand-in.mjs BUILD_IMAGE RUN_IMAGE`.
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { commit, run, runIn } from './buildah.mjs'
 
 const BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const TRUSTED = '/usr/local/share/trusted.crt'
 /** What Debian's own slim images leave out. */
 const LEFT_OUT = ['doc', 'groff', 'info', 'linda', 'lintian', 'locale', 'man'].map((name) => `/usr/share/${name}/*`)
 const KEPT = '/usr/share/doc/*/copyright'
-
-const run = (command, ...args) => execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 2] }).trim()
 
 /** Makes `runImage`, Debian bookworm, and from it `buildImage`, with Node, npm and this machine's trusted certificates. */
 function makeStandIns(buildImage, runImage) {
@@ -26,21 +25,13 @@ function makeStandIns(buildImage, runImage) {
       ...['--quiet', '--variant=minbase', ...slim.map((option) => `--dpkgopt=${option}`)],
       ...[`--customize-hook=${clean}`, 'bookworm', archive, 'http://deb.debian.org/debian'],
     )
-    commit('scratch', runImage, (container) => run('buildah', 'add', '--quiet', container, archive, '/'))
+    commit('scratch', runImage, (container) => {
+      run('buildah', 'add', '--quiet', container, archive, '/')
+      run('buildah', 'config', '--env', `PATH=${PATH}`, container)
+    })
     commit(runImage, buildImage, (container) => addNode(container))
   } finally {
     rmSync(scratch, { recursive: true, force: true })
-  }
-}
-
-function commit(from, name, change) {
-  const container = run('buildah', 'from', '--pull-never', from)
-  try {
-    change(container)
-    run('buildah', 'config', '--label', 'bcod.stand-in=true', container)
-    run('buildah', 'commit', '--quiet', container, name)
-  } finally {
-    run('buildah', 'rm', container)
   }
 }
 
@@ -49,8 +40,7 @@ function addNode(container) {
   const npm = dirname(dirname(realpathSync(run('which', 'npm'))))
   run('buildah', 'copy', '--quiet', container, process.execPath, '/usr/local/bin/node')
   run('buildah', 'copy', '--quiet', container, npm, '/usr/local/lib/node_modules/npm')
-  const link = ['ln', '-s', '../lib/node_modules/npm/bin/npm-cli.js', '/usr/local/bin/npm']
-  run('buildah', 'run', '--isolation', 'chroot', container, '--', ...link)
+  runIn(container, 'ln', '-s', '../lib/node_modules/npm/bin/npm-cli.js', '/usr/local/bin/npm')
   if (!existsSync(BUNDLE)) return
   run('buildah', 'copy', '--quiet', container, BUNDLE, TRUSTED)
   const trust = ['NODE_EXTRA_CA_CERTS', 'PIP_CERT'].flatMap((name) => ['--env', `${name}=${TRUSTED}`])

@@ -1,5 +1,6 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 
 const TOOLS = ['buildah', 'podman', 'runc', 'catatonit', 'mmdebstrap']
 
@@ -8,9 +9,8 @@ export const BUILD_FLAGS = ['--isolation', 'chroot', '--network', 'host', '--pul
 
 /** As strict as deploy/k8s: nothing can be written but /tmp and what is mounted. */
 const RUN_FLAGS = [
-  ...['--network', 'host', '--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=1024:1024'],
-  ...['--read-only', '--read-only-tmpfs=false', '--tmpfs', '/tmp:size=1g', '--cap-drop', 'ALL'],
-  ...['--security-opt', 'no-new-privileges'],
+  ...['--network', 'host', '--read-only', '--read-only-tmpfs=false', '--tmpfs', '/tmp:size=1g'],
+  ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
 ]
 
 /** Why images cannot be built here, or null. Installs what is missing where that is allowed: Debian, as root. */
@@ -35,7 +35,22 @@ export async function ensureBaseImages(buildImage: string, runImage: string): Pr
     if (made !== 0) throw new Error('no stand-ins')
     break
   }
-  const { stdout } = await podman('image', 'inspect', buildImage, runImage)
+  return kindOf(buildImage, runImage)
+}
+
+/** The image of Kafka that the manifests name, pulled; or a stand-in on `base` under its name. */
+export async function ensureKafkaImage(name: string, base: string): Promise<'public' | 'stand-in'> {
+  const there = (await podman('image', 'exists', name)).status === 0
+  if (!there && (await podman('pull', '--quiet', name)).status !== 0) {
+    console.error(`image-test: ${name} cannot be pulled: a stand-in is made of its jars from Maven Central`)
+    if ((await shown(process.execPath, 'scripts/image/stand-in-kafka.mjs', name, base)) !== 0)
+      throw new Error('no stand-in')
+  }
+  return kindOf(name)
+}
+
+async function kindOf(...images: readonly string[]): Promise<'public' | 'stand-in'> {
+  const { stdout } = await podman('image', 'inspect', ...images)
   return stdout.includes('bcod.stand-in') ? 'stand-in' : 'public'
 }
 
@@ -46,8 +61,12 @@ export async function makeImage(): Promise<string> {
   return `localhost/${stdout.trim().split('\n').at(-1)}`
 }
 
-export const podman = (...args: readonly string[]) =>
-  ended('podman', ['--runtime', 'runc', '--cgroup-manager', 'cgroupfs', ...args])
+export const podman = (...args: readonly string[]) => ended('podman', args, PODMAN)
+
+/** Runs a script of bash in which podman runs as here. */
+export const bash = (script: string) => ended('bash', ['-c', script], PODMAN)
+
+const PODMAN = { ...process.env, CONTAINERS_CONF: fileURLToPath(new URL('containers.conf', import.meta.url)) }
 
 /** Runs a container to its end. `flags` go before the image's name, `args` behind it. */
 export const runImage = (image: string, args: readonly string[], flags: readonly string[] = []) =>
@@ -72,9 +91,9 @@ interface Ended {
   readonly stderr: string
 }
 
-export function ended(command: string, args: readonly string[]): Promise<Ended> {
+export function ended(command: string, args: readonly string[], env = process.env): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(command, args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+    execFile(command, args, { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
       resolve({ status, stdout, stderr: stderr || String(error ?? '') })
     })
