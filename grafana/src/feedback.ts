@@ -88,7 +88,6 @@ export const feedback: PageSpec = {
             {
               expr: of('bcod_retention_headroom_seconds'),
               legend: here,
-              mayBeEmpty: 'a topic may keep its records for ever, and a caught-up daemon has nothing unread',
             },
           ],
         },

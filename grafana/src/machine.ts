@@ -271,7 +271,6 @@ export const machine: PageSpec = {
             {
               expr: of('bcod_device_memory_bytes'),
               legend: here,
-              mayBeEmpty: 'not every device tells; of a GPU, see the panels beside this one',
             },
           ],
         },
