@@ -58,6 +58,15 @@ export const ERRORS = {
     cause: 'The journal holds no token ids, so its steps cannot be trained again.',
     remedy: 'Run with journal.keepEvents=true for lines that are to be replayed.',
   },
+  NOT_RUNNING: {
+    cause: 'The daemon was asked for something that it can only do while it runs.',
+    remedy: 'Wait until /readyz answers 200, and ask again.',
+  },
+  CHECKPOINT_FAILED: {
+    cause:
+      'A checkpoint that was asked for could not be written. The one before is whole, and offsets are not committed.',
+    remedy: 'The log has the reason and its code; the daemon tries again with its next checkpoint.',
+  },
   STOP_OVERDUE: {
     cause: 'The daemon was told to stop, and the step, checkpoint or commit under way did not end in time.',
     remedy: 'Nothing is lost: it goes on from the last checkpoint. Look at brokers and disk if it recurs.',

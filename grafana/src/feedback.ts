@@ -59,13 +59,16 @@ export const feedback: PageSpec = {
         },
         {
           kind: 'lines',
-          title: 'Reading paused',
-          shows: '1 while reading is paused because too much waits.',
+          title: 'Paused',
+          shows: '1 while reading is paused because too much waits, or training by an admin.',
           good: '0.',
-          bad: '1 for minutes: steps are too slow, or the dead-letter topic or the disk takes nothing.',
+          bad: 'reading at 1 for minutes: steps are too slow, or the dead-letter topic or the disk takes nothing; training at 1: somebody paused it, and has to resume it.',
           unit: 'bool',
           bounds: { above: true, look: 1 },
-          queries: [{ expr: of('bcod_reading_paused'), legend: here }],
+          queries: [
+            { expr: of('bcod_reading_paused'), legend: `reading ${here}` },
+            { expr: of('bcod_training_paused'), legend: `training ${here}` },
+          ],
         },
         {
           kind: 'lines',

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.js'
 import { type ConfigFor, requireFor } from '../config/requirements.js'
+import { adminVerbs } from '../daemon/admin-verbs.js'
 import { Daemon } from '../daemon/daemon.js'
 import { EventLoopWatch } from '../server/health.js'
 import { StatusServer } from '../server/server.js'
@@ -66,6 +67,7 @@ export async function serve(
     tap$: telemetry.tap.line$,
     failed: (error) => telemetry.emit(new Failed(error, false)),
   })
+  for (const [name, verb] of Object.entries(adminVerbs(daemon))) server.registerVerb(name, verb)
   await server.listen()
   const release = stopOnSignals(() => daemon.stop())
   try {

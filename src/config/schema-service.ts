@@ -97,7 +97,7 @@ export const service = {
   server: {
     host: text('127.0.0.1', 'Address of /metrics, probes and the status page.'),
     port: integer(9464, { min: 0, max: 65_535 }, 'Port of the same; 0 = any free one.'),
-    adminToken: secret('Bearer token of /v1/admin. null: there are no admin verbs.'),
+    adminToken: secret('Bearer token of POST /v1/admin/pause, resume and checkpoint. null: there are no admin verbs.'),
   },
   embeddings: {
     url: optionalText('OpenAI-compatible API for ratio.embedder=endpoint, up to and with /v1.'),

@@ -62,13 +62,17 @@ export function fromEnvironment(environment: NodeJS.ProcessEnv): readonly Given[
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('BCOD_') || !value || SETUP_VARIABLES.has(name) || isServiceLink(name, value)) continue
     const key = keyOfVariable.get(name)
-    if (key !== undefined) given.push({ key, value, origin: name })
+    if (key !== undefined) given.push({ key, value: asSet(key, value), origin: name })
     else if (looksLikeKey(name))
       unknown.push({ key: name, text: `no key has this variable${variableSuggestion(name)}` })
   }
   refuse('CONFIG_UNKNOWN_KEY', unknown)
   return given
 }
+
+/** A secret that comes from a file ends with the file's newline, which is no part of it. */
+const asSet = (key: string, value: string): string =>
+  settings.get(key)!.sensitive ? value.replace(/\r?\n$/, '') : value
 
 /**
  * `--set key=value`, the value as JSON where it parses, else as the text it is. Later ones win.

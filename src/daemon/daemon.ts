@@ -41,7 +41,7 @@ import {
   FrameSkipped,
   HeldBack,
 } from '../telemetry/events/feedback.js'
-import { ClassifierReset, ProgramCompiled, PromptsEmbedded } from '../telemetry/events/training.js'
+import { ClassifierReset, ProgramCompiled, PromptsEmbedded, TrainingPaused } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { pipeline } from './pipeline.js'
@@ -89,6 +89,8 @@ export class Daemon {
   readonly #tick$ = new Subject<void>()
   readonly #free$ = new Subject<void>()
   readonly #flush$ = new Subject<void>()
+  /** No step begins while it is true. */
+  readonly #trainingPaused$ = new BehaviorSubject(false)
   readonly #task$ = new Subject<Task>()
   readonly #stop$ = new Subject<void>()
   readonly #clock = new SteadyClock()
@@ -204,6 +206,33 @@ export class Daemon {
     this.#flush$.next()
   }
 
+  /** No further step begins, and so nothing new is published; all else goes on. A restart ends it. */
+  pauseTraining(paused: boolean): void {
+    if (paused === this.#trainingPaused$.value) return
+    this.#trainingPaused$.next(paused)
+    this.#options.telemetry.emit(new TrainingPaused(paused))
+  }
+
+  /**
+   * Makes everything so far durable now, commits it, and publishes the adapter; resolves with what the last checkpoint
+   * holds.
+   *
+   * @throws NOT_RUNNING before partitions were assigned and while it stops, CHECKPOINT_FAILED
+   */
+  async checkpoint(): Promise<{ readonly step: number; readonly adapter: string | null }> {
+    const line = this.#line
+    if (line === null || this.#assignment === null || this.#stopping)
+      throw new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
+    return new Promise((resolve, reject) =>
+      this.#task$.next(async () => {
+        await line.checkpoint()
+        this.#relieve()
+        if (line.durable) resolve({ step: line.step, adapter: this.#published })
+        else reject(new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not in a checkpoint`))
+      }),
+    )
+  }
+
   live(): readonly Check[] {
     const busy = this.#learner?.busyMs ?? 0
     const stuck = busy > WORKER_LIMIT_MS
@@ -230,7 +259,7 @@ export class Daemon {
   status(): object {
     const { history } = this.#options.telemetry
     const { ok, failing } = verdict(this.ready())
-    const { lastStep, step, publishedStep } = this.#line ?? { lastStep: null, step: 0, publishedStep: null }
+    const { lastStep, step } = this.#line ?? { lastStep: null, step: 0 }
     return {
       state: this.lifecycle$.value,
       ready: ok,
@@ -244,15 +273,22 @@ export class Daemon {
       weight_mean: lastStep?.weightMean ?? null,
       classifier_ready: lastStep?.classifier.ready ?? null,
       classifier_trust: lastStep?.classifier.trust ?? null,
-      adapter: publishedStep === null ? null : versionName(publishedStep),
+      adapter: this.#published,
       lag: Object.fromEntries([...this.#lag.keys()].map((partition) => [partition, this.#lagOf(partition)])),
       held_back: this.#state.held.heldCount,
       waiting: this.#state.batcher.count,
       dead_letters: history.deadLetters,
       dead_letters_waiting: this.#state.letters.size,
       paused: this.#paused,
+      training_paused: this.#trainingPaused$.value,
       partitions: this.#assignment?.partitions ?? [],
     }
+  }
+
+  /** The version that was published last. */
+  get #published(): string | null {
+    const step = this.#line?.publishedStep ?? null
+    return step === null ? null : versionName(step)
   }
 
   /** Waits while another daemon of the group is at work; false where this one was stopped meanwhile. */
@@ -310,6 +346,7 @@ export class Daemon {
       ...{ config, state: this.#state, text, vocabSize, maxLength },
       free$: this.#free$.pipe(observeOn(asapScheduler)),
       flush$: this.#flush$,
+      paused$: this.#trainingPaused$,
       tick$: merge(this.#tick$, interval(TICK_MS, asyncScheduler)),
       now: () => this.#clock.now(),
       received: ({ label, position }) =>

@@ -26,6 +26,8 @@ export interface PipelineOptions {
   readonly free$: Observable<unknown>
   /** What waits goes out without waiting for a full batch. */
   readonly flush$: Observable<unknown>
+  /** Between true and false no batch goes out. */
+  readonly paused$: Observable<boolean>
   /** After each fetch, and now and then when nothing comes in: held votes may be due. */
   readonly tick$: Observable<unknown>
   /** What time it is for held votes, milliseconds since the epoch. */
@@ -68,6 +70,6 @@ export function pipeline(record$: Observable<LogRecord>, options: PipelineOption
     holdOut(config.eval.holdOut, config.seed, options.heldOut),
     admit(state.admission, drop, options.step),
     tokenise({ text, maxLength, vocabSize }, reject, drop),
-    batch(state.batcher, { scheduler, free$: options.free$, flush$: options.flush$ }),
+    batch(state.batcher, { scheduler, free$: options.free$, flush$: options.flush$, paused$: options.paused$ }),
   )
 }

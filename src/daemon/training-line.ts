@@ -166,6 +166,11 @@ export class TrainingLine {
     return everySteps > 0 && this.#step - this.#checkpointedStep >= everySteps
   }
 
+  /** Whether the last checkpoint holds every step so far. */
+  get durable(): boolean {
+    return this.#parent !== null && this.#step === this.#checkpointedStep && this.#failures === 0
+  }
+
   /**
    * Makes everything so far durable, then commits the offsets and publishes the adapter. Where nothing has moved since
    * the last one, nothing is written. A failure is reported, and the next call tries again; being fenced is fatal.

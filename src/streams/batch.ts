@@ -8,6 +8,8 @@ export interface BatchOptions {
   readonly free$: Observable<unknown>
   /** What waits now goes out without waiting for full batches. @default never */
   readonly flush$?: Observable<unknown>
+  /** Between true and false nothing goes out, whatever is asked for. @default never */
+  readonly paused$?: Observable<boolean>
 }
 
 /**
@@ -19,11 +21,12 @@ export interface BatchOptions {
  */
 export function batch(
   batcher: Batcher,
-  { scheduler, free$, flush$ = NEVER }: BatchOptions,
+  { scheduler, free$, flush$ = NEVER, paused$ = NEVER }: BatchOptions,
 ): OperatorFunction<TrainingEvent, TrainingEvent[]> {
   return (source) =>
     new Observable((subscriber) => {
       let asked = false
+      let paused = false
       let ended = false
       let flushing = 0
       let emitting = false
@@ -39,7 +42,7 @@ export function batch(
       const emit = (): void => {
         if (emitting) return
         emitting = true
-        while (asked && !subscriber.closed) {
+        while (asked && !paused && !subscriber.closed) {
           const events = next()
           if (!events) break
           flushing = Math.max(0, flushing - events.length)
@@ -48,7 +51,7 @@ export function batch(
         }
         emitting = false
         if (ended && batcher.waiting === 0) subscriber.complete()
-        else setAlarm(asked ? batcher.deadline() : Number.POSITIVE_INFINITY)
+        else setAlarm(asked && !paused ? batcher.deadline() : Number.POSITIVE_INFINITY)
       }
 
       const setAlarm = (time: number): void => {
@@ -68,6 +71,15 @@ export function batch(
         free$.subscribe({
           next: () => {
             asked = true
+            emit()
+          },
+          error,
+        }),
+      )
+      subscriber.add(
+        paused$.subscribe({
+          next: (now) => {
+            paused = now
             emit()
           },
           error,

@@ -43,7 +43,7 @@ export class Metrics {
   readonly consumerLag = this.gauge(
     'consumer_lag_records',
     'records',
-    'Records between the next one to read and the end of the log, of each assigned partition.',
+    'Records of each assigned partition that have not come to their end: unread, held back, or waiting for a step.',
     ['partition'],
   )
   readonly heldBack = this.gauge(
@@ -52,6 +52,11 @@ export class Metrics {
     'Votes that wait for a later vote on the same completion.',
   )
   readonly readingPaused = this.gauge('reading_paused', 'boolean', '1 while reading is paused because too much waits.')
+  readonly trainingPaused = this.gauge(
+    'training_paused',
+    'boolean',
+    '1 while no step begins, from POST /v1/admin/pause to resume or a restart.',
+  )
   readonly assignedPartitions = this.gauge('assigned_partitions', 'partitions', 'Partitions that this daemon reads.')
   readonly offsetCommits = this.counter('offset_commits_total', 'commits', 'Commits of group offsets.')
   readonly retentionHeadroom = this.gauge(

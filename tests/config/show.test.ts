@@ -31,6 +31,13 @@ describe('the shown configuration', () => {
 })
 
 describe('a secret', () => {
+  it.each(['open sesame\n', 'open sesame\r\n', 'open sesame'])(
+    'in a variable loses the newline of its file: %j',
+    (value) => {
+      expect(loadConfig({ env: { BCOD_SERVER_ADMIN_TOKEN: value } }).server.adminToken).toBe('open sesame')
+    },
+  )
+
   const token = fc.stringMatching(/^[A-Za-z0-9"'{}[\]:,#&*!|>%@` -]{1,20}$/).map((text) => `s3cr3t${text}s3cr3t`)
   const places = [
     (secret: string) => ({ env: { BCOD_SERVER_ADMIN_TOKEN: secret } }),

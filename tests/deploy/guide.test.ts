@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { environmentName, settings } from '../../src/config/schema.js'
 import { ERRORS } from '../../src/errors.js'
 import { decodeEnvelope } from '../../src/events/envelope.js'
 import { toFeedback } from '../../src/events/feedback.js'
 import { allChecks } from './checks/all.js'
 import { images, resources, restricted } from './checks/pod.js'
-import { canRender, K8S, type Manifest, render } from './manifest.js'
+import { canRender, K8S, type Manifest, type OfKind, ofKind, podsOf, render } from './manifest.js'
 
 const guide = readFileSync(new URL('../../docs/deployment.md', import.meta.url), 'utf8')
 const blocks = (language: string) =>
@@ -32,7 +32,7 @@ describe('docs/deployment.md', () => {
   })
 
   it('names variables and codes that there are', () => {
-    const known = [...settings.keys()].map(environmentName)
+    const known = [...[...settings.keys()].map(environmentName), 'BCOD_TF']
     for (const [name] of guide.matchAll(/\bBCOD_[A-Z_]+/g)) expect(known).toContain(name)
     for (const [, code] of guide.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) expect(Object.keys(ERRORS)).toContain(code)
   })
@@ -43,7 +43,7 @@ describe('docs/deployment.md', () => {
     const votes = rows.map((row) =>
       toFeedback(decodeEnvelope(Buffer.from(row), {}, 2 ** 20), position, { vocabSize: 1000 }),
     )
-    expect(votes.map(({ label }) => label)).toEqual([true, false])
+    expect(votes.map(({ label }) => label)).toEqual([true, false, true, false])
   })
 
   it('loads the model with a pod that the namespace lets in, into the claim that the base mounts', () => {
@@ -55,20 +55,56 @@ describe('docs/deployment.md', () => {
     }))
     for (const { findings } of [restricted, resources, images]) expect(findings(asSet)).toEqual([])
     const claims = applied.filter(({ kind }) => kind === 'PersistentVolumeClaim').map(({ metadata }) => metadata.name)
-    expect(claims).toEqual(['bcod-model', 'state-bcod-0'])
+    expect(claims).toEqual(['bcod-model', 'state-bcod-0', 'bcod-adapters'])
   })
 
-  it.skipIf(!canRender)('shows an overlay that can be applied: GPU, KEDA and monitoring at once', () => {
+  /** What the overlay of the guide renders, as it stands or with the component gpu, as its comments say. */
+  function overlay(gpu: boolean): readonly Manifest[] {
     const directory = mkdtempSync(join(tmpdir(), 'bcod-overlay-'))
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
     cpSync(K8S, join(directory, 'bcod/deploy/k8s'), { recursive: true })
     mkdirSync(join(directory, 'my-bcod'))
-    for (const name of ['kustomization.yaml', 'bcod.yaml'])
-      writeFileSync(join(directory, 'my-bcod', name), file(`my-bcod/${name}`))
-    const manifests = render(join(directory, 'my-bcod'))
+    writeFileSync(join(directory, 'my-bcod/bcod.yaml'), file('my-bcod/bcod.yaml'))
+    const kustomization = file('my-bcod/kustomization.yaml')
+    const withGpu = kustomization.replace('  # - ../', '  - ../').replace('newTag: 0.1.0 ', 'newTag: 0.1.0-gpu ')
+    writeFileSync(join(directory, 'my-bcod/kustomization.yaml'), gpu ? withGpu : kustomization)
+    return render(join(directory, 'my-bcod'))
+  }
+
+  it.skipIf(!canRender).each([
+    [false, '0.1.0', 0],
+    [true, '0.1.0-gpu', 1],
+  ])('shows an overlay that can be applied: KEDA, monitoring, and a GPU (%s)', (gpu, tag, gpus) => {
+    const manifests = overlay(gpu)
     for (const { name, findings } of allChecks(manifests).values()) expect(findings(manifests), name).toEqual([])
     const text = JSON.stringify(manifests)
-    expect(text).toContain('"registry.example.com/bcod:0.1.0-gpu"')
-    for (const { metadata } of manifests) expect(metadata.namespace, metadata.name).toBe('bcod')
+    expect(text).toContain(`"registry.example.com/bcod:${tag}"`)
+    expect(text.match(/"limits":\{[^}]*"nvidia.com\/gpu":"1"/g) ?? []).toHaveLength(gpus)
+    for (const { metadata } of manifests) {
+      expect(metadata.namespace, metadata.name).toBe('bcod')
+      expect(metadata.labels?.release, metadata.name).toBe('kube-prometheus-stack')
+    }
+  })
+
+  it.skipIf(!canRender)('gives alerts a link, and the daemon and KEDA the authority of the brokers', () => {
+    const manifests = overlay(false)
+    const links = JSON.stringify(manifests).match(/"runbook_url":"[^"]*"/g)!
+    expect(links.length).toBeGreaterThan(10)
+    for (const link of links) expect(link).toMatch(/"https:\/\/git.example.com\/bcod\/docs\/runbook.md#bcod[a-z]+"/)
+    const [{ pod, containers }] = podsOf(manifests) as [ReturnType<typeof podsOf>[number]]
+    expect(pod.volumes).toContainEqual({ name: 'kafka-ca', secret: { secretName: 'bcod-kafka-ca' } })
+    const { ca } = (parse(file('my-bcod/bcod.yaml')) as { stream: { tls: { ca: string } } }).stream.tls
+    expect(containers[0]!.volumeMounts!.map(({ mountPath }) => mountPath)).toContain(dirname(ca))
+    const [{ spec }] = ofKind(manifests, 'TriggerAuthentication') as [OfKind<'TriggerAuthentication'>]
+    expect(spec.secretTargetRef.map(({ parameter }) => parameter)).toEqual(['username', 'password', 'ca'])
+  })
+
+  it('has the secrets that the manifests name, each with its keys', () => {
+    const created = [
+      ...guide.matchAll(/create secret generic (\S+)((?: --from-\S+(?:"[^"]*")?(?: -hex 32\)")?)+)/g),
+    ].flatMap(([, name, flags]) =>
+      [...flags!.matchAll(/--from-(?:literal|file)=([\w.]+)/g)].map(([, key]) => `${name} ${key}`),
+    )
+    expect(created).toEqual(['bcod-kafka username', 'bcod-kafka password', 'bcod-kafka-ca ca.crt', 'bcod-tokens admin'])
   })
 })

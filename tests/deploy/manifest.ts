@@ -54,6 +54,7 @@ export interface Volume {
   readonly name: string
   readonly configMap?: { readonly name: string }
   readonly persistentVolumeClaim?: { readonly claimName: string }
+  readonly secret?: { readonly secretName: string }
 }
 
 export interface Pod {

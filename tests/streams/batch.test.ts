@@ -55,6 +55,17 @@ test('without a latency only a flush sends out what is not full', () => {
   })
 })
 
+test('while it is paused nothing goes out, neither full batches nor late ones; what was asked for follows', () => {
+  marbles(({ cold, hot, expectObservable }) => {
+    const source = cold(' abc--d--------e-', values)
+    const free = hot('    f-f-----------f-')
+    const paused = hot('  -t-------f------', { t: true, f: false })
+    const expected = '    ---------x----y'
+    const batches = source.pipe(batch(batcherOf(2, 4), { scheduler, free$: free, paused$: paused }))
+    expectObservable(batches, '^---------------!').toBe(expected, { x: [a, b], y: [c, d] })
+  })
+})
+
 test('after the source completes the rest follows as it is asked for, the last batch smaller', () => {
   marbles(({ cold, hot, expectObservable }) => {
     const source = cold('abcde|', values)

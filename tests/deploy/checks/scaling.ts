@@ -27,9 +27,11 @@ export const scaling: Check = {
         offsetResetPolicy: 'earliest',
       }
       const authentications = ofKind(manifests, 'TriggerAuthentication')
-      const references = (daemonOf(manifests)?.spec.template.spec.containers ?? []).flatMap(({ env = [] }) =>
+      const pod = daemonOf(manifests)?.spec.template.spec
+      const references = (pod?.containers ?? []).flatMap(({ env = [] }) =>
         env.map(({ valueFrom }) => `${valueFrom?.secretKeyRef?.name} ${valueFrom?.secretKeyRef?.key}`),
       )
+      const mounted = (pod?.volumes ?? []).map(({ secret }) => secret?.secretName)
       return [
         ...when(minReplicaCount !== 0 || maxReplicaCount !== 1, `between ${minReplicaCount} and ${maxReplicaCount}`),
         ...when(cooldownPeriod < SHORTEST_COOLDOWN_S, `cools down for ${cooldownPeriod} s`),
@@ -46,7 +48,10 @@ export const scaling: Check = {
             ...when(!(Number(metadata.activationLagThreshold) < batch.size), 'a full batch would not start a daemon'),
             ...when(authentication === undefined, `there is no TriggerAuthentication ${authenticationRef?.name}`),
             ...(authentication?.spec.secretTargetRef ?? []).flatMap(({ name, key }) =>
-              when(!references.includes(`${name} ${key}`), `the daemon knows no secret ${name} ${key}`),
+              when(
+                !references.includes(`${name} ${key}`) && !mounted.includes(name),
+                `the daemon knows no secret ${name} ${key}`,
+              ),
             ),
           ]
         }),

@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { liveVersion } from '../../src/adapters/publish.js'
+import { DaemonProcess, settled } from '../support/daemon.js'
+import { TestBroker } from '../support/test-broker.js'
+import { trainedIds, voteIds, votes } from './feedback.js'
+
+const kafka = new TestBroker('admin')
+const TOKEN = 'open sesame'
+
+async function daemonOn(topic: string): Promise<DaemonProcess> {
+  await kafka.client.topic(topic)
+  const daemon = await DaemonProcess.create(join(kafka.directory, topic), {
+    ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
+    ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '0', 'checkpoint.everySteps': 0 },
+  })
+  daemon.environment = { BCOD_SERVER_ADMIN_TOKEN: TOKEN }
+  onTestFinished(() => daemon.kill())
+  daemon.start()
+  await daemon.until(({ state }) => state === 'running')
+  return daemon
+}
+
+async function ask({ port }: DaemonProcess, verb: string, token = TOKEN) {
+  const headers = { authorization: `Bearer ${token}` }
+  const response = await fetch(`http://127.0.0.1:${port}/v1/admin/${verb}`, { method: 'POST', headers })
+  return { status: response.status, body: (await response.json()) as unknown }
+}
+
+test('a checkpoint that is asked for is written, committed and published at once', async () => {
+  const daemon = await daemonOn('asked')
+  await kafka.client.send('asked', votes(0, 8))
+  const { step } = await daemon.until((status) => settled(status) && status.step > 0)
+  expect(liveVersion(daemon.adapters)).toBeNull() // none is due by the settings
+  const version = `v${String(step).padStart(8, '0')}`
+  expect(await ask(daemon, 'checkpoint')).toEqual({ status: 200, body: { step, adapter: version } })
+  expect(liveVersion(daemon.adapters)).toBe(version)
+  expect(await daemon.metric('bcod_offset_commits_total')).toBeGreaterThan(0)
+  expect(await ask(daemon, 'checkpoint')).toEqual({ status: 200, body: { step, adapter: version } })
+})
+
+test('while it is paused no step begins, though votes are read; afterwards each trains once', async () => {
+  const daemon = await daemonOn('paused')
+  expect(await ask(daemon, 'pause')).toEqual({ status: 200, body: { training_paused: true } })
+  expect(await ask(daemon, 'pause')).toMatchObject({ status: 200 })
+  await kafka.client.send('paused', votes(0, 12))
+  await daemon.until(({ waiting }) => waiting === 12)
+  await sleep(1000) // five times batch.maxLatency
+  expect(await daemon.status()).toMatchObject({ step: 0, state: 'running', training_paused: true })
+  expect(await daemon.metric('bcod_training_paused')).toBe(1)
+  expect(await ask(daemon, 'checkpoint')).toMatchObject({ status: 200, body: { step: 0 } })
+  expect(await ask(daemon, 'resume')).toEqual({ status: 200, body: { training_paused: false } })
+  await daemon.until((status) => settled(status) && status.step === 3)
+  expect(await daemon.metric('bcod_training_paused')).toBe(0)
+  expect(await daemon.stop()).toBe(0)
+  expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 12).sort())
+})
+
+test('a pause holds up neither a stop nor what waits: the next process trains it', async () => {
+  const daemon = await daemonOn('stopped')
+  await ask(daemon, 'pause')
+  await kafka.client.send('stopped', votes(0, 8))
+  await daemon.until(({ waiting }) => waiting === 8)
+  expect(await daemon.stop()).toBe(0)
+  daemon.start()
+  await daemon.until((status) => settled(status) && status.step === 2)
+  expect(await daemon.stop()).toBe(0)
+  expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 8).sort())
+})
+
+test('a wrong token does nothing, and a daemon that does not run yet says so', async () => {
+  const daemon = await daemonOn('refused')
+  expect(await ask(daemon, 'pause', 'guess')).toMatchObject({ status: 401, body: { error: { code: 'UNAUTHORIZED' } } })
+  expect(await daemon.status()).toMatchObject({ training_paused: false })
+  const second = await DaemonProcess.create(join(kafka.directory, 'second'), {
+    ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': 'refused', 'stream.groupId': 'refused' },
+  })
+  second.environment = daemon.environment
+  onTestFinished(() => second.kill())
+  second.start()
+  await second.until(({ state }) => state === 'standby')
+  expect(await ask(second, 'checkpoint')).toMatchObject({ status: 409, body: { error: { code: 'NOT_RUNNING' } } })
+})
