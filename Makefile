@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-faults soak dashboards dashboards-test k8s-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
+.PHONY: setup demo test test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
 
 setup:
 	@node scripts/setup.mjs
@@ -50,6 +50,11 @@ test-sklearn:
 k8s-test: setup
 	@npx --no-install vitest run tests/deploy
 	@node tests/deploy/validate.mjs
+
+# needs kubectl and Go: deploy/k8s and the lines of docs/deployment.md on Kubernetes' own API server and controllers
+cluster-test:
+	@node scripts/setup.mjs --tests
+	@BCOD_TEST_CLUSTER=1 npx --no-install vitest run tests/deploy/cluster.test.ts
 
 lint: setup
 	@npm run --silent lint
