@@ -24,10 +24,11 @@ export async function copyJars(artifacts, directory) {
     const file = join(work, 'pom.xml')
     writeFileSync(file, pom(artifacts))
     const options = ['-DincludeScope=runtime', `-DoutputDirectory=${directory}`]
-    await promisify(execFile)('mvn', ['-q', '-B', '-f', file, COPY_DEPENDENCIES, ...options])
-  } catch ({ stdout, stderr }) {
-    const tail = `${stdout}${stderr}`.split('\n').slice(-12).join('\n')
-    throw new Error(`BROKER_JARS_MISSING: Maven could not fetch ${artifacts.join(', ')}; check the network.\n${tail}`)
+    await promisify(execFile)('mvn', ['-q', '-B', '-f', file, COPY_DEPENDENCIES, ...options]).catch((cause) => {
+      const tail = `${cause.stdout ?? ''}${cause.stderr ?? ''}`.split('\n').slice(-12).join('\n')
+      const what = artifacts.join(', ')
+      throw new Error(`BROKER_JARS_MISSING: Maven could not fetch ${what}; check the network.\n${tail}`, { cause })
+    })
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

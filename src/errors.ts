@@ -64,7 +64,7 @@ export const ERRORS = {
   },
   CHECKPOINT_FAILED: {
     cause:
-      'A checkpoint that was asked for could not be written. The one before is whole, and offsets are not committed.',
+      'A checkpoint that was asked for could not be written, or its adapter not be published. What was durable and live before still is.',
     remedy: 'The log has the reason and its code; the daemon tries again with its next checkpoint.',
   },
   STOP_OVERDUE: {

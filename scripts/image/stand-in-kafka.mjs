@@ -1,6 +1,6 @@
 // A stand-in for the public image of Apache Kafka, from Debian's Java and the jars of the same version from Maven
 // Central: `node scripts/image/stand-in-kafka.mjs docker.io/apache/kafka:VERSION RUN_IMAGE`. It has the commands that
-// deploy/k8s and docs/deployment.md call, each in its place, and is for tests alone.
+// the overlay cpu-dev and its votes call, each in its place, and is for tests alone.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,6 @@ const COMMANDS = {
   'kafka-server-start.sh': ['kafka.Kafka', '-Xmx1G -Xms1G'],
   'kafka-topics.sh': ['org.apache.kafka.tools.TopicCommand', '-Xmx256M'],
   'kafka-console-producer.sh': ['org.apache.kafka.tools.ConsoleProducer', '-Xmx512M'],
-  'kafka-console-consumer.sh': ['org.apache.kafka.tools.consumer.ConsoleConsumer', '-Xmx512M'],
 }
 
 /** Like Kafka's own: its logs go to LOG_DIR, which is in the image, where nothing can be written, unless it is set. */

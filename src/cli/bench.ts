@@ -40,8 +40,11 @@ export function benchCommand(): Command {
 
 async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string): Promise<void> {
   const config = learnerConfig({ ...flags, model }, { limits: { maxLength: MAX_LENGTH } })
+  const says = sparsely((text) => process.stderr.write(`${text}\n`))
+  says(`making a model of the shape ${shape}`)
   writeRandomModel(model, BENCH_SHAPES[shape])
   let compileMs = 0
+  says('loading it')
   const started = performance.now()
   const learner = await openLearner(config, {
     onCompiled: (_, ms) => {
@@ -49,7 +52,7 @@ async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string
     },
   })
   const loadSeconds = (performance.now() - started) / 1000
-  const measured = measure(learner, config, steps ?? BENCH_SHAPES[shape].steps)
+  const measured = measure(learner, config, steps ?? BENCH_SHAPES[shape].steps, says)
   const { executor, dtype, threads } = learner.resolved
   learner.dispose()
   const peakRss = process.resourceUsage().maxRSS * 1024
@@ -72,4 +75,15 @@ async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string
     ['tokens', `${measured.tokens_per_s.toFixed(0)}/s, padding not counted`],
     ['peak memory', `${(peakRss / 2 ** 20).toFixed(0)} MiB`],
   ])
+}
+
+/** Passes a text on where none was in the last second. */
+function sparsely(say: (text: string) => void): (text: string) => void {
+  let last = Number.NEGATIVE_INFINITY
+  return (text) => {
+    const now = performance.now()
+    if (now - last < 1000) return
+    last = now
+    say(text)
+  }
 }

@@ -51,7 +51,8 @@ export function fromTree(tree: Readonly<Record<string, unknown>>, origin: (key: 
 }
 
 /**
- * The keys that the environment sets. An empty variable counts as not set. Variables that Kubernetes injects for a
+ * The keys that the environment sets. An empty variable counts as not set. A secret loses one newline at its end, for
+ * it may come from a file. Variables that Kubernetes injects for a
  * service named bcod are left alone; others that start like a key, or almost are one, must be one.
  *
  * @throws CONFIG_UNKNOWN_KEY
@@ -59,20 +60,17 @@ export function fromTree(tree: Readonly<Record<string, unknown>>, origin: (key: 
 export function fromEnvironment(environment: NodeJS.ProcessEnv): readonly Given[] {
   const given: Given[] = []
   const unknown: Problem[] = []
-  for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith('BCOD_') || !value || SETUP_VARIABLES.has(name) || isServiceLink(name, value)) continue
+  for (const [name, text] of Object.entries(environment)) {
     const key = keyOfVariable.get(name)
-    if (key !== undefined) given.push({ key, value: asSet(key, value), origin: name })
+    const value = key !== undefined && settings.get(key)!.sensitive ? text?.replace(/\r?\n$/, '') : text
+    if (!name.startsWith('BCOD_') || !value || SETUP_VARIABLES.has(name) || isServiceLink(name, value)) continue
+    if (key !== undefined) given.push({ key, value, origin: name })
     else if (looksLikeKey(name))
       unknown.push({ key: name, text: `no key has this variable${variableSuggestion(name)}` })
   }
   refuse('CONFIG_UNKNOWN_KEY', unknown)
   return given
 }
-
-/** A secret that comes from a file ends with the file's newline, which is no part of it. */
-const asSet = (key: string, value: string): string =>
-  settings.get(key)!.sensitive ? value.replace(/\r?\n$/, '') : value
 
 /**
  * `--set key=value`, the value as JSON where it parses, else as the text it is. Later ones win.
@@ -105,20 +103,25 @@ function parsed(literal: string): unknown {
 }
 
 /**
- * A password that is not quoted, or not quoted as YAML wants it, ends at its first comma, and what follows reads as a
- * key without a value: such a name is not shown, nor is one that no key could have.
+ * In a `{ }` of YAML or JSON a password without quotes ends at its first comma, and what follows reads as a key. So a
+ * name is shown where it is close to a key that there is; of others only in groups without a secret, with a value, and
+ * where a key could have that name.
  */
 function noSuchKeyInTree(prefix: string, name: string, value: unknown, origin: (key: string) => string): Problem {
-  if (value !== null && /^[A-Za-z][\w.-]*$/.test(name)) {
-    const key = `${prefix}${name}`
-    return { key, text: `there is no such key (${origin(key)})${suggestion(key)}` }
-  }
+  const key = `${prefix}${name}`
+  const likely = suggestion(key)
+  const isName = value !== null && /^[A-Za-z][\w.-]*$/.test(name)
+  if (likely !== '' || (isName && !holdsSecret(prefix)))
+    return { key, text: `there is no such key (${origin(key)})${likely}` }
   const group = prefix.slice(0, -1)
   return {
     key: group || 'the top level',
-    text: `holds a key without a value, or with a name that no key has (${origin(group)}); are its texts in quotes?`,
+    text: `holds a key that there is not (${origin(value === null ? group : key)}); is a text with a comma in quotes?`,
   }
 }
+
+const holdsSecret = (prefix: string): boolean =>
+  [...settings].some(([key, { sensitive }]) => sensitive && key.slice(0, key.lastIndexOf('.') + 1) === prefix)
 
 const noSuchKey = (key: string): string =>
   groups.has(key) ? 'this is a group, set one of its keys' : 'there is no such key'

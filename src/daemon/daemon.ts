@@ -10,6 +10,7 @@ import {
   merge,
   NEVER,
   observeOn,
+  ReplaySubject,
   Subject,
   Subscription,
   tap,
@@ -22,13 +23,14 @@ import type { Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
-import type { Feedback, LogRecord, Position } from '../events/types.js'
+import type { Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
 import { eventEmbedding } from '../learner/event-embedding.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import { type Check, verdict } from '../server/health.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
+import { allowsSource } from '../streams/sources.js'
 import { SteadyClock } from '../streams/steady-clock.js'
 import { AssignmentChanged, LagObserved, RetentionHeadroom } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
@@ -93,6 +95,8 @@ export class Daemon {
   readonly #trainingPaused$ = new BehaviorSubject(false)
   readonly #task$ = new Subject<Task>()
   readonly #stop$ = new Subject<void>()
+  /** Nothing that was asked for is done any more. */
+  readonly #over$ = new ReplaySubject<void>(1)
   readonly #clock = new SteadyClock()
   readonly #lag = new Map<number, { logEnd: number }>()
   #learner: RemoteLearner | null = null
@@ -206,7 +210,10 @@ export class Daemon {
     this.#flush$.next()
   }
 
-  /** No further step begins, and so nothing new is published; all else goes on. A restart ends it. */
+  /**
+   * While it is paused no step begins; the one under way ends, what is learnt already is still published by the next
+   * checkpoint, and votes are read and wait, up to the budget for them. A restart ends it.
+   */
   pauseTraining(paused: boolean): void {
     if (paused === this.#trainingPaused$.value) return
     this.#trainingPaused$.next(paused)
@@ -214,23 +221,33 @@ export class Daemon {
   }
 
   /**
-   * Makes everything so far durable now, commits it, and publishes the adapter; resolves with what the last checkpoint
-   * holds.
+   * Makes everything so far durable now, commits it, and publishes the adapter; resolves with the step that is durable
+   * and the version that is live.
    *
    * @throws NOT_RUNNING before partitions were assigned and while it stops, CHECKPOINT_FAILED
    */
   async checkpoint(): Promise<{ readonly step: number; readonly adapter: string | null }> {
     const line = this.#line
-    if (line === null || this.#assignment === null || this.#stopping)
-      throw new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
-    return new Promise((resolve, reject) =>
-      this.#task$.next(async () => {
-        await line.checkpoint()
-        this.#relieve()
-        if (line.durable) resolve({ step: line.step, adapter: this.#published })
-        else reject(new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not in a checkpoint`))
-      }),
-    )
+    const notRunning = () => new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
+    if (line === null || this.#assignment === null || this.#stopping) throw notRunning()
+    const asked = async () => {
+      await line.checkpoint()
+      this.#relieve()
+      if (!line.durable) throw new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not durable and published`)
+      return { step: line.step, adapter: this.#published }
+    }
+    return new Promise((resolve, reject) => {
+      const over = this.#over$.subscribe(() => reject(notRunning()))
+      this.#task$.next(() =>
+        asked()
+          .then(resolve, (error: unknown) => {
+            reject(error)
+            // whoever asked is told of a checkpoint that failed; all else is the daemon's end
+            if (!(error instanceof BcodError && error.code === 'CHECKPOINT_FAILED')) throw error
+          })
+          .finally(() => over.unsubscribe()),
+      )
+    })
   }
 
   live(): readonly Check[] {
@@ -327,15 +344,22 @@ export class Daemon {
     return learner
   }
 
-  /** Takes up the stream's state. What has become too long for `limits.maxLength` since then is dropped. */
+  /**
+   * Takes up the stream's state. What waits and may not train by the present settings is dropped: what has become too
+   * long for `limits.maxLength`, and what is from a source that `limits.sources` no longer lets through.
+   */
   #restore({ pending, lastRecords }: Snapshot, maxLength: number): void {
     const stream = pending as StreamSnapshot
+    const { held, batcher } = this.#state
     this.#state.restore(stream, lastRecords)
-    const long = stream.batcher.events.filter(
-      (event) => event.promptTokens.length + event.completionTokens.length > maxLength,
-    )
-    this.#state.batcher.remove(long)
-    for (const { position } of long) this.#drop(position, 'completion_too_long')
+    const refused = ({ source }: { readonly source: string }) =>
+      !allowsSource(this.#options.config.limits.sources, source)
+    held.dropWhere(refused, 'source_refused')
+    const isLong = ({ promptTokens, completionTokens }: TrainingEvent) =>
+      promptTokens.length + completionTokens.length > maxLength
+    const dropped = stream.batcher.events.filter((event) => refused(event) || isLong(event))
+    batcher.remove(dropped)
+    for (const event of dropped) this.#drop(event.position, refused(event) ? 'source_refused' : 'completion_too_long')
   }
 
   /** Reads, trains and writes checkpoints until `stop` is called or something fails. */
@@ -366,7 +390,9 @@ export class Daemon {
         (events): Task =>
           async () => {
             if (closed) return
-            await line.train(events)
+            // paused between the batch and its turn in the line
+            if (this.#trainingPaused$.value) this.#state.batcher.putBack()
+            else await line.train(events)
             if (line.due) await line.checkpoint()
             this.#relieve()
             if (!this.#stopping) this.#free$.next()
@@ -443,6 +469,7 @@ export class Daemon {
       await Promise.race([failed, last, overdue(DRAIN_MS)])
     } finally {
       work.unsubscribe()
+      this.#over$.next()
     }
   }
 

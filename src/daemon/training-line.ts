@@ -166,19 +166,25 @@ export class TrainingLine {
     return everySteps > 0 && this.#step - this.#checkpointedStep >= everySteps
   }
 
-  /** Whether the last checkpoint holds every step so far. */
+  /** Whether the last checkpoint holds every step so far, and the adapter of the last one is published. */
   get durable(): boolean {
-    return this.#parent !== null && this.#step === this.#checkpointedStep && this.#failures === 0
+    const published = this.#step === 0 || this.#step === this.#publishedStep
+    return this.#parent !== null && this.#step === this.#checkpointedStep && this.#failures === 0 && published
   }
 
   /**
    * Makes everything so far durable, then commits the offsets and publishes the adapter. Where nothing has moved since
-   * the last one, nothing is written. A failure is reported, and the next call tries again; being fenced is fatal.
+   * the last one, nothing is written; a commit or a publication that failed is tried again. A failure is reported, and
+   * the next call tries again; being fenced is fatal.
    */
   async checkpoint(): Promise<void> {
     const { telemetry, store, state, journal, learner, log } = this.parts
     const unmoved = marks(state.nextOffsets(), state.positions.committable()) === this.#lastPositions
-    if (this.#step === this.#checkpointedStep && unmoved) return this.commit()
+    if (this.#step === this.#checkpointedStep && unmoved) {
+      await this.commit()
+      if (this.#step > 0 && this.#step !== this.#publishedStep) await this.#publish(await learner.call('snapshot'))
+      return
+    }
     // before the first assignment there is nothing to go on from
     if (state.positions.committable().size === 0) return
     const started = performance.now()
@@ -236,8 +242,6 @@ export class TrainingLine {
     // whoever was overtaken while it was out of the group learns it here, not with its next checkpoint
     assertFence(this.parts.store.directory, this.parts.fence)
     await this.checkpoint()
-    if (this.#step === this.#checkpointedStep && this.#step !== this.#publishedStep)
-      await this.#publish(await this.parts.learner.call('snapshot'))
   }
 
   /** One commit at a time, so that an older one never overtakes; what became durable meanwhile follows at once. */

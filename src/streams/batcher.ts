@@ -97,6 +97,11 @@ export class Batcher implements Serializable<BatcherState> {
     for (const event of events) if (this.taken.delete(event)) this.heldBytes -= trainingEventBytes(event)
   }
 
+  /** What is taken and not done waits again, first of all. */
+  putBack(): void {
+    this.restore(this.snapshot())
+  }
+
   /** Takes out what waits and will never train. */
   remove(events: readonly TrainingEvent[]): void {
     if (events.length === 0) return

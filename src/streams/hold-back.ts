@@ -1,6 +1,6 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs'
 import { BcodError } from '../errors.js'
-import type { Feedback, Serializable } from '../events/types.js'
+import type { DropReason, Feedback, Serializable } from '../events/types.js'
 import type { Drop } from './drop.js'
 import { feedbackBytes } from './event-bytes.js'
 import { MinHeap } from './min-heap.js'
@@ -106,6 +106,11 @@ export class HoldBack implements Serializable<HoldBackState> {
     return first.event
   }
 
+  /** Takes out the held votes that shall not go on after all. */
+  dropWhere(refused: (event: Feedback) => boolean, reason: DropReason): void {
+    for (const held of [...this.held.values()]) if (refused(held.event)) this.dropHeld(held, reason)
+  }
+
   snapshot(): HoldBackState {
     return { held: [...this.held.values()].sort(byOrder).map(({ event }) => event) }
   }
@@ -135,7 +140,7 @@ export class HoldBack implements Serializable<HoldBackState> {
     return this.onSubject.get(subject) ?? []
   }
 
-  private dropHeld(held: Held, reason: 'superseded' | 'retracted'): void {
+  private dropHeld(held: Held, reason: DropReason): void {
     this.remove(held)
     if (this.order.size > 2 * this.held.size + 64) this.order.retain((entry) => this.isHeld(entry))
     this.options.drop(held.event, reason)

@@ -21,6 +21,7 @@ export const TAP_KINDS = [
   'published',
   'state',
   'reading',
+  'training',
   'skipped',
 ] as const
 export type TapKind = (typeof TAP_KINDS)[number]

@@ -6,6 +6,7 @@ import { bcod, documentOf } from '../support/bcod.js'
 test('measures steps and real tokens of the small shape', async () => {
   const ended = await bcod('bench', '--steps', '2', '--set', 'batch.size=4', '--json')
   expect(ended.code, ended.stderr).toBe(0)
+  expect(ended.stderr).toContain('making a model of the shape tiny\n')
   const report = documentOf(ended) as { [figure: string]: number }
   expect(report).toMatchObject({ shape: 'tiny', dtype: 'f32', steps: 2, events: 8 })
   // events 13 to 20 of the list: three steps of four warm up

@@ -38,6 +38,10 @@ describe('a secret', () => {
     },
   )
 
+  it('in a variable that is nothing but a newline is not set', () => {
+    expect(loadConfig({ env: { BCOD_SERVER_ADMIN_TOKEN: '\n' } }).server.adminToken).toBeNull()
+  })
+
   const token = fc.stringMatching(/^[A-Za-z0-9"'{}[\]:,#&*!|>%@` -]{1,20}$/).map((text) => `s3cr3t${text}s3cr3t`)
   const places = [
     (secret: string) => ({ env: { BCOD_SERVER_ADMIN_TOKEN: secret } }),
@@ -59,11 +63,13 @@ describe('a secret', () => {
     '{"stream":{"sasl":{"password":"s3cr3t","s3cr3t"}}}',
     '{stream: {sasl: {password: abc,s3cr3t}}}',
     '{stream: {sasl: {password: abc,s3cr3t&: 1}}}',
+    '{stream: {sasl: {password: abc,s3cr3t: 1}}}',
+    '{stream: {sasl: {password: abc, s3cr3t: x}}}',
     '{server: {adminToken: abc}, s3cr3t}',
     '{server: {adminToken: abc, {s3cr3t: 1}}}',
   ])('that YAML cuts in two is not taken for the name of a key: %s', (text) => {
     const printed = everythingPrinted({ env: {}, file: scratchFile('a.yaml', text) })
-    expect(printed).toMatch(/CONFIG_UNKNOWN_KEY (stream\.sasl|server|the top level): holds a key without a value/)
+    expect(printed).toMatch(/CONFIG_UNKNOWN_KEY (stream\.sasl|server|the top level): holds a key that there is not/)
     expect(printed).toMatch(/a\.yaml( line 1)?\)/)
     expect(printed).not.toContain('s3cr3t')
   })

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -33,11 +34,25 @@ test('a checkpoint that is asked for is written, committed and published at once
   await kafka.client.send('asked', votes(0, 8))
   const { step } = await daemon.until((status) => settled(status) && status.step > 0)
   expect(liveVersion(daemon.adapters)).toBeNull() // none is due by the settings
+  expect(await kafka.client.committed('asked', 'asked')).not.toEqual({ 0: '8' })
   const version = `v${String(step).padStart(8, '0')}`
   expect(await ask(daemon, 'checkpoint')).toEqual({ status: 200, body: { step, adapter: version } })
   expect(liveVersion(daemon.adapters)).toBe(version)
-  expect(await daemon.metric('bcod_offset_commits_total')).toBeGreaterThan(0)
+  expect(await kafka.client.committed('asked', 'asked')).toEqual({ 0: '8' })
   expect(await ask(daemon, 'checkpoint')).toEqual({ status: 200, body: { step, adapter: version } })
+})
+
+test('a checkpoint whose adapter cannot be published says so, and the next one publishes it', async () => {
+  const daemon = await daemonOn('unpublished')
+  await kafka.client.send('unpublished', votes(0, 8))
+  await daemon.until((status) => settled(status) && status.step > 0)
+  rmSync(daemon.adapters, { recursive: true, force: true })
+  writeFileSync(daemon.adapters, 'no directory')
+  const failed = await ask(daemon, 'checkpoint')
+  expect(failed).toMatchObject({ status: 409, body: { error: { code: 'CHECKPOINT_FAILED' } } })
+  rmSync(daemon.adapters)
+  expect(await ask(daemon, 'checkpoint')).toMatchObject({ status: 200 })
+  expect(liveVersion(daemon.adapters)).not.toBeNull()
 })
 
 test('while it is paused no step begins, though votes are read; afterwards each trains once', async () => {
@@ -67,6 +82,18 @@ test('a pause holds up neither a stop nor what waits: the next process trains it
   await daemon.until((status) => settled(status) && status.step === 2)
   expect(await daemon.stop()).toBe(0)
   expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 8).sort())
+})
+
+test('what waits from a source that is shut out before the next start never trains', async () => {
+  const daemon = await daemonOn('shut-out')
+  await ask(daemon, 'pause')
+  await kafka.client.send('shut-out', votes(0, 8))
+  await daemon.until(({ waiting }) => waiting === 8)
+  expect(await daemon.stop()).toBe(0)
+  daemon.start('--set', 'limits.sources=["chat-web"]')
+  await daemon.until((status) => status.state === 'running' && settled(status))
+  expect(await daemon.metric('bcod_feedback_dropped_total{reason="source_refused"}')).toBe(8)
+  expect(await daemon.status()).toMatchObject({ step: 0, waiting: 0, lag: { 0: 0 } })
 })
 
 test('a wrong token does nothing, and a daemon that does not run yet says so', async () => {

@@ -57,13 +57,36 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { what: 'votes wait and steps come', samples: { ...lag(flat(3, 60)), ...steps(1) }, at: '40m', fires: 0 },
     { what: 'nothing waits', samples: { ...lag(flat(0, 60)), ...steps(0) }, at: '40m', fires: 0 },
     {
+      what: 'votes wait while training is paused',
+      samples: { ...lag(flat(3, 60)), ...steps(0), bcod_training_paused: flat(1, 60) },
+      at: '40m',
+      fires: 0,
+    },
+    {
+      what: 'votes wait, and training is not paused',
+      samples: { ...lag(flat(3, 60)), ...steps(0), bcod_training_paused: flat(0, 60) },
+      at: '40m',
+      fires: 1,
+    },
+    {
       what: 'a first vote after a quiet night',
       samples: { ...lag('0+0x500 1+0x1 0+0x60'), ...{ bcod_train_steps_total: '7+0x501 8+0x60' } },
       at: '502m',
       fires: 0,
     },
   ],
+  BcodTrainingPaused: [
+    { what: 'an hour and more', samples: { bcod_training_paused: flat(1, 90) }, at: '70m', fires: 1 },
+    { what: 'half an hour, and resumed', samples: { bcod_training_paused: '1+0x30 0+0x60' }, at: '70m', fires: 0 },
+    { what: 'never', samples: { bcod_training_paused: flat(0, 90) }, at: '70m', fires: 0 },
+  ],
   BcodWorkerStuck: [
+    {
+      what: 'reading is paused because training is',
+      samples: { bcod_reading_paused: flat(1, 60), ...steps(0), bcod_training_paused: flat(1, 60) },
+      at: '30m',
+      fires: 0,
+    },
     {
       what: 'reading is paused and no step comes',
       samples: { bcod_reading_paused: flat(1, 60), ...steps(0) },

@@ -1,33 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ControlPlane, whyNoKubernetes } from '../support/kubernetes.js'
-import { K8S } from './manifest.js'
+import { blocks, guide, layOut } from './guide.js'
 
 /** `make cluster-test`: the first time it builds Kubernetes' control plane, which takes ten minutes. */
 const asked = process.env.BCOD_TEST_CLUSTER === '1'
 const missing = whyNoKubernetes()
-if (asked && missing !== null) console.error(`cluster-test: skipped: ${missing} missing`)
-
-const guide = readFileSync(new URL('../../docs/deployment.md', import.meta.url), 'utf8')
+if (asked && missing !== null) throw new Error(`make cluster-test needs ${missing}`)
 
 /** The lines of a section of the guide. */
-const lines = (title: string) =>
-  [
-    ...guide
-      .split(/^## /m)
-      .find((section) => section.startsWith(`${title}\n`))!
-      .matchAll(/^```sh\n([\s\S]*?)^```/gm),
-  ]
-    .map(([, script]) => script)
-    .join('\n')
-
-/** The block that follows the name of a file. */
-const file = (name: string) =>
-  new RegExp(`^\`${name}\`[^\\n]*\\n\\n\`\`\`yaml\\n([\\s\\S]*?)^\`\`\``, 'm').exec(guide)![1]!
+const lines = (section: string) => blocks('sh', section).join('\n')
 
 /** What needs nodes, a broker or a registry is left out; every other line runs, and must succeed. */
 const PREAMBLE = `
@@ -35,27 +21,28 @@ kubectl() {
   case "$*" in
     *" wait --for=condition="*|*" wait --for=jsonpath="*|*" exec "*|*" port-forward "*|*" logs "*|*" --watch"|*" rollout status "*)
       if [ ! -t 0 ]; then timeout 1 cat > /dev/null; fi; return 0 ;;
-    diff*) command kubectl "$@" > /dev/null; [ $? -le 1 ] || echo "FAILED: kubectl $*" ;;
-    *) command kubectl "$@" || echo "FAILED: kubectl $*" ;;
+    diff*) command kubectl "$@" > /dev/null; [ $? -le 1 ] || echo "FAILED: kubectl $*" >&2 ;;
+    *) command kubectl "$@" || echo "FAILED: kubectl $*" >&2 ;;
   esac
 }
 for tool in kafka-topics.sh kafka-acls.sh kafka-console-producer.sh podman tar curl; do
   eval "$tool() { :; }"
 done
-PASSWORD=secret
 `
 
-describe.skipIf(!asked || missing !== null)('deploy/k8s on a real API server', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'bcod-cluster-'))
+describe.skipIf(!asked)('deploy/k8s on a real API server', () => {
+  let directory: string
   let plane: ControlPlane
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'bcod-cluster-'))
     plane = await ControlPlane.start()
     plane.addOperators()
-    cpSync(K8S, join(directory, 'bcod/deploy/k8s'), { recursive: true })
-    mkdirSync(join(directory, 'my-bcod'))
-    for (const name of ['kustomization.yaml', 'bcod.yaml'])
-      writeFileSync(join(directory, 'my-bcod', name), file(`my-bcod/${name}`))
+    // what the chart kube-prometheus-stack leaves
+    const grafana = ['kube-prometheus-stack-grafana', '--from-literal=admin-password=x']
+    expect(plane.kubectl('create', 'namespace', 'monitoring').status).toBe(0)
+    expect(plane.kubectl('-n', 'monitoring', 'create', 'secret', 'generic', ...grafana).status).toBe(0)
+    layOut(directory)
     writeFileSync(join(directory, 'ca.crt'), 'a certificate')
   }, 1_800_000)
 
@@ -64,17 +51,17 @@ describe.skipIf(!asked || missing !== null)('deploy/k8s on a real API server', (
     rmSync(directory, { recursive: true, force: true })
   })
 
-  /** Runs the lines as they stand, one after the other. */
-  function follow(script: string): void {
+  /** Runs the lines as they stand, one after the other; `typed` is what they ask for. */
+  function follow(script: string, typed = ''): void {
     const { status, stdout, stderr } = spawnSync('bash', ['-c', PREAMBLE + script], {
-      ...{ cwd: directory, encoding: 'utf8', env: { ...process.env, KUBECONFIG: plane.config } },
+      ...{ cwd: directory, input: typed, encoding: 'utf8', env: { ...process.env, KUBECONFIG: plane.config } },
     })
     const output = stdout + stderr
     expect(status, output).toBe(0)
     expect(output).not.toContain('FAILED')
   }
 
-  /** Waits for the pod as the StatefulSet wants it now. */
+  /** Waits for a pod of which `holds` is true. */
   async function pod(namespace: string, name: string, holds: (pod: Created) => boolean = () => true): Promise<Created> {
     const failures = () =>
       plane.kubectl('-n', namespace, 'get', 'events', '--field-selector', 'reason=FailedCreate').stdout
@@ -88,6 +75,8 @@ describe.skipIf(!asked || missing !== null)('deploy/k8s on a real API server', (
 
   it('notices a line that fails', () => {
     expect(() => follow('kubectl get nothing')).toThrow('FAILED: kubectl get nothing')
+    expect(() => follow('kubectl get nothing | base64 -d')).toThrow('FAILED: kubectl get nothing')
+    expect(() => follow('TOKEN=$(kubectl get nothing)')).toThrow('FAILED: kubectl get nothing')
     expect(() => follow('kubectl diff -k nowhere')).toThrow('FAILED: kubectl diff -k nowhere')
   })
 
@@ -104,7 +93,7 @@ describe.skipIf(!asked || missing !== null)('deploy/k8s on a real API server', (
   }, 60_000)
 
   it('takes the guide, from the namespace to the dashboards', async () => {
-    follow(lines('Deploy it'))
+    follow(lines('Deploy it'), 'secret\n')
     expect(image(await pod('bcod', 'bcod-0'))).toBe('registry.example.com/bcod:0.1.0')
     const { data } = plane.get('-n', 'bcod', 'secret', 'bcod-kafka')
     expect(Buffer.from(data.password, 'base64').toString()).toBe('secret')
@@ -143,23 +132,26 @@ describe.skipIf(!asked || missing !== null)('deploy/k8s on a real API server', (
   }, 60_000)
 
   it('backs up and restores as the guide says', async () => {
-    await pod('bcod', 'bcod-0')
+    const before = await pod('bcod', 'bcod-0')
     follow(lines('Back up and restore'))
     expect(plane.get('-n', 'bcod', 'volumesnapshot').items).toHaveLength(2)
-    const created = await pod('bcod', 'bcod-0')
+    const created = await pod('bcod', 'bcod-0', ({ metadata }) => metadata.uid !== before.metadata.uid)
     expect(created.spec.volumes.map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName)).toContain(
       'state-bcod-0',
     )
     for (const name of ['state-bcod-0', 'bcod-adapters'])
       expect(plane.get('-n', 'bcod', 'pvc', name).spec.dataSource.kind, name).toBe('VolumeSnapshot')
-    const [gap] = /kubectl -n bcod set env \S+ BCOD_STREAM_ACCEPT_GAP=true/.exec(guide)!
-    follow(gap)
-    expect(JSON.stringify(plane.get('-n', 'bcod', 'statefulset', 'bcod'))).toContain('BCOD_STREAM_ACCEPT_GAP')
+    const accepted = () => JSON.stringify(plane.get('-n', 'bcod', 'statefulset', 'bcod')).includes('ACCEPT_GAP')
+    const [set, unset] = guide.match(/kubectl -n bcod set env \S+ BCOD_STREAM_ACCEPT_GAP[^`]*/g)!
+    follow(set!)
+    expect(accepted()).toBe(true)
+    follow(unset!)
+    expect(accepted()).toBe(false)
   }, 60_000)
 })
 
 interface Created {
-  readonly metadata: { readonly name: string }
+  readonly metadata: { readonly name: string; readonly uid: string }
   readonly spec: {
     readonly containers: readonly { readonly image: string }[]
     readonly volumes: readonly { readonly persistentVolumeClaim?: { readonly claimName: string } }[]

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { environmentName, settings } from '../../src/config/schema.js'
@@ -10,14 +10,9 @@ import { decodeEnvelope } from '../../src/events/envelope.js'
 import { toFeedback } from '../../src/events/feedback.js'
 import { allChecks } from './checks/all.js'
 import { images, resources, restricted } from './checks/pod.js'
-import { canRender, K8S, type Manifest, type OfKind, ofKind, podsOf, render } from './manifest.js'
-
-const guide = readFileSync(new URL('../../docs/deployment.md', import.meta.url), 'utf8')
-const blocks = (language: string) =>
-  [...guide.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map((match) => match[1]!)
-/** The block that follows the name of a file. */
-const file = (name: string) =>
-  new RegExp(`^\`${name}\`[^\\n]*\\n\\n\`\`\`yaml\\n([\\s\\S]*?)^\`\`\``, 'm').exec(guide)![1]!
+import { scaling } from './checks/scaling.js'
+import { blocks, file, guide, layOut } from './guide.js'
+import { canRender, type Manifest, type OfKind, ofKind, podsOf, render } from './manifest.js'
 
 /** What the lines hand to `kubectl apply -f -`. */
 const applied = blocks('sh')
@@ -62,12 +57,9 @@ describe('docs/deployment.md', () => {
   function overlay(gpu: boolean): readonly Manifest[] {
     const directory = mkdtempSync(join(tmpdir(), 'bcod-overlay-'))
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
-    cpSync(K8S, join(directory, 'bcod/deploy/k8s'), { recursive: true })
-    mkdirSync(join(directory, 'my-bcod'))
-    writeFileSync(join(directory, 'my-bcod/bcod.yaml'), file('my-bcod/bcod.yaml'))
     const kustomization = file('my-bcod/kustomization.yaml')
     const withGpu = kustomization.replace('  # - ../', '  - ../').replace('newTag: 0.1.0 ', 'newTag: 0.1.0-gpu ')
-    writeFileSync(join(directory, 'my-bcod/kustomization.yaml'), gpu ? withGpu : kustomization)
+    layOut(directory, gpu ? withGpu : kustomization)
     return render(join(directory, 'my-bcod'))
   }
 
@@ -97,14 +89,28 @@ describe('docs/deployment.md', () => {
     expect(containers[0]!.volumeMounts!.map(({ mountPath }) => mountPath)).toContain(dirname(ca))
     const [{ spec }] = ofKind(manifests, 'TriggerAuthentication') as [OfKind<'TriggerAuthentication'>]
     expect(spec.secretTargetRef.map(({ parameter }) => parameter)).toEqual(['username', 'password', 'ca'])
+    const wrong = JSON.parse(JSON.stringify(manifests).replace('{"key":"ca.crt"', '{"key":"tls.crt"'))
+    expect(scaling.findings(wrong)).toEqual(['the daemon knows no secret bcod-kafka-ca tls.crt'])
   })
 
-  it('has the secrets that the manifests name, each with its keys', () => {
-    const created = [
-      ...guide.matchAll(/create secret generic (\S+)((?: --from-\S+(?:"[^"]*")?(?: -hex 32\)")?)+)/g),
-    ].flatMap(([, name, flags]) =>
+  it.skipIf(!canRender)('makes the secrets that its overlay names, with their keys', () => {
+    const manifests = overlay(false)
+    const [{ pod, containers }] = podsOf(manifests) as [ReturnType<typeof podsOf>[number]]
+    const variables = containers.flatMap(({ env = [] }) =>
+      env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+    )
+    const { ca } = (parse(file('my-bcod/bcod.yaml')) as { stream: { tls: { ca: string } } }).stream.tls
+    const mounted = pod.volumes!.flatMap(({ secret }) =>
+      secret ? [{ name: secret.secretName, key: basename(ca) }] : [],
+    )
+    const targets = ofKind(manifests, 'TriggerAuthentication').flatMap(({ spec }) => spec.secretTargetRef)
+    const named = [...variables, ...mounted, ...targets].map(({ name, key }) => `${name} ${key}`)
+    const created = [...guide.matchAll(/create secret generic (\S+) (.*)/g)].flatMap(([, name, flags]) =>
       [...flags!.matchAll(/--from-(?:literal|file)=([\w.]+)/g)].map(([, key]) => `${name} ${key}`),
     )
-    expect(created).toEqual(['bcod-kafka username', 'bcod-kafka password', 'bcod-kafka-ca ca.crt', 'bcod-tokens admin'])
+    expect(created).toHaveLength(4)
+    for (const each of created) expect(named).toContain(each)
+    // the token of embeddings.url is the one that the guide leaves to its reader
+    expect([...new Set(named)].filter((each) => !created.includes(each))).toEqual(['bcod-tokens embeddings'])
   })
 })

@@ -59,5 +59,5 @@ export const statusOf = ({ history, step }: ReturnType<typeof anHour>) => ({
   },
   ...{ reward_up_mean: 0.98, reward_down_mean: null, weight_mean: 1.2, classifier_ready: true, classifier_trust: 0.41 },
   ...{ adapter: 'v00000890', lag: { 0: 14, 1: 3 }, held_back: 5, waiting: 3, dead_letters: history.deadLetters },
-  ...{ dead_letters_waiting: 0, paused: false, partitions: [0, 1] },
+  ...{ dead_letters_waiting: 0, paused: false, training_paused: false, partitions: [0, 1] },
 })

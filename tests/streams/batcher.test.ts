@@ -103,3 +103,12 @@ test('every event is in exactly one batch, and a saved batcher that is restored 
     ),
   )
 })
+
+test('what is put back goes first again, as if it had not been taken', () => {
+  const batcher = filled('uuudud', { size: 4 })
+  const [{ bytes }, taken] = [batcher, batcher.take(9)]
+  batcher.putBack()
+  expect(batcher).toMatchObject({ waiting: 6, count: 6, bytes })
+  expect(batcher.take(9)).toEqual(taken)
+  expect(offsets(batcher.takeRest(9))).toEqual([2, 4])
+})

@@ -245,3 +245,13 @@ test("a tombstone takes back every user's held vote on its subject, and no other
   state.push(everyone(5))
   expect(ledger.lastLabel('-c')).toBeNull()
 })
+
+test('held votes that shall not go on after all are dropped with their reason', () => {
+  const { state, dropped } = holding(10)
+  for (const event of [up(0, { source: 'foreign' }), up(1, { subject: 'd' })]) state.push(event)
+  state.dropWhere(({ source }) => source === 'foreign', 'source_refused')
+  expect(dropped).toEqual(['0 source_refused'])
+  expect(state.heldCount).toBe(1)
+  expect(released(state, 100)).toEqual([1])
+  expect(state.heldBytes).toBe(0)
+})

@@ -22,6 +22,7 @@ export interface Status {
   readonly waiting: number
   readonly held_back: number
   readonly paused: boolean
+  readonly training_paused: boolean
   readonly lag: Readonly<Record<string, number>>
   readonly dead_letters_waiting: number
   readonly adapter: string | null

@@ -30,54 +30,46 @@ function controlPlane(): string {
   const target = join(cacheRoot(), `kubernetes-${KUBERNETES}`)
   once(target, (directory) => {
     say(`building Kubernetes ${KUBERNETES} and etcd ${ETCD} into ${target} (once)`)
-    const etcd = `go.etcd.io/etcd/server/v3`
-    build(directory, 'etcd', { [etcd]: `v${ETCD}` }, {}, [etcd], '')
+    const etcd = 'go.etcd.io/etcd/server/v3'
+    build({ name: 'etcd', module: etcd, version: `v${ETCD}`, packages: [etcd], output: join(directory, 'etcd') })
     // its parts are modules of their own, which its go.mod points to by paths that a module does not carry
-    const { GoMod } = JSON.parse(go(directory, 'mod', 'download', '-json', `k8s.io/kubernetes@v${KUBERNETES}`))
-    const parts = [...readFileSync(GoMod, 'utf8').matchAll(/^\s+(k8s\.io\/\S+) => \.\/staging/gm)].map(
-      ([, name]) => name!,
-    )
-    const version = `v${KUBERNETES.replace(/^1/, '0')}`
+    const kubernetes = 'k8s.io/kubernetes'
+    const { GoMod } = JSON.parse(go(directory, 'mod', 'download', '-json', `${kubernetes}@v${KUBERNETES}`))
+    const parts = [...readFileSync(GoMod, 'utf8').matchAll(/^\s+(k8s\.io\/\S+) => \.\/staging/gm)]
     const [, major, minor] = /^(\d+)\.(\d+)/.exec(KUBERNETES)!
-    const told = { gitVersion: `v${KUBERNETES}`, gitMajor: major, gitMinor: minor }
-    build(
-      directory,
-      'kubernetes',
-      { 'k8s.io/kubernetes': `v${KUBERNETES}` },
-      Object.fromEntries(parts.map((name) => [name, version])),
-      ['apiserver', 'controller-manager'].map((name) => `k8s.io/kubernetes/cmd/kube-${name}`),
-      Object.entries(told)
-        .map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`)
-        .join(' '),
-    )
+    build({
+      ...{ name: 'kubernetes', module: kubernetes, version: `v${KUBERNETES}`, output: `${directory}/` },
+      packages: ['apiserver', 'controller-manager'].map((part) => `${kubernetes}/cmd/kube-${part}`),
+      replaced: parts.map(([, part]) => `${part}=${part}@v${KUBERNETES.replace(/^1/, '0')}`),
+      told: { gitVersion: `v${KUBERNETES}`, gitMajor: major!, gitMinor: minor! },
+    })
   })
   return target
 }
 
-type Versions = Readonly<Record<string, string>>
+interface Program {
+  readonly name: string
+  readonly module: string
+  readonly version: string
+  readonly packages: readonly string[]
+  /** A file, or a directory that ends in a slash. */
+  readonly output: string
+  /** `module=module@version`, in the place of what the module itself asks for. */
+  readonly replaced?: readonly string[]
+  /** What Kubernetes says of its version. */
+  readonly told?: Readonly<Record<string, string>>
+}
 
-function build(
-  directory: string,
-  name: string,
-  required: Versions,
-  replaced: Versions,
-  packages: readonly string[],
-  linked: string,
-): void {
+function build({ name, module, version, packages, output, replaced = [], told = {} }: Program): void {
   const work = mkdtempSync(join(tmpdir(), `bcod-${name}-`))
   try {
     go(work, 'mod', 'init', name)
-    const requires = Object.entries(required).map(([module, version]) => `-require=${module}@${version}`)
-    const replaces = Object.entries(replaced).map(([module, version]) => `-replace=${module}=${module}@${version}`)
-    go(work, 'mod', 'edit', ...requires, ...replaces)
-    writeFileSync(
-      join(work, 'tools.go'),
-      `//go:build tools\npackage tools\n${packages.map((path) => `import _ "${path}"`).join('\n')}\n`,
-    )
+    go(work, 'mod', 'edit', `-require=${module}@${version}`, ...replaced.map((each) => `-replace=${each}`))
+    const imports = packages.map((path) => `import _ "${path}"`).join('\n')
+    writeFileSync(join(work, 'tools.go'), `//go:build tools\npackage tools\n${imports}\n`)
     go(work, 'mod', 'tidy')
-    // a package that is called v3 would make a program of that name
-    const output = packages.length === 1 ? join(directory, name) : `${directory}/`
-    go(work, 'build', '-ldflags', `-s -w ${linked}`, '-o', output, ...packages)
+    const set = Object.entries(told).map(([key, value]) => `-X k8s.io/component-base/version.${key}=${value}`)
+    go(work, 'build', '-ldflags', `-s -w ${set.join(' ')}`, '-o', output, ...packages)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
@@ -176,11 +168,13 @@ export class ControlPlane {
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
-    for (const end = Date.now() + 60_000; !holds(); await sleep(300))
-      if (Date.now() > end || this.#processes.some(({ exitCode }) => exitCode !== null)) {
-        const log = readFileSync(join(this.directory, 'logs', 'kube-apiserver.log'), 'utf8')
-        await this.stop()
-        throw new Error(`not within a minute: ${what}\n${log.slice(-2000)}`)
-      }
+    for (const end = Date.now() + 60_000; !holds(); await sleep(300)) {
+      const ended = this.#processes.find(({ exitCode }) => exitCode !== null)
+      if (ended === undefined && Date.now() < end) continue
+      const name = ended === undefined ? 'kube-apiserver' : ended.spawnfile.split('/').at(-1)
+      const log = readFileSync(join(this.directory, 'logs', `${name}.log`), 'utf8').slice(-2000)
+      await this.stop()
+      throw new Error(ended === undefined ? `not within a minute: ${what}\n${log}` : `${name} ended\n${log}`)
+    }
   }
 }

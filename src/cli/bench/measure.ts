@@ -22,8 +22,15 @@ export interface Measured {
 /**
  * Trains on events of real lengths and random tokens. Every block shape that they need is compiled before the clock
  * starts.
+ *
+ * @param says  told what begins: with a large model each step takes a minute
  */
-export function measure(learner: Learner, { batch, limits }: ConfigWithModel, steps: number): Measured {
+export function measure(
+  learner: Learner,
+  { batch, limits }: ConfigWithModel,
+  steps: number,
+  says: (text: string) => void,
+): Measured {
   const events = benchEvents((WARM_UP + steps) * batch.size, learner.vocabSize)
   const batches = Array.from({ length: WARM_UP + steps }, (_, i) => events.slice(i * batch.size, (i + 1) * batch.size))
   const shapes = blockShapes(Math.min(limits.maxLength, MAX_LENGTH), batch.tokens, batch.size)
@@ -35,13 +42,21 @@ export function measure(learner: Learner, { batch, limits }: ConfigWithModel, st
       ),
     ),
   )
-  for (const own of used.values()) learner.trainStep(own)
-  for (const each of batches.slice(0, WARM_UP)) learner.trainStep(each)
+  let block = 0
+  for (const own of used.values()) {
+    says(`compiling, block shape ${++block} of ${used.size}`)
+    learner.trainStep(own)
+  }
+  for (const [i, each] of batches.slice(0, WARM_UP).entries()) {
+    says(`step ${i + 1} of ${WARM_UP} that do not count`)
+    learner.trainStep(each)
+  }
 
   const times: number[] = []
   const measured = batches.slice(WARM_UP)
   const [cpu, begin] = [process.cpuUsage(), performance.now()]
-  for (const each of measured) {
+  for (const [i, each] of measured.entries()) {
+    says(`step ${i + 1} of ${steps}`)
     const started = performance.now()
     learner.trainStep(each)
     times.push(performance.now() - started)
@@ -58,7 +73,11 @@ export function measure(learner: Learner, { batch, limits }: ConfigWithModel, st
     seconds,
     steps_per_s: steps / seconds,
     tokens_per_s: tokens / seconds,
-    step_ms: { median: sorted[steps >> 1]!, min: sorted[0]!, max: sorted[steps - 1]! },
+    step_ms: {
+      median: (sorted[(steps - 1) >> 1]! + sorted[steps >> 1]!) / 2,
+      min: sorted[0]!,
+      max: sorted[steps - 1]!,
+    },
     cpu_share: cpuShare,
   }
 }

@@ -15,9 +15,9 @@ function say(node, text) {
 const reasons = (failing) =>
   (failing ?? []).map(({ name, detail }) => (detail ? `${name} (${detail})` : name)).join(', ')
 
-export function showState({ state, ready, not_ready: failing }) {
-  say(byId('state'), state ?? DASH)
-  byId('state').className = `pill ${kindOf(state)}`
+export function showState({ state, ready, not_ready: failing, training_paused: paused }) {
+  say(byId('state'), paused ? `${state}, training paused` : (state ?? DASH))
+  byId('state').className = `pill ${paused ? 'warn' : kindOf(state)}`
   say(byId('ready'), ready === false ? `not ready: ${reasons(failing)}` : ready ? 'ready' : '')
   document.title = `bcod: ${state ?? DASH}`
 }

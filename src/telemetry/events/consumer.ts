@@ -40,7 +40,7 @@ export class OffsetsCommitted extends InternalEvent {
   }
 }
 
-/** So many records of a partition have not been read yet. */
+/** So many records of a partition have not come to their end. */
 export class LagObserved extends InternalEvent {
   constructor(
     readonly partition: number,

@@ -6,16 +6,19 @@ import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
 
-/** No step begins until it is resumed, by `POST /v1/admin/pause`. */
+/** Training was paused or goes on, by `POST /v1/admin/pause` and `resume`. */
 export class TrainingPaused extends InternalEvent {
   constructor(readonly paused: boolean) {
     super()
   }
   log(): LogLine {
-    return { level: 'warn', msg: this.paused ? 'training paused by an admin' : 'training goes on', paused: this.paused }
+    return { level: 'info', msg: this.paused ? 'training paused by an admin' : 'training goes on', paused: this.paused }
   }
   override count(metrics: Metrics): void {
     metrics.trainingPaused.set(this.paused ? 1 : 0)
+  }
+  override tap(): readonly TapLine[] {
+    return [{ kind: 'training', paused: this.paused }]
   }
 }
 

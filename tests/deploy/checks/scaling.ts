@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import { daemonOf, ofKind } from '../manifest.js'
 import { type Check, when } from './check.js'
 import { configOf } from './config.js'
@@ -28,10 +29,20 @@ export const scaling: Check = {
       }
       const authentications = ofKind(manifests, 'TriggerAuthentication')
       const pod = daemonOf(manifests)?.spec.template.spec
-      const references = (pod?.containers ?? []).flatMap(({ env = [] }) =>
+      const variables = (pod?.containers ?? []).flatMap(({ env = [] }) =>
         env.map(({ valueFrom }) => `${valueFrom?.secretKeyRef?.name} ${valueFrom?.secretKeyRef?.key}`),
       )
-      const mounted = (pod?.volumes ?? []).map(({ secret }) => secret?.secretName)
+      const { ca, cert, key: privateKey } = stream.tls
+      const files = (pod?.volumes ?? []).flatMap(({ name, secret }) =>
+        (pod?.containers ?? [])
+          .flatMap(({ volumeMounts = [] }) => volumeMounts.filter((mount) => mount.name === name))
+          .flatMap(({ mountPath }) =>
+            [ca, cert, privateKey]
+              .filter((path) => path !== null && dirname(path) === mountPath)
+              .map((path) => `${secret?.secretName} ${basename(path!)}`),
+          ),
+      )
+      const known = [...variables, ...files]
       return [
         ...when(minReplicaCount !== 0 || maxReplicaCount !== 1, `between ${minReplicaCount} and ${maxReplicaCount}`),
         ...when(cooldownPeriod < SHORTEST_COOLDOWN_S, `cools down for ${cooldownPeriod} s`),
@@ -48,10 +59,7 @@ export const scaling: Check = {
             ...when(!(Number(metadata.activationLagThreshold) < batch.size), 'a full batch would not start a daemon'),
             ...when(authentication === undefined, `there is no TriggerAuthentication ${authenticationRef?.name}`),
             ...(authentication?.spec.secretTargetRef ?? []).flatMap(({ name, key }) =>
-              when(
-                !references.includes(`${name} ${key}`) && !mounted.includes(name),
-                `the daemon knows no secret ${name} ${key}`,
-              ),
+              when(!known.includes(`${name} ${key}`), `the daemon knows no secret ${name} ${key}`),
             ),
           ]
         }),
