@@ -73,7 +73,8 @@ docs: setup
 image:
 	@node scripts/image/build.mjs $(FLAGS)
 
-# builds the image and runs it; installs buildah, podman and what they need where it may (Debian, root)
+# builds the image and runs it, alone and with Kafka as cpu-dev has it; installs buildah, podman and what they need
+# where it may (Debian, root). cpu-dev needs kubectl, and Maven where Kafka's image cannot be pulled
 image-test:
 	@node scripts/setup.mjs --tests
 	@BCOD_TEST_IMAGE=1 npx --no-install vitest run tests/deploy

@@ -96,6 +96,15 @@ describe.skipIf(missing)('the page in a browser', () => {
     expect(await row.locator('dd').textContent()).toBe('–')
   })
 
+  it('says beside the state that a person has paused training', async () => {
+    const source = anHour()
+    const { url } = await serve(source, { ...statusOf(source), training_paused: true })
+    const { page, problems } = await open(url)
+    expect(await page.locator('#state').textContent()).toBe('running, training paused')
+    expect(await page.locator('#state').getAttribute('class')).toBe('pill warn')
+    expect(problems).toEqual([])
+  })
+
   it('shows a daemon that has done nothing yet', async () => {
     const status = { state: 'loading', ready: false, not_ready: [{ name: 'model', detail: 'not loaded' }], step: 0 }
     const { url } = await serve(anHour(0), { ...status, last_step_time: null, adapter: null, delta: null, lag: {} })
