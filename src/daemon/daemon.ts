@@ -29,27 +29,25 @@ import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import { type Check, verdict } from '../server/health.js'
-import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
+import type { Assignment, FeedbackLog } from '../streams/source.js'
 import { allowsSource } from '../streams/sources.js'
 import { SteadyClock } from '../streams/steady-clock.js'
-import { AssignmentChanged, LagObserved, RetentionHeadroom } from '../telemetry/events/consumer.js'
+import { RetentionHeadroom } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import {
-  BackpressureChanged,
   DeadLettered,
   EventDropped,
   EventHeldOut,
   FeedbackReceived,
   FrameSkipped,
-  HeldBack,
 } from '../telemetry/events/feedback.js'
 import { ClassifierReset, ProgramCompiled, PromptsEmbedded, TrainingPaused } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { Intake } from './intake.js'
 import { pipeline } from './pipeline.js'
 import { inspectLine, type Recovered, recover } from './recovery.js'
-import { retentionHeadroom$, type Unfinished } from './retention.js'
-import { startPositions } from './start-positions.js'
+import { retentionHeadroom$ } from './retention.js'
 import { type StreamSnapshot, StreamState } from './stream-state.js'
 import { TrainingLine } from './training-line.js'
 
@@ -87,8 +85,7 @@ export class Daemon {
   readonly step$ = new Subject<AppliedStep>()
   readonly #options: DaemonOptions
   readonly #state: StreamState
-  readonly #record$ = new Subject<LogRecord>()
-  readonly #tick$ = new Subject<void>()
+  readonly #intake: Intake
   readonly #free$ = new Subject<void>()
   readonly #flush$ = new Subject<void>()
   /** No step begins while it is true. */
@@ -98,15 +95,10 @@ export class Daemon {
   /** Nothing that was asked for is done any more. */
   readonly #over$ = new ReplaySubject<void>(1)
   readonly #clock = new SteadyClock()
-  readonly #lag = new Map<number, { logEnd: number }>()
   #learner: RemoteLearner | null = null
   #line: TrainingLine | null = null
-  #assignment: Assignment | null = null
-  #paused = false
   /** What ended the pipeline. */
   #broken: unknown = null
-  /** Counts assignments and their ends. */
-  #epoch = 0
   #stopping = false
 
   constructor(options: DaemonOptions) {
@@ -117,9 +109,15 @@ export class Daemon {
       write: (letters) => log.writeDeadLetters(letters),
       acknowledged: (letter) => {
         this.#state.positions.end(letter.record)
-        this.#relieve()
+        this.#intake.relieve()
       },
       failed: (error) => telemetry.emit(new Failed(error, false)),
+    })
+    this.#intake = new Intake({
+      ...{ config, log, telemetry, state: this.#state, lifecycle$: this.lifecycle$ },
+      broken: () => this.#broken !== null,
+      failing: () => this.#line?.failing === true,
+      decoded: () => options.onStage?.('decoded'),
     })
   }
 
@@ -201,7 +199,7 @@ export class Daemon {
   /** Stops reading, finishes the step under way, writes a checkpoint, commits, leaves. `run` resolves afterwards. */
   stop(): void {
     if (this.#stopping) return
-    this.#stopping = true
+    this.#end()
     this.#stop$.next()
   }
 
@@ -229,10 +227,10 @@ export class Daemon {
   async checkpoint(): Promise<{ readonly step: number; readonly adapter: string | null }> {
     const line = this.#line
     const notRunning = () => new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
-    if (line === null || this.#assignment === null || this.#stopping) throw notRunning()
+    if (line === null || this.#intake.assignment === null || this.#stopping) throw notRunning()
     const asked = async () => {
       await line.checkpoint()
-      this.#relieve()
+      this.#intake.relieve()
       if (!line.durable) throw new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not durable and published`)
       return { step: line.step, adapter: this.#published }
     }
@@ -260,7 +258,7 @@ export class Daemon {
   }
 
   ready(): readonly Check[] {
-    const assignment = this.#assignment
+    const { assignment } = this.#intake
     const all = assignment !== null && assignment.partitions.length === assignment.total && assignment.total > 0
     return [
       { name: 'model', ok: this.#learner !== null, detail: 'the model is not loaded' },
@@ -291,14 +289,14 @@ export class Daemon {
       classifier_ready: lastStep?.classifier.ready ?? null,
       classifier_trust: lastStep?.classifier.trust ?? null,
       adapter: this.#published,
-      lag: Object.fromEntries([...this.#lag.keys()].map((partition) => [partition, this.#lagOf(partition)])),
+      lag: Object.fromEntries(this.#intake.lag()),
       held_back: this.#state.held.heldCount,
       waiting: this.#state.batcher.count,
       dead_letters: history.deadLetters,
       dead_letters_waiting: this.#state.letters.size,
-      paused: this.#paused,
+      paused: this.#intake.paused,
       training_paused: this.#trainingPaused$.value,
-      partitions: this.#assignment?.partitions ?? [],
+      partitions: this.#intake.assignment?.partitions ?? [],
     }
   }
 
@@ -366,12 +364,13 @@ export class Daemon {
   async #work({ checkpoint }: Recovered, text: TextModel | null, line: TrainingLine): Promise<void> {
     const { config, log, telemetry } = this.#options
     const { maxLength, vocabSize } = this.learner.info
-    const batch$ = pipeline(this.#record$, {
+    const intake = this.#intake
+    const batch$ = pipeline(intake.record$, {
       ...{ config, state: this.#state, text, vocabSize, maxLength },
       free$: this.#free$.pipe(observeOn(asapScheduler)),
       flush$: this.#flush$,
       paused$: this.#trainingPaused$,
-      tick$: merge(this.#tick$, interval(TICK_MS, asyncScheduler)),
+      tick$: merge(intake.fetched$, interval(TICK_MS, asyncScheduler)),
       now: () => this.#clock.now(),
       received: ({ label, position }) =>
         telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down', position)),
@@ -394,7 +393,7 @@ export class Daemon {
             if (this.#trainingPaused$.value) this.#state.batcher.putBack()
             else await line.train(events)
             if (line.due) await line.checkpoint()
-            this.#relieve()
+            this.#intake.relieve()
             if (!this.#stopping) this.#free$.next()
           },
       ),
@@ -405,7 +404,7 @@ export class Daemon {
     const timely = async () => {
       queued = false
       if (!this.#stopping) await line.checkpoint()
-      this.#relieve()
+      this.#intake.relieve()
     }
     const wanted = filter(() => !queued && !this.#stopping)
     const queue = tap(() => {
@@ -419,10 +418,17 @@ export class Daemon {
             map((): Task => timely),
           )
         : NEVER
+    const assigned$ = intake.assigned$.pipe(
+      map(
+        (partitions): Task =>
+          () =>
+            line.assigned(partitions),
+      ),
+    )
     const work = new Subscription()
     const failed = new Promise<never>((_, reject) => {
       work.add(
-        merge(step$, timed$, this.#task$)
+        merge(step$, timed$, assigned$, this.#task$)
           .pipe(concatMap((task) => task()))
           .subscribe({
             error: (error: unknown) => {
@@ -431,9 +437,9 @@ export class Daemon {
             },
           }),
       )
-      work.add(interval(TICK_MS).subscribe(() => this.#observe()))
+      work.add(interval(TICK_MS).subscribe(() => intake.observe()))
       work.add(
-        retentionHeadroom$(log, () => this.#unfinished()).subscribe(({ seconds, retentionSeconds }) =>
+        retentionHeadroom$(log, () => intake.unfinished()).subscribe(({ seconds, retentionSeconds }) =>
           telemetry.emit(new RetentionHeadroom(seconds, retentionSeconds)),
         ),
       )
@@ -444,15 +450,15 @@ export class Daemon {
       this.lifecycle$.next('joining')
       this.#state.letters.start()
       const hooks = {
-        positionsFor: (assignment: Assignment) => this.#assigned(assignment, line, checkpoint?.snapshot ?? null),
-        revoked: () => this.#revoked(),
+        positionsFor: (assignment: Assignment) => intake.assigned(assignment, checkpoint?.snapshot ?? null),
+        revoked: () => intake.revoked(),
       }
-      work.add(log.read(hooks).subscribe({ next: (records) => this.#take(records), error: reject, complete: resolve }))
+      work.add(log.read(hooks).subscribe({ next: (records) => intake.take(records), error: reject, complete: resolve }))
       this.#free$.next()
     })
     try {
       await Promise.race([ended, failed])
-      this.#stopping = true
+      this.#end()
       this.lifecycle$.next('draining')
       log.pause()
       // whatever stands in the line before this ends first; no step is asked for any more
@@ -473,77 +479,10 @@ export class Daemon {
     }
   }
 
-  async #assigned(
-    assignment: Assignment,
-    line: TrainingLine,
-    snapshot: Parameters<typeof startPositions>[3],
-  ): Promise<ReadonlyMap<number, number>> {
-    const { log, config, telemetry } = this.#options
-    const epoch = ++this.#epoch
-    const positions = await startPositions(log, assignment, this.#state, snapshot, config.stream)
-    if (epoch !== this.#epoch || this.#stopping) return positions
-    this.#state.watermark.assign(assignment.partitions)
-    for (const [partition, offset] of positions) {
-      const end = assignment.bounds.get(partition)?.end ?? 0
-      this.#state.positions.advance(partition, offset)
-      this.#state.watermark.fetched(partition, offset >= end)
-      this.#lag.set(partition, { logEnd: end })
-    }
-    this.#assignment = assignment
-    telemetry.emit(new AssignmentChanged(log.topic, assignment.partitions, assignment.total))
-    if (assignment.partitions.length > 0) this.#task$.next(() => line.assigned(assignment.partitions))
-    this.lifecycle$.next(this.#paused ? 'paused' : 'running')
-    return positions
-  }
-
-  #revoked(): void {
-    const { log, telemetry } = this.#options
-    this.#epoch += 1
-    this.#assignment = null
-    this.#state.watermark.assign([])
-    this.#lag.clear()
-    telemetry.emit(new AssignmentChanged(log.topic, [], 0))
-    if (!this.#stopping) this.lifecycle$.next('joining')
-  }
-
-  /** Takes a fetch through all stages up to the batch, in this call. */
-  #take({ partition, records, nextOffset, logEnd }: RecordBatch): void {
-    if (this.#stopping) return
-    const state = this.#state
-    for (const record of records) {
-      if (this.#broken !== null) return
-      if (!state.begin(record)) continue
-      this.#record$.next(record)
-      this.#options.onStage?.('decoded')
-      state.watermark.observe(partition, record.timestamp)
-    }
-    state.positions.advance(partition, nextOffset)
-    state.watermark.fetched(partition, nextOffset >= logEnd)
-    this.#tick$.next()
-    this.#lag.set(partition, { logEnd })
-    this.#observe()
-    this.#relieve()
-  }
-
-  #observe(): void {
-    const { telemetry } = this.#options
-    for (const partition of this.#lag.keys()) telemetry.emit(new LagObserved(partition, this.#lagOf(partition)))
-    telemetry.emit(new HeldBack(this.#state.held.heldCount))
-  }
-
-  /** The lowest record of each partition that has not come to its end. */
-  #unfinished(): readonly Unfinished[] {
-    const committable = this.#state.positions.committable()
-    return [...this.#lag].map(([partition, { logEnd }]) => ({
-      ...{ partition, logEnd },
-      offset: committable.get(partition) ?? logEnd,
-    }))
-  }
-
-  /** Records after the lowest one that has not come to its end. */
-  #lagOf(partition: number): number {
-    const end = this.#lag.get(partition)?.logEnd ?? 0
-    return Math.max(0, end - (this.#state.positions.committable().get(partition) ?? 0))
+  /** From here on nothing is read and no step is asked for. */
+  #end(): void {
+    this.#stopping = true
+    this.#intake.close()
   }
 
   #reject(record: LogRecord, error: BcodError, stage: string): void {
@@ -555,24 +494,6 @@ export class Daemon {
   #drop(position: Position, reason: ConstructorParameters<typeof EventDropped>[0]): void {
     this.#state.positions.end(position)
     this.#options.telemetry.emit(new EventDropped(reason, position))
-  }
-
-  /** Pauses reading at the budget for what waits, and resumes it when half of that is free again. */
-  #relieve(): void {
-    const { log, telemetry, config } = this.#options
-    const { batcher, letters, watermark } = this.#state
-    const { pendingBytes, pendingEvents } = config.stream
-    const share = this.#paused ? 0.5 : 1
-    const full = batcher.bytes >= share * pendingBytes || batcher.count >= share * pendingEvents || letters.full
-    const over = full || this.#line?.failing === true
-    if (over === this.#paused || this.#stopping) return
-    this.#paused = over
-    if (over) {
-      watermark.paused()
-      log.pause()
-    } else log.resume()
-    telemetry.emit(new BackpressureChanged(over, { events: batcher.count, bytes: batcher.bytes }))
-    if (this.lifecycle$.value === (over ? 'running' : 'paused')) this.lifecycle$.next(over ? 'paused' : 'running')
   }
 }
 
