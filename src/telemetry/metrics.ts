@@ -248,6 +248,7 @@ export class Metrics {
     for (const state of LIFECYCLE_STATES) this.lifecycleState.set({ state }, 0)
     for (const label of ['up', 'down']) this.implicitReward.zero({ label })
     this.readingPaused.set(0)
+    this.trainingPaused.set(0)
     this.blockLimit.set(0)
   }
 
