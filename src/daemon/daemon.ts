@@ -30,7 +30,7 @@ import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import { type Check, verdict } from '../server/health.js'
 import type { Assignment, FeedbackLog } from '../streams/source.js'
-import { allowsSource } from '../streams/sources.js'
+import { sourceRule } from '../streams/sources.js'
 import { SteadyClock } from '../streams/steady-clock.js'
 import { RetentionHeadroom } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
@@ -228,23 +228,20 @@ export class Daemon {
     const line = this.#line
     const notRunning = () => new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
     if (line === null || this.#intake.assignment === null || this.#stopping) throw notRunning()
-    const asked = async () => {
-      await line.checkpoint()
-      this.#intake.relieve()
-      if (!line.durable) throw new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not durable and published`)
-      return { step: line.step, adapter: this.#published }
-    }
     return new Promise((resolve, reject) => {
       const over = this.#over$.subscribe(() => reject(notRunning()))
-      this.#task$.next(() =>
-        asked()
-          .then(resolve, (error: unknown) => {
-            reject(error)
-            // whoever asked is told of a checkpoint that failed; all else is the daemon's end
-            if (!(error instanceof BcodError && error.code === 'CHECKPOINT_FAILED')) throw error
-          })
-          .finally(() => over.unsubscribe()),
-      )
+      this.#task$.next(async () => {
+        try {
+          await line.checkpoint()
+        } catch (error) {
+          reject(error)
+          throw error
+        }
+        over.unsubscribe()
+        this.#intake.relieve()
+        if (line.durable) resolve({ step: line.step, adapter: this.#published })
+        else reject(new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not durable and published`))
+      })
     })
   }
 
@@ -350,8 +347,8 @@ export class Daemon {
     const stream = pending as StreamSnapshot
     const { held, batcher } = this.#state
     this.#state.restore(stream, lastRecords)
-    const refused = ({ source }: { readonly source: string }) =>
-      !allowsSource(this.#options.config.limits.sources, source)
+    const allows = sourceRule(this.#options.config.limits.sources)
+    const refused = ({ source }: { readonly source: string }) => !allows(source)
     held.dropWhere(refused, 'source_refused')
     const isLong = ({ promptTokens, completionTokens }: TrainingEvent) =>
       promptTokens.length + completionTokens.length > maxLength

@@ -118,10 +118,7 @@ export class Intake {
 
   /** Records of each partition after the lowest one that has not come to its end. */
   lag(): ReadonlyMap<number, number> {
-    const committable = this.#parts.state.positions.committable()
-    return new Map(
-      [...this.#logEnds].map(([partition, end]) => [partition, Math.max(0, end - (committable.get(partition) ?? 0))]),
-    )
+    return new Map(this.unfinished().map(({ partition, offset, logEnd }) => [partition, Math.max(0, logEnd - offset)]))
   }
 
   /** The lowest record of each partition that has not come to its end. */

@@ -29,6 +29,16 @@ async function ask({ port }: DaemonProcess, verb: string, token = TOKEN) {
   return { status: response.status, body: (await response.json()) as unknown }
 }
 
+/** A daemon that has stopped in order while eight votes waited for the end of a pause. */
+async function stoppedInAPause(topic: string): Promise<DaemonProcess> {
+  const daemon = await daemonOn(topic)
+  await ask(daemon, 'pause')
+  await kafka.client.send(topic, votes(0, 8))
+  await daemon.until(({ waiting }) => waiting === 8)
+  expect(await daemon.stop()).toBe(0)
+  return daemon
+}
+
 test('a checkpoint that is asked for is written, committed and published at once', async () => {
   const daemon = await daemonOn('asked')
   await kafka.client.send('asked', votes(0, 8))
@@ -73,11 +83,7 @@ test('while it is paused no step begins, though votes are read; afterwards each 
 })
 
 test('a pause holds up neither a stop nor what waits: the next process trains it', async () => {
-  const daemon = await daemonOn('stopped')
-  await ask(daemon, 'pause')
-  await kafka.client.send('stopped', votes(0, 8))
-  await daemon.until(({ waiting }) => waiting === 8)
-  expect(await daemon.stop()).toBe(0)
+  const daemon = await stoppedInAPause('stopped')
   daemon.start()
   await daemon.until((status) => settled(status) && status.step === 2)
   expect(await daemon.stop()).toBe(0)
@@ -85,11 +91,7 @@ test('a pause holds up neither a stop nor what waits: the next process trains it
 })
 
 test('what waits from a source that is shut out before the next start never trains', async () => {
-  const daemon = await daemonOn('shut-out')
-  await ask(daemon, 'pause')
-  await kafka.client.send('shut-out', votes(0, 8))
-  await daemon.until(({ waiting }) => waiting === 8)
-  expect(await daemon.stop()).toBe(0)
+  const daemon = await stoppedInAPause('shut-out')
   daemon.start('--set', 'limits.sources=["chat-web"]')
   await daemon.until((status) => status.state === 'running' && settled(status))
   expect(await daemon.metric('bcod_feedback_dropped_total{reason="source_refused"}')).toBe(8)

@@ -10,11 +10,12 @@ import { freePort } from './daemon.js'
 
 const KUBERNETES = '1.34.2'
 const ETCD = '3.6.5'
-/** Modules that hold the custom resource definitions of the operators that deploy/k8s and its guide rely on. */
+/** Where the modules of the operators that deploy/k8s and its guide rely on hold their custom resource definitions. */
 const OPERATORS = {
   'github.com/prometheus-operator/prometheus-operator@v0.85.0': 'example/prometheus-operator-crd',
   'github.com/kedacore/keda/v2@v2.21.0': 'config/crd/bases',
-  'github.com/kubernetes-csi/external-snapshotter/client/v8@v8.7.0': 'config/crd',
+  'github.com/kubernetes-csi/external-snapshotter/client/v8@v8.7.0':
+    'config/crd/snapshot.storage.k8s.io_volumesnapshots.yaml',
 }
 
 const say = (text: string) => console.error(`cluster-test: ${text}`)
@@ -128,10 +129,7 @@ export class ControlPlane {
   addOperators(): void {
     for (const [module, path] of Object.entries(OPERATORS)) {
       const { Dir } = JSON.parse(go(this.directory, 'mod', 'download', '-json', module)) as { Dir: string }
-      const names = module.includes('snapshotter')
-        ? join(Dir, path, 'snapshot.storage.k8s.io_volumesnapshots.yaml')
-        : join(Dir, path)
-      const { status, stderr } = this.kubectl('apply', '--server-side', '-f', names)
+      const { status, stderr } = this.kubectl('apply', '--server-side', '-f', join(Dir, path))
       if (status !== 0) throw new Error(stderr)
     }
   }
