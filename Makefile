@@ -1,11 +1,16 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo test test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
+.PHONY: setup demo check test test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
 
 setup:
 	@node scripts/setup.mjs
 
 demo: setup
 	@node dist/cli.js demo
+
+# a minute: formatting, lint, types and the unit tests, without broker, browser or TensorFlow
+check: setup
+	@npm run --silent lint
+	@npx --no-install vitest run --project unit
 
 test:
 	@node scripts/setup.mjs --tests
