@@ -56,7 +56,7 @@ async function answer(flags: GenerateFlags): Promise<void> {
   const prompt = flags.promptTokens ?? encode(flags, text)
   const outside = prompt.find((id) => id >= architecture.vocabSize)
   if (outside !== undefined)
-    throw new BcodError('USAGE', outsideVocabulary(outside, architecture.vocabSize), { place: '--prompt-tokens' })
+    throw new BcodError('USAGE', outsideVocabulary(architecture.vocabSize), { place: '--prompt-tokens' })
   const room = architecture.maxPositions - prompt.length
   if (room < 1)
     throw new BcodError(

@@ -3,12 +3,12 @@ import type { Envelope } from './envelope.js'
 import {
   constant,
   describe,
+  id,
   invalidFeedback,
   name,
+  optionalId,
   optionalName,
   optionalNumber,
-  optionalTime,
-  quote,
   utf8,
 } from './fields.js'
 import { isJsonObject, type JsonObject } from './json.js'
@@ -39,7 +39,7 @@ export function toFeedback(
   if (!isJsonObject(data)) throw invalidFeedback('data', `expected an object, got ${describe(data)}`)
   const { label } = data
   if (label !== true && label !== false && label !== null) {
-    throw invalidFeedback('data.label', `expected boolean or null, got ${quote(label)}`)
+    throw invalidFeedback('data.label', `expected boolean or null, got ${describe(label)}`)
   }
   const { prompt, completion } = label === null ? NOTHING : readSides(data, options.vocabSize)
   return {
@@ -48,7 +48,7 @@ export function toFeedback(
     source: identity.source,
     id: identity.id,
     subject: identity.subject,
-    user: optionalName(data.user, 'data.user', invalidFeedback),
+    user: data.user === '' ? null : optionalId(data.user, 'data.user', invalidFeedback),
     label,
     prompt,
     completion,
@@ -81,11 +81,10 @@ const NOTHING: Sides = { prompt: NO_TOKENS, completion: NO_TOKENS }
 function cloudEventIdentity(attributes: JsonObject): Identity {
   constant(attributes.specversion, '1.0', 'specversion', invalidFeedback)
   constant(attributes.type, FEEDBACK_TYPE, 'type', invalidFeedback)
-  optionalTime(attributes.time, 'time', invalidFeedback)
   return {
     source: name(attributes.source, 'source', invalidFeedback),
-    id: name(attributes.id, 'id', invalidFeedback),
-    subject: optionalName(attributes.subject, 'subject', invalidFeedback),
+    id: id(attributes.id, 'id', invalidFeedback),
+    subject: optionalId(attributes.subject, 'subject', invalidFeedback),
   }
 }
 

@@ -9,12 +9,7 @@ export const invalidFeedback: Fail = (place, message) => new BcodError('FEEDBACK
 /** Longest id, source, subject, user or adapter, in Unicode code points: the dedup window and the vote ledger keep them. */
 export const MAX_NAME_LENGTH = 1024
 
-/** RFC 3339 date-time. February always has 29 days; a leap second is allowed in any minute. */
-export const RFC3339 =
-  '^\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|[12]\\d))' +
-  '[Tt](?:[01]\\d|2[0-3]):[0-5]\\d:(?:[0-5]\\d|60)(?:\\.\\d+)?(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)$'
-
-/** What a value is, without saying what is in it: for fields that may hold users' text. */
+/** What a value is, without saying what is in it: nothing of a record gets into a message. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (value === null) return 'null'
@@ -22,18 +17,14 @@ export function describe(value: unknown): string {
   if (typeof value === 'string') {
     return value === '' ? 'an empty string' : `a string of ${value.length} character${value.length === 1 ? '' : 's'}`
   }
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number that is not finite'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
-}
-
-/** What a value is, a short scalar word for word: only for fields that never hold users' text. */
-export function quote(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  return typeof value === 'string' && value.length <= 24 ? JSON.stringify(value) : describe(value)
 }
 
 /** A fixed word, such as the event type. */
 export function constant(value: unknown, expected: string, place: string, fail: Fail): void {
-  if (value !== expected) throw fail(place, `expected "${expected}", got ${quote(value)}`)
+  if (value !== expected)
+    throw fail(place, `expected "${expected}", got ${typeof value === 'string' ? 'another text' : describe(value)}`)
 }
 
 /** An identifier: a non-empty string of well-formed Unicode, at most MAX_NAME_LENGTH long. */
@@ -52,13 +43,29 @@ export function name(value: unknown, place: string, fail: Fail): string {
 export const optionalName = (value: unknown, place: string, fail: Fail): string | null =>
   value === undefined || value === null ? null : name(value, place, fail)
 
+/** An identifier that may be a database's number: an integer stands for its decimal digits. */
+export const id = (value: unknown, place: string, fail: Fail): string =>
+  typeof value === 'number' ? digits(value, place, fail) : name(value, place, fail)
+
+/** Null or missing, or an identifier that may be a number. */
+export const optionalId = (value: unknown, place: string, fail: Fail): string | null =>
+  value === undefined || value === null ? null : id(value, place, fail)
+
+/** JSON's numbers are exact up to 2^53 - 1: beyond it two ids could become one. */
+function digits(value: number, place: string, fail: Fail): string {
+  if (!Number.isInteger(value)) throw fail(place, 'expected a string or an integer, got a number that is neither')
+  if (!Number.isSafeInteger(value))
+    throw fail(place, 'an integer beyond 2^53 - 1 loses digits in JSON: send it as a string')
+  return String(value)
+}
+
 /** Null or missing, or a finite number within the bounds. */
 export function optionalNumber(value: unknown, min: number, max: number, place: string, fail: Fail): number | null {
   if (value === undefined || value === null) return null
   if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw fail(place, `expected a number, got ${quote(value)}`)
+    throw fail(place, `expected a number, got ${describe(value)}`)
   }
-  if (value < min || value > max) throw fail(place, `expected a number from ${min} to ${max}, got ${value}`)
+  if (value < min || value > max) throw fail(place, `expected a number from ${min} to ${max}, got another`)
   return value
 }
 
@@ -70,15 +77,5 @@ export function utf8(bytes: Uint8Array, place: string, fail: Fail): string {
     return strictUtf8.decode(bytes)
   } catch {
     throw fail(place, 'expected UTF-8')
-  }
-}
-
-const rfc3339 = new RegExp(RFC3339)
-
-/** Null or missing, or an RFC 3339 time. */
-export function optionalTime(value: unknown, place: string, fail: Fail): void {
-  if (value === undefined || value === null) return
-  if (typeof value !== 'string' || !rfc3339.test(value)) {
-    throw fail(place, `expected an RFC 3339 time, got ${describe(value)}`)
   }
 }

@@ -1,5 +1,5 @@
 import { FEEDBACK_TYPE } from './feedback.js'
-import { MAX_NAME_LENGTH, RFC3339 } from './fields.js'
+import { MAX_NAME_LENGTH } from './fields.js'
 
 const optional = (schema: object) => ({ anyOf: [{ type: 'null' }, schema] })
 const ref = (name: string) => ({ $ref: `#/$defs/${name}` })
@@ -7,10 +7,19 @@ const absent = (key: string) => ({ properties: { [key]: { type: 'null' } } })
 
 const tokenIds = { type: 'array', minItems: 1, items: { type: 'integer', minimum: 0, maximum: 2 ** 31 - 1 } }
 
+const textPart = {
+  type: 'object',
+  required: ['type', 'text'],
+  properties: { type: { enum: ['text', 'input_text', 'output_text'] }, text: { type: 'string' } },
+}
+
 const message = {
   type: 'object',
   required: ['role', 'content'],
-  properties: { role: { type: 'string', minLength: 1 }, content: { type: 'string' } },
+  properties: {
+    role: { type: 'string', minLength: 1 },
+    content: { anyOf: [{ type: 'string' }, { type: 'array', minItems: 1, items: textPart }] },
+  },
 }
 
 const text = { type: 'string', minLength: 1 }
@@ -48,15 +57,18 @@ export const feedbackSchema = {
   ],
   $defs: {
     name: { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH, pattern: '^\\P{Surrogate}*$' },
+    id: {
+      anyOf: [ref('name'), { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }],
+    },
     cloudEvent: {
       required: ['specversion', 'type', 'source', 'id', 'data'],
       properties: {
         specversion: { const: '1.0' },
         type: { const: FEEDBACK_TYPE },
         source: ref('name'),
-        id: ref('name'),
-        time: optional({ type: 'string', pattern: RFC3339 }),
-        subject: optional(ref('name')),
+        id: ref('id'),
+        time: { description: 'RFC 3339, or any other form: it is not read from a topic.' },
+        subject: optional(ref('id')),
         data: ref('data'),
       },
     },
@@ -65,7 +77,7 @@ export const feedbackSchema = {
       required: ['label'],
       properties: {
         label: { type: ['boolean', 'null'] },
-        user: optional(ref('name')),
+        user: optional({ anyOf: [ref('id'), { const: '' }] }),
         adapter: optional(ref('name')),
         logprob: optional({ type: 'number' }),
         weight: optional({ type: 'number', minimum: 0, maximum: 1 }),

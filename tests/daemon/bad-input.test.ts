@@ -51,7 +51,7 @@ test('each record of no use becomes a dead letter with its reason, and everythin
     [
       textVote(92, { label: 'yes' }),
       'FEEDBACK_INVALID',
-      /data\.label: expected boolean or null, got "yes"/,
+      /data\.label: expected boolean or null, got a string of 3 characters/,
       'validate',
     ],
     [textVote(93, { completion: '' }), 'FEEDBACK_INVALID', /data\.completion: .*empty/, 'validate'],

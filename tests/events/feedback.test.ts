@@ -66,6 +66,45 @@ describe('toFeedback', () => {
     expect(read(event)).toMatchObject({ label: null, subject: 'completion-1', user: 'u-7' })
   })
 
+  it('takes integers for names as their decimal digits, so that 42 and "42" are one', () => {
+    expect(read(cloudEvent({ user: 42 }, { id: 7, subject: -3 }))).toMatchObject({ id: '7', subject: '-3', user: '42' })
+    expect(read(cloudEvent({ user: Number.MAX_SAFE_INTEGER }))).toMatchObject({ user: '9007199254740991' })
+  })
+
+  it('takes an empty user as none', () => {
+    expect(read(cloudEvent({ user: '' })).user).toBeNull()
+  })
+
+  // smallrye#2061, cloudevents/sdk-java#200 and #249, myntra/cortex#32, Python's isoformat, a number
+  it.each([
+    '2026-03-01T12:00Z',
+    '2023-01-25T19:07:06.370582GMT',
+    '2020-07-16T13:53:54.545218America/Los_Angeles',
+    '2018-07-23 09:51:00+00:00',
+    '2026-03-01T12:00:00.123456',
+    '',
+    1_700_000_000_000,
+    {},
+  ])('takes a vote whatever its time: %j, which is not read', (time) => {
+    expect(read(cloudEvent({}, { time }))).toMatchObject({ label: true, timestamp: 1_700_000_000_000 })
+  })
+
+  it('joins text parts as a template does that goes through them', () => {
+    const parts = [
+      { type: 'text', text: 'How ' },
+      { type: 'input_text', text: 'are you?' },
+    ]
+    const answer = [{ type: 'output_text', text: 'Well.', annotations: [] }]
+    const event = cloudEvent({
+      prompt: [{ role: 'user', content: parts }],
+      completion: [{ role: 'assistant', content: answer }],
+    })
+    expect(read(event)).toMatchObject({
+      prompt: { messages: [{ role: 'user', content: 'How are you?' }] },
+      completion: { messages: [{ role: 'assistant', content: 'Well.' }] },
+    })
+  })
+
   it('takes null for an optional field as absent', () => {
     const nulls = { user: null, adapter: null, logprob: null, weight: null, prompt_tokens: null }
     expect(read(cloudEvent(nulls, { time: null, subject: null }))).toMatchObject({
@@ -77,8 +116,8 @@ describe('toFeedback', () => {
 
   const TEXT = 'x'.repeat(30)
   it.each<[string, object, string]>([
-    ['label "yes"', { label: 'yes' }, 'data.label: expected boolean or null, got "yes"'],
-    ['label 1', { label: 1 }, 'data.label: expected boolean or null, got 1'],
+    ['label "yes"', { label: 'yes' }, 'data.label: expected boolean or null, got a string of 3 characters'],
+    ['label 1', { label: 1 }, 'data.label: expected boolean or null, got a number'],
     ['no label', { label: undefined }, 'data.label: expected boolean or null, got nothing'],
     ['a long label', { label: TEXT }, 'data.label: expected boolean or null, got a string of 30 characters'],
     ['an empty completion', { completion: '' }, 'data.completion: expected text, got an empty string'],
@@ -97,9 +136,39 @@ describe('toFeedback', () => {
       'data.prompt[0].role: expected a non-empty string, got nothing',
     ],
     [
-      'content in parts',
+      'content of no parts',
       { prompt: [{ role: 'user', content: [] }] },
-      'data.prompt[0].content: expected a string, got an empty array',
+      'data.prompt[0].content: expected a string or text parts, got an empty array',
+    ],
+    [
+      'a part that is an image',
+      {
+        prompt: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'a' },
+              { type: 'image_url', image_url: {} },
+            ],
+          },
+        ],
+      },
+      'data.prompt[0].content[1].type: expected "text": no other part of a message can be trained',
+    ],
+    [
+      'a text part without text',
+      { prompt: [{ role: 'user', content: [{ type: 'text', text: null }] }] },
+      'data.prompt[0].content[0].text: expected a string, got null',
+    ],
+    [
+      'a part that is no object',
+      { prompt: [{ role: 'user', content: ['Hi'] }] },
+      'data.prompt[0].content[0]: expected a text part, got a string of 2 characters',
+    ],
+    [
+      'a whole chat',
+      { prompt: undefined, completion: undefined, messages: [{ role: 'user', content: 'Hi' }] },
+      'data.prompt: expected text, messages or prompt_tokens, got nothing; a chat in "messages" is to be split: up to the last question into prompt, the answer into completion',
     ],
     [
       'messages after a text',
@@ -119,12 +188,12 @@ describe('toFeedback', () => {
     [
       'a fraction as token',
       { completion_tokens: [1, 1.5] },
-      'data.completion_tokens[1]: expected a token id (an integer from 0 to 2147483647), got 1.5',
+      'data.completion_tokens[1]: expected a token id (an integer from 0 to 2147483647), got another number',
     ],
     [
       'a negative token',
       { completion_tokens: [-1] },
-      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got -1',
+      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got another number',
     ],
     [
       'a token that is text',
@@ -134,39 +203,35 @@ describe('toFeedback', () => {
     [
       'a token over int32',
       { completion_tokens: [2 ** 31] },
-      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got 2147483648',
+      'data.completion_tokens[0]: expected a token id (an integer from 0 to 2147483647), got another number',
     ],
-    ['a user of 7', { user: 7 }, 'data.user: expected a non-empty string, got a number'],
+    ['a user of 1.5', { user: 1.5 }, 'data.user: expected a string or an integer, got a number that is neither'],
+    [
+      'a user beyond 2^53',
+      { user: 2 ** 53 },
+      'data.user: an integer beyond 2^53 - 1 loses digits in JSON: send it as a string',
+    ],
     [
       'a user of 2,000 characters',
       { user: 'u'.repeat(2000) },
       'data.user: expected at most 1024 characters, got a string of 2000 characters',
     ],
     ['half an emoji as user', { user: '\ud83d' }, 'data.user: expected Unicode text, got a lone surrogate'],
-    ['a weight of 1.5', { weight: 1.5 }, 'data.weight: expected a number from 0 to 1, got 1.5'],
-    ['a weight in words', { weight: 'high' }, 'data.weight: expected a number, got "high"'],
-    ['a logprob in words', { logprob: true }, 'data.logprob: expected a number, got true'],
+    ['a weight of 1.5', { weight: 1.5 }, 'data.weight: expected a number from 0 to 1, got another'],
+    ['a weight in words', { weight: 'high' }, 'data.weight: expected a number, got a string of 4 characters'],
+    ['a logprob in words', { logprob: true }, 'data.logprob: expected a number, got a boolean'],
   ])('refuses %s', (_, data, problem) => {
     expect(errorLine(() => read(cloudEvent(data)))).toBe(`FEEDBACK_INVALID ${problem}`)
   })
 
   it.each<[string, object, string]>([
     ['no specversion', { specversion: undefined }, 'specversion: expected "1.0", got nothing'],
-    ['another specversion', { specversion: '0.3' }, 'specversion: expected "1.0", got "0.3"'],
-    ['another type', { type: 'com.example.click' }, 'type: expected "bcod.feedback.v1", got "com.example.click"'],
+    ['another specversion', { specversion: '0.3' }, 'specversion: expected "1.0", got another text'],
+    ['another type', { type: 'com.example.click' }, 'type: expected "bcod.feedback.v1", got another text'],
     ['no source', { source: undefined }, 'source: expected a non-empty string, got nothing'],
     ['an empty id', { id: '' }, 'id: expected a non-empty string, got an empty string'],
-    ['a subject of 5', { subject: 5 }, 'subject: expected a non-empty string, got a number'],
-    [
-      'a day that is not',
-      { time: '2026-02-30T00:00:00Z' },
-      'time: expected an RFC 3339 time, got a string of 20 characters',
-    ],
-    [
-      'a time without zone',
-      { time: '2026-02-03T00:00:00' },
-      'time: expected an RFC 3339 time, got a string of 19 characters',
-    ],
+    ['a subject that is true', { subject: true }, 'subject: expected a non-empty string, got a boolean'],
+    ['a source of 5', { source: 5 }, 'source: expected a non-empty string, got a number'],
   ])('refuses %s', (_, attributes, problem) => {
     expect(errorLine(() => read(cloudEvent({}, attributes)))).toBe(`FEEDBACK_INVALID ${problem}`)
   })
@@ -180,13 +245,13 @@ describe('toFeedback', () => {
   it('refuses a number that is infinite', () => {
     const json = JSON.stringify(cloudEvent({ logprob: 0 })).replace('"logprob":0', '"logprob":1e999')
     expect(errorLine(() => read(Buffer.from(json)))).toBe(
-      'FEEDBACK_INVALID data.logprob: expected a number, got Infinity',
+      'FEEDBACK_INVALID data.logprob: expected a number, got a number that is not finite',
     )
   })
 
   it('refuses a token id outside the vocabulary', () => {
     expect(errorLine(() => read(cloudEvent({ completion_tokens: [1, 2, 3, 99_999] }), 256))).toBe(
-      'FEEDBACK_INVALID data.completion_tokens[3]: token id 99999 is outside the vocabulary of 256',
+      'FEEDBACK_INVALID data.completion_tokens[3]: a token id is outside the vocabulary of 256',
     )
     expect(read(cloudEvent({ completion_tokens: [255] }), 256).completion).toEqual({ kind: 'tokens', tokens: [255] })
   })

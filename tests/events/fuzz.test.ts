@@ -84,7 +84,8 @@ const headers = fc.dictionary(
 )
 
 /** A place in the event: `$`, an attribute, or a path below `data`. */
-const PLACE = /^(\$|specversion|type|source|id|time|subject|key|data(\.[a-z_]+(\[\d+\](\.[a-z]+)?)?)?)$/
+const PLACE =
+  /^(\$|specversion|type|source|id|time|subject|key|data(\.[a-z_]+(\[\d+\](\.[a-z]+(\[\d+\](\.[a-z]+)?)?)?)?)?)$/
 
 test(`of ${RUNS} records of any bytes each is a vote or a coded error that names its place, and nothing else changes`, () => {
   const before = Reflect.ownKeys(Object.prototype)

@@ -52,6 +52,11 @@ const oddValue = fc.constantFrom<unknown>(
   [{ role: '', content: 'Hi' }],
   [{ role: 'user' }],
   ['user'],
+  42,
+  2 ** 53,
+  [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
+  [{ role: 'user', content: [{ type: 'image_url' }] }],
+  [{ role: 'user', content: [] }],
 )
 const mutation = (fields: readonly string[]) => fc.dictionary(fc.constantFrom(...fields), oddValue, { maxKeys: 4 })
 const dataFields = [

@@ -62,7 +62,7 @@ describe('tokenise', () => {
     ])
     expect(rejected).toMatchObject([
       {
-        line: 'FEEDBACK_INVALID data.completion_tokens[0]: token id 5000 is outside the vocabulary of 1000',
+        line: 'FEEDBACK_INVALID data.completion_tokens[0]: a token id is outside the vocabulary of 1000',
         stage: 'tokenise',
       },
     ])

@@ -50,12 +50,12 @@ describe('validate', () => {
     expect(rejected).toEqual([
       {
         record: RECORDS.y,
-        line: 'FEEDBACK_INVALID data.label: expected boolean or null, got "yes"',
+        line: 'FEEDBACK_INVALID data.label: expected boolean or null, got a string of 3 characters',
         stage: 'validate',
       },
       {
         record: RECORDS.v,
-        line: 'FEEDBACK_INVALID data.prompt_tokens[1]: token id 256 is outside the vocabulary of 256',
+        line: 'FEEDBACK_INVALID data.prompt_tokens[1]: a token id is outside the vocabulary of 256',
         stage: 'validate',
       },
     ])

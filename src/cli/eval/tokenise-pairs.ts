@@ -54,7 +54,7 @@ function tokenPair(prompt: Content, answer: Content, side: string, options: Pair
   ] as const) {
     if (ids.length === 0) throw new BcodError('PAIRS_INVALID', 'expected at least one token, got none', { place })
     const outside = ids.find((id) => id >= vocabSize)
-    if (outside !== undefined) throw new BcodError('TOKENIZE_FAILED', outsideVocabulary(outside, vocabSize), { place })
+    if (outside !== undefined) throw new BcodError('TOKENIZE_FAILED', outsideVocabulary(vocabSize), { place })
   }
   return fitToLength(promptTokens, completionTokens, maxLength, text?.special.bos ?? null)
 }

@@ -58,7 +58,7 @@ function checkIds(ids: readonly number[], side: 'prompt' | 'completion', content
   if (ids.length === 0) throw invalidFeedback(`data.${side}`, 'expected at least one token, got none')
   const outside = ids.findIndex((id) => id >= vocabSize)
   if (outside === -1) return
-  const message = outsideVocabulary(ids[outside]!, vocabSize)
+  const message = outsideVocabulary(vocabSize)
   if (content.kind === 'tokens') throw invalidFeedback(`data.${side}_tokens[${outside}]`, message)
   throw new BcodError('TOKENIZE_FAILED', message, { place: `data.${side}` })
 }
