@@ -313,12 +313,20 @@ export const ERRORS = {
     remedy: 'Move the feedback to a new topic.',
   },
   KAFKA_CODEC_UNKNOWN: {
-    cause: 'Records are compressed in a way that this build cannot read.',
-    remedy: 'Set compression.type of the producers (or of the topic) to gzip, or install the codec’s package.',
+    cause:
+      'A batch of records is compressed in a way that Kafka’s protocol does not know, or its codec cannot be loaded.',
+    remedy:
+      'Reading goes on behind it; the dead letter holds the batch. Set compression.type of its producer to gzip, snappy, lz4 or zstd and publish its records again.',
   },
   KAFKA_BATCH_DAMAGED: {
-    cause: 'A compressed batch of records could not be unpacked.',
-    remedy: 'Check the disks of the brokers; read behind the damaged batch with --accept-gap.',
+    cause: 'A batch of records could not be unpacked or taken apart, or its checksum does not fit.',
+    remedy:
+      'Reading goes on behind it; the dead letter holds the batch as the broker keeps it. Look for the producer that writes such batches, check the disks of the brokers, and publish its records again.',
+  },
+  KAFKA_BATCH_TOO_LARGE: {
+    cause: 'A batch of records takes more memory than limits.maxBatchBytes once it is unpacked.',
+    remedy:
+      'Reading goes on behind it; the dead letter holds the batch. If it is no attack, let its producer send smaller batches or raise limits.maxBatchBytes, and publish its records again.',
   },
   KAFKA_ASSIGNMENT_LOST: {
     cause: 'The group gave the partition to another member before its offset was committed.',

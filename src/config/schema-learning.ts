@@ -113,6 +113,11 @@ export const learning = {
   limits: {
     maxLength: integer(1024, { min: 2 }, 'Longest event in tokens. A prompt loses tokens from its left to fit.'),
     maxRecordBytes: bytes('1MiB', { min: 1 }, 'A larger record is a dead letter.'),
+    maxBatchBytes: bytes(
+      '32MiB',
+      { min: 65_536 },
+      'A batch of records from Kafka that takes more memory than this once unpacked is one dead letter. A compressed batch may unpack to a thousand times its size: this is what keeps it from filling the memory.',
+    ),
     userShare: real(0, { min: 0, max: 1 }, 'Largest share of recent events that one user may have; 0 = off.'),
     promptRepeats: integer(
       0,

@@ -29,7 +29,8 @@ import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import { type Check, verdict } from '../server/health.js'
-import type { Assignment, FeedbackLog } from '../streams/source.js'
+import { Shard } from '../streams/shard.js'
+import type { Assignment, FeedbackLog, OffsetRange } from '../streams/source.js'
 import { sourceRule } from '../streams/sources.js'
 import { SteadyClock } from '../streams/steady-clock.js'
 import { RetentionHeadroom } from '../telemetry/events/consumer.js'
@@ -113,10 +114,13 @@ export class Daemon {
       },
       failed: (error) => telemetry.emit(new Failed(error, false)),
     })
+    const shard = new Shard(config.stream)
     this.#intake = new Intake({
       ...{ config, log, telemetry, state: this.#state, lifecycle$: this.lifecycle$ },
       broken: () => this.#broken !== null,
       failing: () => this.#line?.failing === true,
+      unreadable: ({ record, range, error }) =>
+        shard.ownsUndecoded(record) ? this.#reject(record, error, 'unpack', range) : this.#drop(record, 'other_shard'),
       decoded: () => options.onStage?.('decoded'),
     })
   }
@@ -482,10 +486,10 @@ export class Daemon {
     this.#intake.close()
   }
 
-  #reject(record: LogRecord, error: BcodError, stage: string): void {
+  #reject(record: LogRecord, error: BcodError, stage: string, range?: OffsetRange): void {
     const { telemetry } = this.#options
-    telemetry.emit(new DeadLettered(record, error.code, stage, error.line))
-    this.#state.letters.push({ record, code: error.code, message: error.line, stage })
+    telemetry.emit(new DeadLettered(record, error.code, stage, error.line, range))
+    this.#state.letters.push({ record, code: error.code, message: error.line, stage, ...(range && { range }) })
   }
 
   #drop(position: Position, reason: ConstructorParameters<typeof EventDropped>[0]): void {

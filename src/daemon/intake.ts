@@ -2,7 +2,7 @@ import { type BehaviorSubject, Subject } from 'rxjs'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { Config } from '../config/config.js'
 import type { LogRecord } from '../events/types.js'
-import type { Assignment, FeedbackLog, RecordBatch } from '../streams/source.js'
+import type { Assignment, FeedbackLog, RecordBatch, Unreadable } from '../streams/source.js'
 import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
 import { BackpressureChanged, HeldBack } from '../telemetry/events/feedback.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
@@ -21,6 +21,8 @@ export interface IntakeParts {
   readonly broken: () => boolean
   /** Whether checkpoints fail: to read on would only make more that is not durable. */
   readonly failing: () => boolean
+  /** Called for each range of offsets that could not be read; it ends them. */
+  readonly unreadable: (range: Unreadable) => void
   /** Called after each record that went through the pipeline. */
   readonly decoded: () => void
 }
@@ -91,7 +93,7 @@ export class Intake {
   }
 
   /** Takes a fetch through all stages up to the batch, in this call. */
-  take({ partition, records, nextOffset, logEnd }: RecordBatch): void {
+  take({ partition, records, nextOffset, logEnd, unreadable }: RecordBatch): void {
     if (this.#closed) return
     const { state, broken, decoded } = this.#parts
     for (const record of records) {
@@ -101,6 +103,8 @@ export class Intake {
       decoded()
       state.watermark.observe(partition, record.timestamp)
     }
+    // open from its first offset on until its letter is acknowledged
+    if (unreadable && state.positions.begin(unreadable.record)) this.#parts.unreadable(unreadable)
     state.positions.advance(partition, nextOffset)
     state.watermark.fetched(partition, nextOffset >= logEnd)
     this.fetched$.next()

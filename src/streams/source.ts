@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import type { BcodError } from '../errors.js'
 import type { LogRecord } from '../events/types.js'
 
 /** Records of one partition in offset order, as fetched at once. */
@@ -9,6 +10,23 @@ export interface RecordBatch {
   readonly nextOffset: number
   /** The offset that the next record to be written will get, as known when this batch was fetched. */
   readonly logEnd: number
+  /** What could not be read before `nextOffset`; then there are no records. */
+  readonly unreadable?: Unreadable
+}
+
+/** Records that could not be taken apart: a batch of the log that is damaged, or too large once unpacked. */
+export interface Unreadable {
+  /** Stands for all of them: the first offset, no key, and as its value the batch as the log keeps it. */
+  readonly record: LogRecord
+  readonly range: OffsetRange
+  readonly error: BcodError
+}
+
+/** The offsets that one dead letter stands for, from its record's to `lastOffset`. */
+export interface OffsetRange {
+  readonly lastOffset: number
+  /** How many records the batch claims to have; there are gaps where the log was compacted. */
+  readonly records: number
 }
 
 /** What the group gave this reader. */
@@ -29,6 +47,8 @@ export interface DeadLetter {
   /** Says what is wrong and where, never the text itself. */
   readonly message: string
   readonly stage: string
+  /** Where the letter stands for more than its record. */
+  readonly range?: OffsetRange
 }
 
 /**

@@ -40,6 +40,12 @@ export class Metrics {
     'Records written to the dead-letter topic, by error code.',
     ['code'],
   )
+  readonly unreadableRecords = this.counter(
+    'unreadable_records_total',
+    'records',
+    'Records of batches that could not be read, as many as their batches claim. One dead letter stands for each batch.',
+    ['code'],
+  )
   readonly consumerLag = this.gauge(
     'consumer_lag_records',
     'records',
@@ -242,6 +248,7 @@ export class Metrics {
     for (const label of ['up', 'down', 'retract']) this.feedbackEvents.inc({ label }, 0)
     for (const reason of Object.keys(DROP_REASONS)) this.feedbackDropped.inc({ reason }, 0)
     for (const code of DEAD_LETTER_CODES) this.deadLetters.inc({ code }, 0)
+    for (const code of BATCH_CODES) this.unreadableRecords.inc({ code }, 0)
     for (const outcome of Object.keys(EMBEDDING_OUTCOMES)) this.embeddedPrompts.inc({ outcome }, 0)
     for (const bound of ['low', 'high']) this.densityRatioClamped.inc({ bound }, 0)
     for (const outcome of ['published', 'rejected', 'failed']) this.adapterPublish.inc({ outcome }, 0)
@@ -338,7 +345,11 @@ const DROP_REASONS: Readonly<Record<DropReason, true>> = {
 }
 
 /** What can be wrong with one record, from its bytes to its step. */
+/** Why a whole batch of records becomes one dead letter. */
+const BATCH_CODES: readonly ErrorCode[] = ['KAFKA_BATCH_DAMAGED', 'KAFKA_BATCH_TOO_LARGE', 'KAFKA_CODEC_UNKNOWN']
+
 const DEAD_LETTER_CODES: readonly ErrorCode[] = [
+  ...BATCH_CODES,
   'FEEDBACK_NOT_JSON',
   'FEEDBACK_INVALID',
   'FEEDBACK_TOO_LARGE',

@@ -64,7 +64,7 @@ export function batches(letters: readonly Letter[], limit: number): Letter[][] {
   return groups
 }
 
-function reason({ record, code, message, stage }: DeadLetter): Record<string, string> {
+function reason({ record, code, message, stage, range }: DeadLetter): Record<string, string> {
   const { topic, partition, offset } = record
   return {
     'bcod.error.id': `${topic}-${partition}-${offset}`,
@@ -74,6 +74,7 @@ function reason({ record, code, message, stage }: DeadLetter): Record<string, st
     'bcod.error.topic': topic,
     'bcod.error.partition': String(partition),
     'bcod.error.offset': String(offset),
+    ...(range && { 'bcod.error.last_offset': String(range.lastOffset), 'bcod.error.records': String(range.records) }),
   }
 }
 

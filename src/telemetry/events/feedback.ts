@@ -72,15 +72,18 @@ export class DeadLettered extends InternalEvent {
     readonly code: string,
     readonly stage: string,
     readonly message: string,
+    /** The offsets from the position's on that the letter stands for; how many records there were is what their batch says. */
+    readonly range?: { readonly lastOffset: number; readonly records: number },
   ) {
     super()
   }
   log(): LogLine {
-    const { code, stage, message } = this
-    return { level: 'warn', msg: 'dead letter', code, stage, reason: message, ...place(this.position) }
+    const { code, stage, message, range } = this
+    return { level: 'warn', msg: 'dead letter', code, stage, reason: message, ...place(this.position), ...range }
   }
   override count(metrics: Metrics): void {
     metrics.deadLetters.inc({ code: this.code })
+    if (this.range) metrics.unreadableRecords.inc({ code: this.code }, this.range.records)
   }
   override remember(history: History): void {
     history.deadLetter(this.code, this.stage)

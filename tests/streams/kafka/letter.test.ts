@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { batches, type Letter, letterBytes, letterOf } from '../../../src/streams/kafka/letter.js'
+import type { DeadLetter } from '../../../src/streams/source.js'
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((each) => Buffer.from(each))
 const headers = fc.dictionary(fc.string({ maxLength: 30 }), bytes(100), { maxKeys: 5 })
@@ -32,6 +33,20 @@ test('where everything fits nothing is changed', () => {
       expect(headers).not.toHaveProperty(['bcod.error.value.length'])
     }),
   )
+})
+
+test('a letter for a range of offsets tells the first, the last and how many records their batch claims', () => {
+  const letter: DeadLetter = fc.sample(dead, 1)[0]!
+  const { headers } = letterOf(
+    { ...letter, record: { ...letter.record, offset: 40 }, range: { lastOffset: 49, records: 7 } },
+    1 << 20,
+  )
+  expect(headers).toMatchObject({
+    'bcod.error.offset': '40',
+    'bcod.error.last_offset': '49',
+    'bcod.error.records': '7',
+  })
+  expect(headers['bcod.error.id']).toBe(`t-${letter.record.partition}-40`)
 })
 
 test('a cut value is the beginning of the whole one', () => {
