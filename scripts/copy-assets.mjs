@@ -1,9 +1,16 @@
-// What tsc does not copy: the embedded model, the demo's world, the operator's page.
-import { cpSync, existsSync } from 'node:fs'
+// What tsc does not copy: the embedded model, the demo's world, the operator's page. `node scripts/copy-assets.mjs [DIR]`
+import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { placeFile, placeTree } from './place.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-for (const path of ['demo/model', 'demo/world/world.json', 'server/page'])
-  if (existsSync(join(root, 'src', path)))
-    cpSync(join(root, 'src', path), join(root, 'dist', path), { recursive: true })
+/** A build's folder. @default dist */
+const out = process.argv[2] ?? join(root, 'dist')
+
+for (const path of ['demo/model', 'demo/world/world.json', 'server/page']) {
+  const from = join(root, 'src', path)
+  if (!existsSync(from)) continue
+  const place = statSync(from).isDirectory() ? placeTree : placeFile
+  place(from, join(out, path))
+}

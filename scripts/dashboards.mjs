@@ -1,6 +1,8 @@
 // Copies grafana/*.json to where `kubectl apply -k` finds them: kustomize reads nothing outside its own folder.
 // `make docs` runs it; tests/deploy holds the copies to the originals.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { placeContent } from './place.mjs'
 
 const FROM = new URL('../grafana/', import.meta.url)
 const TO = new URL('../deploy/k8s/overlays/monitoring/dashboards/', import.meta.url)
@@ -30,7 +32,7 @@ ${names.map((name) => `  - name: ${mapName(name)}\n    files:\n      - ${name}\n
 const mapName = (file) => `bcod-dashboard-${file.replace(/\.json$/, '').replace(/^bcod-/, '')}`
 
 export function writeDashboards() {
-  rmSync(TO, { recursive: true, force: true })
-  mkdirSync(TO, { recursive: true })
-  for (const [name, text] of dashboardFiles()) writeFileSync(new URL(name, TO), text)
+  const wanted = dashboardFiles()
+  for (const [name, text] of wanted) placeContent(text, fileURLToPath(new URL(name, TO)))
+  for (const name of readdirSync(TO)) if (!wanted.has(name)) rmSync(new URL(name, TO), { recursive: true })
 }

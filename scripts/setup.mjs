@@ -4,9 +4,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
-  copyFileSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -19,10 +17,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from './build.mjs'
 import { cacheRoot, once } from './cache.mjs'
+import { placeFile, placeLink } from './place.mjs'
 import { TENSORFLOW, WHEELS } from './tensorflow.mjs'
 
 const ADDON = 'tfjs_binding.node'
-const QUIET_LOAD = 'bcod_quiet_load.node'
+/** Our own small addons: their names in deps/, and their sources. */
+const OWN_ADDONS = { 'bcod_quiet_load.node': 'quiet-load.cc', 'bcod_death_notice.node': 'death-notice.cc' }
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
@@ -128,13 +128,15 @@ function fetchTensorFlow() {
 }
 
 /**
- * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and a
- * small addon that loads the library without its notices. Both speak N-API: one build for all Nodes.
+ * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and
+ * two small addons: one loads the library without its notices, one names a crash. All speak N-API: one build for all Nodes.
  */
 function buildAddon(tensorflow) {
-  const [sessions, quiet] = ['session-options.cc', 'quiet-load.cc'].map((file) => join(root, 'scripts', 'addon', file))
+  const source = (file) => join(root, 'scripts', 'addon', file)
+  const sessions = source('session-options.cc')
+  const own = Object.entries(OWN_ADDONS).map(([name, file]) => [name, source(file)])
   const hash = createHash('sha256')
-  for (const source of [sessions, quiet]) hash.update(readFileSync(source))
+  for (const file of [sessions, ...own.map(([, file]) => file)]) hash.update(readFileSync(file))
   const revision = hash.digest('hex').slice(0, 12)
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
   const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'))
@@ -154,18 +156,13 @@ function buildAddon(tensorflow) {
     const theirs = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
     const wrapped = '-Wl,-rpath,$ORIGIN/../../deps/lib,--wrap=TF_NewSessionOptions'
     compile(ADDON, ...theirs, sessions, ...library, wrapped)
-    compile(QUIET_LOAD, quiet, '-ldl', '-Wl,-rpath,$ORIGIN/lib')
+    for (const [name, file] of own) compile(name, file, '-ldl', '-Wl,-rpath,$ORIGIN/lib')
   })
-  // npm ci wipes these; they are put back from the cache
+  // npm ci wipes these; they are put back from the cache. A daemon may have them mapped.
   const deps = join(pkg, 'deps')
-  const link = join(deps, 'lib')
-  mkdirSync(deps, { recursive: true })
-  if (lstatSync(link, { throwIfNoEntry: false })) rmSync(link, { recursive: true })
-  symlinkSync(join(tensorflow, 'lib'), link)
-  copyFileSync(join(built, QUIET_LOAD), join(deps, QUIET_LOAD))
-  const addon = join(pkg, 'lib', `napi-v${napi}`, ADDON)
-  mkdirSync(dirname(addon), { recursive: true })
-  copyFileSync(join(built, ADDON), addon)
+  placeLink(join(tensorflow, 'lib'), join(deps, 'lib'))
+  for (const [name] of own) placeFile(join(built, name), join(deps, name))
+  placeFile(join(built, ADDON), join(pkg, 'lib', `napi-v${napi}`, ADDON))
 }
 
 const started = Date.now()

@@ -81,6 +81,12 @@ export const ERRORS = {
     remedy:
       'Restart the daemon: it goes on from the last checkpoint. If it recurs, look for memory limits and run `bcod doctor`.',
   },
+  NATIVE_DEATH: {
+    cause:
+      'Native code crashed (TensorFlow, its addon, or Node itself), and with it the process. It is named on stderr as the process dies; the signal and the file that it happened in are part of the message.',
+    remedy:
+      'Start it again: a daemon goes on from its last checkpoint. If it recurs, see whether node_modules or libtensorflow was overwritten meanwhile, whether memory ran out, run `bcod doctor`, and report the line.',
+  },
   MODEL_CONFIG_INVALID: {
     cause: "The model's config.json is not what Hugging Face writes.",
     remedy: 'Download the model directory again, or correct the named key.',

@@ -1,3 +1,4 @@
+import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import type { Learner, LearnerOptions } from '../learner/learner.js'
 import type { ConfigWithModel } from './learner-config.js'
@@ -8,6 +9,7 @@ import type { ConfigWithModel } from './learner-config.js'
  */
 export async function openLearner(config: ConfigWithModel, options: LearnerOptions): Promise<Learner> {
   prepareEnvironment(config.model.threads)
+  nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')
   return new Learner(config, options)
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { brokerProperties } from './broker-properties.js'
 import { type GuardedProcess, startGuarded } from './guarded-process.js'
+import { endText } from './process-end.js'
 
 /** A real single-node Kafka broker on the loopback. */
 export interface Broker {
@@ -72,9 +73,11 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     })
     if (await process.says(STARTED, START_LIMIT)) return asBroker(process, port, dir, discard)
     const log = process.log()
+    const end = process.ended()
     await process.end('SIGKILL')
     if (attempt < PORT_ATTEMPTS && options.port === undefined && /already in use|BindException/.test(log)) continue
-    throw new BcodError('BROKER_START_FAILED', reasonIn(log), { place: join(dir, 'broker.log') })
+    const how = end === null ? `it did not serve within ${START_LIMIT / 1000} s` : `it ${endText(end)}`
+    throw new BcodError('BROKER_START_FAILED', `${how}: ${reasonIn(log)}`, { place: join(dir, 'broker.log') })
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProcessEnd } from './process-end.js'
 
 /** A child process that never outlives this one, however this one ends. */
 export interface GuardedProcess {
@@ -9,6 +10,8 @@ export interface GuardedProcess {
   says(text: string, limit: number): Promise<boolean>
   /** All it has printed. */
   log(): string
+  /** How it ended; null while it runs. */
+  ended(): ProcessEnd | null
   /** Sends the signal and waits for the end. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
@@ -48,6 +51,7 @@ export function startGuarded(command: string, args: readonly string[], options: 
       return false
     },
     log: () => readFileSync(logFile, 'utf8'),
+    ended: () => (running() ? null : { code: child.exitCode, signal: child.signalCode }),
     async end(signal) {
       if (running()) child.kill(signal)
       await exited

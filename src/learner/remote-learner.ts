@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
 import {
@@ -62,11 +63,12 @@ export class RemoteLearner {
   }
 
   /**
-   * Loads the model in a new thread.
+   * Loads the model in a new thread. A crash in it ends this whole process, which names it on stderr as it dies.
    * @throws what the model directory, the adapter or TensorFlow give as coded errors
    */
   static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
     prepareEnvironment(setup.config.model.threads)
+    nameDeaths(true)
     const worker = new Worker(WORKER, { workerData: setup })
     return new Promise((resolve, reject) => new RemoteLearner(worker, events, resolve, reject))
   }

@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { endText } from '../../src/demo/process-end.js'
 
 export interface Ended {
+  /** −1 where a signal ended it: `stderr` then says which. */
   readonly code: number
   readonly stdout: string
   readonly stderr: string
@@ -15,7 +17,10 @@ export function bcod(...args: readonly string[]): Promise<Ended> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BCOD|NODE|VITEST)_/.test(name)))
   return new Promise((resolve) => {
     execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 240_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr })
+      if (error === null) return resolve({ code: 0, stdout, stderr })
+      if (typeof error.code === 'number') return resolve({ code: error.code, stdout, stderr })
+      const signal = (error.signal ?? null) as NodeJS.Signals | null
+      resolve({ code: -1, stdout, stderr: `${stderr}\nbcod ${endText({ code: null, signal })}` })
     })
   })
 }

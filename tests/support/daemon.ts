@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JournalLine, journalPath } from '../../src/checkpoint/journal.js'
 import { parseCheckpointName } from '../../src/checkpoint/snapshot.js'
+import { endText, type ProcessEnd } from '../../src/demo/process-end.js'
 
 /** A port that is free now. */
 export async function freePort(): Promise<number> {
@@ -29,16 +30,10 @@ export interface Status {
   readonly partitions: readonly number[]
 }
 
-/** How a process ended: with a code, or by a signal. */
-export interface Exit {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
-
 /** `bcod run` as a process of its own, on the small golden model. */
 export class DaemonProcess {
   private child: ChildProcess | null = null
-  private exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
+  private exited: Promise<ProcessEnd> = Promise.resolve({ code: null, signal: null })
   log = ''
   /** What its environment has beside the test's own, from the next start on. */
   environment: Readonly<Record<string, string>> = {}
@@ -93,7 +88,7 @@ export class DaemonProcess {
       this.log += chunk.toString()
     })
     // `close`: the log is whole then
-    this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit)
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as ProcessEnd)
     const end = () => child.kill('SIGKILL')
     process.once('exit', end)
     void this.exited.then(() => process.off('exit', end))
@@ -113,10 +108,7 @@ export class DaemonProcess {
     for (const end = Date.now() + limit; Date.now() < end; await sleep(50)) {
       const status = await this.status()
       if (status && condition(status)) return status
-      if (this.ended)
-        throw new Error(
-          `the daemon ended with ${this.child?.exitCode ?? this.child?.signalCode}\n${this.log.slice(-3000)}`,
-        )
+      if (this.ended) throw new Error(`the daemon ${endText(await this.exited)}\n${this.log.slice(-3000)}`)
     }
     throw new Error(
       `not within ${limit} ms: ${condition}\n${JSON.stringify(await this.status())}\n${this.log.slice(-3000)}`,
@@ -125,8 +117,10 @@ export class DaemonProcess {
 
   /** Waits until the log matches `pattern`. */
   async says(pattern: RegExp, limit = 30_000): Promise<void> {
-    for (const end = Date.now() + limit; !pattern.test(this.log); await sleep(20))
-      if (Date.now() > end) throw new Error(`not within ${limit} ms: ${pattern}\n${this.log.slice(-3000)}`)
+    for (const end = Date.now() + limit; !pattern.test(this.log); await sleep(20)) {
+      const how = this.ended ? `, the daemon ${endText(await this.exited)}` : ''
+      if (Date.now() > end) throw new Error(`not within ${limit} ms: ${pattern}${how}\n${this.log.slice(-3000)}`)
+    }
   }
 
   /** The value of a series of /metrics, such as `bcod_dead_letters_total{code="FEEDBACK_INVALID"}`; 0 where it is not there. */
@@ -174,7 +168,7 @@ export class DaemonProcess {
   }
 
   /** How it ends; fails when it runs on for `limit` ms. */
-  async exit(limit = 60_000): Promise<Exit> {
+  async exit(limit = 60_000): Promise<ProcessEnd> {
     const late = sleep(limit, null, { ref: false })
     const exit = await Promise.race([this.exited, late])
     if (exit === null) throw new Error(`the daemon still runs after ${limit} ms\n${this.log.slice(-3000)}`)
