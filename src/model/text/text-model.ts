@@ -6,8 +6,12 @@ import type { Content, Message } from '../../events/types.js'
 import { type ChatTemplate, readChatTemplate } from './chat-template.js'
 import { readJsonFile } from './files.js'
 import { readSpecialTokens, type SpecialTokens } from './special-tokens.js'
+import { usableEnd, usableStart } from './usable.js'
 
 type Tokens = readonly number[]
+
+/** Characters of a text that tell its first token. */
+const HEAD = 256
 
 /**
  * Turns prompts and completions into the model's token ids and back. Prompt and completion are tokenised apart, without
@@ -15,6 +19,8 @@ type Tokens = readonly number[]
  */
 export class TextModel {
   readonly #endTexts: readonly string[]
+  /** What was counted to find out where to cut is asked for again. */
+  #last: { readonly text: string; readonly ids: Tokens } = { text: '', ids: [] }
 
   constructor(
     private readonly tokenizer: Tokenizer,
@@ -35,22 +41,26 @@ export class TextModel {
    * Messages through the chat template with the generation prompt, a text literally.
    *
    * @param now  the date that templates print, milliseconds since the epoch
+   * @param limit  the tokens at its right end that can be used: of a longer text those and some more come out, behind
+   *   the BOS that it begins with
    * @throws CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED
    */
-  encodePrompt(prompt: Content, now = Date.now()): Tokens {
+  encodePrompt(prompt: Content, now = Date.now(), limit = Number.POSITIVE_INFINITY): Tokens {
     if (prompt.kind === 'tokens') return prompt.tokens
-    return this.#encode(this.renderPrompt(prompt, now))
+    return this.#encode(this.#usableEnd(this.renderPrompt(prompt, now), limit))
   }
 
   /**
    * A text literally, messages as what the template adds after the prompt up to its final end token; the end token is
    * appended unless it is there.
    *
+   * @param limit  the tokens that a usable completion has at most: of a longer one so many and some more come out
    * @throws CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED
    */
-  encodeCompletion(prompt: Content, completion: Content, now = Date.now()): Tokens {
+  encodeCompletion(prompt: Content, completion: Content, now = Date.now(), limit = Number.POSITIVE_INFINITY): Tokens {
     if (completion.kind === 'tokens') return completion.tokens
-    const ids = this.#encode(this.renderCompletion(prompt, completion, now))
+    const rendered = this.renderCompletion(prompt, completion, now)
+    const ids = this.#encode(usableStart(rendered, limit, this.#count))
     const { eos, endIds } = this.special
     const last = ids.at(-1)
     return eos === null || (last !== undefined && endIds.has(last)) ? ids : [...ids, eos]
@@ -102,8 +112,23 @@ export class TextModel {
     return this.template
   }
 
+  readonly #count = (text: string): number => this.#encode(text).length
+
+  /** A text is cut before it is tokenised. Its beginning tells whether it starts with the BOS. */
+  #usableEnd(text: string, limit: number): string {
+    const end = usableEnd(text, limit, this.#count)
+    const { bos } = this.special
+    if (end.length === text.length || bos === null || this.#encode(text.slice(0, HEAD))[0] !== bos) return end
+    return (this.tokenizer.id_to_token(bos) ?? '') + end
+  }
+
   /** Lone surrogates become U+FFFD, as they do wherever text is written as UTF-8: in checkpoints, for one. */
   #encode(text: string): Tokens {
+    if (text !== this.#last.text) this.#last = { text, ids: this.#encodeAnew(text) }
+    return this.#last.ids
+  }
+
+  #encodeAnew(text: string): Tokens {
     let ids: readonly (number | undefined)[]
     try {
       ids = this.tokenizer.encode(text.toWellFormed(), { add_special_tokens: false }).ids

@@ -29,9 +29,9 @@ export function toTrainingEvent(
   requireEncodable(feedback, text)
   const now = feedback.timestamp > 0 ? feedback.timestamp : UNDATED
   const { prompt, completion } = feedback
-  const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : text!.encodePrompt(prompt, now)
+  const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : text!.encodePrompt(prompt, now, maxLength)
   const completionTokens =
-    completion.kind === 'tokens' ? completion.tokens : text!.encodeCompletion(prompt, completion, now)
+    completion.kind === 'tokens' ? completion.tokens : text!.encodeCompletion(prompt, completion, now, maxLength)
   checkIds(promptTokens, 'prompt', prompt, vocabSize)
   checkIds(completionTokens, 'completion', completion, vocabSize)
   const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)
