@@ -1,6 +1,7 @@
 import { describe, type Fail } from './fields.js'
 import { isJsonObject, type JsonObject } from './json.js'
-import type { Content, Message } from './types.js'
+import { absent, checkDepth, readMessages, readObjects } from './messages.js'
+import type { Content } from './types.js'
 
 const MAX_TOKEN_ID = 2 ** 31 - 1
 
@@ -37,6 +38,37 @@ export function readContent(
   throw fail(place, `expected text, messages or ${tokensKey}, got ${describe(text)}${chat}`)
 }
 
+/**
+ * Reads the prompt of an event or a pair: `prompt` or `prompt_tokens`, and for messages the `tools` that the model was
+ * told of and the `chat_template_kwargs` that the server rendered them with.
+ *
+ * @throws what `fail` makes
+ */
+export function readPrompt(row: JsonObject, prefix: string, vocabSize: number | null, fail: Fail): Content {
+  const prompt = readContent(row, 'prompt', 'prompt_tokens', prefix, vocabSize, fail)
+  const tools = readObjects(row.tools, `${prefix}tools`, fail)
+  const templateArguments = readTemplateArguments(row.chat_template_kwargs, `${prefix}chat_template_kwargs`, fail)
+  if (prompt.kind !== 'messages' || (tools === null && templateArguments === null)) return prompt
+  const given = { ...(tools && { tools }), ...(templateArguments && { chat_template_kwargs: templateArguments }) }
+  return { ...prompt, extra: JSON.stringify(given) }
+}
+
+/** Names that a template gets from the model and from bcod: a vote that sets them could rewrite the conversation. */
+export const RESERVED_ARGUMENTS =
+  '^(?:messages|tools|add_generation_prompt|continue_final_message|chat_template|raise_exception|strftime_now' +
+  '|namespace|range|[Tt]rue|[Ff]alse|[Nn]one)$|_token$'
+
+const reserved = new RegExp(RESERVED_ARGUMENTS)
+
+function readTemplateArguments(value: unknown, place: string, fail: Fail): JsonObject | null {
+  if (absent(value)) return null
+  if (!isJsonObject(value)) throw fail(place, `expected an object, got ${describe(value)}`)
+  const names = Object.keys(value)
+  if (names.some((name) => reserved.test(name))) throw fail(place, "one of its names is not a vote's to set")
+  checkDepth(value, place, fail)
+  return names.length === 0 ? null : value
+}
+
 /** A completion given as messages is what the template adds after a prompt of messages, so it needs one. */
 export function checkContinuation(prompt: Content, completion: Content, place: string, fail: Fail): void {
   if (completion.kind === 'messages' && prompt.kind !== 'messages') {
@@ -63,38 +95,3 @@ function tokenProblem(id: unknown, vocabSize: number | null): string {
 
 /** A token id is a piece of somebody's text: which one it is stays unsaid. */
 export const outsideVocabulary = (vocabSize: number): string => `a token id is outside the vocabulary of ${vocabSize}`
-
-function readMessages(values: readonly unknown[], place: string, fail: Fail): readonly Message[] {
-  if (values.length === 0) throw fail(place, 'expected at least one message, got an empty array')
-  return values.map((value, i) => {
-    if (!isJsonObject(value)) throw fail(`${place}[${i}]`, `expected a message, got ${describe(value)}`)
-    const { role, content } = value
-    if (typeof role !== 'string' || role === '') {
-      throw fail(`${place}[${i}].role`, `expected a non-empty string, got ${describe(role)}`)
-    }
-    return { role, content: readText(content, `${place}[${i}].content`, fail) }
-  })
-}
-
-/**
- * The content of a message: a text, or a list of text parts as chat and responses APIs have them. The texts of parts
- * follow one another with nothing between, which is what templates print that go through the parts.
- */
-function readText(content: unknown, place: string, fail: Fail): string {
-  if (typeof content === 'string') return content
-  if (!Array.isArray(content) || content.length === 0) {
-    throw fail(place, `expected a string or text parts, got ${describe(content)}`)
-  }
-  const parts: readonly unknown[] = content
-  return parts.map((part, i) => partText(part, `${place}[${i}]`, fail)).join('')
-}
-
-const TEXT_PARTS: readonly unknown[] = ['text', 'input_text', 'output_text']
-
-function partText(part: unknown, place: string, fail: Fail): string {
-  if (!isJsonObject(part)) throw fail(place, `expected a text part, got ${describe(part)}`)
-  if (!TEXT_PARTS.includes(part.type))
-    throw fail(`${place}.type`, 'expected "text": no other part of a message can be trained')
-  if (typeof part.text !== 'string') throw fail(`${place}.text`, `expected a string, got ${describe(part.text)}`)
-  return part.text
-}

@@ -1,5 +1,5 @@
 import { FEEDBACK_TYPE } from './feedback.js'
-import type { Content, Feedback, LogRecord } from './types.js'
+import type { Content, Feedback, LogRecord, Message } from './types.js'
 
 /** What a publisher says. A `Feedback` is one too. */
 export interface FeedbackDraft {
@@ -15,12 +15,14 @@ export interface FeedbackDraft {
   readonly adapter?: string | null
   readonly logprob?: number | null
   readonly weight?: number
+  readonly finishReason?: string
   readonly tags?: Readonly<Record<string, unknown>>
 }
 
 /** The canonical structured CloudEvent, as UTF-8 JSON. */
 export function encodeFeedback(draft: FeedbackDraft): Uint8Array {
-  const { source, id, time, subject, user, label, prompt, completion, adapter, logprob, weight, tags } = draft
+  const { source, id, time, subject, user, label, prompt, completion, adapter, logprob, weight, finishReason, tags } =
+    draft
   return Buffer.from(
     JSON.stringify({
       specversion: '1.0',
@@ -36,6 +38,7 @@ export function encodeFeedback(draft: FeedbackDraft): Uint8Array {
         adapter: adapter ?? undefined,
         logprob: logprob ?? undefined,
         weight: weight === 1 ? undefined : weight,
+        finish_reason: finishReason,
         tags,
       },
     }),
@@ -64,8 +67,12 @@ function fields(side: 'prompt' | 'completion', content: Content): Record<string,
     case 'text':
       return { [side]: content.text }
     case 'messages':
-      return { [side]: content.messages }
+      return { [side]: content.messages.map(messageFields), ...parsed(content.extra) }
     case 'tokens':
       return { [`${side}_tokens`]: content.tokens }
   }
 }
+
+const messageFields = ({ role, content, extra }: Message) => ({ role, content, ...parsed(extra) })
+
+const parsed = (extra: string | undefined): object => (extra === undefined ? {} : (JSON.parse(extra) as object))

@@ -1,4 +1,4 @@
-import { checkContinuation, readContent } from './content.js'
+import { checkContinuation, readContent, readPrompt } from './content.js'
 import type { Envelope } from './envelope.js'
 import {
   constant,
@@ -41,6 +41,7 @@ export function toFeedback(
   if (label !== true && label !== false && label !== null) {
     throw invalidFeedback('data.label', `expected boolean or null, got ${describe(label)}`)
   }
+  const finishReason = optionalName(data.finish_reason, 'data.finish_reason', invalidFeedback)
   const { prompt, completion } = label === null ? NOTHING : readSides(data, options.vocabSize)
   return {
     position: { topic: record.topic, partition: record.partition, offset: record.offset },
@@ -55,6 +56,7 @@ export function toFeedback(
     adapter: optionalName(data.adapter, 'data.adapter', invalidFeedback),
     logprob: optionalNumber(data.logprob, -Number.MAX_VALUE, Number.MAX_VALUE, 'data.logprob', invalidFeedback),
     weight: optionalNumber(data.weight, 0, 1, 'data.weight', invalidFeedback) ?? 1,
+    ...(finishReason !== null && { finishReason }),
   }
 }
 
@@ -95,7 +97,7 @@ const rowIdentity = (position: Position, rowId: (position: Position) => string):
 })
 
 function readSides(data: JsonObject, vocabSize: number | null): Sides {
-  const prompt = readContent(data, 'prompt', 'prompt_tokens', 'data.', vocabSize, invalidFeedback)
+  const prompt = readPrompt(data, 'data.', vocabSize, invalidFeedback)
   const completion = readContent(data, 'completion', 'completion_tokens', 'data.', vocabSize, invalidFeedback)
   checkContinuation(prompt, completion, 'data.completion', invalidFeedback)
   return { prompt, completion }

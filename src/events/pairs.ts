@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import { checkContinuation, readContent } from './content.js'
+import { checkContinuation, readContent, readPrompt } from './content.js'
 import { describe, type Fail } from './fields.js'
 import { isJsonObject, parseJson } from './json.js'
 import { atLine, DEFAULT_MAX_LINE_BYTES, type JsonlOptions } from './jsonl.js'
@@ -34,7 +34,11 @@ function parsePair(bytes: Uint8Array, vocabSize: number | null): Omit<Pair, 'lin
   const row = parseRow(bytes)
   if (!isJsonObject(row)) throw invalidPair('$', `expected an object, got ${describe(row)}`)
   const side = (name: string) => readContent(row, name, `${name}_tokens`, '', vocabSize, invalidPair)
-  const pair = { prompt: side('prompt'), chosen: side('chosen'), rejected: side('rejected') }
+  const pair = {
+    prompt: readPrompt(row, '', vocabSize, invalidPair),
+    chosen: side('chosen'),
+    rejected: side('rejected'),
+  }
   checkContinuation(pair.prompt, pair.chosen, 'chosen', invalidPair)
   checkContinuation(pair.prompt, pair.rejected, 'rejected', invalidPair)
   return pair

@@ -1,5 +1,7 @@
+import { RESERVED_ARGUMENTS } from './content.js'
 import { FEEDBACK_TYPE } from './feedback.js'
 import { MAX_NAME_LENGTH } from './fields.js'
+import { ROLES } from './messages.js'
 
 const optional = (schema: object) => ({ anyOf: [{ type: 'null' }, schema] })
 const ref = (name: string) => ({ $ref: `#/$defs/${name}` })
@@ -13,13 +15,44 @@ const textPart = {
   properties: { type: { enum: ['text', 'input_text', 'output_text'] }, text: { type: 'string' } },
 }
 
+const object = { type: 'object' }
+const optionalText = optional({ type: 'string' })
+
+/** `{"function": {"name", "arguments"}}`, or name and arguments on their own. */
+const called = {
+  type: 'object',
+  required: ['name'],
+  properties: { name: { type: 'string', minLength: 1 }, arguments: optional({ anyOf: [{ type: 'string' }, object] }) },
+}
+const toolCall = {
+  ...object,
+  anyOf: [{ required: ['function'], properties: { function: called } }, { allOf: [absent('function'), called] }],
+}
+const content = { anyOf: [{ type: 'string' }, { type: 'array', minItems: 1, items: textPart }] }
+
 const message = {
   type: 'object',
-  required: ['role', 'content'],
+  required: ['role'],
   properties: {
-    role: { type: 'string', minLength: 1 },
-    content: { anyOf: [{ type: 'string' }, { type: 'array', minItems: 1, items: textPart }] },
+    role: { enum: ROLES },
+    name: optionalText,
+    tool_call_id: optionalText,
+    tool_calls: optional({ type: 'array', items: toolCall }),
+    function_call: optional(called),
+    reasoning_content: optionalText,
+    reasoning: optionalText,
+    thinking: optionalText,
   },
+  anyOf: [
+    { required: ['content'], properties: { content } },
+    {
+      allOf: [
+        absent('content'),
+        { required: ['tool_calls'], properties: { tool_calls: { type: 'array', minItems: 1 } } },
+      ],
+    },
+    { allOf: [absent('content'), { required: ['function_call'], properties: { function_call: object } }] },
+  ],
 }
 
 const text = { type: 'string', minLength: 1 }
@@ -42,10 +75,18 @@ const continuation = {
   ],
 }
 
+/** What goes into the chat template beside the messages. */
+const rendering = {
+  properties: {
+    tools: optional({ type: 'array', items: object }),
+    chat_template_kwargs: optional({ type: 'object', propertyNames: { not: { pattern: RESERVED_ARGUMENTS } } }),
+  },
+}
+
 /**
  * What the value of a record may be, as JSON Schema (draft 2020-12), for publishers to check against: a structured
  * CloudEvent or a bare row. bcod itself checks by hand (`toFeedback`), which is faster and says more; that the two
- * agree is tested. Not in it: token ids must be below the model's vocabulary.
+ * agree is tested. Not in it: token ids must be below the model's vocabulary, and how deep tools and their calls may nest.
  */
 export const feedbackSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -81,10 +122,11 @@ export const feedbackSchema = {
         adapter: optional(ref('name')),
         logprob: optional({ type: 'number' }),
         weight: optional({ type: 'number', minimum: 0, maximum: 1 }),
+        finish_reason: optional(ref('name')),
       },
       anyOf: [
         { properties: { label: { type: 'null' } } },
-        { allOf: [side('prompt'), side('completion'), continuation] },
+        { allOf: [side('prompt'), side('completion'), continuation, rendering] },
       ],
     },
   },

@@ -18,13 +18,24 @@ export interface LogRecord extends Position {
 
 export interface Message {
   readonly role: string
-  readonly content: string
+  /** Null where tool calls are all that there is. */
+  readonly content: string | null
+  /**
+   * What else a template may write of the message, as JSON: `name`, `tool_calls`, `tool_call_id`, `reasoning_content`.
+   * It stays JSON until it is rendered: votes wait in memory and in checkpoints, where text is small and easy to count.
+   */
+  readonly extra?: string
 }
 
 /** Text taken literally, messages that go through the chat template, or exact token ids. */
 export type Content =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'messages'; readonly messages: readonly Message[] }
+  | {
+      readonly kind: 'messages'
+      readonly messages: readonly Message[]
+      /** Of a prompt: `tools` and `chat_template_kwargs`, as JSON. */
+      readonly extra?: string
+    }
   | { readonly kind: 'tokens'; readonly tokens: readonly number[] }
 
 /** One valid vote. */
@@ -48,6 +59,8 @@ export interface Feedback {
   readonly logprob: number | null
   /** 0..1, the event's own weight a. */
   readonly weight: number
+  /** Why the answer ended, as the server said it; missing where it was not told. */
+  readonly finishReason?: string
 }
 
 /** A vote that the learner can take: token ids, a label, a weight. */

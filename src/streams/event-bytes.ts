@@ -19,7 +19,8 @@ function contentBytes(content: Content): number {
   if (content.kind === 'tokens') return TOKEN_BYTES * content.tokens.length
   if (content.kind === 'text') return CHARACTER_BYTES * content.text.length
   return content.messages.reduce(
-    (bytes, { role, content }) => bytes + FIXED_BYTES / 4 + CHARACTER_BYTES * (role.length + content.length),
-    0,
+    (bytes, { role, content, extra }) =>
+      bytes + FIXED_BYTES / 4 + CHARACTER_BYTES * (role.length + (content ?? '').length + (extra ?? '').length),
+    CHARACTER_BYTES * (content.extra ?? '').length,
   )
 }

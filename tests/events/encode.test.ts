@@ -6,15 +6,28 @@ import { toFeedback } from '../../src/events/feedback.js'
 import type { Content, Feedback } from '../../src/events/types.js'
 
 const text = fc.string({ unit: 'grapheme', minLength: 1 }).map((value) => ({ kind: 'text', text: value }) as const)
-const messages = fc
-  .array(fc.record({ role: fc.constantFrom('user', 'assistant'), content: fc.string() }), { minLength: 1 })
-  .map((value) => ({ kind: 'messages', messages: value }) as const)
+const extra = fc.constantFrom('{"name":"Ann"}', '{"tool_calls":[{"name":"f","arguments":{"a":[1]}}]}')
+const message = fc.oneof(
+  fc.record(
+    { role: fc.constantFrom('user', 'assistant'), content: fc.string(), extra },
+    { requiredKeys: ['role', 'content'] },
+  ),
+  fc.constant({
+    role: 'assistant',
+    content: null,
+    extra: '{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}',
+  }),
+)
+const messages = fc.array(message, { minLength: 1 }).map((value) => ({ kind: 'messages', messages: value }) as const)
+const conversation = fc
+  .tuple(messages, fc.option(fc.constant('{"tools":[{"name":"f"}],"chat_template_kwargs":{"enable_thinking":false}}')))
+  .map(([value, rendering]) => (rendering === null ? value : { ...value, extra: rendering }))
 const tokens = fc
   .array(fc.nat(2 ** 31 - 1), { minLength: 1 })
   .map((value) => ({ kind: 'tokens', tokens: value }) as const)
 const sides: fc.Arbitrary<{ prompt: Content; completion: Content }> = fc.oneof(
   fc.record({ prompt: fc.oneof(text, tokens), completion: fc.oneof(text, tokens) }),
-  fc.record({ prompt: messages, completion: fc.oneof(text, messages, tokens) }),
+  fc.record({ prompt: conversation, completion: fc.oneof(text, messages, tokens) }),
 )
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 50 })
 const optionalName = fc.option(name)
@@ -32,6 +45,7 @@ const feedback: fc.Arbitrary<Feedback> = fc
     weight: fc.double({ min: 0, max: 1, noNaN: true }).map((weight) => weight + 0),
   })
   .chain((rest) => sides.map((both) => ({ ...rest, ...both })))
+  .chain((vote) => fc.constantFrom({}, { finishReason: 'length' }).map((reason) => ({ ...vote, ...reason })))
 
 describe('encodeFeedback', () => {
   it('writes the canonical structured CloudEvent', () => {

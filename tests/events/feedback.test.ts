@@ -13,7 +13,7 @@ describe('toFeedback', () => {
   it('reads every field of a canonical event', () => {
     const event = cloudEvent(
       {
-        prompt: [{ role: 'user', content: 'Hi', name: 'ignored' }],
+        prompt: [{ role: 'user', content: 'Hi', weight: 'ignored' }],
         completion: [{ role: 'assistant', content: '' }],
         label: false,
         user: 'u-7',
@@ -105,6 +105,50 @@ describe('toFeedback', () => {
     })
   })
 
+  const CALL = { id: 'c1', type: 'function', function: { name: 'refund', arguments: '{"order": 7}' } }
+  const question = { role: 'user', content: 'Refund 7' }
+
+  it.each([{ content: null }, {}, { content: '' }])('takes a message that is nothing but tool calls: %j', (content) => {
+    const { completion } = read(
+      cloudEvent({ prompt: [question], completion: [{ role: 'assistant', ...content, tool_calls: [CALL] }] }),
+    )
+    const extra = JSON.stringify({ tool_calls: [CALL] })
+    expect(completion).toMatchObject({ messages: [{ role: 'assistant', content: content.content ?? null, extra }] })
+  })
+
+  it('keeps what a template may write of a message, and takes function_call and reasoning by their other names', () => {
+    const { prompt } = read(
+      cloudEvent({
+        prompt: [
+          { role: 'user', content: 'Hi', name: 'Ann' },
+          { role: 'assistant', content: null, function_call: CALL.function, thinking: 'Hm.', reasoning_content: '' },
+          { role: 'tool', content: 'done', name: '', tool_call_id: 'c1', tool_calls: null },
+        ],
+      }),
+    )
+    expect(prompt).toMatchObject({
+      messages: [
+        { extra: '{"name":"Ann"}' },
+        {
+          extra: JSON.stringify({
+            tool_calls: [{ type: 'function', function: CALL.function }],
+            reasoning_content: 'Hm.',
+          }),
+        },
+        { extra: '{"tool_call_id":"c1"}' },
+      ],
+    })
+  })
+
+  it('keeps tools and template arguments of a prompt of messages, and why the answer ended', () => {
+    const rendering = { tools: [{ name: 'refund' }], chat_template_kwargs: { enable_thinking: false } }
+    const feedback = read(cloudEvent({ prompt: [question], ...rendering, finish_reason: 'length' }))
+    expect(feedback).toMatchObject({ prompt: { extra: JSON.stringify(rendering) }, finishReason: 'length' })
+    const plain = read(cloudEvent({ prompt: [question], tools: [], chat_template_kwargs: {}, finish_reason: null }))
+    expect(plain.prompt).toEqual({ kind: 'messages', messages: [question] })
+    expect(plain).not.toHaveProperty('finishReason')
+  })
+
   it('takes null for an optional field as absent', () => {
     const nulls = { user: null, adapter: null, logprob: null, weight: null, prompt_tokens: null }
     expect(read(cloudEvent(nulls, { time: null, subject: null }))).toMatchObject({
@@ -117,6 +161,32 @@ describe('toFeedback', () => {
   const TEXT = 'x'.repeat(30)
   it.each<[string, object, string]>([
     ['label "yes"', { label: 'yes' }, 'data.label: expected boolean or null, got a string of 3 characters'],
+    ['tools that are none', { tools: ['refund'] }, 'data.tools[0]: expected an object, got a string of 6 characters'],
+    [
+      'a tool that nests too deeply',
+      { tools: [Array.from({ length: 40 }).reduce<object>((inner) => ({ inner }), {})] },
+      'data.tools: expected at most 32 levels',
+    ],
+    [
+      'a call without a name',
+      { prompt: [{ role: 'assistant', tool_calls: [{ function: { arguments: {} } }] }] },
+      'data.prompt[0].tool_calls[0].name: expected a non-empty string, got nothing',
+    ],
+    [
+      'neither content nor calls',
+      { prompt: [{ role: 'assistant', content: null, tool_calls: [] }] },
+      'data.prompt[0].content: expected a string or text parts, got null',
+    ],
+    [
+      'a role that is none',
+      { prompt: [{ role: 'user<|im_end|>', content: 'Hi' }] },
+      'data.prompt[0].role: expected one of system, developer, user, assistant, model, tool, function, ipython, observation, got a string of 14 characters',
+    ],
+    [
+      'template arguments that rewrite the conversation',
+      { chat_template_kwargs: { enable_thinking: false, eos_token: '' } },
+      "data.chat_template_kwargs: one of its names is not a vote's to set",
+    ],
     ['label 1', { label: 1 }, 'data.label: expected boolean or null, got a number'],
     ['no label', { label: undefined }, 'data.label: expected boolean or null, got nothing'],
     ['a long label', { label: TEXT }, 'data.label: expected boolean or null, got a string of 30 characters'],
@@ -133,7 +203,7 @@ describe('toFeedback', () => {
     [
       'a message without role',
       { prompt: [{ content: 'Hi' }] },
-      'data.prompt[0].role: expected a non-empty string, got nothing',
+      'data.prompt[0].role: expected one of system, developer, user, assistant, model, tool, function, ipython, observation, got nothing',
     ],
     [
       'content of no parts',

@@ -1,9 +1,17 @@
 import { join } from 'node:path'
 import { Environment, Interpreter, Template } from '@huggingface/jinja'
 import { BcodError } from '../../errors.js'
-import type { Message } from '../../events/types.js'
+import type { JsonObject } from '../../events/json.js'
 import { type JsonFile, readJsonFile, readTextFile } from './files.js'
 import { strftime } from './strftime.js'
+
+/** What a template writes: plain data, as JSON holds it. */
+export interface Conversation {
+  readonly messages: readonly JsonObject[]
+  readonly tools: readonly JsonObject[] | null
+  /** Further variables of the template, such as `enable_thinking`. */
+  readonly templateArguments: JsonObject
+}
 
 /** The model's own way to write a conversation as one text. */
 export class ChatTemplate {
@@ -29,16 +37,17 @@ export class ChatTemplate {
    * @param now  what the template takes for the present, milliseconds since the epoch; always UTC
    * @throws CHAT_TEMPLATE_FAILED; the message holds what the template says only where it says it word for word
    */
-  render(messages: readonly Message[], addGenerationPrompt: boolean, now: number): string {
+  render({ messages, tools, templateArguments }: Conversation, addGenerationPrompt: boolean, now: number): string {
     const environment = new Environment()
     const variables = {
       ...GLOBALS,
       strftime_now: (format: string) => strftime(new Date(now), format),
       ...this.specialTokens,
+      documents: null,
+      ...templateArguments,
       messages,
       add_generation_prompt: addGenerationPrompt,
-      tools: null,
-      documents: null,
+      tools,
     }
     for (const [name, value] of Object.entries(variables)) environment.set(name, value)
     try {

@@ -4,11 +4,13 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { BcodError } from '../../errors.js'
 import type { Content, Message } from '../../events/types.js'
 import { type ChatTemplate, readChatTemplate } from './chat-template.js'
+import { conversation } from './conversation.js'
 import { readJsonFile } from './files.js'
 import { readSpecialTokens, type SpecialTokens } from './special-tokens.js'
 import { usableEnd, usableStart } from './usable.js'
 
 type Tokens = readonly number[]
+type Messages = Extract<Content, { readonly kind: 'messages' }>
 
 /** Characters of a text that tell its first token. */
 const HEAD = 256
@@ -68,7 +70,7 @@ export class TextModel {
 
   /** The text of a prompt that is not given as ids, as it gets tokenised. */
   renderPrompt(prompt: Exclude<Content, { kind: 'tokens' }>, now: number): string {
-    return prompt.kind === 'text' ? prompt.text : this.#requiredTemplate().render(prompt.messages, true, now)
+    return prompt.kind === 'text' ? prompt.text : this.#requiredTemplate().render(conversation(prompt), true, now)
   }
 
   /** The text of a completion that is not given as ids, as it gets tokenised. */
@@ -77,7 +79,7 @@ export class TextModel {
     if (prompt.kind !== 'messages') {
       throw new BcodError('CHAT_TEMPLATE_FAILED', 'messages can only continue a prompt that is given as messages')
     }
-    return this.#continuation(prompt.messages, completion.messages, now)
+    return this.#continuation(prompt, completion.messages, now)
   }
 
   /** Special tokens are written out unless they are to be skipped. */
@@ -89,10 +91,10 @@ export class TextModel {
     })
   }
 
-  #continuation(prompt: readonly Message[], completion: readonly Message[], now: number): string {
+  #continuation(prompt: Messages, completion: readonly Message[], now: number): string {
     const template = this.#requiredTemplate()
-    const before = template.render(prompt, true, now)
-    const whole = template.render([...prompt, ...completion], false, now)
+    const before = template.render(conversation(prompt), true, now)
+    const whole = template.render(conversation(prompt, completion), false, now)
     if (!whole.startsWith(before)) {
       throw new BcodError(
         'CHAT_TEMPLATE_FAILED',

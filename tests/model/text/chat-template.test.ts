@@ -8,7 +8,11 @@ import { errorLine } from '../../events/records.js'
 const NOW = Date.UTC(2026, 1, 3, 4, 5)
 const HI = [{ role: 'user', content: 'Hi' }]
 const render = (source: string, specialTokens = {}) =>
-  new ChatTemplate(source, specialTokens, 'template').render(HI, true, NOW)
+  new ChatTemplate(source, specialTokens, 'template').render(
+    { messages: HI, tools: null, templateArguments: {} },
+    true,
+    NOW,
+  )
 
 describe('ChatTemplate', () => {
   it('gives the template messages, special tokens and the generation prompt', () => {
