@@ -27,6 +27,11 @@ export const service = {
       'ignore',
       "A record without a value. retract: it takes back every user's held votes on the completion that its key names.",
     ),
+    unwrap: choice(
+      ['auto', 'none'],
+      'auto',
+      "The envelopes of Kafka Connect (schema, payload) and Debezium (before, after, op). auto: they are taken off; a table's row is a vote under its key. none: such a record is a dead letter that names its envelope.",
+    ),
     shard: integer(
       0,
       { min: 0 },

@@ -50,13 +50,13 @@ export interface PipelineOptions {
 export function pipeline(record$: Observable<LogRecord>, options: PipelineOptions): Observable<TrainingEvent[]> {
   const { config, state, text, vocabSize, maxLength, reject, scheduler = asyncScheduler } = options
   const drop = (event: Feedback, reason: DropReason) => options.drop(event.position, reason)
-  const { tombstones } = config.stream
+  const { tombstones, unwrap } = config.stream
   const { maxRecordBytes, sources } = config.limits
   const shard = new Shard(config.stream)
   const rejectUndecoded: Reject = (record, error, stage) =>
     shard.ownsUndecoded(record) ? reject(record, error, stage) : options.drop(record, 'other_shard')
   const vote$ = record$.pipe(
-    decode({ maxRecordBytes, tombstones }, rejectUndecoded, (record, reason) => options.drop(record, reason)),
+    decode({ maxRecordBytes, tombstones, unwrap }, rejectUndecoded, (record, reason) => options.drop(record, reason)),
     onlyShard(shard, (record) => options.drop(record, 'other_shard')),
     tap(({ envelope }) => envelope?.framed && options.framed()),
     validate({ vocabSize, text }, reject),

@@ -1,4 +1,4 @@
-import { FEEDBACK_TYPE } from './feedback.js'
+import { FEEDBACK_TYPE } from './cloud-event.js'
 import type { Content, Feedback, LogRecord, Message } from './types.js'
 
 /** What a publisher says. A `Feedback` is one too. */

@@ -1,29 +1,39 @@
 import { BcodError } from '../errors.js'
-import { describe, invalidFeedback, utf8 } from './fields.js'
+import { looksLikeCloudEvent, readHeaders } from './cloud-event.js'
+import { describe, invalidFeedback } from './fields.js'
+import { frameLength } from './frames.js'
 import { isJsonObject, type JsonObject, parseJson } from './json.js'
 import type { LogRecord } from './types.js'
+import { dataOf, isDapr, ownAttributes, tableRow, type Unwrap, withoutLayers } from './wrappers.js'
 
 /** A record taken apart, nothing in it checked. */
 export interface Envelope {
   /** CloudEvents context attributes by name; null for a bare row, whose fields are `data`. */
   readonly attributes: JsonObject | null
   readonly data: unknown
-  /** Whether a schema registry's five bytes stood before the JSON. */
+  /** Of a row of a database table: its key, under which the vote can change. */
+  readonly subject?: string
+  /** Whether a schema registry's bytes stood before the JSON. */
   readonly framed: boolean
 }
 
-type Headers = LogRecord['headers']
-
-const FRAME_BYTES = 5
+export interface EnvelopeOptions {
+  /** Of the record. @default null */
+  readonly key?: Uint8Array | null
+  /** @default 'auto' */
+  readonly unwrap?: Unwrap
+}
 
 /**
  * Takes a record apart by its form:
- * - a structured CloudEvent: content type `application/cloudevents+json`, or a JSON object with `specversion` or `data`;
+ * - a structured CloudEvent: a JSON object that looks like one, or the content type `application/cloudevents+json`;
  * - a binary CloudEvent: attributes in `ce_*` headers, the value is the data;
+ * - a change event of Debezium: a row of a table;
  * - else a bare row.
  *
- * What Confluent's serialisers put before the JSON, a zero and the schema's id in four bytes, is skipped: no JSON text
- * begins with a zero byte.
+ * What has any mark of a CloudEvent is one, so that a wrong one is refused and never taken for a bare row: its
+ * duplicates would train twice. What serialisers and bridges put around the JSON is taken off (`frames.ts`,
+ * `wrappers.ts`).
  *
  * A record without a value is a tombstone and carries no event.
  *
@@ -31,36 +41,44 @@ const FRAME_BYTES = 5
  * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON, FEEDBACK_INVALID where the JSON is not an object
  * @see CloudEvents 1.0, Kafka protocol binding, section 3
  */
-export function decodeEnvelope(value: Uint8Array, headers: Headers, maxBytes: number): Envelope {
+export function decodeEnvelope(
+  value: Uint8Array,
+  headers: LogRecord['headers'],
+  maxBytes: number,
+  { key = null, unwrap = 'auto' }: EnvelopeOptions = {},
+): Envelope {
   if (value.byteLength > maxBytes) {
     throw new BcodError('FEEDBACK_TOO_LARGE', `${value.byteLength} bytes, at most ${maxBytes} are accepted`)
   }
-  const framed = value[0] === 0 && value.byteLength > FRAME_BYTES
-  const json = parseJson(framed ? value.subarray(FRAME_BYTES) : value)
-  if (isBinary(headers)) return { attributes: binaryAttributes(headers), data: json, framed }
+  const form = readHeaders(headers)
+  const frame = frameLength(value)
+  const framed = frame > 0
+  const json = withoutLayers(parseJson(framed ? value.subarray(frame) : value), '$', unwrap)
+  if (Array.isArray(json)) throw invalidFeedback('$', `expected an object, got ${describe(json)}${ONE_EACH}`)
+  const isEvent = isJsonObject(json) && looksLikeCloudEvent(json)
+  if (isEvent && (form.attributes === null || json.specversion !== undefined || form.structured)) {
+    return structured(json, framed, unwrap)
+  }
+  if (form.attributes !== null) return { attributes: ownAttributes(form.attributes), data: json, framed }
   if (!isJsonObject(json)) throw invalidFeedback('$', `expected an object, got ${describe(json)}`)
-  if (json.specversion !== undefined || json.data !== undefined || isStructured(headers)) {
-    return { attributes: json, data: json.data, framed }
+  if (form.structured) return structured(json, framed, unwrap)
+  const row = tableRow(json, key, unwrap)
+  if (row !== null) return { attributes: null, ...row, framed }
+  if (DELETED.has(json.__deleted)) {
+    throw invalidFeedback('data.__deleted', 'a row that Debezium says was deleted: it is no vote any more')
   }
   return { attributes: null, data: json, framed }
 }
 
-function isStructured(headers: Headers): boolean {
-  const contentType = headers['content-type']
-  return contentType !== undefined && /^application\/cloudevents\+json\b/i.test(Buffer.from(contentType).toString())
+const ONE_EACH = ': one record is one vote, send each as a record of its own'
+
+/** What Debezium's ExtractNewRecordState adds to a deleted row (`delete.handling.mode=rewrite`). */
+const DELETED: ReadonlySet<unknown> = new Set([true, 'true'])
+
+function structured(event: JsonObject, framed: boolean, unwrap: Unwrap): Envelope {
+  const data = dataOf(event, unwrap)
+  if (isDapr(event) && isJsonObject(data) && looksLikeCloudEvent(data)) {
+    return { attributes: data, data: dataOf(data, unwrap), framed }
+  }
+  return { attributes: ownAttributes(event), data, framed }
 }
-
-/** Any of the required attributes makes it binary, so that a missing one is named. */
-const isBinary = (headers: Headers): boolean =>
-  Boolean(headers.ce_specversion ?? headers.ce_type ?? headers.ce_source ?? headers.ce_id) && !isStructured(headers)
-
-/** The attributes that feedback uses. */
-const ATTRIBUTES = ['specversion', 'type', 'source', 'id', 'time', 'subject'] as const
-
-const binaryAttributes = (headers: Headers): JsonObject =>
-  Object.fromEntries(
-    ATTRIBUTES.map((name) => {
-      const bytes = headers[`ce_${name}`]
-      return [name, bytes && utf8(bytes, name, invalidFeedback)]
-    }),
-  )

@@ -1,3 +1,4 @@
+import { FEEDBACK_TYPE } from './cloud-event.js'
 import { checkContinuation, readContent, readPrompt } from './content.js'
 import type { Envelope } from './envelope.js'
 import {
@@ -15,8 +16,6 @@ import { isJsonObject, type JsonObject } from './json.js'
 import { positionId } from './position.js'
 import type { Content, Feedback, LogRecord, Position } from './types.js'
 
-export const FEEDBACK_TYPE = 'bcod.feedback.v1'
-
 export interface FeedbackOptions {
   /** Token ids must be below it; null where the model is not known. */
   readonly vocabSize: number | null
@@ -31,11 +30,14 @@ export interface FeedbackOptions {
  * @throws FEEDBACK_INVALID
  */
 export function toFeedback(
-  { attributes, data }: Envelope,
+  { attributes, data, subject }: Envelope,
   record: Position & Pick<LogRecord, 'timestamp'>,
   options: FeedbackOptions,
 ): Feedback {
-  const identity = attributes ? cloudEventIdentity(attributes) : rowIdentity(record, options.rowId ?? positionId)
+  const { rowId = positionId } = options
+  const identity = attributes
+    ? cloudEventIdentity(attributes)
+    : { source: record.topic, id: rowId(record), subject: subject ?? null }
   if (!isJsonObject(data)) throw invalidFeedback('data', `expected an object, got ${describe(data)}`)
   const { label } = data
   if (label !== true && label !== false && label !== null) {
@@ -81,6 +83,9 @@ const NO_TOKENS: Content = { kind: 'tokens', tokens: [] }
 const NOTHING: Sides = { prompt: NO_TOKENS, completion: NO_TOKENS }
 
 function cloudEventIdentity(attributes: JsonObject): Identity {
+  if (attributes.specversion === undefined) {
+    throw invalidFeedback('specversion', 'expected "1.0", got nothing: the record looks like a CloudEvent and has none')
+  }
   constant(attributes.specversion, '1.0', 'specversion', invalidFeedback)
   constant(attributes.type, FEEDBACK_TYPE, 'type', invalidFeedback)
   return {
@@ -89,12 +94,6 @@ function cloudEventIdentity(attributes: JsonObject): Identity {
     subject: optionalId(attributes.subject, 'subject', invalidFeedback),
   }
 }
-
-const rowIdentity = (position: Position, rowId: (position: Position) => string): Identity => ({
-  source: position.topic,
-  id: rowId(position),
-  subject: null,
-})
 
 function readSides(data: JsonObject, vocabSize: number | null): Sides {
   const prompt = readPrompt(data, 'data.', vocabSize, invalidFeedback)

@@ -51,6 +51,12 @@ export const id = (value: unknown, place: string, fail: Fail): string =>
 export const optionalId = (value: unknown, place: string, fail: Fail): string | null =>
   value === undefined || value === null ? null : id(value, place, fail)
 
+/** What `id` would give, unchecked; null where there is none. */
+export function idText(value: unknown): string | null {
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
 /** JSON's numbers are exact up to 2^53 - 1: beyond it two ids could become one. */
 function digits(value: number, place: string, fail: Fail): string {
   if (!Number.isInteger(value)) throw fail(place, 'expected a string or an integer, got a number that is neither')

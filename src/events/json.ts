@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { BcodError } from '../errors.js'
+import { scanJson } from './json-scan.js'
 
 /** A parsed JSON object of which nothing is known yet. `__proto__` in the text is a plain own key of it. */
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -7,14 +8,21 @@ export type JsonObject = Readonly<Record<string, unknown>>
 /**
  * Parses UTF-8 JSON; a byte order mark is skipped. The text itself never gets into the error.
  *
- * @throws FEEDBACK_NOT_JSON with the byte (UTF-8) or character (JSON) position where it is known
+ * Python writes NaN and infinities, which JSON does not have. They are read as a number that is not finite: harmless
+ * in a field that is not read, refused in one that is.
+ *
+ * @throws FEEDBACK_NOT_JSON with the byte (UTF-8) or character (JSON) position and what is wrong there
  */
-export function parseJson(bytes: Uint8Array): unknown {
-  const text = decodeUtf8(bytes)
+export const parseJson = (bytes: Uint8Array): unknown => parseJsonText(decodeUtf8(bytes))
+
+/** The same for a text. */
+export function parseJsonText(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw new BcodError('FEEDBACK_NOT_JSON', `not JSON${syntaxPosition(error)}`)
+  } catch {
+    const { fault, notFinite } = scanJson(text)
+    if (fault === null && notFinite.length > 0) return JSON.parse(withInfinities(text, notFinite))
+    throw new BcodError('FEEDBACK_NOT_JSON', `not JSON${fault === null ? '' : placed(fault, text)}`)
   }
 }
 
@@ -42,10 +50,16 @@ function firstInvalidByte(bytes: Uint8Array): number {
   return at
 }
 
-/** V8 quotes the text in its message, so only the number is taken from it. */
-function syntaxPosition(error: unknown): string {
-  if (!(error instanceof SyntaxError)) return ''
-  if (error.message.startsWith('Unexpected end')) return ': it ends too early'
-  const position = /at position (\d+)/.exec(error.message)?.[1]
-  return position === undefined ? '' : ` at character ${position}`
+const placed = ({ at, problem }: { readonly at: number; readonly problem: string }, { length }: string): string =>
+  at < length ? ` at character ${at}: ${problem}` : `: ${problem}`
+
+/** `JSON.parse` reads 1e999 as Infinity. */
+function withInfinities(text: string, places: readonly (readonly [start: number, end: number])[]): string {
+  let from = 0
+  const parts = places.map(([start, end]) => {
+    const part = text.slice(from, start)
+    from = end
+    return part
+  })
+  return [...parts, text.slice(from)].join('1e999')
 }

@@ -1,5 +1,5 @@
+import { FEEDBACK_TYPE } from './cloud-event.js'
 import { RESERVED_ARGUMENTS } from './content.js'
-import { FEEDBACK_TYPE } from './feedback.js'
 import { MAX_NAME_LENGTH } from './fields.js'
 import { ROLES } from './messages.js'
 
@@ -92,11 +92,16 @@ export const feedbackSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: FEEDBACK_TYPE,
   type: 'object',
-  anyOf: [
-    ref('cloudEvent'),
-    { allOf: [{ not: { required: ['specversion'] } }, { not: { required: ['data'] } }, ref('data')] },
-  ],
+  anyOf: [ref('cloudEvent'), { allOf: [{ not: ref('marked') }, ref('data')] }],
   $defs: {
+    marked: {
+      anyOf: [
+        { required: ['specversion'] },
+        { required: ['data'] },
+        { required: ['data_base64'] },
+        { required: ['type'], properties: { type: { const: FEEDBACK_TYPE } } },
+      ],
+    },
     name: { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH, pattern: '^\\P{Surrogate}*$' },
     id: {
       anyOf: [ref('name'), { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }],

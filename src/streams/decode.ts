@@ -1,6 +1,6 @@
 import { filter, map, type OperatorFunction, pipe } from 'rxjs'
 import { BcodError } from '../errors.js'
-import { decodeEnvelope, type Envelope } from '../events/envelope.js'
+import { decodeEnvelope, type Envelope, type EnvelopeOptions } from '../events/envelope.js'
 import type { DropReason, LogRecord } from '../events/types.js'
 
 /** Where a record that cannot be used goes, with the reason and the stage that found it. */
@@ -17,6 +17,8 @@ export interface DecodeOptions {
   readonly maxRecordBytes: number
   /** What a record without a value is. @default 'ignore' */
   readonly tombstones?: 'ignore' | 'retract'
+  /** Whether the envelopes of Kafka Connect and Debezium are taken off. @default 'auto' */
+  readonly unwrap?: EnvelopeOptions['unwrap']
 }
 
 /**
@@ -28,7 +30,7 @@ export interface DecodeOptions {
  *     records$.pipe(decode({ maxRecordBytes: 2 ** 20 }, deadLetter, count)).subscribe(({ envelope }) => …)
  */
 export function decode(
-  { maxRecordBytes, tombstones = 'ignore' }: DecodeOptions,
+  { maxRecordBytes, tombstones = 'ignore', unwrap = 'auto' }: DecodeOptions,
   reject: Reject,
   ignore: (record: LogRecord, reason: DropReason) => void,
 ): OperatorFunction<LogRecord, Decoded> {
@@ -41,7 +43,7 @@ export function decode(
         return null
       }
       return attempt(
-        () => ({ record, envelope: decodeEnvelope(value, headers, maxRecordBytes) }),
+        () => ({ record, envelope: decodeEnvelope(value, headers, maxRecordBytes, { key, unwrap }) }),
         (error) => reject(record, error, 'decode'),
       )
     }),

@@ -1,4 +1,5 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
+import { idText } from '../events/fields.js'
 import { positionId } from '../events/position.js'
 import type { LogRecord } from '../events/types.js'
 import type { Decoded } from './decode.js'
@@ -20,8 +21,8 @@ export class Shard {
   /** By the subject; an event without one, by its id; a bare row, by its position. */
   owns({ record, envelope }: Decoded): boolean {
     if (envelope === null) return this.ownsKey(Buffer.from(record.key ?? []).toString())
-    const { subject, id } = envelope.attributes ?? {}
-    return this.ownsKey(isName(subject) ? subject : isName(id) ? id : positionId(record))
+    const { subject = envelope.subject, id } = envelope.attributes ?? {}
+    return this.ownsKey(idText(subject) ?? idText(id) ?? positionId(record))
   }
 
   /** Of a record that cannot be decoded one daemon writes the dead letter. */
@@ -47,8 +48,6 @@ export function onlyShard(shard: Shard, other: (record: LogRecord) => void): Mon
     return isOwn
   })
 }
-
-const isName = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
 /** Keeps this choice independent of the hold-out's. */
 const SHARD_KEY = 0x73686172

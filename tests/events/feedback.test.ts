@@ -295,7 +295,11 @@ describe('toFeedback', () => {
   })
 
   it.each<[string, object, string]>([
-    ['no specversion', { specversion: undefined }, 'specversion: expected "1.0", got nothing'],
+    [
+      'no specversion',
+      { specversion: undefined },
+      'specversion: expected "1.0", got nothing: the record looks like a CloudEvent and has none',
+    ],
     ['another specversion', { specversion: '0.3' }, 'specversion: expected "1.0", got another text'],
     ['another type', { type: 'com.example.click' }, 'type: expected "bcod.feedback.v1", got another text'],
     ['no source', { source: undefined }, 'source: expected a non-empty string, got nothing'],

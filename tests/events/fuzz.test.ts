@@ -10,12 +10,35 @@ const RUNS = 100_000
 const HANGS_MS = 1_000
 
 const name = fc.oneof(
-  ...['specversion', 'type', 'source', 'id', 'subject', 'time', 'data', 'prompt', 'completion', 'label', 'user'].map(
-    (each) => fc.constant(each),
-  ),
-  ...['prompt_tokens', 'completion_tokens', 'adapter', 'logprob', 'weight', 'role', 'content'].map((each) =>
-    fc.constant(each),
-  ),
+  ...[
+    'specversion',
+    'type',
+    'source',
+    'id',
+    'subject',
+    'time',
+    'data',
+    'data_base64',
+    'prompt',
+    'completion',
+    'label',
+    'user',
+  ].map((each) => fc.constant(each)),
+  ...[
+    'prompt_tokens',
+    'completion_tokens',
+    'adapter',
+    'logprob',
+    'weight',
+    'role',
+    'content',
+    'text',
+    'schema',
+    'payload',
+    'before',
+    'after',
+    'op',
+  ].map((each) => fc.constant(each)),
   ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'].map((each) => fc.constant(each)),
   fc.string({ unit: 'binary', maxLength: 8 }),
 )
@@ -72,12 +95,25 @@ const HEADERS = [
   'ce_id',
   'ce_subject',
   'ce_time',
+  'ce-id',
+  'CE-TYPE',
+  'cloudEvents:source',
+  'contentType',
   '__proto__',
 ]
 const headers = fc.dictionary(
   fc.constantFrom(...HEADERS),
   fc.oneof(
-    fc.constantFrom('application/cloudevents+json', '1.0', 'bcod.feedback.v1', 'x').map((each) => Buffer.from(each)),
+    fc
+      .constantFrom(
+        'application/cloudevents+json',
+        'application/cloudevents-batch+json',
+        '1.0',
+        '"1.0"',
+        'bcod.feedback.v1',
+        'x',
+      )
+      .map((each) => Buffer.from(each)),
     fc.uint8Array({ maxLength: 8 }).map((each) => Buffer.from(each)),
   ),
   { maxKeys: 4 },
@@ -85,17 +121,18 @@ const headers = fc.dictionary(
 
 /** A place in the event: `$`, an attribute, or a path below `data`. */
 const PLACE =
-  /^(\$|specversion|type|source|id|time|subject|key|data(\.[a-z_]+(\[\d+\](\.[a-z]+(\[\d+\](\.[a-z]+)?)?)?)?)?)$/
+  /^(\$|specversion|type|source|id|subject|key|content-type|before|after|op|data_base64|data(\.[a-z_]+(\[\d+\](\.[a-z]+(\[\d+\](\.[a-z]+)?)?)?)?)?)$/
 
 test(`of ${RUNS} records of any bytes each is a vote or a coded error that names its place, and nothing else changes`, () => {
   const before = Reflect.ownKeys(Object.prototype)
   const seen = { votes: 0, invalid: 0, notJson: 0 }
   let slowest = 0
+  const key = Buffer.from('{"id":1}')
   fc.assert(
     fc.property(bytes, headers, (bytes, headers) => {
       const started = performance.now()
       try {
-        const vote = toFeedback(decodeEnvelope(bytes, headers, 2 ** 20), record(null), { vocabSize: 512 })
+        const vote = toFeedback(decodeEnvelope(bytes, headers, 2 ** 20, { key }), record(null), { vocabSize: 512 })
         seen.votes += 1
         expect(vote.weight >= 0 && vote.weight <= 1).toBe(true)
         expect(Object.getPrototypeOf(vote)).toBe(Object.prototype)
