@@ -8,6 +8,7 @@ import { StatusServer } from '../server/server.js'
 import { registerCodecs } from '../streams/kafka/codecs.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
 import { BuildInfo, ConfigLoaded, Failed } from '../telemetry/events/daemon.js'
+import { PortRefused } from '../telemetry/events/port.js'
 import { createLogger } from '../telemetry/logger.js'
 import { Metrics } from '../telemetry/metrics.js'
 import { Telemetry } from '../telemetry/telemetry.js'
@@ -66,6 +67,7 @@ export async function serve(
     history: (since) => telemetry.history.answer(since),
     tap$: telemetry.tap.line$,
     failed: (error) => telemetry.emit(new Failed(error, false)),
+    refused: (refusal) => telemetry.emit(new PortRefused(refusal)),
   })
   for (const [name, verb] of Object.entries(adminVerbs(daemon))) server.registerVerb(name, verb)
   await server.listen()

@@ -31,7 +31,7 @@ export function tapCommand(): Command {
 /** Prints until the daemon ends the stream. */
 async function watch(flags: TapFlags): Promise<void> {
   const url = tapUrl(flags)
-  const response = await fetch(url).catch((error: Error) => {
+  const response = await fetch(url, { redirect: 'manual' }).catch((error: Error) => {
     throw unreachable(url, error.cause instanceof Error ? error.cause.message : error.message)
   })
   if (!response.ok || response.body === null) throw unreachable(url, `it answered with status ${response.status}`)
@@ -49,6 +49,7 @@ async function watch(flags: TapFlags): Promise<void> {
 function tapUrl(flags: TapFlags): string {
   if (flags.url !== undefined && !URL.canParse(flags.url))
     throw new BcodError('USAGE', 'expected a URL such as http://127.0.0.1:9464', { place: '--url' })
+  if (flags.url?.includes('@')) throw new BcodError('USAGE', 'expected a URL without a user name', { place: '--url' })
   if (flags.url !== undefined) return new URL(TAP_PATH, flags.url).href
   const { host, port } = loadConfig(sourcesOf(flags)).server
   return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}${TAP_PATH}`

@@ -102,7 +102,18 @@ export const service = {
   server: {
     host: text('127.0.0.1', 'Address of /metrics, probes and the status page.'),
     port: integer(9464, { min: 0, max: 65_535 }, 'Port of the same; 0 = any free one.'),
-    adminToken: secret('Bearer token of POST /v1/admin/pause, resume and checkpoint. null: there are no admin verbs.'),
+    adminToken: secret(
+      'Bearer token of POST /v1/admin/pause, resume and checkpoint: at least 16 characters, 8 of them different, made by chance (openssl rand -hex 32). null: there are no admin verbs.',
+    ),
+    allowedHosts: list(
+      [],
+      'Names under which the port answers, such as bcod.example.com or *.example.com, against pages of other sites that have their name lead here; *: any. Addresses, names without a dot and names of Kubernetes services need not be here; /livez and /readyz answer under any name.',
+    ),
+    maxConnections: integer(
+      128,
+      { min: 8 },
+      'Open connections, so that whoever opens many takes neither memory nor descriptors; at most a quarter of ulimit -n. One more displaces the oldest of the address that has most.',
+    ),
   },
   embeddings: {
     url: optionalText('OpenAI-compatible API for ratio.embedder=endpoint, up to and with /v1.'),

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { BcodError } from '../errors.js'
 import { type Answer, failure, json, methodNotAllowed, notFound } from './answer.js'
+import { unauthorized, WrongTokens } from './wrong-tokens.js'
 
 /** Does one thing to the daemon and tells how it went. `body` is the request's JSON, null where there was none. */
 export type AdminVerb = (body: unknown) => Promise<unknown>
@@ -12,8 +13,13 @@ const MAX_BODY_BYTES = 65_536
 /** `POST /v1/admin/VERB`, behind a bearer token. Without a token the whole tree does not exist. */
 export class AdminRoutes {
   private readonly verbs = new Map<string, AdminVerb>()
+  private readonly wrongTokens = new WrongTokens()
 
-  constructor(private readonly token: string | null) {}
+  /** @param onWrongToken  told of each request with another token */
+  constructor(
+    private readonly token: string | null,
+    private readonly onWrongToken: (request: IncomingMessage) => void = () => {},
+  ) {}
 
   register(name: string, verb: AdminVerb): void {
     this.verbs.set(name, verb)
@@ -25,8 +31,10 @@ export class AdminRoutes {
 
   async answer(request: IncomingMessage, path: string): Promise<Answer> {
     if (this.token === null) return notFound()
+    if (request.headers.authorization === undefined) return unauthorized()
     if (!carriesToken(request, this.token)) {
-      return failure(401, 'UNAUTHORIZED', 'Send the admin token as a bearer token.', { 'www-authenticate': 'Bearer' })
+      this.onWrongToken(request)
+      return this.wrongTokens.answer()
     }
     const verb = this.verbs.get(path.slice(PREFIX.length))
     if (verb === undefined) return notFound()
@@ -45,7 +53,7 @@ export class AdminRoutes {
 /** Compares digests, so that neither the time nor the length tells anything of the token. */
 function carriesToken(request: IncomingMessage, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`))
+  return timingSafeEqual(digest(request.headers.authorization!), digest(`Bearer ${token}`))
 }
 
 type Body = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly answer: Answer }

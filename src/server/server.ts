@@ -3,9 +3,13 @@ import type { AddressInfo } from 'node:net'
 import type { Observable } from 'rxjs'
 import { BcodError } from '../errors.js'
 import { AdminRoutes, type AdminVerb } from './admin.js'
+import { AllowedHosts } from './allowed-hosts.js'
 import { type Answer, failure, json, methodNotAllowed, notFound, send } from './answer.js'
+import { affordableConnections, ConnectionLimit } from './connections.js'
+import { addressGroup } from './crowd.js'
 import { type Check, verdict } from './health.js'
 import { PageAssets } from './page.js'
+import { type RefusalReport, Refusals } from './refusals.js'
 import { TAP_PATH, TapStreams } from './tap.js'
 
 export interface StatusServerOptions {
@@ -14,6 +18,12 @@ export interface StatusServerOptions {
   readonly port: number
   /** Bearer token of the admin verbs; null = there are none. */
   readonly adminToken: string | null
+  /** Names beside those that need no setting (`AllowedHosts`). @default none */
+  readonly allowedHosts?: readonly string[]
+  /** Open at the same time; fewer where the process may open few descriptors. @default 128 */
+  readonly maxConnections?: number
+  /** How long a request may take to arrive, milliseconds. @default 10_000 */
+  readonly arrivalLimit?: number
 }
 
 /** Where the answers come from. Called for each request; they must be quick and hold no user text. */
@@ -29,12 +39,22 @@ export interface StatusSources {
   readonly tap$: Observable<object>
   /** Told of an answer that could not be given. */
   failed?(error: unknown): void
+  /** Told of each request, watcher or connection that was turned away. */
+  refused?(refusal: RefusalReport): void
 }
 
 /** The last hour as JSON, for the operator's page. */
 const HISTORY_PATH = '/v1/history'
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CLOSE_GRACE_MS = 1000
+const MOST_CONNECTIONS = 128
+const ARRIVAL_LIMIT_MS = 10_000
+/** A kept-alive connection without a request ends after this; Prometheus comes every 15 s. */
+const IDLE_LIMIT_MS = 20_000
+/** A client that takes nothing of its answer for this long is cut off. */
+const STALLED_LIMIT_MS = 30_000
+/** What tells nothing but whether the daemon is well; it must answer whoever asks, by whatever name. */
+const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz'])
 
 /** Metrics, probes, status and the operator's page over HTTP. */
 export class StatusServer {
@@ -42,14 +62,28 @@ export class StatusServer {
   private readonly admin: AdminRoutes
   private readonly taps: TapStreams
   private readonly assets = new PageAssets()
+  private readonly refusals: Refusals
+  private readonly hosts: AllowedHosts
 
   constructor(
     private readonly options: StatusServerOptions,
     private readonly sources: StatusSources,
   ) {
-    this.taps = new TapStreams(sources.tap$)
-    this.admin = new AdminRoutes(options.adminToken)
-    this.server = createServer((request, response) => void this.handle(request, response))
+    this.refusals = new Refusals((refusal) => sources.refused?.(refusal))
+    this.hosts = new AllowedHosts([options.host, ...(options.allowedHosts ?? [])])
+    this.taps = new TapStreams(sources.tap$, (address) => this.refusals.add('watcher', address))
+    this.admin = new AdminRoutes(options.adminToken, (request) => this.refuse('token', request))
+    const arrivalLimit = options.arrivalLimit ?? ARRIVAL_LIMIT_MS
+    const limits = {
+      headersTimeout: arrivalLimit,
+      requestTimeout: arrivalLimit,
+      keepAliveTimeout: IDLE_LIMIT_MS,
+      connectionsCheckingInterval: Math.ceil(arrivalLimit / 5),
+    }
+    this.server = createServer(limits, (request, response) => void this.handle(request, response))
+    new ConnectionLimit(this.server, affordableConnections(options.maxConnections ?? MOST_CONNECTIONS), (address) =>
+      this.refusals.add('connection', address),
+    )
   }
 
   /** Adds `POST /v1/admin/NAME`. */
@@ -69,6 +103,8 @@ export class StatusServer {
       this.server.once('error', refuse)
       this.server.listen(port, host, () => {
         this.server.off('error', refuse)
+        // EMFILE and its like: a connection that cannot be accepted is not the end of the daemon
+        this.server.on('error', () => this.refusals.add('accept', null))
         resolve((this.server.address() as AddressInfo).port)
       })
     })
@@ -88,13 +124,29 @@ export class StatusServer {
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.socket?.setTimeout(0)
+    const [path = ''] = request.url!.split('?', 1)
+    if (!PROBES.has(path) && !this.hosts.allows(request.headers.host)) {
+      this.refuse('host', request)
+      return this.send(request, response, HOST_REFUSED)
+    }
     if (request.method === 'GET' && request.url === TAP_PATH) return this.taps.open(request, response)
     try {
-      send(request, response, await this.answer(request))
+      this.send(request, response, await this.answer(request))
     } catch (error) {
+      if (request.errored !== null) return // the client went before its body had come
       this.sources.failed?.(error)
-      send(request, response, failure(500, 'INTERNAL', 'The answer could not be given; the log says why.'))
+      this.send(request, response, failure(500, 'INTERNAL', 'The answer could not be given; the log says why.'))
     }
+  }
+
+  private send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    response.socket?.setTimeout(STALLED_LIMIT_MS)
+    send(request, response, answer)
+  }
+
+  private refuse(reason: 'host' | 'token', request: IncomingMessage): void {
+    this.refusals.add(reason, addressGroup(request.socket.remoteAddress))
   }
 
   private async answer(request: IncomingMessage): Promise<Answer> {
@@ -130,6 +182,11 @@ export class StatusServer {
   }
 }
 
+const HOST_REFUSED = failure(
+  421,
+  'HOST_REFUSED',
+  'The port does not answer under this name. Use its address, or add the name to server.allowedHosts.',
+)
 const QUERY_INVALID = failure(400, 'QUERY_INVALID', '`since` is a number of seconds since 1970.')
 
 function probe(checks: readonly Check[]): Answer {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finalize, type Observable, Subject, takeUntil } from 'rxjs'
-import { failure, send } from './answer.js'
+import { addressGroup, displaced, type Place } from './crowd.js'
 
 /** Live lines of JSON, one for each thing that happens, until the client goes. */
 export const TAP_PATH = '/v1/tap'
@@ -8,30 +8,52 @@ export const TAP_PATH = '/v1/tap'
 const MOST_WATCHERS = 8
 /** What waits for a slow watcher; what comes beyond it is skipped and counted. */
 const MOST_WAITING_BYTES = 1 << 20
+/** A line that tells a watcher, and whatever lies between, that the stream lives. */
+const ALIVE_EVERY_MS = 15_000
+/** A watcher that has taken nothing of what waits for it for this long is gone. */
+const STALLED_MS = 30_000
+/** One that has to go may read the reason for this long. */
+const FAREWELL_MS = 1_000
 
-/** The open requests for `/v1/tap`. A watcher that does not read costs a bounded buffer and never holds the daemon up. */
+interface Watcher extends Place {
+  end(reason: 'displaced'): void
+}
+
+/**
+ * The open requests for `/v1/tap`. A watcher that does not read costs a bounded buffer, never holds the daemon up, and
+ * is ended. When all places are taken a new watcher displaces another, so that silent ones shut nobody out.
+ */
 export class TapStreams {
   readonly #closing$ = new Subject<void>()
-  #watchers = 0
+  readonly #watchers = new Set<Watcher>()
 
-  constructor(private readonly line$: Observable<object>) {}
+  /** @param onDisplaced  told of each watcher that had to go */
+  constructor(
+    private readonly line$: Observable<object>,
+    private readonly onDisplaced: (address: string) => void = () => {},
+  ) {}
 
   open(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#watchers >= MOST_WATCHERS) {
-      const message = `There are ${MOST_WATCHERS} watchers already.`
-      send(request, response, failure(503, 'TOO_MANY_WATCHERS', message, { 'retry-after': '10' }))
-      return
-    }
-    this.#watchers += 1
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
     response.flushHeaders()
     let skipped = 0
-    const write = (line: object) => response.write(`${JSON.stringify(line)}\n`)
+    let taken = performance.now()
+    const write = (line: object) => {
+      if (response.writableLength === 0) taken = performance.now()
+      response.write(`${JSON.stringify(line)}\n`, () => {
+        taken = performance.now()
+      })
+    }
+    const alive = setInterval(() => {
+      if (response.writableLength > 0 && performance.now() - taken > STALLED_MS) response.destroy()
+      else if (response.writableLength === 0) write({ kind: 'alive' })
+    }, ALIVE_EVERY_MS).unref()
     const subscription = this.line$
       .pipe(
         takeUntil(this.#closing$),
         finalize(() => {
-          this.#watchers -= 1
+          clearInterval(alive)
+          this.#watchers.delete(watcher)
           response.end()
         }),
       )
@@ -44,10 +66,27 @@ export class TapStreams {
         skipped = 0
         write(line)
       })
+    const watcher: Watcher = {
+      group: addressGroup(request.socket.remoteAddress),
+      end(reason) {
+        write({ kind: 'ended', reason })
+        subscription.unsubscribe()
+        setTimeout(() => response.destroy(), FAREWELL_MS).unref()
+      },
+    }
+    this.#watchers.add(watcher)
     response.once('close', () => subscription.unsubscribe())
+    if (this.#watchers.size > MOST_WATCHERS) this.#makeRoom()
   }
 
   close(): void {
     this.#closing$.next()
+  }
+
+  #makeRoom(): void {
+    const victim = displaced([...this.#watchers], () => false)
+    if (victim === undefined) return
+    this.onDisplaced(victim.group)
+    victim.end('displaced')
   }
 }

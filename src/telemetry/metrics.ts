@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ErrorCode } from '../errors.js'
 import type { DropReason, EmbeddingOutcome } from '../events/types.js'
+import { REFUSALS } from '../server/refusals.js'
 import { LIFECYCLE_STATES } from './lifecycle.js'
 
 /** How documentation describes one metric. */
@@ -231,6 +232,12 @@ export class Metrics {
     '1 for the state that the daemon is in, 0 for the others.',
     ['state'],
   )
+  readonly httpRefused = this.counter(
+    'http_refused_total',
+    'refusals',
+    "What the port turned away: host (a name that is not the port's), token (a wrong admin token), watcher and connection (displaced by a newer one), accept (the system had no descriptor).",
+    ['reason'],
+  )
   readonly buildInfo = this.gauge('build_info', 'boolean', 'Always 1; the version is in the labels.', [
     'version',
     'node',
@@ -253,6 +260,7 @@ export class Metrics {
     for (const bound of ['low', 'high']) this.densityRatioClamped.inc({ bound }, 0)
     for (const outcome of ['published', 'rejected', 'failed']) this.adapterPublish.inc({ outcome }, 0)
     for (const state of LIFECYCLE_STATES) this.lifecycleState.set({ state }, 0)
+    for (const reason of REFUSALS) this.httpRefused.inc({ reason }, 0)
     for (const label of ['up', 'down']) this.implicitReward.zero({ label })
     this.readingPaused.set(0)
     this.trainingPaused.set(0)

@@ -9,7 +9,10 @@ export interface TapLine {
   readonly [field: string]: string | number | boolean | null
 }
 
-/** The first five are of one vote each. `skipped` stands for lines that a slow watcher missed. */
+/**
+ * The first five are of one vote each. `skipped` stands for lines that a slow watcher missed; after `ended` the watcher
+ * had to make room for another.
+ */
 export const TAP_KINDS = [
   'received',
   'dropped',
@@ -23,6 +26,7 @@ export const TAP_KINDS = [
   'reading',
   'training',
   'skipped',
+  'ended',
 ] as const
 export type TapKind = (typeof TAP_KINDS)[number]
 

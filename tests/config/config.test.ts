@@ -15,7 +15,7 @@ describe('defaults', () => {
     expect(config.batch.size).toBe(8)
     expect(config.ratio).toMatchObject({ mode: 'online', min: 0.5, max: 10 })
     expect(config.eval.holdOut).toBe(0)
-    expect(config.server).toEqual({ host: '127.0.0.1', port: 9464, adminToken: null })
+    expect(config.server).toMatchObject({ host: '127.0.0.1', port: 9464, adminToken: null })
   })
 
   it('are milliseconds for durations and bytes for sizes', () => {

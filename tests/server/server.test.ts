@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { Agent, request as httpRequest, type RequestOptions } from 'node:http'
-import { connect } from 'node:net'
+import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { NEVER } from 'rxjs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import type { Check } from '../../src/server/health.js'
-import { StatusServer, type StatusSources } from '../../src/server/server.js'
+import type { RefusalReport } from '../../src/server/refusals.js'
+import { StatusServer, type StatusServerOptions, type StatusSources } from '../../src/server/server.js'
 import { LifecycleChanged } from '../../src/telemetry/events/daemon.js'
 import { capture } from '../telemetry/capture.js'
 
@@ -23,8 +24,12 @@ const calm: StatusSources = {
   tap$: NEVER,
 }
 
-async function start(sources: Partial<StatusSources> = {}, adminToken: string | null = null) {
-  const server = new StatusServer({ host: '127.0.0.1', port: 0, adminToken }, { ...calm, ...sources })
+async function start(
+  sources: Partial<StatusSources> = {},
+  adminToken: string | null = null,
+  options: Partial<StatusServerOptions> = {},
+) {
+  const server = new StatusServer({ host: '127.0.0.1', port: 0, adminToken, ...options }, { ...calm, ...sources })
   servers.push(server)
   const port = await server.listen()
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init)
@@ -177,6 +182,29 @@ describe('admin verbs', () => {
     expect(response.headers.get('www-authenticate')).toBe('Bearer')
   })
 
+  it('answer a wrong token late and on no connection twice, tell of it, and let the right one in at once meanwhile', async () => {
+    const refused: RefusalReport[] = []
+    const { server, get } = await start({ refused: (refusal) => void refused.push(refusal) }, 'open-sesame')
+    server.registerVerb('echo', async () => ({}))
+    const ends: string[] = []
+    const ask = async (token: string, name: string) => {
+      const response = await get('/v1/admin/echo', bearer(token))
+      ends.push(name)
+      return response
+    }
+    const wrong = Array.from({ length: 40 }, (_, i) => ask(`guess ${i}`, 'wrong'))
+    await expect.poll(() => refused.length).toBe(40)
+    const statuses = Promise.all(wrong).then((all) => all.map(({ status }) => status))
+    expect((await ask('open-sesame', 'right')).status).toBe(200)
+    // those that wait for their answer are still waiting; the rest was sent away
+    expect(ends.filter((name) => name === 'wrong').length).toBeLessThanOrEqual(40 - 16)
+    expect((await statuses).filter((status) => status === 401)).toHaveLength(16)
+    expect((await statuses).filter((status) => status === 429)).toHaveLength(24)
+    expect((await wrong[0]!).headers.get('connection')).toBe('close')
+    expect(refused.every(({ reason, address }) => reason === 'token' && address === '127.0.0.1')).toBe(true)
+    expect(refused.map(({ sinceLogged }) => sinceLogged)).toEqual([1, ...Array(39).fill(null)])
+  })
+
   it('do not tell without the token which verbs there are', async () => {
     const { get } = await admin()
     expect((await get('/v1/admin/echo')).status).toBe(401)
@@ -193,6 +221,20 @@ describe('admin verbs', () => {
     expect((await get('/v1/admin/echo', { headers: { authorization: 'Bearer open-sesame' } })).status).toBe(405)
   })
 
+  it('are not told of a client that goes before its body has come', async () => {
+    const seen: unknown[] = []
+    const { server, port, get } = await start({ failed: (error) => void seen.push(error) }, 'open-sesame')
+    server.registerVerb('echo', async () => ({}))
+    const socket = connect(port, '127.0.0.1')
+    const head =
+      'POST /v1/admin/echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer open-sesame\r\nContent-Length: 9\r\n\r\n{'
+    await new Promise((resolve) => socket.write(head, resolve))
+    socket.resetAndDestroy()
+    expect((await get('/v1/admin/echo', bearer('open-sesame'))).status).toBe(200)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(seen).toEqual([])
+  })
+
   it('refuse a body that is not JSON or is too large, and tell a coded error', async () => {
     const { get } = await admin()
     expect((await get('/v1/admin/echo', bearer('open-sesame', '{'))).status).toBe(400)
@@ -200,6 +242,103 @@ describe('admin verbs', () => {
     const refused = await get('/v1/admin/refuse', bearer('open-sesame'))
     expect(refused.status).toBe(409)
     expect(await refused.json()).toEqual({ error: { code: 'CONFIG_MISSING', message: 'no registry. Set it.' } })
+  })
+})
+
+describe('the name of the request', () => {
+  const ask = async (port: number, path: string, host: string, method = 'GET') => {
+    const request = httpRequest({ port, host: '127.0.0.1', path, method, headers: { host } }).end()
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    const chunks: Buffer[] = []
+    for await (const chunk of response) chunks.push(chunk as Buffer)
+    return { status: response.statusCode, text: Buffer.concat(chunks).toString() }
+  }
+
+  it.each(['/', '/status', '/metrics', '/v1/tap', '/v1/history', '/assets/page.js', '/nothing'])(
+    'that is not of the port is refused at %s, counted, and not repeated',
+    async (path) => {
+      const refused: RefusalReport[] = []
+      const { port } = await start({ refused: (refusal) => void refused.push(refusal) })
+      const { status, text } = await ask(port, path, 'rebound.example.net')
+      expect(status).toBe(421)
+      expect(JSON.parse(text)).toMatchObject({ error: { code: 'HOST_REFUSED' } })
+      expect(text).not.toContain('rebound')
+      expect(refused).toMatchObject([{ reason: 'host' }])
+    },
+  )
+
+  it('is looked at before the admin token', async () => {
+    const { port } = await start({}, 'open-sesame')
+    expect((await ask(port, '/v1/admin/pause', 'rebound.example.net', 'POST')).status).toBe(421)
+  })
+
+  it.each(['/livez', '/readyz'])('does not matter to %s', async (path) => {
+    const { port } = await start()
+    expect((await ask(port, path, 'whatever.example.net')).status).toBe(200)
+  })
+
+  it('may be configured', async () => {
+    const { port } = await start({}, null, { allowedHosts: ['bcod.example.com'] })
+    expect((await ask(port, '/status', 'bcod.example.com')).status).toBe(200)
+  })
+})
+
+describe('connections', () => {
+  const sockets: Socket[] = []
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy()
+  })
+  const open = async (port: number, from?: string) => {
+    const socket = connect({ port, host: '127.0.0.1', ...(from !== undefined && { localAddress: from }) })
+    socket.on('error', () => {}).resume()
+    sockets.push(socket)
+    await once(socket, 'connect')
+    return socket
+  }
+
+  it('that only hold places displace each other, and a question is answered all the time', async () => {
+    const refused: RefusalReport[] = []
+    const { port, get } = await start({ refused: (refusal) => void refused.push(refusal) }, null, { maxConnections: 8 })
+    let ended = 0
+    for (let i = 0; i < 100; i++) {
+      const socket = await open(port)
+      socket.once('close', () => ended++)
+      if (i % 10 === 0) expect((await get('/livez')).status).toBe(200)
+    }
+    await expect.poll(() => ended).toBeGreaterThanOrEqual(92)
+    expect(refused.length).toBeGreaterThanOrEqual(92)
+    expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['connection']))
+  })
+
+  it('of another address stay, and so does one whose answer is on its way', async () => {
+    let release = () => {}
+    const metrics = () => new Promise<string>((resolve) => (release = () => resolve('late 1\n')))
+    const { port, get } = await start({ metrics }, null, { maxConnections: 8 })
+    const answer = get('/metrics').then((response) => response.text())
+    const other = await open(port, '127.0.0.2')
+    let gone = false
+    other.once('close', () => {
+      gone = true
+    })
+    for (let i = 0; i < 30; i++) await open(port)
+    release()
+    expect(await answer).toBe('late 1\n')
+    expect(gone).toBe(false)
+  })
+
+  it.each([
+    ['says nothing', ''],
+    ['never ends its headers', 'GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: '],
+    [
+      'never ends its body',
+      'POST /v1/admin/echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer open-sesame\r\nContent-Length: 9\r\n\r\n{',
+    ],
+  ])('one that %s is ended', async (_what, text) => {
+    const { port, server } = await start({}, 'open-sesame', { arrivalLimit: 200 })
+    server.registerVerb('echo', async () => ({}))
+    const socket = await open(port)
+    socket.write(text)
+    await once(socket, 'close')
   })
 })
 

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { addressGroup, displaced, type Place } from './crowd.js'
+
+/** Of the descriptors that the process may open, the port takes at most this share. */
+const SHARE_OF_DESCRIPTORS = 0.25
+/** After this long without a byte the kernel asks whether the other end is still there. */
+const KEEP_ALIVE_MS = 30_000
+
+interface Connection extends Place {
+  readonly socket: Socket
+  /** Requests that are being answered. */
+  answering: number
+}
+
+/**
+ * Bounds the open connections of a server. One too many displaces another (`displaced`) instead of being refused, so
+ * that whoever holds all places keeps nobody out: neither probes, nor a scrape, nor the operator.
+ */
+export class ConnectionLimit {
+  readonly #open = new Map<Socket, Connection>()
+
+  /** @param onDisplaced  told of each connection that had to go */
+  constructor(
+    server: Server,
+    private readonly most: number,
+    private readonly onDisplaced: (address: string) => void,
+  ) {
+    server.on('connection', (socket: Socket) => this.#opened(socket))
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#asked(request, response))
+  }
+
+  #opened(socket: Socket): void {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    this.#open.set(socket, { socket, group: addressGroup(socket.remoteAddress), answering: 0 })
+    socket.once('close', () => this.#open.delete(socket))
+    if (this.#open.size <= this.most) return
+    const victim = displaced([...this.#open.values()], ({ answering }) => answering > 0)
+    if (victim === undefined) return
+    this.#open.delete(victim.socket)
+    this.onDisplaced(victim.group)
+    victim.socket.destroy()
+  }
+
+  #asked(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#open.get(request.socket)
+    if (connection === undefined) return
+    connection.answering += 1
+    response.once('close', () => {
+      connection.answering -= 1
+    })
+  }
+}
+
+/** `wanted`, or less where the process may open few descriptors: checkpoints and brokers need theirs. */
+export function affordableConnections(wanted: number, descriptors = descriptorLimit()): number {
+  return Math.max(1, Math.min(wanted, Math.floor(descriptors * SHARE_OF_DESCRIPTORS)))
+}
+
+/** How many descriptors this process may have open (`ulimit -n`); infinite where the system does not tell. */
+export function descriptorLimit(): number {
+  try {
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return soft === undefined ? Infinity : Number(soft)
+  } catch {
+    return Infinity
+  }
+}
