@@ -223,6 +223,20 @@ export const machine: PageSpec = {
           unit: 'short',
           queries: [{ expr: of('process_open_fds'), legend: here }],
         },
+        {
+          kind: 'lines',
+          title: 'Turned away',
+          shows: 'Requests, watchers and connections that the port turned away, by reason.',
+          good: '0, or a few host and token by mistake.',
+          bad: 'token all the time: somebody guesses; connection all the time: somebody holds the port open.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (instance, reason) (${increase('bcod_http_refused_total')})`,
+              legend: `{{reason}} ${here}`,
+            },
+          ],
+        },
       ],
     },
     {

@@ -31,6 +31,10 @@ const lag = (samples: string): Samples => ({
   'bcod_consumer_lag_records{partition="1"}': flat(0, 10 * HOURS),
 })
 
+const refusals = (reason: string, samples: string): Samples => ({
+  [`bcod_http_refused_total{reason="${reason}"}`]: samples,
+})
+
 const GIB = 2 ** 30
 
 /** Cases of each alert: at least one in which it fires and one in which it does not. */
@@ -125,6 +129,17 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       at: '8h',
       fires: 0,
     },
+  ],
+  BcodAdminTokenGuessed: [
+    { what: 'somebody guesses', samples: refusals('token', line(0, 120, 60)), at: '30m', fires: 1 },
+    { what: 'a script has an old token', samples: refusals('token', line(0, 1, 60)), at: '30m', fires: 0 },
+    { what: 'requests under another name', samples: refusals('host', line(0, 120, 60)), at: '30m', fires: 0 },
+  ],
+  BcodPortCrowded: [
+    { what: 'somebody holds connections open', samples: refusals('connection', line(0, 100, 60)), at: '40m', fires: 1 },
+    { what: 'no descriptor is free', samples: refusals('accept', line(0, 100, 60)), at: '40m', fires: 1 },
+    { what: 'a few too many at times', samples: refusals('connection', line(0, 1, 60)), at: '40m', fires: 0 },
+    { what: 'watchers make room', samples: refusals('watcher', line(0, 100, 60)), at: '40m', fires: 0 },
   ],
   BcodLagGrowing: [
     {
@@ -395,4 +410,6 @@ export const SOUND: Samples = {
   bcod_classifier_ready: flat(1, twelveHours),
   bcod_checkpoint_last_success_timestamp_seconds: line(0, 60, twelveHours),
   bcod_checkpoint_free_bytes: line(100 * GIB, -1_000_000, twelveHours),
+  ...refusals('token', line(0, 0.01, twelveHours)),
+  ...refusals('connection', line(0, 0.1, twelveHours)),
 }
