@@ -8,11 +8,14 @@ export interface Problem {
   readonly text: string
 }
 
-/** `expected a number >= 0, got -1 (BCOD_OPTIMIZER_LR)`; a sensitive value is never shown. */
+/**
+ * `expected a number >= 0, got -1 (BCOD_OPTIMIZER_LR)`; never shown is a sensitive value, nor one with an `@`, which may
+ * be a URL with a password.
+ */
 export function wrongValue(key: string, setting: Setting<unknown>, value: unknown, origin: string): Problem {
   return {
     key,
-    text: `expected ${expectation(setting)}, got ${setting.sensitive ? 'a hidden value' : shown(value)} (${origin})`,
+    text: `expected ${expectation(setting)}, got ${setting.sensitive ? HIDDEN_VALUE : shown(value)} (${origin})`,
   }
 }
 
@@ -24,8 +27,11 @@ export function refuse(code: 'CONFIG_INVALID' | 'CONFIG_UNKNOWN_KEY' | 'CONFIG_M
   throw new BcodError(code, message, { place: first.key })
 }
 
+const HIDDEN_VALUE = 'a hidden value'
+
 function shown(value: unknown): string {
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return 'keys and values'
   const json = JSON.stringify(value) ?? String(value)
+  if (json.includes('@')) return HIDDEN_VALUE
   return json.length <= 80 ? json : `${json.slice(0, 77)}...`
 }

@@ -1,3 +1,4 @@
+import { exposureRules } from './exposure-rules.js'
 import type { Problem } from './problem.js'
 import type { Config } from './schema.js'
 
@@ -10,6 +11,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...batchRules(config),
     ...shardRules(config),
     ...embeddingRules(config),
+    ...exposureRules(config),
   ]
 }
 
@@ -46,9 +48,6 @@ function* saslRules({ stream }: Config): Generator<Problem> {
   if (mechanism === 'oauthbearer' && (tokenEndpoint === null) === (tokenFile === null)) {
     yield { key: 'stream.sasl.tokenEndpoint', text: 'oauthbearer needs either this or stream.sasl.tokenFile' }
   }
-  if (tokenEndpoint !== null && !URL.canParse(tokenEndpoint)) {
-    yield { key: 'stream.sasl.tokenEndpoint', text: 'expected a URL' }
-  }
   if (mechanism === null || tokenFile !== null) return
   if (username === null) yield { key: 'stream.sasl.username', text: 'required with stream.sasl.mechanism' }
   if (password === null) yield { key: 'stream.sasl.password', text: 'required with stream.sasl.mechanism' }
@@ -59,10 +58,8 @@ function* shardRules({ stream }: Config): Generator<Problem> {
   if (shard >= shards) yield { key: 'stream.shard', text: `expected below stream.shards (${shards}), got ${shard}` }
 }
 
-function* embeddingRules({ ratio, embeddings }: Config): Generator<Problem> {
+function* embeddingRules({ ratio }: Config): Generator<Problem> {
   if (ratio.embedder !== 'endpoint' || ratio.mode === 'off') return
-  const { url } = embeddings
-  if (url !== null && !URL.canParse(url)) yield { key: 'embeddings.url', text: 'expected a URL' }
   if (ratio.embeddingModel === null)
     yield { key: 'ratio.embeddingModel', text: 'required with ratio.embedder=endpoint' }
 }

@@ -9,7 +9,11 @@ export function showConfig(config: Config): Record<string, unknown> {
   return nest(
     [...settings].map(([key, setting]) => {
       const value = at(config, key)
-      return [key, setting.sensitive && value !== null ? HIDDEN : written(setting, value)]
+      return [key, setting.sensitive && value !== null ? HIDDEN : withoutQuery(written(setting, value))]
     }),
   )
 }
+
+/** What stands behind the `?` of a URL may be a key; the rest of it holds no secret (`exposure-rules.ts`). */
+const withoutQuery = (value: unknown): unknown =>
+  typeof value === 'string' ? value.replace(/^(https?:\/\/[^?#]*)[?#].*$/i, `$1?${HIDDEN}`) : value

@@ -8,7 +8,7 @@ const config = (...args: string[]) => stdoutOf(configCommand(), ...args)
 
 describe('bcod config', () => {
   it('shows the resolved configuration as YAML or as one line of JSON, secrets masked', async () => {
-    const file = scratchFile('bcod.yaml', 'seed: 3\nserver:\n  adminToken: open-sesame\n')
+    const file = scratchFile('bcod.yaml', 'seed: 3\nserver:\n  adminToken: open-sesame-to-me\n')
     const args = ['show', '--config', file, '--set', 'batch.size=4', '--set', 'bco.beta=0.5']
     const yaml = await config(...args)
     const json = await config(...args, '--json')

@@ -22,7 +22,7 @@ describe('the shown configuration', () => {
   })
 
   it('tells that a secret is set, and not the secret', () => {
-    const { server } = showConfig(loadConfig({ env: { BCOD_SERVER_ADMIN_TOKEN: 'open-sesame' } })) as {
+    const { server } = showConfig(loadConfig({ env: { BCOD_SERVER_ADMIN_TOKEN: 'open-sesame-to-me' } })) as {
       server: { adminToken: unknown }
     }
     expect(server.adminToken).toBe('[hidden]')
@@ -31,10 +31,10 @@ describe('the shown configuration', () => {
 })
 
 describe('a secret', () => {
-  it.each(['open sesame\n', 'open sesame\r\n', 'open sesame'])(
+  it.each(['open sesame to me\n', 'open sesame to me\r\n', 'open sesame to me'])(
     'in a variable loses the newline of its file: %j',
     (value) => {
-      expect(loadConfig({ env: { BCOD_SERVER_ADMIN_TOKEN: value } }).server.adminToken).toBe('open sesame')
+      expect(loadConfig({ env: { BCOD_SERVER_ADMIN_TOKEN: value } }).server.adminToken).toBe('open sesame to me')
     },
   )
 

@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -8,15 +9,16 @@ import { TestBroker } from '../support/test-broker.js'
 import { trainedIds, voteIds, votes } from './feedback.js'
 
 const kafka = new TestBroker('admin')
-const TOKEN = 'open sesame'
+const TOKEN = 'open sesame to me'
 
-async function daemonOn(topic: string): Promise<DaemonProcess> {
+async function daemonOn(topic: string, descriptors: number | null = null): Promise<DaemonProcess> {
   await kafka.client.topic(topic)
   const daemon = await DaemonProcess.create(join(kafka.directory, topic), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
     ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '0', 'checkpoint.everySteps': 0 },
   })
   daemon.environment = { BCOD_SERVER_ADMIN_TOKEN: TOKEN }
+  daemon.descriptors = descriptors
   onTestFinished(() => daemon.kill())
   daemon.start()
   await daemon.until(({ state }) => state === 'running')
@@ -110,4 +112,50 @@ test('a wrong token does nothing, and a daemon that does not run yet says so', a
   second.start()
   await second.until(({ state }) => state === 'standby')
   expect(await ask(second, 'checkpoint')).toMatchObject({ status: 409, body: { error: { code: 'NOT_RUNNING' } } })
+})
+
+/** Keeps `count` connections open that ask for nothing, and opens another for each that is ended, until it is stopped. */
+function crowd(port: number, count: number): { opened(): number; stop(): void } {
+  const sockets = new Set<Socket>()
+  let opened = 0
+  let stopped = false
+  const open = () => {
+    if (stopped) return
+    const socket = connect(port, '127.0.0.1', () => {
+      opened += 1
+      socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n') // and never the empty line
+    })
+    sockets.add(socket)
+    socket.on('error', () => {}).resume()
+    socket.once('close', () => {
+      sockets.delete(socket)
+      setTimeout(open, 20)
+    })
+  }
+  for (let i = 0; i < count; i++) open()
+  return {
+    opened: () => opened,
+    stop() {
+      stopped = true
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+test('more connections than it may open descriptors neither end it nor keep votes, checkpoints, probes or the operator out', async () => {
+  const DESCRIPTORS = 128
+  const daemon = await daemonOn('crowded', DESCRIPTORS)
+  const attack = crowd(daemon.port, 2 * DESCRIPTORS)
+  onTestFinished(() => attack.stop())
+  await expect.poll(attack.opened, { timeout: 10_000 }).toBeGreaterThan(4 * DESCRIPTORS)
+  await kafka.client.send('crowded', votes(0, 8))
+  await daemon.until((status) => settled(status) && status.step === 2)
+  for (const path of ['/livez', '/readyz', '/metrics', '/']) expect((await daemon.get(path))?.status, path).toBe(200)
+  expect(await ask(daemon, 'checkpoint')).toMatchObject({ status: 200, body: { step: 2 } })
+  expect(await daemon.metric('bcod_http_refused_total{reason="connection"}')).toBeGreaterThan(2 * DESCRIPTORS)
+  expect(daemon.log).toContain('server.maxConnections were open')
+  attack.stop()
+  expect(daemon.ended).toBe(false)
+  expect(await daemon.stop()).toBe(0)
+  expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 8).sort())
 })

@@ -37,6 +37,8 @@ export class DaemonProcess {
   log = ''
   /** What its environment has beside the test's own, from the next start on. */
   environment: Readonly<Record<string, string>> = {}
+  /** How many descriptors it may have open (`ulimit -n`), from the next start on; null: as many as the test. */
+  descriptors: number | null = null
 
   private constructor(
     readonly directory: string,
@@ -81,7 +83,9 @@ export class DaemonProcess {
 
   #spawn(args: readonly string[]): void {
     const env = { ...process.env, ...this.environment }
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env })
+    const limited = ['-c', `ulimit -n ${this.descriptors}; exec "$0" "$@"`, process.execPath, ...args]
+    const [command, all] = this.descriptors === null ? [process.execPath, args] : ['/bin/sh', limited]
+    const child = spawn(command, all, { stdio: ['ignore', 'ignore', 'pipe'], env })
     this.child = child
     this.log = ''
     child.stderr.on('data', (chunk: Buffer) => {

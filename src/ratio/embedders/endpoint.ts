@@ -111,10 +111,14 @@ async function post({ url, token, model, timeout }: EndpointOptions, input: read
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token !== null && { authorization: `Bearer ${token}` }) },
     body: JSON.stringify({ model, input, encoding_format: 'float' }),
+    // a redirect would take prompts and token elsewhere
+    redirect: 'manual',
     signal: AbortSignal.timeout(timeout),
   }).catch((error: Error) => {
     throw failure(error.name === 'TimeoutError' ? `no answer within ${timeout} ms` : 'no connection', true)
   })
+  if (response.status >= 300 && response.status < 400)
+    throw failure(`it redirects (status ${response.status}), which is not followed`, false)
   // 429 and 5xx pass; of the rest another attempt would only be refused again
   if (!response.ok) throw failure(`status ${response.status}`, response.status === 429 || response.status >= 500)
   const answer = (await response.json().catch(() => null)) as { readonly data?: unknown } | null

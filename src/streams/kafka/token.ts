@@ -39,7 +39,8 @@ export function endpointToken(endpoint: TokenEndpoint): TokenSource {
     if (kept !== null && Date.now() < kept.until) return kept.token
     const asked = Date.now()
     const { access_token: token, expires_in: life = DEFAULT_LIFE_S } = await grant(endpoint)
-    if (typeof token !== 'string' || token === '') throw refused('it answered without an access_token', endpoint.url)
+    if (typeof token !== 'string' || token === '')
+      throw refused('it answered without an access_token', printable(endpoint.url))
     kept = { token, until: asked + 1000 * USED_SHARE * (Number(life) || 0) }
     return token
   }
@@ -51,21 +52,30 @@ interface Grant {
 }
 
 async function grant({ url, clientId, clientSecret, scope }: TokenEndpoint): Promise<Grant> {
+  const place = printable(url)
   const words = [clientId, clientSecret].map(encodeURIComponent).join(':')
   const response = await fetch(url, {
     method: 'POST',
     headers: { authorization: `Basic ${Buffer.from(words).toString('base64')}`, accept: 'application/json' },
     body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== null && { scope }) }),
+    // a redirect would take the client secret elsewhere
+    redirect: 'manual',
     signal: AbortSignal.timeout(ENDPOINT_LIMIT_MS),
   }).catch((error: Error) => {
-    throw unreachable(error.name === 'TimeoutError' ? 'no answer' : error.message, url, error)
+    throw unreachable(error.name === 'TimeoutError' ? 'no answer' : error.message, place, error)
   })
-  if (response.status >= 500) throw unreachable(`it answered with status ${response.status}`, url)
-  if (!response.ok) throw refused(`it answered with status ${response.status}`, url)
+  if (response.status >= 500) throw unreachable(`it answered with status ${response.status}`, place)
+  if (isRedirect(response)) throw refused(`it redirects (status ${response.status}), which is not followed`, place)
+  if (!response.ok) throw refused(`it answered with status ${response.status}`, place)
   const answer: unknown = await response.json().catch(() => null)
-  if (typeof answer !== 'object' || answer === null) throw refused('its answer is no JSON object', url)
+  if (typeof answer !== 'object' || answer === null) throw refused('its answer is no JSON object', place)
   return answer
 }
+
+const isRedirect = ({ status }: Response): boolean => status >= 300 && status < 400
+
+/** The query of a URL may hold a key. */
+const printable = (url: string): string => url.replace(/[?#].*$/, '')
 
 const refused = (message: string, place: string, cause?: unknown): FinalFailure =>
   new FinalFailure(new BcodError('KAFKA_LOGIN_FAILED', message, { place, cause }))

@@ -68,6 +68,15 @@ const embeddings = (events: readonly TrainingEvent[]) =>
   events.map(({ promptEmbedding }) => promptEmbedding && [...promptEmbedding])
 const rounded = (text: string) => [...Float32Array.from(embeddingOf(text))]
 
+test.each([301, 302, 303, 307, 308])('a redirect (%i) takes prompts nowhere, and is told', async (status) => {
+  const elsewhere = `http://127.0.0.1:${(server.address() as AddressInfo).port}/elsewhere`
+  answer = (_number, response) => response.writeHead(status, { location: elsewhere }).end()
+  const events = await endpoint().embed([event(1, 2)])
+  expect(asked.map(({ path }) => path)).toEqual(['/v1/embeddings'])
+  expect(embeddings(events)).toEqual([null])
+  expect(failures).toEqual([`EMBEDDINGS_UNAVAILABLE it redirects (status ${status}), which is not followed`])
+})
+
 test('asks once for all prompts of a step, each prompt once, and gives each its own', async () => {
   const events = await endpoint().embed([event(1, 2), event(3), event(1, 2)])
   expect(asked).toEqual([{ path: '/v1/embeddings', authorization: 'Bearer secret', model: 'e5', input: ['xx', 'x'] }])

@@ -15,7 +15,7 @@ let server: Server
 let url: string
 /** What the endpoint was asked, and how it is to answer. */
 const asked: { authorization: string | undefined; body: string }[] = []
-let answer: { status: number; body: string } | null = null
+let answer: { status: number; body: string; location?: string } | null = null
 let life = 3600
 
 /** An unsecured JWS (RFC 7515, appendix A.5): what a broker takes that has no key set. */
@@ -51,7 +51,8 @@ beforeAll(async () => {
       asked.push({ authorization: request.headers.authorization, body })
       const good = { status: 200, body: JSON.stringify({ access_token: unsecured('bcod', life), expires_in: life }) }
       const given = answer ?? good
-      response.writeHead(given.status, { 'content-type': 'application/json' }).end(given.body)
+      const location = answer?.location === undefined ? {} : { location: answer.location }
+      response.writeHead(given.status, { 'content-type': 'application/json', ...location }).end(given.body)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -99,6 +100,17 @@ test('a token is asked for anew once most of its life is over', async () => {
   await token()
   expect(asked).toHaveLength(2)
   life = 3600
+})
+
+test('a redirect takes the client secret nowhere, and an error does not repeat the query of the URL', async () => {
+  asked.length = 0
+  answer = { status: 307, body: '', location: '/elsewhere' }
+  const token = endpointToken({ url: `${url}?code=key`, clientId: 'me', clientSecret: 'se:cret', scope: null })
+  const failure = await token().catch((error: Error) => error)
+  answer = null
+  expect(asked).toHaveLength(1)
+  expect(String((failure as Error).message)).toContain('it redirects (status 307)')
+  expect(JSON.stringify(failure, Object.getOwnPropertyNames(failure))).not.toContain('code=key')
 })
 
 test('logs in with a token from a file, read anew each time', async () => {
