@@ -34,6 +34,16 @@ export interface Binding {
 /** Loads TensorFlow's library without its notices on stderr; built by the set-up. */
 const QUIET_LOAD = 'bcod_quiet_load.node'
 
+/**
+ * What the package's compiled code calls of `util` and Node has taken away (in 23: DEP0051) or warns of on stderr (in 22:
+ * DEP0044). The module object is shared, so this is the one place.
+ */
+function bridgeRemovedFunctions(): void {
+  const util = require('node:util') as Record<string, unknown>
+  util.isArray = Array.isArray
+  util.isNullOrUndefined = (value: unknown) => value === null || value === undefined
+}
+
 /** glibc's RTLD_NODELETE, which Node does not list. */
 const KEEP_LOADED = process.platform === 'linux' ? 0x1000 : 0
 
@@ -42,6 +52,7 @@ const KEEP_LOADED = process.platform === 'linux' ? 0x1000 : 0
  * handlers are still in it then, and the process would end with a segmentation fault.
  */
 function load(): typeof TensorFlow {
+  bridgeRemovedFunctions()
   const { dlopen } = process
   process.dlopen = (module, filename, flags = constants.dlopen.RTLD_LAZY) =>
     dlopen(module, filename, flags | KEEP_LOADED)
