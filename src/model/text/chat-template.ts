@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { Environment, Interpreter, Template } from '@huggingface/jinja'
 import { BcodError } from '../../errors.js'
 import type { JsonObject } from '../../events/json.js'
 import { type JsonFile, readJsonFile, readTextFile } from './files.js'
+import { Environment, Interpreter, strip, Template } from './jinja.js'
 import { strftime } from './strftime.js'
 
 /** What a template writes: plain data, as JSON holds it. */
@@ -12,6 +12,11 @@ export interface Conversation {
   /** Further variables of the template, such as `enable_thinking`. */
   readonly templateArguments: JsonObject
 }
+
+/** What comes after the last message. */
+export type TurnEnd = 'generation-prompt' | 'none' | 'continue'
+
+const CONTINUE_MARK = 'CONTINUE_FINAL_MESSAGE_TAG'
 
 /** The model's own way to write a conversation as one text. */
 export class ChatTemplate {
@@ -34,10 +39,14 @@ export class ChatTemplate {
   }
 
   /**
+   * @param end  what comes after the last message: the beginning of the assistant's next turn, nothing, or not even the
+   *   end of the turn, so that the last message goes on
    * @param now  what the template takes for the present, milliseconds since the epoch; always UTC
    * @throws CHAT_TEMPLATE_FAILED; the message holds what the template says only where it says it word for word
    */
-  render({ messages, tools, templateArguments }: Conversation, addGenerationPrompt: boolean, now: number): string {
+  render(conversation: Conversation, end: TurnEnd, now: number): string {
+    if (end === 'continue') return this.#renderContinued(conversation, now)
+    const { messages, tools, templateArguments } = conversation
     const environment = new Environment()
     const variables = {
       ...GLOBALS,
@@ -46,7 +55,7 @@ export class ChatTemplate {
       documents: null,
       ...templateArguments,
       messages,
-      add_generation_prompt: addGenerationPrompt,
+      add_generation_prompt: end === 'generation-prompt',
       tools,
     }
     for (const [name, value] of Object.entries(variables)) environment.set(name, value)
@@ -55,6 +64,26 @@ export class ChatTemplate {
     } catch (error) {
       throw new BcodError('CHAT_TEMPLATE_FAILED', this.#refusal(error))
     }
+  }
+
+  /** As transformers' `continue_final_message`: a mark behind the last content tells where to cut. */
+  #renderContinued(conversation: Conversation, now: number): string {
+    const { messages } = conversation
+    const last = messages.at(-1)
+    const content = last?.content
+    if (typeof content !== 'string') {
+      throw new BcodError('CHAT_TEMPLATE_FAILED', 'the last message of the prompt has no text to go on from')
+    }
+    const marked = [...messages.slice(0, -1), { ...last, content: `${content}${CONTINUE_MARK} ` }]
+    const rendered = this.render({ ...conversation, messages: marked }, 'none', now)
+    const cut = rendered.lastIndexOf(CONTINUE_MARK)
+    if (cut === -1 || !rendered.includes(strip(content, 'both'))) {
+      throw new BcodError('CHAT_TEMPLATE_FAILED', 'the template does not write the last message, so it cannot go on', {
+        remedy: 'Publish the prompt as one text or as token ids.',
+      })
+    }
+    const keepsSpace = rendered[cut + CONTINUE_MARK.length] === ' '
+    return keepsSpace ? rendered.slice(0, cut) : strip(rendered.slice(0, cut), 'right')
   }
 
   /** Other errors may quote the messages, so they are not shown. */

@@ -70,7 +70,9 @@ export class TextModel {
 
   /** The text of a prompt that is not given as ids, as it gets tokenised. */
   renderPrompt(prompt: Exclude<Content, { kind: 'tokens' }>, now: number): string {
-    return prompt.kind === 'text' ? prompt.text : this.#requiredTemplate().render(conversation(prompt), true, now)
+    return prompt.kind === 'text'
+      ? prompt.text
+      : this.#requiredTemplate().render(conversation(prompt), 'generation-prompt', now)
   }
 
   /** The text of a completion that is not given as ids, as it gets tokenised. */
@@ -93,8 +95,8 @@ export class TextModel {
 
   #continuation(prompt: Messages, completion: readonly Message[], now: number): string {
     const template = this.#requiredTemplate()
-    const before = template.render(conversation(prompt), true, now)
-    const whole = template.render(conversation(prompt, completion), false, now)
+    const before = template.render(conversation(prompt), 'generation-prompt', now)
+    const whole = template.render(conversation(prompt, completion), 'none', now)
     if (!whole.startsWith(before)) {
       throw new BcodError(
         'CHAT_TEMPLATE_FAILED',

@@ -10,7 +10,7 @@ const HI = [{ role: 'user', content: 'Hi' }]
 const render = (source: string, specialTokens = {}) =>
   new ChatTemplate(source, specialTokens, 'template').render(
     { messages: HI, tools: null, templateArguments: {} },
-    true,
+    'generation-prompt',
     NOW,
   )
 
