@@ -32,17 +32,17 @@ export const ERRORS = {
       'Set stream.brokers and stream.topic to those of the checkpoint, or start a new line with an empty checkpoint.dir.',
   },
   TOPIC_RECREATED: {
-    cause: 'The topic was deleted and created anew: its offsets mean other records than the checkpoint has seen.',
+    cause: 'The topic was deleted and created anew: its offsets mean other records than those that were read.',
     remedy:
       'Start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
   },
   POSITION_BEYOND_END: {
-    cause: 'The checkpoint has read further than the log goes: records were lost or the topic was created anew.',
+    cause: 'It was read further than the log goes: records were lost or the topic was created anew.',
     remedy:
       'Restore the topic, or start a new line with an empty checkpoint.dir; lora.init can take up the last adapter.',
   },
   POSITION_EXPIRED: {
-    cause: "Records that the checkpoint has not read are gone: the topic's retention deleted them.",
+    cause: "Records that were not read are gone: the topic's retention deleted them.",
     remedy: 'Accept the loss with --accept-gap (stream.acceptGap), and raise retention.ms of the topic.',
   },
   LINEAGE_MISSING: {
@@ -273,6 +273,11 @@ export const ERRORS = {
     cause: 'No broker answered.',
     remedy:
       'Check stream.brokers, that a broker runs there, the network between, and whether the port expects TLS (stream.tls) or a login (stream.sasl).',
+  },
+  KAFKA_LEADER_MISSING: {
+    cause: 'A partition of the topic has no leader: every broker that holds its records is down or out of sync.',
+    remedy:
+      'Start the brokers that hold its replicas (kafka-topics.sh --describe --unavailable-partitions). bcod waits stream.connectTimeout for them at a start, and without end later: it trains only while it reads every partition.',
   },
   KAFKA_TLS_FAILED: {
     cause:

@@ -15,8 +15,10 @@ export interface Snapshot {
   readonly clusterId: string
   /** Next offset to read, per partition. */
   readonly positions: Readonly<Record<number, number>>
+  /** Kafka's id of the topic; null where the broker does not tell, absent in checkpoints of older versions. */
+  readonly topicId?: string | null
   /** The last record read of each partition, to notice a topic that was created anew. */
-  readonly lastRecords: Readonly<Record<number, { readonly offset: number; readonly sha256: string }>>
+  readonly lastRecords: Readonly<Record<number, LastRecord>>
   /** Hashes of what a restart must find unchanged. */
   readonly identities: { readonly base: string; readonly tokenizer: string | null; readonly config: string }
   /** Whatever changes bits, resolved once: executor, dtype, threads, layer form, shapes. */
@@ -30,6 +32,20 @@ export interface Snapshot {
   /** Held-back and unbatched events, dedup window, vote ledger: plain data that MessagePack can hold. */
   readonly pending: unknown
   readonly extra: JsonValue
+}
+
+/** What tells a record from another one at the same offset. */
+export interface RecordMark {
+  readonly offset: number
+  /** Over key and value. */
+  readonly sha256: string
+  /** As the log has it; absent in checkpoints of older versions. */
+  readonly timestamp?: number
+}
+
+/** The last record of a partition, and some that were the last one at earlier checkpoints, newest first. */
+export interface LastRecord extends RecordMark {
+  readonly earlier?: readonly RecordMark[]
 }
 
 export type StateTensor =

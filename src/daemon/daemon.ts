@@ -347,10 +347,10 @@ export class Daemon {
    * Takes up the stream's state. What waits and may not train by the present settings is dropped: what has become too
    * long for `limits.maxLength`, and what is from a source that `limits.sources` no longer lets through.
    */
-  #restore({ pending, lastRecords }: Snapshot, maxLength: number): void {
-    const stream = pending as StreamSnapshot
+  #restore(snapshot: Snapshot, maxLength: number): void {
+    const stream = snapshot.pending as StreamSnapshot
     const { held, batcher } = this.#state
-    this.#state.restore(stream, lastRecords)
+    this.#state.restore(stream, snapshot)
     const allows = sourceRule(this.#options.config.limits.sources)
     const refused = ({ source }: { readonly source: string }) => !allows(source)
     held.dropWhere(refused, 'source_refused')
@@ -453,6 +453,7 @@ export class Daemon {
       const hooks = {
         positionsFor: (assignment: Assignment) => intake.assigned(assignment, checkpoint?.snapshot ?? null),
         revoked: () => intake.revoked(),
+        grown: (total: number) => intake.grown(total),
       }
       work.add(log.read(hooks).subscribe({ next: (records) => intake.take(records), error: reject, complete: resolve }))
       this.#free$.next()

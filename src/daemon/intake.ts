@@ -38,6 +38,7 @@ export class Intake {
   readonly #parts: IntakeParts
   readonly #logEnds = new Map<number, number>()
   #assignment: Assignment | null = null
+  #firstTotal: number | null = null
   /** Counts assignments and their ends. */
   #epoch = 0
   #paused = false
@@ -66,7 +67,9 @@ export class Intake {
   async assigned(assignment: Assignment, checkpoint: Snapshot | null): Promise<ReadonlyMap<number, number>> {
     const { log, config, state, telemetry, lifecycle$ } = this.#parts
     const epoch = ++this.#epoch
-    const positions = await startPositions(log, assignment, state, checkpoint, config.stream)
+    this.#firstTotal ??= assignment.total
+    const options = { ...config.stream, firstTotal: this.#firstTotal }
+    const positions = await startPositions(log, assignment, state, checkpoint, options)
     if (epoch !== this.#epoch || this.#closed) return positions
     state.watermark.assign(assignment.partitions)
     for (const [partition, offset] of positions) {
@@ -80,6 +83,13 @@ export class Intake {
     if (assignment.partitions.length > 0) this.assigned$.next(assignment.partitions)
     lifecycle$.next(this.#paused ? 'paused' : 'running')
     return positions
+  }
+
+  /** The topic has got partitions that are not assigned yet: not ready until they are. */
+  grown(total: number): void {
+    if (this.#assignment === null || total <= this.#assignment.total) return
+    this.#assignment = { ...this.#assignment, total }
+    this.#parts.telemetry.emit(new AssignmentChanged(this.#parts.log.topic, this.#assignment.partitions, total))
   }
 
   revoked(): void {

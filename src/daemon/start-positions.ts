@@ -1,14 +1,18 @@
-import type { Snapshot } from '../checkpoint/snapshot.js'
+import type { RecordMark, Snapshot } from '../checkpoint/snapshot.js'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import type { Assignment, FeedbackLog } from '../streams/source.js'
-import { recordSha256, type StreamState } from './stream-state.js'
+import { isMarked, type StreamState } from './stream-state.js'
 
-type StartOptions = Pick<Config['stream'], 'start' | 'acceptGap'>
+export interface StartOptions extends Pick<Config['stream'], 'start' | 'acceptGap'> {
+  /** How many partitions the topic had at the first assignment of this process. */
+  readonly firstTotal: number
+}
 
 /**
  * Where to read each assigned partition from. What this process has read itself decides first, then the checkpoint it
- * started from; without one, `stream.start`.
+ * started from. `stream.start` is for a group without a checkpoint: a partition that appears later is read from its
+ * beginning. Each assignment looks whether the log is still the one that was read.
  *
  * @param checkpoint  the one that this process started from; null on a first start
  * @throws POSITION_EXPIRED, POSITION_BEYOND_END, TOPIC_RECREATED, CLUSTER_CHANGED, CHECKPOINT_MISSING
@@ -20,7 +24,8 @@ export async function startPositions(
   checkpoint: Snapshot | null,
   options: StartOptions,
 ): Promise<ReadonlyMap<number, number>> {
-  if (checkpoint) await sameLog(log, assignment, checkpoint)
+  if (checkpoint) await assertSameCluster(log, checkpoint)
+  const verified = await sameRecords(log, assignment, state)
   if (
     !checkpoint &&
     assignment.committed.size > 0 &&
@@ -34,9 +39,16 @@ export async function startPositions(
         place: log.topic,
       },
     )
-  return new Map(
-    assignment.partitions.map((partition) => [partition, position(log, assignment, state, partition, options)]),
+  const start = (partition: number) =>
+    checkpoint === null && partition < options.firstTotal ? options.start : 'earliest'
+  const positions = new Map(
+    assignment.partitions.map((partition) => [
+      partition,
+      position(log, assignment, state, partition, { start: start(partition), acceptGap: options.acceptGap }),
+    ]),
   )
+  assertSameTopic(log, assignment, state, verified)
+  return positions
 }
 
 function position(
@@ -44,7 +56,7 @@ function position(
   assignment: Assignment,
   state: StreamState,
   partition: number,
-  { start, acceptGap }: StartOptions,
+  { start, acceptGap }: Pick<StartOptions, 'start' | 'acceptGap'>,
 ): number {
   const bounds = assignment.bounds.get(partition) ?? { start: 0, end: 0 }
   const place = `${log.topic}-${partition}`
@@ -55,37 +67,69 @@ function position(
     return bounds.start
   }
   if (known > bounds.end)
-    throw new BcodError(
-      'POSITION_BEYOND_END',
-      `the checkpoint has read to offset ${known}, the log ends at ${bounds.end}`,
-      { place },
-    )
+    throw new BcodError('POSITION_BEYOND_END', `it was read to offset ${known}, the log ends at ${bounds.end}`, {
+      place,
+    })
   if (known < bounds.start && !acceptGap)
-    throw new BcodError(
-      'POSITION_EXPIRED',
-      `the checkpoint has read to offset ${known}, the log now starts at ${bounds.start}`,
-      { place },
-    )
+    throw new BcodError('POSITION_EXPIRED', `it was read to offset ${known}, the log now starts at ${bounds.start}`, {
+      place,
+    })
   return Math.max(known, bounds.start)
 }
 
-/** The log must be the one that the checkpoint was made on: same cluster, same topic, same last record. */
-async function sameLog(log: FeedbackLog, assignment: Assignment, checkpoint: Snapshot): Promise<void> {
+/** The checkpoint must have been made on this topic of this cluster. */
+async function assertSameCluster(log: FeedbackLog, checkpoint: Snapshot): Promise<void> {
   const clusterId = await log.clusterId()
-  if (checkpoint.clusterId !== clusterId || checkpoint.topic !== log.topic)
-    throw new BcodError(
-      'CLUSTER_CHANGED',
-      `the checkpoint was made on topic ${checkpoint.topic} of cluster ${checkpoint.clusterId}, this is ${log.topic} of ${clusterId}`,
-      { place: log.topic },
-    )
-  for (const partition of assignment.partitions) {
-    const last = checkpoint.lastRecords[partition]
-    const bounds = assignment.bounds.get(partition)
-    if (!last || !bounds || last.offset < bounds.start || last.offset >= bounds.end) continue
-    const record = await log.recordAt(partition, last.offset)
-    if (record && recordSha256(record) !== last.sha256)
-      throw new BcodError('TOPIC_RECREATED', `the record at offset ${last.offset} is not the one that was read`, {
-        place: `${log.topic}-${partition}`,
-      })
-  }
+  if (checkpoint.clusterId === clusterId && checkpoint.topic === log.topic) return
+  throw new BcodError(
+    'CLUSTER_CHANGED',
+    `the checkpoint was made on topic ${checkpoint.topic} of cluster ${checkpoint.clusterId}, this is ${log.topic} of ${clusterId}`,
+    { place: log.topic },
+  )
 }
+
+/**
+ * Reads the last record of each partition again: another one at its offset means another log. Gives the partitions of
+ * which the log still has a record that was read; retention and compaction may have taken all that are known.
+ */
+async function sameRecords(log: FeedbackLog, assignment: Assignment, state: StreamState): Promise<ReadonlySet<number>> {
+  const verified = new Set<number>()
+  const known = state.lastRecords()
+  for (const partition of assignment.partitions) {
+    const last = known[partition]
+    const bounds = assignment.bounds.get(partition)
+    if (!last || !bounds) continue
+    const { earlier = [], ...newest } = last
+    const kept = [newest, ...earlier].filter(({ offset }) => offset >= bounds.start && offset < bounds.end)
+    if (await sameRecord(log, partition, kept)) verified.add(partition)
+  }
+  return verified
+}
+
+/** Whether the newest of these that the log still has is the one that was read; false where it has none. */
+async function sameRecord(log: FeedbackLog, partition: number, marks: readonly RecordMark[]): Promise<boolean> {
+  for (const mark of marks) {
+    const record = await log.recordAt(partition, mark.offset)
+    if (record === null) continue
+    if (isMarked(record, mark)) return true
+    throw recreated(log, partition, `the record at offset ${mark.offset} is not the one that was read`)
+  }
+  return false
+}
+
+/** Where no record tells, the topic's own id does. A copy that was put back record by record has another id and may stay. */
+function assertSameTopic(
+  log: FeedbackLog,
+  { partitions, topicId = null }: Assignment,
+  state: StreamState,
+  verified: ReadonlySet<number>,
+): void {
+  const read = state.topicId
+  const unknown = partitions.find((p) => !verified.has(p) && (state.positions.next(p) ?? 0) > 0)
+  if (read !== null && topicId !== null && read !== topicId && unknown !== undefined)
+    throw recreated(log, unknown, `the topic had the id ${read} when it was read, and has ${topicId} now`)
+  state.topicId = topicId ?? read
+}
+
+const recreated = (log: FeedbackLog, partition: number, message: string): BcodError =>
+  new BcodError('TOPIC_RECREATED', message, { place: `${log.topic}-${partition}` })

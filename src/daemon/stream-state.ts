@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { LastRecord, RecordMark, Snapshot } from '../checkpoint/snapshot.js'
 import type { Config } from '../config/config.js'
 import type { DropReason, Feedback, LogRecord, Position, Serializable, TrainingEvent } from '../events/types.js'
 import { Admission, type AdmissionState } from '../streams/admit.js'
@@ -40,8 +41,10 @@ export class StreamState implements Serializable<StreamSnapshot> {
   readonly admission: Admission
   readonly batcher: Batcher
   readonly letters: DeadLetterQueue
+  /** Of the log that was read; null until that is known. */
+  topicId: string | null = null
   readonly #lastRecords = new Map<number, LogRecord>()
-  #knownHashes: Record<number, { offset: number; sha256: string }> = {}
+  #known: Record<number, LastRecord> = {}
 
   constructor(
     { stream, batch, limits }: Pick<Config, 'stream' | 'batch' | 'limits'>,
@@ -66,12 +69,15 @@ export class StreamState implements Serializable<StreamSnapshot> {
     return true
   }
 
-  /** Hash of the last record read of each partition, to notice a topic that was created anew. */
-  lastRecords(): Record<number, { offset: number; sha256: string }> {
-    for (const [partition, record] of this.#lastRecords)
-      this.#knownHashes[partition] = { offset: record.offset, sha256: recordSha256(record) }
+  /** Marks of the last records read of each partition, to notice a log that has become another one. */
+  lastRecords(): Record<number, LastRecord> {
+    for (const [partition, record] of this.#lastRecords) {
+      const { earlier = [], ...last } = this.#known[partition] ?? {}
+      const before = 'offset' in last ? [last, ...earlier].slice(0, EARLIER) : []
+      this.#known[partition] = { ...recordMark(record), ...(before.length > 0 && { earlier: before }) }
+    }
     this.#lastRecords.clear()
-    return { ...this.#knownHashes }
+    return { ...this.#known }
   }
 
   /** Next offset to read, per partition. */
@@ -92,8 +98,13 @@ export class StreamState implements Serializable<StreamSnapshot> {
     }
   }
 
-  restore(state: StreamSnapshot, lastRecords: Readonly<Record<number, { offset: number; sha256: string }>> = {}): void {
-    this.#knownHashes = { ...lastRecords }
+  restore(
+    state: StreamSnapshot,
+    { lastRecords, topicId = null }: Pick<Snapshot, 'lastRecords' | 'topicId'> = { lastRecords: {} },
+  ): void {
+    this.#known = { ...lastRecords }
+    this.#lastRecords.clear()
+    this.topicId = topicId
     this.positions.restore(state.positions)
     this.watermark.restore(state.watermark)
     this.dedup.restore(state.dedup)
@@ -111,7 +122,20 @@ export class StreamState implements Serializable<StreamSnapshot> {
   }
 }
 
-/** sha256 over key and value: what tells one record from another at the same offset. */
+/** Those of so many earlier checkpoints: the last record itself may be compacted away. */
+const EARLIER = 7
+
+const recordMark = (record: LogRecord): RecordMark => ({
+  offset: record.offset,
+  sha256: recordSha256(record),
+  timestamp: record.timestamp,
+})
+
+/** Whether this is the record that the mark was made of. */
+export const isMarked = (record: LogRecord, { sha256, timestamp = record.timestamp }: RecordMark): boolean =>
+  record.timestamp === timestamp && recordSha256(record) === sha256
+
+/** sha256 over key and value. */
 export function recordSha256({ key, value }: LogRecord): string {
   const part = (bytes: Uint8Array | null) => (bytes === null ? 'null' : `${bytes.byteLength}:`)
   const hash = createHash('sha256').update(part(key))

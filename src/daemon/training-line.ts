@@ -276,6 +276,7 @@ export class TrainingLine {
       topic: log.topic,
       clusterId,
       positions: state.nextOffsets(),
+      topicId: state.topicId,
       lastRecords: state.lastRecords(),
       identities,
       resolved: learner.info.resolved,

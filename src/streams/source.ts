@@ -10,6 +10,11 @@ export interface RecordBatch {
   readonly nextOffset: number
   /** The offset that the next record to be written will get, as known when this batch was fetched. */
   readonly logEnd: number
+  /**
+   * The offset up to which records can be read: before `logEnd` where a transaction is open there.
+   * @default logEnd
+   */
+  readonly readableEnd?: number
   /** What could not be read before `nextOffset`; then there are no records. */
   readonly unreadable?: Unreadable
 }
@@ -34,8 +39,12 @@ export interface Assignment {
   readonly partitions: readonly number[]
   /** How many partitions the topic has. */
   readonly total: number
-  /** First kept offset and log end of each assigned partition. */
+  /** First kept offset of each assigned partition, and the offset up to which records can be read. */
   readonly bounds: ReadonlyMap<number, { readonly start: number; readonly end: number }>
+  /** The offset that the next record to be written will get. @default the end of `bounds` */
+  readonly logEnds?: ReadonlyMap<number, number>
+  /** Changes when the topic is deleted and created anew; null where the log does not tell. @default null */
+  readonly topicId?: string | null
   /** Offsets committed by the group, where there are any. */
   readonly committed: ReadonlyMap<number, number>
 }
@@ -63,10 +72,13 @@ export interface FeedbackLog {
    * Joins on subscription, leaves on unsubscription. `positionsFor` is called at each assignment and answers the
    * offset to read next for every assigned partition; its rejection ends the stream with that error.
    * An assignment of no partitions is reported too. `revoked` is called when an assignment ends, before the next.
+   * The same partitions are assigned anew where the log may have become another one, or may have lost its end.
+   * `grown` is called when the topic has got partitions that are not assigned yet, with their new number.
    */
   read(hooks: {
     positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
     revoked(): void
+    grown?(total: number): void
   }): Observable<RecordBatch>
   /**
    * Stops and restarts fetching without leaving the group. After `resume` each partition is reported soon, with an empty

@@ -110,7 +110,7 @@ export class DeadLetters {
   }
 
   private place() {
-    return { brokers: this.options.brokers, topic: this.topic }
+    return { brokers: this.options.brokers, topic: this.topic, log: this.options.log }
   }
 }
 

@@ -38,6 +38,7 @@ export function kafkaError(error: unknown, at: FailurePlace): BcodError {
 /** What a start that waited in vain says; `last` is why its last attempt failed. */
 export function unreachable(connection: KafkaConnection, last?: BcodError): BcodError {
   const { brokers, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = connection
+  if (last && (last.code !== 'KAFKA_UNREACHABLE' || last.place !== brokers.join(','))) return last // says more
   const reason = last ? `: ${last.message}` : ''
   return new BcodError('KAFKA_UNREACHABLE', `no broker answered within ${connectTimeout} ms${reason}`, {
     place: brokers.join(','),
@@ -45,8 +46,25 @@ export function unreachable(connection: KafkaConnection, last?: BcodError): Bcod
   })
 }
 
+/**
+ * A broker answered at `first` and named another address, which does not answer: the commonest of all faults in
+ * setting up Kafka, for a client is sent from the address that it was given to the advertised one.
+ */
+export function advertisedUnreachable(first: string, advertised: string, error: BcodError): BcodError {
+  const message = `the broker at ${first} answered and sent this client on to ${advertised}, its advertised address, which does not answer: ${error.message}`
+  return new BcodError('KAFKA_UNREACHABLE', message, {
+    ...{ place: advertised, cause: error },
+    remedy: `Set advertised.listeners of the broker to an address that resolves and answers from here, or make ${advertised} do so (DNS, network, firewall). stream.brokers is right: it is asked first, and only for these addresses.`,
+  })
+}
+
+/** Some partitions have no broker that leads them. */
+export const leaderMissing = (topic: string, partitions: readonly number[]): BcodError =>
+  new BcodError('KAFKA_LEADER_MISSING', `no broker leads partition ${partitions.join(', ')}`, { place: topic })
+
 /** Whether waiting may help. */
-export const isTransient = (error: BcodError): boolean => error.code === 'KAFKA_UNREACHABLE'
+export const isTransient = ({ code }: BcodError): boolean =>
+  code === 'KAFKA_UNREACHABLE' || code === 'KAFKA_LEADER_MISSING'
 
 /** What kafkajs, Node's TLS and OpenSSL put on their errors. */
 interface Failure extends Error {
@@ -82,6 +100,7 @@ const KINDS: readonly Kind[] = [
   ['KAFKA_NOT_AUTHORIZED', (e) => e.type === 'GROUP_AUTHORIZATION_FAILED', (at) => at.groupId ?? brokers(at)],
   ['KAFKA_NOT_AUTHORIZED', (e) => hasType(e, /_AUTHORIZATION_FAILED$/), topic],
   ['KAFKA_TOPIC_MISSING', (e) => hasType(e, /^(UNKNOWN_TOPIC_OR_PARTITION|INVALID_TOPIC_EXCEPTION)$/), topic],
+  ['KAFKA_LEADER_MISSING', (e) => e.type === 'LEADER_NOT_AVAILABLE', topic],
   ['KAFKA_ASSIGNMENT_LOST', (e) => LOST.has(String(e.type)), topic],
 ]
 

@@ -53,6 +53,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
       const reader = new GroupReader(this.kafka, this.lookup, this.options, {
         positionsFor: (assignment) => hooks.positionsFor(assignment),
         revoked: () => hooks.revoked(),
+        grown: (total) => hooks.grown?.(total),
         batch: (batch) => subscriber.next(batch),
       })
       if (this.held) reader.pause()

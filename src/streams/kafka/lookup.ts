@@ -4,8 +4,10 @@ import type { Assignment } from '../source.js'
 import { kafkaError } from './failure.js'
 import { fromOffset, toOffset } from './offsets.js'
 import type { KafkaLogOptions } from './options.js'
-import { anyBroker, type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
+import { connectedBroker, type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
+import { listOffsets } from './protocol.js'
 import { toRecord } from './records.js'
+import { describeTopic, type TopicDescription } from './topic-description.js'
 
 const FETCH_WAIT = 100
 
@@ -19,15 +21,18 @@ export class Lookup {
     private readonly options: KafkaLogOptions,
   ) {}
 
-  /** Bounds and committed offsets of these partitions. */
-  async assignment(partitions: readonly number[]): Promise<Assignment> {
+  /** Identity of the topic, and bounds and committed offsets of these partitions. */
+  async assignment(partitions: readonly number[]): Promise<Assignment & { readonly description: TopicDescription }> {
     const { topic, groupId } = this.options
+    // before all else: what is created anew after this is noticed by the next look
+    const description = await this.describe()
+    const known = { description, topicId: description.id, total: description.partitions.length, partitions }
     return this.connected(async () => {
-      const total = this.cluster.findTopicPartitionMetadata(topic).length
-      if (partitions.length === 0) return { partitions, total, bounds: new Map(), committed: new Map() }
-      const [starts, ends, coordinator] = await Promise.all([
-        this.offsets(partitions, true),
-        this.offsets(partitions, false),
+      if (partitions.length === 0) return { ...known, bounds: new Map(), logEnds: new Map(), committed: new Map() }
+      const [starts, ends, logEnds, coordinator] = await Promise.all([
+        this.offsets(partitions, START),
+        this.offsets(partitions, READABLE_END),
+        this.offsets(partitions, LOG_END),
         this.cluster.findGroupCoordinator({ groupId }),
       ])
       const { responses } = await coordinator.offsetFetch({
@@ -38,11 +43,33 @@ export class Lookup {
         .flatMap((response) => response.partitions)
         .map(({ partition, offset }) => [partition, toOffset(offset)] as const)
       return {
-        partitions,
-        total,
+        ...known,
         bounds: new Map(partitions.map((p) => [p, { start: starts.get(p) ?? 0, end: ends.get(p) ?? 0 }])),
+        logEnds,
         committed: new Map(committed.filter(([, offset]) => offset >= 0)),
       }
+    })
+  }
+
+  /** What the topic is at present. A partition without leader is no error. */
+  async describe(): Promise<TopicDescription> {
+    await this.cluster.connect()
+    return describeTopic(await connectedBroker(this.cluster), this.options.topic)
+  }
+
+  /** Where these partitions end; one whose leader does not answer is left out. */
+  async ends(partitions: readonly number[]): Promise<ReadonlyMap<number, Ends>> {
+    return this.connected(async () => {
+      const [readable, logEnds] = await Promise.all([
+        this.offsets(partitions, READABLE_END, () => null),
+        this.offsets(partitions, LOG_END, () => null),
+      ])
+      const both = [...readable].map(([partition, end]) => [partition, end, logEnds.get(partition)] as const)
+      return new Map(
+        both.flatMap(([partition, readableEnd, logEnd]) =>
+          logEnd === undefined ? [] : [[partition, { readableEnd, logEnd }]],
+        ),
+      )
     })
   }
 
@@ -78,7 +105,7 @@ export class Lookup {
   async retentionMs(): Promise<number | null> {
     const { topic } = this.options
     return this.connected(async () => {
-      const broker = await anyBroker(this.cluster)
+      const broker = await connectedBroker(this.cluster)
       const values = await topicSettings(broker, topic, ['retention.ms', 'cleanup.policy'])
       const retention = Number(values.get('retention.ms') ?? -1)
       return values.get('cleanup.policy')?.includes('delete') && retention >= 0 ? retention : null
@@ -91,7 +118,7 @@ export class Lookup {
   /** How many replicas a topic's first partition has; null where there is no such topic. */
   async replicas(topic: string): Promise<number | null> {
     return this.connected(async () => {
-      const broker = await anyBroker(this.cluster)
+      const broker = await connectedBroker(this.cluster)
       try {
         const metadata = await topicMetadata(broker, topic)
         return metadata.topicMetadata[0]?.partitionMetadata[0]?.replicas.length ?? null
@@ -118,12 +145,43 @@ export class Lookup {
     return nodeId === undefined ? null : this.cluster.findBroker({ nodeId })
   }
 
-  private async offsets(partitions: readonly number[], fromBeginning: boolean): Promise<Map<number, number>> {
+  /** @param failed  what a leader that does not answer comes to; it throws the error by default */
+  private async offsets(
+    partitions: readonly number[],
+    question: OffsetQuestion,
+    failed: (error: unknown) => null = (error) => {
+      throw error
+    },
+  ): Promise<ReadonlyMap<number, number>> {
     const { topic } = this.options
-    const found = await this.cluster.fetchTopicsOffset([{ topic, partitions: blank(partitions), fromBeginning }])
-    return new Map(found.flatMap((each) => each.partitions.map((p) => [p.partition, toOffset(p.offset)])))
+    const leaders = Object.entries(this.cluster.findLeaderForPartitions(topic, [...partitions]))
+    const found = await Promise.all(
+      leaders.map(([nodeId, led]) =>
+        this.cluster
+          .findBroker({ nodeId })
+          .then((broker) => listOffsets(broker, topic, led, question))
+          .catch(failed),
+      ),
+    )
+    return new Map(found.flatMap((each) => [...(each ?? [])].map(([p, offset]) => [p, toOffset(offset)] as const)))
   }
 }
+
+/** Where a partition ends. */
+export interface Ends {
+  /** For a reader that leaves out what no transaction has committed: the last stable offset. */
+  readonly readableEnd: number
+  /** The offset of the next record to be written: the high watermark. */
+  readonly logEnd: number
+}
+
+type OffsetQuestion = Parameters<typeof listOffsets>[3]
+
+/** Kafka's words for the first offset and for the next one. */
+const [EARLIEST, LATEST] = ['-2', '-1']
+const START: OffsetQuestion = { timestamp: EARLIEST, isolationLevel: 0 }
+const LOG_END: OffsetQuestion = { timestamp: LATEST, isolationLevel: 0 }
+const READABLE_END: OffsetQuestion = { timestamp: LATEST, isolationLevel: 1 }
 
 /** kafkajs wants an offset in its questions and ignores it. */
 const blank = (partitions: readonly number[]) => partitions.map((partition) => ({ partition, offset: '-1' }))

@@ -3,7 +3,16 @@
  * rest of this folder relies on. docs/adr/003-kafka-through-kafkajs.md tells why.
  */
 import { createRequire } from 'node:module'
-import kafkajs, { type Batch, type Broker, type BrokerMetadata, type Cluster, type KafkaMessage } from 'kafkajs'
+import kafkajs, {
+  type Batch,
+  type Broker,
+  type BrokerMetadata,
+  type Cluster,
+  type Consumer,
+  type ConsumerConfig,
+  type KafkaMessage,
+  type PartitionAssigner,
+} from 'kafkajs'
 
 const { KafkaJSNonRetriableError } = kafkajs
 const require = createRequire(import.meta.url)
@@ -32,12 +41,16 @@ export class CommitFenced extends KafkaJSNonRetriableError {
 export const fetchedOffset = (batch: Batch): string =>
   (batch as Batch & { readonly fetchedOffset: string }).fetchedOffset
 
-/** A broker's answer on where a group is coordinated; kafkajs leaves it out of its types. */
-export const findCoordinator = (broker: Broker, groupId: string): Promise<unknown> =>
-  (broker as Broker & { findGroupCoordinator(request: object): Promise<unknown> }).findGroupCoordinator({
-    groupId,
-    coordinatorType: 0,
-  })
+/** The node that coordinates a group; kafkajs leaves the request out of its types. */
+export async function coordinatorOf(broker: Broker, groupId: string): Promise<string> {
+  const asked = broker as unknown as { findGroupCoordinator(request: object): Promise<FoundCoordinator> }
+  const { coordinator } = await asked.findGroupCoordinator({ groupId, coordinatorType: 0 })
+  return String(coordinator.nodeId)
+}
+
+interface FoundCoordinator {
+  readonly coordinator: { readonly nodeId: number }
+}
 
 /** Metadata with the cluster's id, which kafkajs leaves out of its types. Rejects where the topic is unknown. */
 export const topicMetadata = (
@@ -53,9 +66,25 @@ export const membersOf = (described: unknown): number =>
     0,
   )
 
-/** Any broker that the cluster's metadata names. */
-export const anyBroker = (cluster: Cluster): Promise<Broker> =>
-  cluster.findBroker({ nodeId: String(cluster.getNodeIds()[0]) })
+/** A broker with a connection: one that the metadata names, else the one that answered first. */
+export const connectedBroker = (cluster: Cluster): Promise<Broker> => inside(cluster).brokerPool.findConnectedBroker()
+
+/** `host:port` of the broker that answered first, and of each broker that it named, by node. */
+export function addresses(cluster: Cluster): { readonly first: string; readonly named: ReadonlyMap<string, string> } {
+  const { seedBroker, metadata } = inside(cluster).brokerPool
+  const named = metadata?.brokers.map(({ nodeId, host, port }) => [String(nodeId), `${host}:${port}`] as const) ?? []
+  return { first: seedBroker?.brokerAddress ?? '', named: new Map(named) }
+}
+
+/** The part of a cluster that kafkajs keeps out of its types. */
+const inside = (cluster: Cluster) =>
+  cluster as Cluster & {
+    readonly brokerPool: {
+      readonly seedBroker?: { readonly brokerAddress: string }
+      readonly metadata: BrokerMetadata | null
+      findConnectedBroker(): Promise<Broker>
+    }
+  }
 
 /** Settings of a topic, by name; kafkajs leaves the request out of its types. Rejects where the user may not know them. */
 export async function topicSettings(
@@ -92,20 +121,22 @@ export interface Fetched {
  * The connections under a client, without any consumer group: kafkajs hands them to partition assigners, its own
  * extension point, and does so when a consumer is made. The consumer itself never connects.
  */
-export function clusterOf(kafka: kafkajs.Kafka): Cluster {
+export const clusterOf = (kafka: kafkajs.Kafka): Cluster =>
+  consumerOf(kafka, { groupId: 'none', allowAutoTopicCreation: false }).cluster
+
+/** A consumer, and the connections under it. */
+export function consumerOf(
+  kafka: kafkajs.Kafka,
+  config: ConsumerConfig,
+): { readonly consumer: Consumer; readonly cluster: Cluster } {
   let cluster: Cluster | undefined
-  kafka.consumer({
-    groupId: 'none',
-    allowAutoTopicCreation: false,
-    partitionAssigners: [
-      (config) => {
-        cluster = config.cluster
-        return kafkajs.PartitionAssigners.roundRobin(config)
-      },
-    ],
-  })
+  const assigner: PartitionAssigner = (given) => {
+    cluster = given.cluster
+    return kafkajs.PartitionAssigners.roundRobin(given)
+  }
+  const consumer = kafka.consumer({ ...config, partitionAssigners: [assigner] })
   if (!cluster) throw new Error('kafkajs made a consumer without asking for its assigner')
-  return cluster
+  return { consumer, cluster }
 }
 
 interface RequestQueue {

@@ -1,9 +1,11 @@
+import type { Broker } from 'kafkajs'
 import { BcodError } from '../../errors.js'
 import { createClient, NO_RETRY } from './client.js'
-import { isTransient, kafkaError, unreachable } from './failure.js'
+import { advertisedUnreachable, isTransient, kafkaError, leaderMissing, unreachable } from './failure.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
-import { anyBroker, clusterOf, findCoordinator, topicMetadata } from './patch.js'
-import { closed, pause } from './waiting.js'
+import { addresses, clusterOf, connectedBroker, coordinatorOf, topicMetadata } from './patch.js'
+import { describeTopic } from './topic-description.js'
+import { closed, pause, Waiting } from './waiting.js'
 
 /** Topics that were just created may take a moment until every broker knows them. */
 const TOPIC_GRACE = 2000
@@ -26,6 +28,7 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
   const ended = AbortSignal.any([signal, deadline])
   const cluster = clusterOf(createClient(options, { ...NO_RETRY, retries: brokers.length - 1 }, ended))
   const cutShort = aborted(ended)
+  const waiting = new Waiting(options.log)
   let last: BcodError | undefined
   try {
     while (!ended.aborted) {
@@ -34,6 +37,7 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
       last = ended.aborted && last ? last : outcome
       const missing = last.code === 'KAFKA_TOPIC_MISSING' && Date.now() - started < TOPIC_GRACE
       if (!isTransient(last) && !missing) throw last
+      waiting.because(last)
       await pause(BETWEEN_ATTEMPTS, ended)
     }
   } finally {
@@ -48,15 +52,34 @@ type Cluster = ReturnType<typeof clusterOf>
 
 /** The cluster's id, or why not. */
 async function attempt(cluster: Cluster, options: ProbeOptions): Promise<string | BcodError> {
+  const { topic, groupId } = options
   try {
     await cluster.connect()
-    await cluster.addTargetTopic(options.topic)
+    const { partitions } = await describeTopic(await connectedBroker(cluster), topic)
+    const leaderless = partitions.filter(({ leader }) => leader === null).map(({ partition }) => partition)
+    if (leaderless.length > 0) return leaderMissing(topic, leaderless)
+    await cluster.addTargetTopic(topic)
     await cluster.refreshMetadata()
-    const broker = await anyBroker(cluster)
-    if (options.groupId !== undefined) await findCoordinator(broker, options.groupId)
-    return (await topicMetadata(broker, options.topic)).clusterId
+    const leaders = new Set(partitions.map(({ leader }) => String(leader)))
+    const brokers = await Promise.all([...leaders].map((nodeId) => reach(cluster, nodeId, options)))
+    const broker = brokers[0] ?? (await connectedBroker(cluster))
+    if (groupId !== undefined) await reach(cluster, await coordinatorOf(broker, groupId), options)
+    return (await topicMetadata(broker, topic)).clusterId
   } catch (error) {
     return kafkaError(error, options)
+  }
+}
+
+/** The broker at its advertised address, where reading and committing will look for it. */
+async function reach(cluster: Cluster, nodeId: string, options: ProbeOptions): Promise<Broker> {
+  try {
+    return await cluster.findBroker({ nodeId })
+  } catch (error) {
+    const coded = kafkaError(error, options)
+    const { first, named } = addresses(cluster)
+    const advertised = named.get(nodeId)
+    if (coded.code !== 'KAFKA_UNREACHABLE' || advertised === undefined || advertised === first) throw error
+    throw advertisedUnreachable(first, advertised, coded)
   }
 }
 

@@ -1,23 +1,27 @@
-import type { Consumer, ConsumerCrashEvent, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Cluster, Consumer, ConsumerCrashEvent, EachBatchPayload, Kafka } from 'kafkajs'
 import { BcodError } from '../../errors.js'
 import type { Assignment, RecordBatch } from '../source.js'
 import { isTransient, kafkaError } from './failure.js'
-import type { Lookup } from './lookup.js'
+import type { Ends, Lookup } from './lookup.js'
 import { fromOffset, toOffset } from './offsets.js'
 import type { KafkaLogOptions } from './options.js'
-import { fetchedOffset } from './patch.js'
+import { consumerOf, fetchedOffset } from './patch.js'
 import { probe } from './probe.js'
 import { toRecord } from './records.js'
+import { mayDiffer, type TopicDescription } from './topic-description.js'
 import { pause, persist } from './waiting.js'
 
 const DEFAULT_SESSION_TIMEOUT = 30_000
 const DEFAULT_MAX_WAIT = 100
 const BEFORE_REJOIN = 500
+/** Partitions that were added, a topic that was created anew and the ends of partitions are looked for this often. */
+const BETWEEN_LOOKS = 2000
 const FOREVER = 2 ** 31 - 1
 
 export interface ReaderHooks {
   positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
   revoked(): void
+  grown(total: number): void
   batch(batch: RecordBatch): void
 }
 
@@ -27,11 +31,17 @@ export interface ReaderHooks {
  * At a join everything is paused before the first fetch; once `positionsFor` has answered, reading is set to its
  * offsets and resumes. The object that holds an assignment is its epoch: work that waited compares it with the present
  * one and gives up where it has changed. Batches are handed on, never waited for, so that heartbeats go out.
+ *
+ * kafkajs looks at the topic every five minutes, and says nothing of a fetch that finds nothing. This looks for itself:
+ * where the log may have become another one, `positionsFor` is asked again, and partitions that were added are joined.
  */
 export class GroupReader {
   private readonly stopping = new AbortController()
   private consumer: Consumer | null = null
+  private cluster: Cluster | null = null
   private assigned: Assigned | null = null
+  /** Nothing was read since an offset was found to be out of range. */
+  private outOfRange = false
   private loading: Promise<void> = Promise.resolve()
   private failure: unknown = null
   private held = false
@@ -48,16 +58,29 @@ export class GroupReader {
    * with what `positionsFor` rejected with.
    */
   async run(): Promise<void> {
+    const watched = this.watch()
+    try {
+      await this.memberships()
+    } finally {
+      this.stop()
+      await watched
+    }
+    if (this.failure !== null) throw this.failure
+  }
+
+  private async memberships(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       const crash = await this.membership()
       if (crash === null) break
       const coded = kafkaError(crash, this.options)
-      if (!isTransient(coded) && coded.code !== 'KAFKA_ASSIGNMENT_LOST') throw coded
+      // the next assignment tells why: the log is another one, has lost its end, or has deleted what was not read
+      const positionLost = coded.code === 'KAFKA_OFFSET_OUT_OF_RANGE' && !this.outOfRange
+      if (positionLost) this.outOfRange = true
+      if (!isTransient(coded) && coded.code !== 'KAFKA_ASSIGNMENT_LOST' && !positionLost) throw coded
       this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
       await pause(BEFORE_REJOIN, this.stopping.signal)
       await this.reachable()
     }
-    if (this.failure !== null) throw this.failure
   }
 
   stop(): void {
@@ -72,13 +95,17 @@ export class GroupReader {
   resume(): void {
     this.held = false
     this.applyPause('resume')
-    void this.reportEnds()
+    void this.look()
   }
 
-  /** See `FeedbackLog.commit`. Outlives an outage as long as the assignment does. */
+  /**
+   * See `FeedbackLog.commit`. Outlives an outage as long as the assignment does. A new assignment takes commits once its
+   * positions are set.
+   */
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     const { assigned, consumer } = this
     const { topic } = this.options
+    await this.loading
     const lost = [...offsets.keys()].find((partition) => !assigned?.next.has(partition))
     if (lost !== undefined || !consumer) throw this.lost(lost)
     const commits = [...offsets].map(([partition, offset]) => ({ topic, partition, offset: fromOffset(offset) }))
@@ -103,7 +130,7 @@ export class GroupReader {
   /** Joins, reads until it crashes or is to stop, leaves. The crash, or null. */
   private async membership(): Promise<unknown> {
     const { topic, groupId, sessionTimeout = DEFAULT_SESSION_TIMEOUT } = this.options
-    const consumer = this.kafka.consumer({
+    const { consumer, cluster } = consumerOf(this.kafka, {
       groupId,
       sessionTimeout,
       heartbeatInterval: Math.min(3000, Math.floor(sessionTimeout / 4)),
@@ -118,6 +145,7 @@ export class GroupReader {
     const stopped = aborted(this.stopping.signal)
     this.listen(consumer)
     this.consumer = consumer
+    this.cluster = cluster
     let running: Promise<void> = Promise.resolve()
     try {
       await consumer.connect()
@@ -154,7 +182,7 @@ export class GroupReader {
   private onJoin(consumer: Consumer, partitions: readonly number[]): void {
     this.end()
     if (this.stopping.signal.aborted) return
-    const assigned: Assigned = { partitions, next: new Map(), announced: false }
+    const assigned: Assigned = { partitions, next: new Map(), ends: new Map(), announced: false, description: null }
     this.assigned = assigned
     if (partitions.length > 0) consumer.pause(this.selection(assigned))
     this.loading = this.loading
@@ -178,6 +206,8 @@ export class GroupReader {
     )
     if (!current() || assignment === null) return
     assigned.announced = true
+    assigned.description = assignment.description
+    for (const [partition, { end }] of assignment.bounds) assigned.ends.set(partition, end)
     const positions = await this.hooks.positionsFor(assignment)
     if (!current()) return
     for (const partition of partitions) {
@@ -212,9 +242,16 @@ export class GroupReader {
   }
 
   private handOn(partition: number, records: RecordBatch['records'], lastOffset: string, highWatermark: string): void {
+    const { assigned } = this
+    if (!assigned) return
     const nextOffset = toOffset(lastOffset) + 1
-    this.assigned?.next.set(partition, nextOffset)
-    this.hooks.batch({ partition, records, nextOffset, logEnd: toOffset(highWatermark) })
+    const logEnd = toOffset(highWatermark)
+    this.outOfRange = false
+    assigned.next.set(partition, nextOffset)
+    // a fetch tells the log's end alone: short of it, what was looked up stands, until reading has passed it
+    const lookedUp = assigned.ends.get(partition) ?? 0
+    const readableEnd = nextOffset >= logEnd ? logEnd : nextOffset <= lookedUp ? lookedUp : nextOffset + 1
+    this.hooks.batch({ partition, records, nextOffset, logEnd, readableEnd })
   }
 
   /** Ends the assignment, if there is one. */
@@ -224,19 +261,47 @@ export class GroupReader {
     if (assigned?.announced) this.hooks.revoked()
   }
 
-  /** kafkajs tells nothing of a fetch that finds nothing: where a partition stood at its end, this does. */
-  private async reportEnds(): Promise<void> {
-    const { assigned } = this
-    if (!assigned || assigned.next.size === 0) return
+  private async watch(): Promise<void> {
+    const { signal } = this.stopping
+    while (!signal.aborted) {
+      await pause(BETWEEN_LOOKS, signal)
+      await this.look()
+    }
+  }
+
+  /** Looks whether the log is still the one that was assigned, and where it ends. Says nothing while no broker answers. */
+  private async look(): Promise<void> {
+    const { assigned, consumer } = this
+    if (!assigned?.description || !consumer) return
+    const current = () => this.assigned === assigned && !this.stopping.signal.aborted
     try {
-      const { bounds } = await this.lookup.assignment(assigned.partitions)
-      if (this.assigned !== assigned || this.held) return
-      for (const [partition, nextOffset] of assigned.next) {
-        const logEnd = bounds.get(partition)?.end ?? nextOffset
-        if (nextOffset >= logEnd) this.hooks.batch({ partition, records: [], nextOffset, logEnd })
+      const description = await this.lookup.describe()
+      if (!current()) return
+      if (mayDiffer(assigned.description, description, assigned.partitions)) {
+        this.log('info', 'the log may have changed under its reader: its last records are compared', {})
+        this.onJoin(consumer, assigned.partitions)
+        return
       }
+      const total = description.partitions.length
+      if (total > assigned.description.partitions.length) {
+        this.hooks.grown(total)
+        // kafkajs joins again once it knows
+        await this.cluster?.refreshMetadata()
+      }
+      if (assigned.next.size === 0) return
+      const ends = await this.lookup.ends(assigned.partitions)
+      if (current()) this.reportEnds(assigned, ends)
     } catch (error) {
-      this.log('info', 'the ends of the partitions could not be looked up', { error: String(error) })
+      this.log('info', 'the topic could not be looked at', { error: String(error) })
+    }
+  }
+
+  private reportEnds(assigned: Assigned, ends: ReadonlyMap<number, Ends>): void {
+    for (const [partition, { readableEnd, logEnd }] of ends) {
+      const nextOffset = assigned.next.get(partition)
+      if (nextOffset === undefined || nextOffset > readableEnd) continue // read on meanwhile
+      assigned.ends.set(partition, readableEnd)
+      this.hooks.batch({ partition, records: [], nextOffset, logEnd, readableEnd })
     }
   }
 
@@ -265,6 +330,10 @@ interface Assigned {
   readonly partitions: readonly number[]
   /** The offset to read next of each partition; empty until the positions are known. */
   readonly next: Map<number, number>
+  /** Up to where records could be read when it was looked up last. */
+  readonly ends: Map<number, number>
+  /** What the topic was at the assignment; null until that is known. */
+  description: TopicDescription | null
   /** Whether `positionsFor` was asked, so that `revoked` is to be called. */
   announced: boolean
 }
