@@ -1,7 +1,8 @@
-import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
+import kafkajs, { type Admin, type Kafka, type Producer, type RetryOptions } from 'kafkajs'
 import { BcodError } from '../../errors.js'
 import type { DeadLetter } from '../source.js'
-import { kafkaError } from './failure.js'
+import { createClient } from './client.js'
+import { isTransient, kafkaError } from './failure.js'
 import { batches, DEFAULT_MESSAGE_BYTES, type Letter, letterOf } from './letter.js'
 import type { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
@@ -10,6 +11,11 @@ import { persist } from './waiting.js'
 
 /** Below this the reasons themselves may not fit; a topic that takes no more is refused with the broker's error. */
 const SMALLEST_LIMIT = 2048
+/** A service that does not tell the topic's limit is asked again after this long. */
+const ASK_AGAIN = 600_000
+/** So many lost connections at creating a topic, with answers to other questions in between, are a refusal. */
+const REFUSALS = 3
+const FEW_RETRIES: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1000, retries: 2 }
 
 /** Writes dead letters, in order, and returns when the topic has acknowledged them; through outages, until closed. */
 export class DeadLetters {
@@ -17,6 +23,7 @@ export class DeadLetters {
   private readonly producer: Producer
   private readonly admin: Admin
   private limit: number | null = null
+  private askAgainAt = Number.NEGATIVE_INFINITY
 
   constructor(
     kafka: Kafka,
@@ -25,7 +32,7 @@ export class DeadLetters {
     private readonly signal: AbortSignal,
   ) {
     this.topic = options.dlq ?? `${options.topic}.dlq`
-    this.admin = kafka.admin()
+    this.admin = createClient(options, FEW_RETRIES, signal).admin()
     this.producer = kafka.producer({
       allowAutoTopicCreation: false,
       retry: { retries: 5 },
@@ -33,17 +40,21 @@ export class DeadLetters {
     })
   }
 
-  /** Creates the topic where it is missing; KAFKA_DLQ_MISSING where that is not allowed. */
+  /** Creates the topic where it is missing; KAFKA_DLQ_MISSING where that is not allowed or not offered. */
   ensureTopic(): Promise<void> {
+    let lost = 0
     return this.persist(async () => {
       if ((await this.lookup.replicas(this.topic)) !== null) return
       const replicationFactor = (await this.lookup.replicas(this.options.topic)) ?? 1
-      await this.admin.connect()
       try {
+        await this.admin.connect()
         await createTopic(this.admin, { topic: this.topic, partitions: 1, replicationFactor })
       } catch (error) {
         const coded = kafkaError(error, this.place())
-        if (coded.code !== 'KAFKA_NOT_AUTHORIZED' && coded.code !== 'KAFKA_FAILED') throw coded
+        const refused = isTransient(coded)
+          ? ++lost === REFUSALS
+          : coded.code === 'KAFKA_NOT_AUTHORIZED' || coded.code === 'KAFKA_FAILED'
+        if (!refused) throw coded
         throw new BcodError('KAFKA_DLQ_MISSING', coded.message, { place: this.topic, cause: error })
       }
     })
@@ -52,9 +63,10 @@ export class DeadLetters {
   async write(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return
     for (let left = letters; left.length > 0; ) {
-      const limit = this.limit ?? (await this.persist(() => this.largestMessage()))
+      const limit = this.limit ?? (await this.largestMessage())
       left = left.slice(await this.writeWithin(limit, left))
-      this.limit = left.length === 0 ? limit : Math.floor(limit / 2)
+      if (left.length > 0) this.limit = Math.floor(limit / 2)
+      else if (Date.now() >= this.askAgainAt) this.limit = limit
     }
   }
 
@@ -92,17 +104,13 @@ export class DeadLetters {
     })
   }
 
-  /** What the topic says of itself; Kafka's default where this user may not ask. */
+  /** What the topic says of itself; Kafka's default where the service does not tell. */
   private async largestMessage(): Promise<number> {
-    await this.admin.connect()
-    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: this.topic, configNames: ['max.message.bytes'] }
-    try {
-      const { resources } = await this.admin.describeConfigs({ resources: [resource], includeSynonyms: false })
-      return Number(resources[0]?.configEntries[0]?.configValue) || DEFAULT_MESSAGE_BYTES
-    } catch (error) {
-      if (kafkaError(error, this.place()).code === 'KAFKA_NOT_AUTHORIZED') return DEFAULT_MESSAGE_BYTES
-      throw error
-    }
+    if (Date.now() < this.askAgainAt) return DEFAULT_MESSAGE_BYTES
+    const settings = await this.lookup.settings(this.topic, ['max.message.bytes'])
+    const told = Number(settings?.get('max.message.bytes')) || null
+    if (told === null) this.askAgainAt = Date.now() + ASK_AGAIN
+    return told ?? DEFAULT_MESSAGE_BYTES
   }
 
   private persist<T>(attempt: () => Promise<T>): Promise<T> {

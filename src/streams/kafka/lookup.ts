@@ -1,8 +1,9 @@
 import type { Broker, Cluster } from 'kafkajs'
 import type { LogRecord } from '../../events/types.js'
 import type { Assignment } from '../source.js'
-import { kafkaError } from './failure.js'
+import { isTransient, kafkaError } from './failure.js'
 import { fromOffset, toOffset } from './offsets.js'
+import { optional } from './optional.js'
 import type { KafkaLogOptions } from './options.js'
 import { connectedBroker, type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
 import { listOffsets } from './protocol.js'
@@ -10,6 +11,8 @@ import { toRecord } from './records.js'
 import { describeTopic, type TopicDescription } from './topic-description.js'
 
 const FETCH_WAIT = 100
+/** So many lost connections at one question, with answers to others in between, are a refusal. */
+const REFUSALS = 3
 
 /**
  * Questions to the cluster that need no group membership. Each is one attempt: it rejects when the connection is lost,
@@ -73,13 +76,24 @@ export class Lookup {
     })
   }
 
-  /** How many members the group has. */
+  /**
+   * How many members the group has; none where the service does not tell. A standby would take over then, so that a
+   * connection that is lost counts as a refusal only where the same broker answers everything else.
+   */
   async members(): Promise<number> {
     const { groupId } = this.options
-    return this.connected(async () => {
-      const coordinator = await this.cluster.findGroupCoordinator({ groupId })
-      return membersOf(await coordinator.describeGroups({ groupIds: [groupId] }))
-    })
+    for (let tried = 0; tried < REFUSALS; tried++) {
+      const coordinator = await this.connected(() => this.cluster.findGroupCoordinator({ groupId }))
+      await describeTopic(coordinator, this.options.topic)
+      try {
+        return membersOf(await coordinator.describeGroups({ groupIds: [groupId] }))
+      } catch (error) {
+        const answered = !isTransient(kafkaError(error, this.options))
+        if (answered) return 0
+        if (error instanceof Error && 'type' in error) throw error // a coordinator that is moving says so
+      }
+    }
+    return 0
   }
 
   /** The record at a position; null where the log has none there. */
@@ -101,18 +115,20 @@ export class Lookup {
     })
   }
 
-  /** `retention.ms` of the topic; null where nothing is deleted by age, or the user may not know. */
+  /** `retention.ms` of the topic; null where nothing is deleted by age, or the service does not tell. */
   async retentionMs(): Promise<number | null> {
-    const { topic } = this.options
-    return this.connected(async () => {
-      const broker = await connectedBroker(this.cluster)
-      const values = await topicSettings(broker, topic, ['retention.ms', 'cleanup.policy'])
-      const retention = Number(values.get('retention.ms') ?? -1)
-      return values.get('cleanup.policy')?.includes('delete') && retention >= 0 ? retention : null
-    }).catch((error: unknown) => {
-      if (kafkaError(error, this.options).code === 'KAFKA_NOT_AUTHORIZED') return null
-      throw error
-    })
+    const settings = await this.settings(this.options.topic, ['retention.ms', 'cleanup.policy'])
+    const retention = Number(settings?.get('retention.ms'))
+    const isDeleted = (settings?.get('cleanup.policy') ?? 'delete').includes('delete')
+    return isDeleted && retention >= 0 ? retention : null
+  }
+
+  /** Settings of a topic, by name; null where the service does not tell. */
+  settings(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
+    return optional(async () => {
+      await this.cluster.connect()
+      return topicSettings(await connectedBroker(this.cluster), topic, names)
+    }, null)
   }
 
   /** How many replicas a topic's first partition has; null where there is no such topic. */
