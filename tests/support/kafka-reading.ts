@@ -22,6 +22,8 @@ export class Reading {
   readonly records: LogRecord[] = []
   readonly assignments: Assignment[] = []
   readonly next = new Map<number, number>()
+  /** The numbers of partitions that were told while it read. */
+  readonly grown: number[] = []
   revocations = 0
   error: unknown
   completed = false
@@ -35,6 +37,7 @@ export class Reading {
           return positionsFor(assignment)
         },
         revoked: () => this.revocations++,
+        grown: (total) => this.grown.push(total),
       })
       .subscribe({
         next: (batch) => {
@@ -97,6 +100,12 @@ export class OtherClient {
 
   /** Sends the values in one transaction and ends it. */
   async transaction(topic: string, values: string[], end: 'commit' | 'abort'): Promise<void> {
+    const transaction = await this.open(topic, values)
+    await transaction[end]()
+  }
+
+  /** Sends the values in a transaction that stays open until it is ended. */
+  async open(topic: string, values: string[]): Promise<{ commit(): Promise<void>; abort(): Promise<void> }> {
     const createPartitioner = kafkajs.Partitioners.DefaultPartitioner
     const retry = { initialRetryTime: 20 }
     const producer = this.kafka.producer({
@@ -109,8 +118,11 @@ export class OtherClient {
     await producer.connect()
     const transaction = await producer.transaction()
     await transaction.send({ topic, messages: values.map((value) => ({ value })) })
-    await transaction[end]()
-    await producer.disconnect()
+    const end = (how: 'commit' | 'abort') => async () => {
+      await transaction[how]()
+      await producer.disconnect()
+    }
+    return { commit: end('commit'), abort: end('abort') }
   }
 
   /** A plain consumer that reads on; its partitions follow the rebalances. */

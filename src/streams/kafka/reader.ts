@@ -76,7 +76,9 @@ export class GroupReader {
       // the next assignment tells why: the log is another one, has lost its end, or has deleted what was not read
       const positionLost = coded.code === 'KAFKA_OFFSET_OUT_OF_RANGE' && !this.outOfRange
       if (positionLost) this.outOfRange = true
-      if (!isTransient(coded) && coded.code !== 'KAFKA_ASSIGNMENT_LOST' && !positionLost) throw coded
+      // a topic may be on its way back: `reachable` gives it a moment
+      const healing = ['KAFKA_ASSIGNMENT_LOST', 'KAFKA_TOPIC_MISSING'].includes(coded.code)
+      if (!isTransient(coded) && !healing && !positionLost) throw coded
       this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
       await pause(BEFORE_REJOIN, this.stopping.signal)
       await this.reachable()
@@ -199,11 +201,7 @@ export class GroupReader {
     const current = () => this.assigned === assigned
     if (!current()) return
     const { partitions } = assigned
-    const assignment = await persist(
-      async () => (current() ? this.lookup.assignment(partitions) : null),
-      this.options,
-      this.stopping.signal,
-    )
+    const assignment = await this.lookUp(assigned)
     if (!current() || assignment === null) return
     assigned.announced = true
     assigned.description = assignment.description
@@ -217,6 +215,21 @@ export class GroupReader {
       assigned.next.set(partition, offset)
     }
     if (!this.held) this.applyPause('resume')
+  }
+
+  /** Bounds and committed offsets of an assignment; null where it has ended meanwhile. */
+  private async lookUp(assigned: Assigned): Promise<Awaited<ReturnType<Lookup['assignment']>> | null> {
+    const { signal } = this.stopping
+    for (;;) {
+      try {
+        const ask = async () => (this.assigned === assigned ? this.lookup.assignment(assigned.partitions) : null)
+        return await persist(ask, this.options, signal)
+      } catch (error) {
+        if (kafkaError(error, this.options).code !== 'KAFKA_TOPIC_MISSING') throw error
+        await pause(BEFORE_REJOIN, signal)
+        await this.reachable()
+      }
+    }
   }
 
   private onBatch(consumer: Consumer, { batch, resolveOffset }: EachBatchPayload): void {
