@@ -20,7 +20,11 @@ export const service = {
     groupId: text('bcod', 'Consumer group. One per adapter.'),
     dlq: optionalText("Dead-letter topic. null: the topic's name with .dlq behind it."),
     holdBack: duration('30s', { min: 0 }, 'A vote waits this long for a later vote on the same completion. 0 = off.'),
-    pendingBytes: bytes('64MiB', { min: 1 }, 'Reading pauses when events that wait for their step hold this much.'),
+    pendingBytes: bytes(
+      '64MiB',
+      { min: 1 },
+      'Reading pauses when what was read and waits (held votes, events before their step, dead letters) takes this much memory, names and objects included; it goes on at half of that. Above 0.4 of it the oldest held votes go on early. Node needs it beside its own 100 MB.',
+    ),
     pendingEvents: integer(10_000, { min: 1 }, 'Reading pauses when this many events wait for their step.'),
     tombstones: choice(
       ['ignore', 'retract'],

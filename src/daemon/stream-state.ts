@@ -12,6 +12,7 @@ import {
 } from '../streams/dead-letter-queue.js'
 import { DedupWindow } from '../streams/dedup.js'
 import { HoldBack, type HoldBackState } from '../streams/hold-back.js'
+import { MemoryLedger } from '../streams/memory-ledger.js'
 import { Positions, type PositionsState } from '../streams/positions.js'
 import { VoteLedger } from '../streams/vote-ledger.js'
 import { Watermark, type WatermarkState } from '../streams/watermark.js'
@@ -31,8 +32,15 @@ export interface StreamSnapshot {
 /** Events that caps look back on. */
 const ADMISSION_WINDOW = 10_000
 
+/**
+ * What held votes may have of `stream.pendingBytes`; above it the oldest go on before their time. Less than the half at
+ * which reading goes on: votes that wait for more to be read can then never be what keeps it from being read.
+ */
+const HELD_SHARE = 0.4
+
 /** The states of all stages, in one place. `snapshot` at any instant between steps is consistent with the learner. */
 export class StreamState implements Serializable<StreamSnapshot> {
+  readonly memory = new MemoryLedger()
   readonly positions = new Positions()
   readonly watermark = new Watermark()
   readonly dedup: DedupWindow
@@ -53,12 +61,15 @@ export class StreamState implements Serializable<StreamSnapshot> {
   ) {
     this.dedup = new DedupWindow(stream.dedupWindow)
     this.ledger = new VoteLedger(stream.ledger)
-    const { holdBack: window, pendingBytes: maxBytes } = stream
     const bySubject = stream.tombstones === 'retract'
-    this.held = new HoldBack({ window, maxBytes, bySubject, ledger: this.ledger, drop })
+    const { ledger, memory } = this
+    this.held = new HoldBack({
+      ...{ window: stream.holdBack, maxBytes: HELD_SHARE * stream.pendingBytes, memory: memory.held },
+      ...{ bySubject, ledger, drop },
+    })
     const { userShare, promptRepeats, adapterAge } = limits
     this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats, adapterAge })
-    this.batcher = new Batcher(batch)
+    this.batcher = new Batcher({ ...batch, memory: memory.batching })
     this.letters = new DeadLetterQueue({ capacity: stream.deadLetterBuffer, ...letters })
   }
 

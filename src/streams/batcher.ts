@@ -1,6 +1,7 @@
 import type { Serializable, TrainingEvent } from '../events/types.js'
 import { trainingEventBytes } from './event-bytes.js'
 import { Fifo } from './fifo.js'
+import { MemoryAccount } from './memory-ledger.js'
 
 export interface BatcherOptions {
   /** Events to an optimizer step. */
@@ -9,6 +10,8 @@ export interface BatcherOptions {
   readonly maxLatency: number
   /** Takes both classes into a batch, as near to half and half as what waits allows; else strictly in arrival order. */
   readonly stratify: boolean
+  /** Where the memory of the events is counted. @default an account of its own */
+  readonly memory?: MemoryAccount
 }
 
 export interface BatcherState {
@@ -22,6 +25,7 @@ interface Waiting {
   readonly event: TrainingEvent
   readonly arrival: number
   readonly order: number
+  readonly bytes: number
 }
 
 /**
@@ -36,9 +40,11 @@ export class Batcher implements Serializable<BatcherState> {
   private downs = new Fifo<Waiting>()
   private readonly taken = new Map<TrainingEvent, Waiting>()
   private pushed = 0
-  private heldBytes = 0
+  private readonly memory: MemoryAccount
 
-  constructor(private readonly options: BatcherOptions) {}
+  constructor(private readonly options: BatcherOptions) {
+    this.memory = options.memory ?? new MemoryAccount()
+  }
 
   /** Events that are neither taken nor done. */
   get waiting(): number {
@@ -50,14 +56,15 @@ export class Batcher implements Serializable<BatcherState> {
     return this.waiting + this.taken.size
   }
 
-  /** Estimated memory of the events not yet done. */
+  /** Memory of the events not yet done. */
   get bytes(): number {
-    return this.heldBytes
+    return this.memory.bytes
   }
 
   push(event: TrainingEvent, now: number): void {
-    this.enqueue({ event, arrival: now, order: this.pushed++ })
-    this.heldBytes += trainingEventBytes(event)
+    const bytes = trainingEventBytes(event)
+    this.enqueue({ event, arrival: now, order: this.pushed++, bytes })
+    this.memory.add(bytes)
   }
 
   /** True where a full batch waits, or a smaller one has waited long enough. */
@@ -94,7 +101,11 @@ export class Batcher implements Serializable<BatcherState> {
 
   /** These have come to their end: trained and checkpointed, quarantined or abandoned. */
   done(events: readonly TrainingEvent[]): void {
-    for (const event of events) if (this.taken.delete(event)) this.heldBytes -= trainingEventBytes(event)
+    for (const event of events) {
+      const entry = this.taken.get(event)
+      if (entry) this.memory.remove(entry.bytes)
+      this.taken.delete(event)
+    }
   }
 
   /** What is taken and not done waits again, first of all. */
@@ -119,10 +130,10 @@ export class Batcher implements Serializable<BatcherState> {
 
   /** What was taken when the state was saved waits again, first of all. */
   restore(state: BatcherState): void {
+    for (const { bytes } of [...this.taken.values(), ...this.ups, ...this.downs]) this.memory.remove(bytes)
     this.ups = new Fifo()
     this.downs = new Fifo()
     this.taken.clear()
-    this.heldBytes = 0
     state.events.forEach((event, i) => {
       this.push(event, state.arrivals[i]!)
     })
