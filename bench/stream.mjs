@@ -30,7 +30,7 @@ import { toTrainingEvent } from '../dist/model/text/training-event.js'
 import { DedupWindow } from '../dist/streams/dedup.js'
 import { HoldBack } from '../dist/streams/hold-back.js'
 import { KafkaFeedbackLog } from '../dist/streams/kafka/log.js'
-import { VoteLedger, voteKey } from '../dist/streams/vote-ledger.js'
+import { VoteLedger } from '../dist/streams/vote-ledger.js'
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -257,7 +257,8 @@ async function memory() {
   })
   const ledger = measure(() => {
     const votes = new VoteLedger(million)
-    for (let i = 0; i < million; i++) votes.remember(voteKey(`answer-${i}`, `user-${i}`), true)
+    for (let i = 0; i < million; i++)
+      votes.remember({ source: 'chat-web', subject: `answer-${i}`, user: `user-${i}` }, true)
     return votes
   })
   const part = 100_000

@@ -13,7 +13,12 @@ export interface LearnerFlags extends ConfigFlags {
 }
 
 /** Over a file of events: its order decides, and every event trains, unless it is asked for otherwise. */
-export const FILE_DEFAULTS = { batch: { stratify: false }, stream: { holdBack: 0 }, eval: { holdOut: 0 } }
+export const FILE_DEFAULTS = {
+  batch: { stratify: false },
+  stream: { holdBack: 0 },
+  eval: { holdOut: 0 },
+  limits: { userShare: 0, promptRepeats: 0 },
+}
 
 /** Adds `--model`, `--config` and `--set`. */
 export const addModelOptions = (command: Command): Command =>

@@ -118,20 +118,29 @@ export const learning = {
       { min: 65_536 },
       'A batch of records from Kafka that takes more memory than this once unpacked is one dead letter. A compressed batch may unpack to a thousand times its size: this is what keeps it from filling the memory.',
     ),
-    userShare: real(0, { min: 0, max: 1 }, 'Largest share of recent events that one user may have; 0 = off.'),
+    userShare: real(
+      0.1,
+      { min: 0, max: 1 },
+      'Largest share that one user may have of the last 10,000 admitted events, or of all while there are fewer: one voter cannot turn the model. What a source sends without data.user counts as one user: set 0 where no votes have users, or fewer than ten people vote. 0 = off; off in replay unless set.',
+    ),
+    userMinimum: integer(
+      100,
+      { min: 1 },
+      'So many of the last 10,000 admitted events a user may have whatever limits.userShare says: at the start, a share of what was admitted is nearly nothing. 1 is the strictest.',
+    ),
     promptRepeats: integer(
-      0,
+      100,
       { min: 0 },
-      'How often the same prompt trains within the last 10,000 admitted events; 0 = off.',
+      'How often the same prompt (without case, white space and invisible characters) trains within the last 10,000 admitted events: one question cannot crowd out all others. 0 = off; off in replay unless set.',
     ),
     adapterAge: integer(
       0,
       { min: 0 },
-      'Drops votes on what an adapter wrote that is this many steps behind (data.adapter). 0 = off. Not in replay.',
+      'Drops votes on what an adapter wrote that is this many steps behind (data.adapter). 0 = off, by default: bcod cannot know how long your users take to vote. Not in replay.',
     ),
     sources: list(
       [],
-      'The CloudEvents sources that may train; rows and tombstones have the topic for one. Empty: all.',
+      'The CloudEvents sources that may train; rows and tombstones have the topic for one. Empty, by default: all, for bcod does not know yours. Name them where anybody else can write to the topic.',
     ),
   },
   eval: {

@@ -29,7 +29,7 @@ export const service = {
     tombstones: choice(
       ['ignore', 'retract'],
       'ignore',
-      "A record without a value. retract: it takes back every user's held votes on the completion that its key names.",
+      'A record without a value. retract: it takes back the held votes of every user and source on the completion that its key names, so it is off by default: a tombstone does not say who sent it.',
     ),
     unwrap: choice(
       ['auto', 'none'],
@@ -46,7 +46,7 @@ export const service = {
     ledger: integer(
       1_000_000,
       { min: 0 },
-      'How many trained votes are remembered to recognise a changed mind; 0 = off.',
+      'How many trained votes are remembered, so that one voter trains an answer once with each label; 0 = off.',
     ),
     deadLetterBuffer: integer(
       1000,

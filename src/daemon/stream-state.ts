@@ -67,8 +67,8 @@ export class StreamState implements Serializable<StreamSnapshot> {
       ...{ window: stream.holdBack, maxBytes: HELD_SHARE * stream.pendingBytes, memory: memory.held },
       ...{ bySubject, ledger, drop },
     })
-    const { userShare, promptRepeats, adapterAge } = limits
-    this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats, adapterAge })
+    const { userShare, userMinimum, promptRepeats, adapterAge } = limits
+    this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats, adapterAge })
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
     this.letters = new DeadLetterQueue({ capacity: stream.deadLetterBuffer, ...letters })
   }

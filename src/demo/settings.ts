@@ -17,7 +17,8 @@ export const demoDefaults = (events: number) => ({
     ...{ schedule: 'linear', totalSteps: Math.max(1, Math.ceil((1.13 * events) / BATCH)) },
   },
   batch: { size: BATCH, tokens: 512, maxLatency: 0, stratify: false },
-  limits: { maxLength: 96 },
+  // a few simulated users and prompts are all there is
+  limits: { maxLength: 96, userShare: 0, promptRepeats: 0 },
   stream: { topic: 'feedback', brokers: ['embedded'], holdBack: 0 },
   checkpoint: { everySteps: 10, every: 0, keep: 2 },
   log: { level: 'error' },

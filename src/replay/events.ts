@@ -46,7 +46,7 @@ const ADMISSION_WINDOW = 10_000
 export async function* trainingEvents(file: EventFile, tally = emptyTally()): AsyncGenerator<TrainingEvent> {
   const { path, config, text, vocabSize, maxLength } = file
   const { stream, limits, seed } = config
-  const { userShare, promptRepeats } = limits
+  const { userShare, userMinimum, promptRepeats } = limits
   const drop = (_: Feedback, reason: DropReason) => tally.dropped.set(reason, (tally.dropped.get(reason) ?? 0) + 1)
   const heldOut = () => {
     tally.heldOut += 1
@@ -71,7 +71,7 @@ export async function* trainingEvents(file: EventFile, tally = emptyTally()): As
       dedup(new DedupWindow(stream.dedupWindow), drop),
       holdBack(held, () => watermark, tick$),
       holdOut(config.eval.holdOut, seed, heldOut),
-      admit(new Admission({ window: ADMISSION_WINDOW, userShare, promptRepeats }), drop),
+      admit(new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats }), drop),
       tokenise({ text, maxLength, vocabSize }, reject, drop),
     )
     .subscribe((event) => ready.push(event))

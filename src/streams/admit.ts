@@ -7,8 +7,13 @@ import { KeyHash } from './key-hash.js'
 export interface AdmissionOptions {
   /** How many admitted events the caps look back on. */
   readonly window: number
-  /** What one user may have of the window, 0..1, and one event at least; 0 is off. Votes without a user are exempt. */
+  /**
+   * What one user may have of the admitted events in the window, 0..1; 0 is off. Users of different sources are
+   * different users; the votes of a source that name no user are those of one user.
+   */
   readonly userShare: number
+  /** What a user may have of the window whatever the share. @default 1 */
+  readonly userMinimum?: number
   /** How often one prompt may be in the window; 0 is off. */
   readonly promptRepeats: number
   /**
@@ -20,7 +25,7 @@ export interface AdmissionOptions {
 }
 
 export interface AdmissionState {
-  /** Hashes of the users and prompts in the window, oldest first; 0 for no user. */
+  /** Hashes of the users and prompts in the window, oldest first; 0 where the cap was off. */
   readonly users: readonly number[]
   readonly prompts: readonly number[]
 }
@@ -42,12 +47,12 @@ export class Admission implements Serializable<AdmissionState> {
    * @param step  the last applied one
    */
   refuse(event: Feedback, step = 0): 'stale' | 'user_cap' | 'prompt_cap' | null {
-    const { window, userShare, promptRepeats, adapterAge = 0 } = this.options
+    const { userShare, promptRepeats, adapterAge = 0 } = this.options
     const written = event.adapter === null ? null : versionStep(event.adapter)
     if (adapterAge > 0 && written !== null && step - written > adapterAge) return 'stale'
-    const user = userShare > 0 && event.user !== null ? this.keyOf(event.user) : NO_KEY
+    const user = userShare > 0 ? this.keyOf(userText(event)) : NO_KEY
     const prompt = promptRepeats > 0 ? this.keyOf(promptText(event.prompt)) : NO_KEY
-    if (user !== NO_KEY && this.users.count(user) >= Math.max(1, Math.floor(userShare * window))) return 'user_cap'
+    if (user !== NO_KEY && this.users.count(user) >= this.userLimit()) return 'user_cap'
     if (prompt !== NO_KEY && this.prompts.count(prompt) >= promptRepeats) return 'prompt_cap'
     this.users.push(user)
     this.prompts.push(prompt)
@@ -61,6 +66,12 @@ export class Admission implements Serializable<AdmissionState> {
   restore(state: AdmissionState): void {
     this.users.replace(state.users)
     this.prompts.replace(state.prompts)
+  }
+
+  /** What a user may have of the window with this event in it: a share of what was admitted, not of what may be. */
+  private userLimit(): number {
+    const { window, userShare, userMinimum = 1 } = this.options
+    return Math.max(userMinimum, Math.floor(userShare * Math.min(window, this.users.size + 1)))
   }
 
   /** 53 bits: the window is small, and a collision costs at most one event. */
@@ -93,6 +104,10 @@ class RecentKeys {
   private readonly counts = new Map<number, number>()
 
   constructor(private readonly capacity: number) {}
+
+  get size(): number {
+    return this.ring.length
+  }
 
   count(key: number): number {
     return this.counts.get(key) ?? 0
@@ -128,7 +143,23 @@ class RecentKeys {
   }
 }
 
+const userText = ({ source, user }: Feedback): string => `${source.length}:${source}${user === null ? '-' : `+${user}`}`
+
+/** The same for two prompts that a reader would call the same. Token ids are compared as they are. */
 function promptText(prompt: Content): string {
-  if (prompt.kind === 'text') return prompt.text
-  return JSON.stringify(prompt.kind === 'tokens' ? prompt.tokens : prompt.messages)
+  if (prompt.kind === 'text') return `text ${normalised(prompt.text)}`
+  if (prompt.kind === 'tokens')
+    return `tokens ${Buffer.from(Int32Array.from(prompt.tokens).buffer).toString('utf16le')}`
+  return JSON.stringify(prompt.messages.map(({ role, content }) => [role, normalised(content ?? '')]))
 }
+
+/** Unicode's compatibility form, without case, invisible characters and differences of white space. */
+const normalised = (text: string): string =>
+  text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(INVISIBLE, '')
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}+/gu

@@ -38,8 +38,9 @@ interface Place extends Pick<Feedback, 'timestamp' | 'position'> {
 }
 
 /**
- * Collapses the votes of one user on one completion (docs/adr/006). While a vote is held, another label replaces it
- * and null takes it back; after it has gone on, the ledger tells a changed vote from a repeated one.
+ * Collapses the votes of one user on one completion, as far as they come from one source (docs/adr/006, 018). While a
+ * vote is held, another label replaces it and null takes it back; after it has gone on, the ledger tells a changed vote
+ * from a repeated one.
  * A vote without a subject is a vote of its own and is never held.
  */
 export class HoldBack implements Serializable<HoldBackState> {
@@ -78,22 +79,21 @@ export class HoldBack implements Serializable<HoldBackState> {
       drop(event, 'retraction')
       return null
     }
-    const key = voteKey(event.subject, event.user)
+    const key = voteKey(event)
     const held = this.held.get(key)
     if (event.label === null) {
       if (event.ofAllUsers) for (const other of [...this.votesOn(event.subject)]) this.dropHeld(other, 'retracted')
       else if (held) this.dropHeld(held, 'retracted')
-      ledger.forget(key)
       drop(event, 'retraction')
       return null
     }
     if (held && held.event.label !== event.label) this.dropHeld(held, 'superseded')
-    if (held?.event.label === event.label || ledger.lastLabel(key) === event.label) {
+    if (held?.event.label === event.label || ledger.has(event, event.label)) {
       drop(event, 'repeat')
       return null
     }
     if (window === 0) {
-      ledger.remember(key, event.label)
+      ledger.remember(event, event.label)
       return event
     }
     this.hold(key, event)
@@ -113,7 +113,7 @@ export class HoldBack implements Serializable<HoldBackState> {
     if (!due) this.early += 1
     this.order.pop()
     this.remove(first)
-    ledger.remember(first.key, first.event.label)
+    ledger.remember(first.event, first.event.label)
     return first.event
   }
 
@@ -131,7 +131,7 @@ export class HoldBack implements Serializable<HoldBackState> {
   restore(state: HoldBackState): void {
     for (const held of [...this.held.values()]) this.remove(held)
     this.order.retain(() => false)
-    for (const event of state.held) this.hold(voteKey(event.subject ?? '', event.user), event)
+    for (const event of state.held) this.hold(voteKey(event), event)
   }
 
   private hold(key: string, event: Feedback): void {

@@ -1,39 +1,49 @@
 import type { Feedback, Serializable } from '../events/types.js'
 import { BoundedMap, type BoundedMapState } from './bounded-map.js'
 
-/** Names who voted on what: equal for two votes of one user on one completion. Without `user`, one voter a completion. */
-export function voteKey(subject: string, user: string | null): string {
-  return user === null ? `-${subject}` : `${subject.length}:${subject}${user}`
-}
-
-const FORGOTTEN = 0
-const DOWN = 1
-const UP = 2
+type Voter = Pick<Feedback, 'source' | 'subject' | 'user'>
 
 /**
- * The label with which each of the last `capacity` votes (subject and user) went on to training.
- * A vote older than that is taken for a new one.
+ * Names who voted on what: equal for two votes of one user on one completion that came from one source. Without `user`,
+ * one voter a completion.
+ */
+export const voteKey = (voter: Voter): string => `${voter.source.length}:${voter.source}${keyWithoutSource(voter)}`
+
+/** How checkpoints named votes before the source was a part of it. */
+function keyWithoutSource({ subject, user }: Voter): string {
+  const completion = subject ?? ''
+  return user === null ? `-${completion}` : `${completion.length}:${completion}${user}`
+}
+
+const DOWN = 1
+const UP = 2
+/** The key holds the source. Entries of older checkpoints do not have this bit: they hold for every source. */
+const WITH_SOURCE = 4
+
+/**
+ * With which labels each of the last `capacity` votes (source, subject and user) went on to training. A label is never
+ * forgotten while its vote is remembered, whatever came in between: one voter trains a completion once up and once down
+ * at most. A vote older than that is taken for a new one.
  */
 export class VoteLedger implements Serializable<BoundedMapState> {
   private readonly labels: BoundedMap
+  /** Whether entries without a source may still be there. */
+  private hasOlder = false
 
   constructor(capacity: number) {
     this.labels = new BoundedMap(capacity)
   }
 
-  /** The label that went on last; null where none is known. */
-  lastLabel(key: string): boolean | null {
-    const value = this.labels.get(key) ?? FORGOTTEN
-    return value === FORGOTTEN ? null : value === UP
+  /** Whether the vote has gone on with this label before. */
+  has(voter: Voter, label: boolean): boolean {
+    const bit = label ? UP : DOWN
+    if (((this.labels.get(voteKey(voter)) ?? 0) & bit) !== 0) return true
+    return this.hasOlder && ((this.labels.get(keyWithoutSource(voter)) ?? 0) & bit) !== 0
   }
 
-  remember(key: string, label: Feedback['label']): void {
-    this.labels.set(key, label ? UP : DOWN)
-  }
-
-  /** The vote was taken back: the same label, given again, is a new vote. */
-  forget(key: string): void {
-    if (this.lastLabel(key) !== null) this.labels.set(key, FORGOTTEN)
+  remember(voter: Voter, label: Feedback['label']): void {
+    const key = voteKey(voter)
+    this.labels.set(key, (this.labels.get(key) ?? 0) | WITH_SOURCE | (label ? UP : DOWN))
   }
 
   snapshot(): BoundedMapState {
@@ -42,5 +52,6 @@ export class VoteLedger implements Serializable<BoundedMapState> {
 
   restore(state: BoundedMapState): void {
     this.labels.restore(state)
+    this.hasOlder = state.values.some((value) => (value & WITH_SOURCE) === 0)
   }
 }

@@ -65,7 +65,12 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
     daemon = await DaemonProcess.create(join(kafka.directory, 'daemon'), {
       ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': TOPIC, 'stream.holdBack': '1s' },
       ...{ 'stream.shards': 2, 'limits.sources': ['chat-web'], 'limits.adapterAge': 2 },
-      ...{ 'limits.userShare': 0.0004, 'limits.promptRepeats': 4, 'limits.maxRecordBytes': '4KiB' },
+      ...{
+        'limits.userShare': 0.0004,
+        'limits.userMinimum': 4,
+        'limits.promptRepeats': 4,
+        'limits.maxRecordBytes': '4KiB',
+      },
       ...{ 'model.path': 'src/demo/model', 'limits.maxLength': MAX_LENGTH, 'ratio.minPerClass': 2 },
       ...{ 'ratio.embedder': 'endpoint', 'ratio.embeddingModel': 'lengths' },
       ...{ 'embeddings.url': service.url, 'embeddings.retries': 0 },

@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/config.js'
 import { emptyTally, trainingEvents } from '../../src/replay/events.js'
 import { jsonl, scratchDirectory } from '../support/bcod.js'
 
-const OFF = ['stream.holdBack=0', 'eval.holdOut=0']
+const OFF = ['stream.holdBack=0', 'eval.holdOut=0', 'limits.userShare=0', 'limits.promptRepeats=0']
 
 interface Row {
   readonly id: string

@@ -9,15 +9,18 @@ const OFF: AdmissionOptions = { window: 4, userShare: 0, promptRepeats: 0 }
 test('drops what is above a cap, with its reason', () => {
   marbles(({ cold, expectObservable, expectSubscriptions, flush }) => {
     const { drop, dropped } = dropLog()
-    const values = { a: vote(1), b: vote(2), c: vote(3), d: vote(4, { user: 'v', prompt: text('prompt') }) }
-    const source = cold('-a-b-c-d-|', values)
-    const subs = '        ^--------!'
-    const expected = '    -a-b-----|'
+    const values = {
+      ...{ a: vote(1), b: vote(2, { prompt: text('other') }), c: vote(3, { user: 'v' }) },
+      ...{ d: vote(4, { user: 'w' }), e: vote(5, { user: 'w', prompt: text('new') }) },
+    }
+    const source = cold('-a-b-c-d-e-|', values)
+    const subs = '        ^----------!'
+    const expected = '    -a---c---e-|'
     const admission = new Admission({ window: 4, userShare: 0.5, promptRepeats: 2 })
     expectObservable(source.pipe(admit(admission, drop))).toBe(expected, values)
     expectSubscriptions(source.subscriptions).toBe(subs)
     flush()
-    expect(dropped).toEqual(['3 user_cap', '4 prompt_cap'])
+    expect(dropped).toEqual(['2 user_cap', '4 prompt_cap'])
   })
 })
 
@@ -34,9 +37,75 @@ test('a user may come again once others have moved the window on', () => {
   expect(admission.refuse(vote(6, { user: 'a' }))).toBeNull()
 })
 
-test('votes without a user are exempt from the user cap', () => {
-  const admission = new Admission({ ...OFF, userShare: 0.25 })
-  for (let offset = 0; offset < 8; offset++) expect(admission.refuse(vote(offset, { user: null }))).toBeNull()
+test('a user never has more than the share of what was admitted, from the first vote on, beyond the minimum', () => {
+  const users = fc.array(fc.constantFrom('a', 'a', 'a', 'b', 'c', 'd', 'e', null), { maxLength: 200 })
+  const share = fc.constantFrom(0.1, 0.25, 0.5)
+  fc.assert(
+    fc.property(
+      users,
+      share,
+      fc.constantFrom(1, 5),
+      fc.constantFrom(20, 1000),
+      (sent, userShare, userMinimum, window) => {
+        const admission = new Admission({ ...OFF, window, userShare, userMinimum })
+        const admitted: (string | null)[] = []
+        sent.forEach((user, i) => {
+          if (admission.refuse(vote(i, { user })) !== null) return
+          admitted.push(user)
+          const recent = admitted.slice(-window)
+          const own = recent.filter((each) => each === user).length
+          expect(own).toBeLessThanOrEqual(Math.max(userMinimum, userShare * recent.length))
+        })
+        // nobody is shut out by others
+        expect(new Set(admitted)).toEqual(new Set(sent))
+      },
+    ),
+  )
+})
+
+test('one voter alone gets no further than the minimum, however large the window', () => {
+  const admission = new Admission({ window: 10_000, userShare: 0.1, userMinimum: 100, promptRepeats: 0 })
+  const verdicts = Array.from({ length: 1_000 }, (_, i) => admission.refuse(vote(i, { user: 'mallory' })))
+  expect(verdicts.filter((verdict) => verdict === null)).toHaveLength(100)
+})
+
+test('the votes of a source that name no user are those of one user; users of two sources are two', () => {
+  const admission = new Admission({ ...OFF, window: 100, userShare: 0.1 })
+  expect(admission.refuse(vote(0, { user: null }))).toBeNull()
+  expect(admission.refuse(vote(1, { user: null }))).toBe('user_cap')
+  expect(admission.refuse(vote(2, { user: 'a' }))).toBeNull()
+  expect(admission.refuse(vote(3, { user: 'a' }))).toBe('user_cap')
+  expect(admission.refuse(vote(4, { user: 'a', source: 'survey' }))).toBeNull()
+})
+
+test('what is refused counts for nobody', () => {
+  const admission = new Admission({ ...OFF, window: 100, userShare: 0.5, promptRepeats: 1 })
+  expect(admission.refuse(vote(0, { user: 'a' }))).toBeNull()
+  for (let i = 1; i < 20; i++) expect(admission.refuse(vote(i, { user: `other ${i}` }))).toBe('prompt_cap')
+  expect(admission.refuse(vote(20, { user: 'a', prompt: text('another') }))).toBe('user_cap')
+})
+
+test('prompts that a reader would call the same are the same', () => {
+  const same = [
+    'How do I reset my password?',
+    '  how do i RESET\n my\u00a0password? ',
+    'How do I re\u200bset my pass\u00adword?',
+    'Ｈｏｗ ｄｏ Ｉ ｒｅｓｅｔ ｍｙ ｐａｓｓｗｏｒｄ？',
+  ]
+  const messages = (content: string, role = 'user') => ({ kind: 'messages' as const, messages: [{ role, content }] })
+  for (const form of [text, messages]) {
+    const admission = new Admission({ ...OFF, promptRepeats: 1 })
+    expect(same.map((each, i) => admission.refuse(vote(i, { prompt: form(each) })))).toEqual([
+      null,
+      'prompt_cap',
+      'prompt_cap',
+      'prompt_cap',
+    ])
+    expect(admission.refuse(vote(9, { prompt: form('How do I reset her password?') }))).toBeNull()
+  }
+  const admission = new Admission({ ...OFF, promptRepeats: 1 })
+  expect(admission.refuse(vote(0, { prompt: messages('a') }))).toBeNull()
+  expect(admission.refuse(vote(1, { prompt: messages('a', 'system') }))).toBeNull()
 })
 
 test('prompts are the same when their text, messages or token ids are', () => {

@@ -113,8 +113,8 @@ test('after training another label is a new event, the same one a repeat', () =>
       if (through) passed.push(through.position.offset)
       passed.push(...released(state, event.timestamp + 10))
     }
-    expect(passed).toEqual([1, 40, 80])
-    expect(dropped).toEqual(['20 repeat', '60 repeat'])
+    expect(passed).toEqual([1, 40])
+    expect(dropped).toEqual(['20 repeat', '60 repeat', '80 repeat'])
   }
 })
 
@@ -128,12 +128,50 @@ test('a vote changed and changed back within the window trains nothing', () => {
   expect(state.heldCount).toBe(0)
 })
 
-test('a trained vote taken back and given again trains again', () => {
+test('whatever a voter sends on a completion, it trains once up and once down at most', () => {
+  const labels = fc.array(fc.constantFrom(true, false, null), { maxLength: 40 })
+  fc.assert(
+    fc.property(labels, fc.constantFrom(0, 10), fc.integer({ min: 1, max: 30 }), (sent, window, apart) => {
+      const { state, ledger } = holding(window)
+      const passed: (boolean | null)[] = []
+      const release = (now: number) => {
+        for (let event = state.next(now); event; event = state.next(now)) passed.push(event.label)
+      }
+      sent.forEach((label, i) => {
+        const through = state.push(vote(i, { subject: 'c', label, timestamp: i * apart }))
+        if (through) passed.push(through.label)
+        release(i * apart)
+        ledger.restore(decode(encode(ledger.snapshot())) as BoundedMapState)
+      })
+      release(Number.POSITIVE_INFINITY)
+      expect(passed.length).toBe(new Set(passed).size)
+      expect(passed).not.toContain(null)
+    }),
+  )
+})
+
+test('a vote taken back after training and given again is a repeat', () => {
   const { state, dropped } = holding(0)
   expect(state.push(up(1))).not.toBeNull()
   expect(state.push(taken(2))).toBeNull()
-  expect(state.push(up(3))).not.toBeNull()
-  expect(dropped).toEqual(['2 retraction'])
+  expect(state.push(up(3))).toBeNull()
+  expect(dropped).toEqual(['2 retraction', '3 repeat'])
+})
+
+test("a source neither changes, takes back nor pre-empts another's vote", () => {
+  for (const window of [0, 10]) {
+    const { state, dropped } = holding(window)
+    const other = { source: 'survey' }
+    const passed: string[] = []
+    for (const event of [up(1), down(2, other), taken(3, other), up(4, other), up(5)]) {
+      const through = state.push(event)
+      if (through) passed.push(`${through.source} ${through.label}`)
+    }
+    for (let event = state.next(100); event; event = state.next(100)) passed.push(`${event.source} ${event.label}`)
+    expect(passed.filter((line) => line.startsWith('chat'))).toEqual(['chat true'])
+    expect(passed).toContain('survey true')
+    expect(dropped).toContain('5 repeat')
+  }
 })
 
 test('users vote apart, and without a user there is one voter for a completion', () => {
@@ -241,9 +279,9 @@ test("a tombstone takes back every user's held vote on its subject, and no other
     expect(each.heldBytes).toBe(0)
   }
   expect(dropped).toEqual(['0 retracted', '1 retracted', '2 retracted', '4 retraction'])
-  ledger.remember('-c', true)
-  state.push(everyone(5))
-  expect(ledger.lastLabel('-c')).toBeNull()
+  ledger.remember(up(5), true)
+  state.push(everyone(6))
+  expect(ledger.has(up(7), true)).toBe(true)
 })
 
 test('held votes that shall not go on after all are dropped with their reason', () => {

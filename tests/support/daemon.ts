@@ -56,6 +56,9 @@ export class DaemonProcess {
       'model.path': 'tests/golden/tiny_llama',
       'lora.r': 4,
       'limits.maxLength': 32,
+      // a few voters and prompts are all there is: caps have tests of their own
+      'limits.userShare': 0,
+      'limits.promptRepeats': 0,
       'batch.tokens': 256,
       'stream.holdBack': '0',
       'checkpoint.dir': daemon.checkpoints,
