@@ -187,6 +187,11 @@ export const ERRORS = {
     cause: 'The path given holds no checkpoint.',
     remedy: 'Give a step-… directory, or the directory of checkpoints that it is in.',
   },
+  DIRECTORY_FOREIGN: {
+    cause: "A directory for checkpoints or adapters has things in it that are not bcod's.",
+    remedy:
+      "Give checkpoint.dir and adapters.dir each a directory of its own, empty or not there yet. Where all of it is bcod's after all, move what is named out of it.",
+  },
   CHECKPOINT_DISK_FULL: {
     cause: 'There is no space left where checkpoints are kept.',
     remedy: 'Free space, enlarge the volume or lower checkpoint.keep; the previous checkpoint is intact.',

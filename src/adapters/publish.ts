@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { chmod, mkdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDiskFull, syncDirectory, systemCode, writeFileDurably } from '../checkpoint/durable-files.js'
+import { clearWork, takeDirectory } from '../checkpoint/own-directory.js'
 import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
 import { adapterFiles } from './peft.js'
@@ -48,7 +49,7 @@ export async function publishAdapter(
   const version = versionName(step)
   const sha256 = adapterSha256(adapter.tensors)
   try {
-    if (await mkdir(directory, { recursive: true })) await chmod(directory, DIRECTORY_MODE)
+    await takeRegistry(directory)
     let published = readVersion(directory, version)
     if (published === null) {
       if (existsSync(join(directory, version))) throw conflict(directory, version, 'it has no readable bcod.json')
@@ -68,19 +69,29 @@ export async function publishAdapter(
 }
 
 /**
+ * Makes a directory the registry of published versions; servers under other users may read it.
+ *
+ * @param besides  other directories of this daemon, which may lie within it
+ * @throws DIRECTORY_FOREIGN
+ */
+export async function takeRegistry(directory: string, besides: readonly string[] = []): Promise<void> {
+  const isNew = await mkdir(directory, { recursive: true })
+  takeDirectory(directory, { mode: DIRECTORY_MODE, besides })
+  if (isNew) await chmod(directory, DIRECTORY_MODE)
+}
+
+/**
  * Removes the oldest versions but the newest `keep` and the live one. A server that has one of them loaded keeps it in
  * memory; what it reads later is the version that `live` points to.
  */
 export async function pruneVersions(directory: string, keep: number): Promise<void> {
   // what a killed process left half written or half removed
-  for (const name of readdirSync(directory).filter((entry) => entry.startsWith('tmp-'))) {
-    await rm(join(directory, name), { recursive: true, force: true })
-  }
+  await clearWork(directory)
   const live = liveVersion(directory)
   const old = listVersions(directory).slice(0, -keep)
   for (const { version } of old) {
     if (version === live) continue
-    const temporary = join(directory, `tmp-removed-${version}`)
+    const temporary = join(takeDirectory(directory, { mode: DIRECTORY_MODE }), `removed-${version}`)
     await rename(join(directory, version), temporary)
     await rm(temporary, { recursive: true, force: true })
   }
@@ -93,7 +104,7 @@ export async function setLiveVersion(
   onStage?: PublishOptions['onStage'],
 ): Promise<void> {
   if (liveVersion(directory) === version) return
-  const temporary = join(directory, `tmp-live-${process.pid}`)
+  const temporary = join(takeDirectory(directory, { mode: DIRECTORY_MODE }), `live-${process.pid}`)
   await rm(temporary, { force: true })
   await symlink(version, temporary)
   onStage?.('live linked')
@@ -133,7 +144,7 @@ const DIRECTORY_MODE = 0o755
 const FILE_MODE = 0o644
 
 async function writeVersion(directory: string, published: PublishedVersion, adapter: Adapter): Promise<void> {
-  const temporary = join(directory, `tmp-${published.version}-${process.pid}`)
+  const temporary = join(takeDirectory(directory, { mode: DIRECTORY_MODE }), `${published.version}-${process.pid}`)
   const info = new TextEncoder().encode(`${JSON.stringify(published, null, 2)}\n`)
   await rm(temporary, { recursive: true, force: true })
   try {

@@ -2,13 +2,14 @@ import { readdirSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncDirectory, writeAll } from './durable-files.js'
+import { takeDirectory } from './own-directory.js'
 
 /**
  * Moves what lies beyond `bytes` into `journal.tail-<n>.jsonl`. The copy is durable before the journal is cut: a crash
  * between the two sets the same tail aside once more.
  */
 export async function setTailAside(journal: FileHandle, directory: string, bytes: number): Promise<void> {
-  const temporary = join(directory, 'tmp-journal-tail')
+  const temporary = join(takeDirectory(directory, { mode: 0o700 }), 'journal-tail')
   const tail = await open(temporary, 'w', 0o600)
   try {
     let position = 0

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
 import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MANIFEST } from './manifest.js'
+import { clearWork, takeDirectory } from './own-directory.js'
 import { parseCheckpointName } from './snapshot.js'
 
 export interface RetentionRule {
@@ -43,23 +46,21 @@ export async function supersede(root: string, name: string): Promise<void> {
 
 export const isSuperseded = (name: string): boolean => SUPERSEDED.test(name)
 
-/** Removes directories; a crash leaves each of them whole, or under a temporary name. */
+/**
+ * Removes checkpoints; a crash leaves each of them whole, or in the work directory. One without a manifest stays: it is
+ * damaged, or somebody else's.
+ */
 export async function removeCheckpoints(root: string, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    const temporary = join(root, `${TEMPORARY}removed-${name}`)
+  const work = takeDirectory(root, { mode: 0o700 })
+  for (const name of names.filter((each) => existsSync(join(root, each, MANIFEST)))) {
+    const temporary = join(work, `removed-${name}`)
     await rename(join(root, name), temporary)
     await rm(temporary, { recursive: true, force: true })
   }
 }
 
 /** Removes what a crash left half written or half removed. Only the writer may: another's work may be under way. */
-export async function removeTemporary(root: string): Promise<void> {
-  for (const name of await readdir(root)) {
-    if (name.startsWith(TEMPORARY)) await rm(join(root, name), { recursive: true, force: true })
-  }
-}
-
-export const TEMPORARY = 'tmp-'
+export const removeTemporary = (root: string): Promise<void> => clearWork(root)
 
 const SUPERSEDED = /^superseded-(?<name>step-.+)-(\d+)$/
 

@@ -6,7 +6,8 @@ import { codedFailure } from './failure.js'
 import { assertFence } from './fence.js'
 import { stableJson } from './json.js'
 import { MANIFEST, type Manifest, readManifest, sealManifest, verifyFiles } from './manifest.js'
-import { expired, isSuperseded, removeCheckpoints, removeTemporary, supersede, TEMPORARY } from './retention.js'
+import { takeDirectory } from './own-directory.js'
+import { expired, isSuperseded, removeCheckpoints, removeTemporary, supersede } from './retention.js'
 import { type CheckpointRef, checkpointName, parseCheckpointName, type Snapshot } from './snapshot.js'
 import { readSnapshot, snapshotFiles } from './snapshot-files.js'
 
@@ -55,10 +56,11 @@ export class CheckpointStore {
    */
   async write(snapshot: Snapshot): Promise<CheckpointRef> {
     const name = checkpointName(snapshot.step, snapshot.revision)
-    const temporary = join(this.directory, `${TEMPORARY}${name}-${snapshot.fence}`)
+    let temporary: string | null = null
     let ref: CheckpointRef
     try {
       assertFence(this.directory, snapshot.fence)
+      temporary = join(takeDirectory(this.directory, { mode: 0o700 }), `${name}-${snapshot.fence}`)
       await removeTemporary(this.directory)
       ref = { name, sha256: await this.writeFiles(temporary, snapshot) }
       assertFence(this.directory, snapshot.fence)
@@ -68,7 +70,7 @@ export class CheckpointStore {
       await syncDirectory(this.directory)
       this.stage('durable')
     } catch (error) {
-      await rm(temporary, { recursive: true, force: true }).catch(() => {})
+      if (temporary !== null) await rm(temporary, { recursive: true, force: true }).catch(() => {})
       // A writer that was overtaken finds its files gone: that is the reason, not what the system says.
       assertFence(this.directory, snapshot.fence)
       throw codedFailure(error, `${name} was not written`, this.directory)

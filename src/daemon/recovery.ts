@@ -1,9 +1,11 @@
-import { mkdirSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
+import { takeRegistry } from '../adapters/publish.js'
+import { codedFailure } from '../checkpoint/failure.js'
 import { takeFence } from '../checkpoint/fence.js'
 import { hashJson, hashModelDirectory, hashTokenizer } from '../checkpoint/identity.js'
 import { Journal } from '../checkpoint/journal.js'
 import type { JsonValue } from '../checkpoint/json.js'
+import { takeDirectory } from '../checkpoint/own-directory.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { Checkpoint, CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
@@ -17,9 +19,10 @@ export interface Recovered {
 }
 
 /**
- * What the line is made for. Nothing is taken or written: a start that must refuse leaves a healthy writer alone.
+ * What the line is made for. Nothing of the line is taken or written: a start that must refuse leaves a healthy writer
+ * alone.
  *
- * @throws CHECKPOINT_MODEL_MISMATCH where the newest checkpoint was made for another base or tokenizer; CHECKPOINT_*
+ * @throws DIRECTORY_FOREIGN; CHECKPOINT_MODEL_MISMATCH where the newest checkpoint was made for another base or tokenizer; CHECKPOINT_*
  */
 export async function inspectLine(
   config: Config,
@@ -27,7 +30,7 @@ export async function inspectLine(
   store: CheckpointStore,
   acceptOlder = false,
 ): Promise<Snapshot['identities']> {
-  mkdirSync(store.directory, { recursive: true, mode: 0o700 })
+  await takeDirectories(store.directory, config.adapters.dir)
   const identities = {
     base: await hashModelDirectory(modelPath),
     tokenizer: await hashTokenizer(modelPath),
@@ -52,6 +55,20 @@ export async function recover(
   const checkpoint = await newest(store, identities, config, acceptOlder)
   const journal = await Journal.open(store.directory, fence, checkpoint?.snapshot.journal ?? null)
   return { fence, checkpoint, journal, identities }
+}
+
+/** Both, before anything is read or written: what was pointed to by mistake stays as it is. */
+async function takeDirectories(checkpoints: string, adapters: string | null): Promise<void> {
+  try {
+    takeDirectory(checkpoints, { mode: 0o700, besides: adapters === null ? [] : [adapters] })
+  } catch (error) {
+    throw codedFailure(error, 'cannot be taken', checkpoints)
+  }
+  if (adapters === null) return
+  await takeRegistry(adapters, [checkpoints]).catch((error) => {
+    // one that cannot be written is told of at each publication, and training goes on
+    if (error instanceof BcodError) throw error
+  })
 }
 
 async function newest(

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { adapterSha256 } from '../adapters/adapter.js'
@@ -12,6 +12,7 @@ import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
 import { readEmbedding } from '../learner/journal-line.js'
 import type { Learner } from '../learner/learner.js'
+import { OutputDirectory } from './output.js'
 
 export interface FollowOptions {
   /** Directory of checkpoints. */
@@ -35,10 +36,22 @@ export interface FollowSummary {
  * the adapter after each. Writes OUT/steps.jsonl and OUT/adapter/.
  *
  * @throws LINEAGE_DIVERGED at the first step that gives another adapter, LINEAGE_EVENTS_MISSING where the journal keeps
- *   no tokens, CHECKPOINT_*, JOURNAL_*
+ *   no tokens, OUTPUT_*, CHECKPOINT_*, JOURNAL_*
  */
 export async function followLineage({ lineage, out, openLearner, progress }: FollowOptions): Promise<FollowSummary> {
   const started = performance.now()
+  const output = new OutputDirectory(out)
+  try {
+    const summary = await follow({ lineage, out: output.staging, openLearner, ...(progress && { progress }) })
+    output.finish('steps.jsonl', 'adapter')
+    return { ...summary, seconds: Math.round(performance.now() - started) / 1000 }
+  } catch (error) {
+    output.abandon()
+    throw error
+  }
+}
+
+async function follow({ lineage, out, openLearner, progress }: FollowOptions): Promise<Omit<FollowSummary, 'seconds'>> {
   const store = new CheckpointStore(lineage)
   const last = await newest(store)
   const first = await store.load('step-00000000')
@@ -71,11 +84,9 @@ export async function followLineage({ lineage, out, openLearner, progress }: Fol
         `the journal ends at step ${learner.step} with ${short(sha256)}, ${last.ref.name} holds ${short(expected)}`,
         lineage,
       )
-    mkdirSync(out, { recursive: true })
     writeFileSync(join(out, 'steps.jsonl'), lines.map((line) => `${line}\n`).join(''))
     writeAdapter(join(out, 'adapter'), learner.adapter())
-    const seconds = Math.round(performance.now() - started) / 1000
-    return { steps: learner.step, events, adapter_sha256: sha256, seconds }
+    return { steps: learner.step, events, adapter_sha256: sha256 }
   } finally {
     learner.dispose()
   }

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { isEmptyDirectory } from '../checkpoint/own-directory.js'
 import { BcodError } from '../errors.js'
 
 /**
@@ -15,7 +16,7 @@ export class OutputDirectory {
     this.staging = join(directory, 'incomplete')
     try {
       this.#created = mkdirSync(directory, { recursive: true, mode: 0o700 })
-      if (readdirSync(directory).length > 0)
+      if (!isEmptyDirectory(directory))
         throw new BcodError('OUTPUT_NOT_EMPTY', 'something is there already', { place: directory })
       mkdirSync(this.staging, { mode: 0o700 })
     } catch (error) {
@@ -31,8 +32,15 @@ export class OutputDirectory {
     rmSync(this.staging, { recursive: true })
   }
 
-  /** Removes whatever was written, and the directory where it was made for it. */
+  /** Removes whatever was written, and the directories that were made for it, unless somebody else uses them by now. */
   abandon(): void {
-    rmSync(this.#created ?? this.staging, { recursive: true, force: true })
+    rmSync(this.staging, { recursive: true, force: true })
+    if (this.#created === undefined) return
+    try {
+      const first = resolve(this.#created)
+      for (let made = resolve(this.directory); made.startsWith(first); made = dirname(made)) rmdirSync(made)
+    } catch {
+      // not empty
+    }
   }
 }

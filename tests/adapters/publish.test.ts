@@ -11,6 +11,7 @@ import {
   publishedSteps,
   setLiveVersion,
 } from '../../src/adapters/publish.js'
+import { WORK } from '../../src/checkpoint/own-directory.js'
 import { errorOf, sampleAdapter, temporaryDirectory } from '../checkpoint/samples.js'
 
 const time = new Date('2026-01-02T03:04:05Z')
@@ -29,7 +30,7 @@ it('a published version is a whole PEFT directory that live points to, with wher
   expect(readlinkSync(join(directory, 'live'))).toBe('v00001234')
   expect(readAdapter(join(directory, 'live'))).toEqual(sampleAdapter(7))
   expect(JSON.parse(readFileSync(join(directory, 'live/bcod.json'), 'utf8'))).toEqual(version)
-  expect(readdirSync(directory).sort()).toEqual(['live', 'v00001234'])
+  expect(readdirSync(directory).sort()).toEqual([WORK, 'live', 'v00001234'])
 })
 
 it('servers under other users can read it, whatever the umask', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
+import { WORK } from '../../src/checkpoint/own-directory.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { sampleSnapshot, temporaryDirectory } from './samples.js'
 
@@ -43,7 +44,7 @@ async function restart(directory: string): Promise<{ step: number; fence: number
   const { step, fence } = newest!.snapshot
   const next = await store.write(sampleSnapshot(step + 1, { fence: takeFence(directory), parent: newest!.ref }))
   expect((await store.latest())?.ref).toEqual(next)
-  expect(readdirSync(directory).filter((name) => name.startsWith('tmp-'))).toEqual([])
+  expect(readdirSync(join(directory, WORK))).toEqual([])
   return { step, fence }
 }
 
@@ -105,7 +106,7 @@ describe('a fault in a stage of a write leaves the checkpoint before it or the n
     )
     expect(failed).toBe(stage !== 'retained')
     expect(seen).toEqual(STAGES.slice(0, STAGES.indexOf(stage) + 1))
-    expect(readdirSync(directory).filter((name) => name.startsWith('tmp-'))).toEqual([])
+    expect(readdirSync(join(directory, WORK))).toEqual([])
     const found = await new CheckpointStore(directory).latest({ acceptOlder: true })
     expect(found?.snapshot.fence).toBe(isNew(stage) ? 2 : 1)
     fault = false

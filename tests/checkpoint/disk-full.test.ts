@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { publishAdapter } from '../../src/adapters/publish.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal } from '../../src/checkpoint/journal.js'
+import { WORK } from '../../src/checkpoint/own-directory.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
 import { smallDisk } from './small-disk.js'
@@ -52,7 +53,7 @@ it.each([0, 4096, 16_384, 65_536])(
     expect(error.code).toBe('CHECKPOINT_DISK_FULL')
     expect(error.place).toBe(directory)
     expect(error.remedy).toMatch(/previous checkpoint is intact/)
-    expect(readdirSync(directory).filter((name) => name.startsWith('tmp-'))).toEqual([])
+    expect(readdirSync(join(directory, WORK))).toEqual([])
     expect((await store.latest())?.ref).toEqual(before)
     free()
     await store.write(large)
@@ -95,8 +96,9 @@ it('an adapter published to a full disk fails with its code and leaves the live 
   const free = fill(directory, 8192)
   const large = sampleAdapter(2, 10_000)
   expect((await errorOf(() => publishAdapter(directory, large, { step: 2, delta: 0 }))).code).toBe('ADAPTER_DISK_FULL')
-  expect(readdirSync(directory).sort()).toEqual(['ballast', 'live', 'v00000001'])
+  expect(readdirSync(directory).sort()).toEqual([WORK, 'ballast', 'live', 'v00000001'])
+  expect(readdirSync(join(directory, WORK))).toEqual([])
   free()
   await publishAdapter(directory, large, { step: 2, delta: 0 })
-  expect(readdirSync(directory).sort()).toEqual(['live', 'v00000001', 'v00000002'])
+  expect(readdirSync(directory).sort()).toEqual([WORK, 'live', 'v00000001', 'v00000002'])
 })

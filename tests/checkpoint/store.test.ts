@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { adapterSha256 } from '../../src/adapters/adapter.js'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
+import { takeDirectory, WORK } from '../../src/checkpoint/own-directory.js'
 import type { Snapshot, StateTensor } from '../../src/checkpoint/snapshot.js'
 import { CheckpointStore, type CheckpointStoreOptions } from '../../src/checkpoint/store.js'
 import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
@@ -20,7 +21,7 @@ function freshStore(options: CheckpointStoreOptions = {}): CheckpointStore {
 
 const checkpoints = (store: CheckpointStore) =>
   readdirSync(store.directory)
-    .filter((name) => !name.startsWith('fence-'))
+    .filter((name) => !name.startsWith('fence-') && name !== WORK)
     .sort()
 
 const bits = ({ data }: { data: Float32Array | Float64Array | Int32Array }) =>
@@ -326,10 +327,11 @@ describe('retention', () => {
 
   it('removes what crashes left half written', async () => {
     const store = freshStore()
-    mkdirSync(join(store.directory, 'tmp-step-00000009-1'))
+    mkdirSync(join(takeDirectory(store.directory, { mode: 0o700 }), 'step-00000009-1'))
     expect(await store.latest()).toBeNull()
     await store.write(sampleSnapshot(1))
     expect(checkpoints(store)).toEqual(['step-00000001'])
+    expect(readdirSync(join(store.directory, WORK))).toEqual([])
   })
 })
 

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { journalPath } from '../../src/checkpoint/journal.js'
+import { takeDirectory } from '../../src/checkpoint/own-directory.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { ERRORS, type ErrorCode } from '../../src/errors.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
@@ -166,9 +167,8 @@ test.each<[string, (daemon: DaemonProcess) => void, ErrorCode, RegExp]>([
 test('a journal that is longer than the checkpoint knows, and what a killed writer left half written, are set aside', async () => {
   const daemon = await copyOfBase('tail')
   appendFileSync(journalPath(daemon.checkpoints), '{"step":7,"events":[')
-  cpSync(join(daemon.checkpoints, daemon.checkpointNames().at(-1)!), join(daemon.checkpoints, 'tmp-step-00000007-1'), {
-    recursive: true,
-  })
+  const halfWritten = join(takeDirectory(daemon.checkpoints, { mode: 0o700 }), 'step-00000007-1')
+  cpSync(join(daemon.checkpoints, daemon.checkpointNames().at(-1)!), halfWritten, { recursive: true })
   await goOn(daemon)
   expect(daemon.journal()).toEqual(base.journal())
   expect(readFileSync(join(daemon.checkpoints, 'journal.tail-1.jsonl'), 'utf8')).toBe('{"step":7,"events":[')

@@ -1,14 +1,31 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { assertOwn } from '../../checkpoint/own-directory.js'
 import type { Config } from '../../config/config.js'
+import { BcodError } from '../../errors.js'
 import { type Finding, fail, pass } from '../doctor/finding.js'
 import { checkDisk } from '../doctor/machine.js'
 
-/** The checkpoint directory, there or to be made, and the space where it is. */
-export async function checkStorage({ checkpoint }: Config): Promise<readonly Finding[]> {
+/** The checkpoint directory, there or to be made, whether it and the registry are bcod's own, and the space there. */
+export async function checkStorage({ checkpoint, adapters }: Config): Promise<readonly Finding[]> {
   const directory = checkpoint.dir
-  return [...(directory === null ? [] : [await checkWritable(directory)]), await checkDisk(directory)]
+  const both = [checkpoint.dir, adapters.dir].filter((each) => each !== null)
+  return [
+    ...(directory === null ? [] : [await checkWritable(directory)]),
+    ...both.flatMap((each) => checkOwn(each, both)),
+    await checkDisk(directory),
+  ]
+}
+
+function checkOwn(directory: string, besides: readonly string[]): readonly Finding[] {
+  try {
+    assertOwn(directory, besides)
+    return []
+  } catch (error) {
+    // what cannot be read is told of by others
+    return error instanceof BcodError ? [fail('directories', error.line, error.remedy)] : []
+  }
 }
 
 async function checkWritable(directory: string): Promise<Finding> {
