@@ -8,6 +8,7 @@ import { checkStorage } from './check/storage.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, fail, pass } from './doctor/finding.js'
 import { checkGpu, probeTensorFlow } from './doctor/tensorflow.js'
+import { exposureFindings } from './exposure-findings.js'
 import { printFindings } from './findings.js'
 import { example } from './print.js'
 
@@ -36,6 +37,7 @@ export function checkCommand(): Command {
         checkConfig(config, flags.config),
         ...(await checkModel(config)),
         ...(await checkStorage(config)),
+        ...exposureFindings(config, flags.config),
         ...(flags.online ? [...(await checkKafka(config)), await checkGpu(await probeTensorFlow())] : []),
       ]
       if (!printFindings(findings, json)) process.exitCode = 1

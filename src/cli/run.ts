@@ -7,12 +7,14 @@ import { EventLoopWatch } from '../server/health.js'
 import { StatusServer } from '../server/server.js'
 import { registerCodecs } from '../streams/kafka/codecs.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
-import { BuildInfo, ConfigLoaded, Failed } from '../telemetry/events/daemon.js'
+import { BuildInfo, ConfigLoaded, ExposureFound, Failed } from '../telemetry/events/daemon.js'
 import { PortRefused } from '../telemetry/events/port.js'
 import { createLogger } from '../telemetry/logger.js'
 import { Metrics } from '../telemetry/metrics.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import type { Finding } from './doctor/finding.js'
+import { exposureFindings } from './exposure-findings.js'
 import { kafkaConnection } from './kafka-connection.js'
 
 interface RunFlags extends ConfigFlags {
@@ -39,20 +41,26 @@ export function runCommand(): Command {
         ...(flags.start === undefined ? [] : [`stream.start=${flags.start}`]),
         ...(flags.acceptGap ? ['stream.acceptGap=true'] : []),
       ]
-      await serve(requireFor(loadConfig({ ...sources, set }), 'run'), flags.acceptOlder === true)
+      const config = requireFor(loadConfig({ ...sources, set }), 'run')
+      await serve(config, flags.acceptOlder === true, undefined, exposureFindings(config, sources.file))
     })
 }
 
-/** @param onStage  see `DaemonOptions` */
+/**
+ * @param onStage   see `DaemonOptions`
+ * @param findings  of the configuration; each is logged once
+ */
 export async function serve(
   config: ConfigFor<'run'>,
   acceptOlder: boolean,
   onStage?: (stage: string) => void,
+  findings: readonly Finding[] = exposureFindings(config, undefined),
 ): Promise<void> {
   const telemetry = new Telemetry(createLogger(config.log.level), new Metrics())
   telemetry.metrics.collectProcess()
   telemetry.emit(new BuildInfo())
   telemetry.emit(new ConfigLoaded(config))
+  for (const finding of findings) telemetry.emit(new ExposureFound(finding))
   registerCodecs()
   const daemon = new Daemon({
     ...{ config, log: kafkaLog(config, telemetry), telemetry, acceptOlder },

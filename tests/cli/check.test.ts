@@ -39,6 +39,17 @@ test('passes a configuration with which the daemon would start, and makes nothin
   expect(byName(checks).get('checkpoints')!.detail).toContain('to be made')
 })
 
+test('remarks on what lets secrets out or strangers in, and does not fail for it', async () => {
+  const lines = [...COMPLETE(scratchDirectory()), 'server: {host: 0.0.0.0, adminToken: correct horse battery}']
+  const ended = await bcod('check', '--config', configuration(lines), '--json')
+  expect(ended.code).toBe(0)
+  const checks = documentOf(ended).checks as Check[]
+  expect(checks.filter(({ status }) => status === 'warn').map(({ name }) => name)).toEqual([
+    ...['port', 'admin token', 'file modes'],
+  ])
+  expect(ended.stdout).not.toContain('correct horse')
+})
+
 test('names what is missing for the daemon', async () => {
   const ended = await bcod('check', '--config', configuration(['seed: 1']), '--json')
   expect(ended.code).toBe(1)

@@ -48,13 +48,11 @@ describe('bcod doctor', () => {
 })
 
 describe('its checks', () => {
-  it('take Node 20 and 22', () => {
-    expect(['18.20.0', '20.1.0', '22.3.0', '23.0.0'].map((version) => checkNode(version).status)).toEqual([
-      'fail',
-      'ok',
-      'ok',
-      'fail',
-    ])
+  it('take Node 22 and 24, and say of 20 that its life is over', () => {
+    const statusOf = (version: string) => checkNode(version).status
+    expect(['22.3.0', '24.0.0'].map(statusOf)).toEqual(['ok', 'ok'])
+    expect(['18.20.0', '21.0.0', '23.0.0', '25.0.0'].map(statusOf)).toEqual(['fail', 'fail', 'fail', 'fail'])
+    expect(checkNode('20.20.2')).toMatchObject({ status: 'warn', detail: expect.stringContaining('end of life') })
   })
 
   it('look for the cache where set-up keeps it', async () => {

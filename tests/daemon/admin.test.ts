@@ -100,8 +100,10 @@ test('what waits from a source that is shut out before the next start never trai
   expect(await daemon.status()).toMatchObject({ step: 0, waiting: 0, lag: { 0: 0 } })
 })
 
-test('a wrong token does nothing, and a daemon that does not run yet says so', async () => {
+test('a wrong token does nothing, a weak one is remarked on, and a daemon that does not run yet says so', async () => {
   const daemon = await daemonOn('refused')
+  // what `check` would tell of this configuration, once
+  expect(daemon.log.match(/"ExposureFound".*/g)).toEqual([expect.stringContaining('"about":"admin token"')])
   expect(await ask(daemon, 'pause', 'guess')).toMatchObject({ status: 401, body: { error: { code: 'UNAUTHORIZED' } } })
   expect(await daemon.status()).toMatchObject({ training_paused: false })
   const second = await DaemonProcess.create(join(kafka.directory, 'second'), {

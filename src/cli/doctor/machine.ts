@@ -11,9 +11,11 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
 
 export function checkNode(version: string): Finding {
   const major = Number(version.split('.')[0])
-  return major >= 20 && major < 23
-    ? pass('node', `v${version}`)
-    : fail('node', `v${version}`, 'Install Node 20 or 22: https://nodejs.org')
+  if (major === 22 || major === 24) return pass('node', `v${version}`)
+  const remedy = 'Install Node 24: https://nodejs.org'
+  return major === 20
+    ? warn('node', `v${version} is past its end of life: it works, and gets no security fixes`, remedy)
+    : fail('node', `v${version}`, 'Install Node 22 or 24: https://nodejs.org')
 }
 
 export async function checkCache(directory = cacheDirectory()): Promise<Finding> {

@@ -65,6 +65,17 @@ export class ConfigLoaded extends InternalEvent {
   }
 }
 
+/** The configuration lets something out or somebody in, as `bcod check` tells too. Without a secret. */
+export class ExposureFound extends InternalEvent {
+  constructor(readonly finding: { readonly name: string; readonly detail: string; readonly remedy: string | null }) {
+    super()
+  }
+  log(): LogLine {
+    const { name, detail, remedy } = this.finding
+    return { level: 'warn', msg: detail, about: name, remedy }
+  }
+}
+
 /** This program started. */
 export class BuildInfo extends InternalEvent {
   log(): LogLine {
