@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
+.PHONY: setup demo check test test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
 
 setup:
 	@node scripts/setup.mjs
@@ -15,6 +15,11 @@ check: setup
 test:
 	@node scripts/setup.mjs --tests
 	@npx --no-install vitest run
+
+# the core of the suite under each version of Node that is supported, which come from npm
+test-node:
+	@node scripts/setup.mjs --tests
+	@node scripts/nodes.mjs
 
 # what takes too long for `make test`: long outages of the broker, and every fault of the stream once more
 test-faults:

@@ -39,7 +39,12 @@ function checkTools() {
   const missing = []
   const need = (ok, what, remedy) => ok || missing.push(`  ${what}\n      ${remedy}`)
   const node = major(process.versions.node)
-  need(node >= 20 && node < 23, `Node 20 or 22 (found ${process.versions.node})`, 'install Node 22: https://nodejs.org')
+  need(
+    [20, 22, 24].includes(node),
+    `Node 22 or 24 (found ${process.versions.node})`,
+    'install Node 24: https://nodejs.org',
+  )
+  if (node === 20) say('Node 20 is past its end of life: it works, and gets no security fixes. Install Node 24.')
   need(
     process.platform === 'linux' && process.arch === 'x64',
     `Linux on x86-64 (found ${process.platform} ${process.arch})`,
