@@ -1,3 +1,5 @@
+import { printableLine } from './printable.js'
+
 /**
  * Every error that bcod can show, in one list: what it means and what to do. `docs/errors.md` is generated from it.
  * A code is stable: alerts, dead letters and scripts match on it.
@@ -396,9 +398,9 @@ export class BcodError extends Error {
     this.remedy = details.remedy ?? ERRORS[code].remedy
   }
 
-  /** `CODE place: message`, on one line. */
+  /** `CODE place: message`, on one line, fit for a terminal. */
   get line(): string {
-    return `${this.code}${this.place ? ` ${this.place}` : ''}: ${this.message}`
+    return printableLine(`${this.code}${this.place ? ` ${this.place}` : ''}: ${this.message}`)
   }
 }
 

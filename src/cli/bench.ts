@@ -9,7 +9,7 @@ import { addConfigOptions, type ConfigFlags } from './config-options.js'
 import { learnerConfig } from './learner-config.js'
 import { integerFrom } from './numbers.js'
 import { openLearner } from './open-learner.js'
-import { example, printJson, printTable } from './print.js'
+import { example, printJson, printTable, say } from './print.js'
 
 interface BenchFlags extends ConfigFlags {
   readonly shape: BenchShapeName
@@ -40,7 +40,7 @@ export function benchCommand(): Command {
 
 async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string): Promise<void> {
   const config = learnerConfig({ ...flags, model }, { limits: { maxLength: MAX_LENGTH } })
-  const says = sparsely((text) => process.stderr.write(`${text}\n`))
+  const says = sparsely(say)
   says(`making a model of the shape ${shape}`)
   writeRandomModel(model, BENCH_SHAPES[shape])
   let compileMs = 0

@@ -5,6 +5,7 @@ import { type Explanation, explain } from '../config/explain.js'
 import { jsonSchema } from '../config/json-schema.js'
 import { showConfig } from '../config/show.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { print } from './print.js'
 
 /** `bcod config show|schema|explain KEY` */
 export function configCommand(): Command {
@@ -47,5 +48,3 @@ function paragraph({ key, doc, expects, default: fallback, env, sensitive }: Exp
     `  variable  ${env}`,
   ].join('\n')
 }
-
-const print = (text: string): void => void process.stdout.write(`${text}\n`)

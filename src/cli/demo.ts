@@ -7,6 +7,7 @@ import { createLogger } from '../telemetry/logger.js'
 import { Metrics } from '../telemetry/metrics.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { clearProgress, progress as overwrite, print, printJson, say } from './print.js'
 
 interface DemoFlags extends ConfigFlags {
   readonly events: number
@@ -50,8 +51,8 @@ export function demoCommand(): Command {
         keep: flags.keep ?? null,
         progress,
       })
-      if (flags.json) console.log(JSON.stringify(summary))
-      else console.log(closing(summary))
+      if (flags.json) printJson(summary)
+      else print(closing(summary))
     })
 }
 
@@ -72,9 +73,8 @@ function progressLine(): (row: DemoRow) => void {
   let tenths = 0
   return (row) => {
     const now = Math.floor((10 * row.events) / row.total)
-    const end = row.events >= row.total ? '\n' : ''
-    if (process.stderr.isTTY) process.stderr.write(`\r${remaining(row)}  ${end}`)
-    else if (now > tenths) console.error(remaining(row))
+    if (process.stderr.isTTY) overwrite('stderr', `${remaining(row)}  `, row.events >= row.total)
+    else if (now > tenths) say(remaining(row))
     tenths = now
   }
 }
@@ -86,13 +86,13 @@ class LiveTable {
   show(row: DemoRow): void {
     if (!this.#begun) {
       this.#begun = true
-      console.log('  votes   step     loss       δ   margin   weight   liked now   liked on unseen prompts')
+      print('  votes   step     loss       δ   margin   weight   liked now   liked on unseen prompts')
     }
-    if (process.stdout.isTTY) process.stdout.write('\r\x1b[K')
+    if (process.stdout.isTTY) clearProgress('stdout')
     const { step } = row
     const margin =
       step?.rewardUpMean == null || step.rewardDownMean == null ? null : step.rewardUpMean - step.rewardDownMean
-    console.log(
+    print(
       [
         String(row.events).padStart(7),
         String(step?.step ?? 0).padStart(6),
@@ -104,8 +104,8 @@ class LiveTable {
         `       ${percent(row.unseenRate)}`,
       ].join(' '),
     )
-    if (process.stdout.isTTY) process.stdout.write(remaining(row))
-    if (process.stdout.isTTY && row.events >= row.total) process.stdout.write('\r\x1b[K')
+    if (process.stdout.isTTY) overwrite('stdout', remaining(row))
+    if (process.stdout.isTTY && row.events >= row.total) clearProgress('stdout')
   }
 }
 

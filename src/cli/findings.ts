@@ -1,3 +1,4 @@
+import { printableLine } from '../printable.js'
 import type { Finding } from './doctor/finding.js'
 import { print, printJson } from './print.js'
 
@@ -13,7 +14,7 @@ function table(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ name }) => name.length))
   return findings
     .map(({ name, status, detail, remedy }) => {
-      const line = `${status.padEnd(4)}  ${name.padEnd(width)}  ${detail}`
+      const line = `${status.padEnd(4)}  ${name.padEnd(width)}  ${printableLine(detail)}`
       return remedy === null ? line : `${line}\n${' '.repeat(width + 8)}→ ${remedy}`
     })
     .join('\n')

@@ -8,7 +8,7 @@ import { loadTextModel, type TextModel } from '../model/text/text-model.js'
 import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { integerFrom, numberFrom } from './numbers.js'
 import { openLearner } from './open-learner.js'
-import { example, print } from './print.js'
+import { example, printAnswer } from './print.js'
 
 interface GenerateFlags extends LearnerFlags {
   readonly prompt?: string
@@ -41,6 +41,7 @@ export function generateCommand(): Command {
       'after',
       `
 Without --model, the small model of the demo answers. A model without tokenizer answers --prompt-tokens with ids.
+On a terminal, control characters in the answer are shown as \\u escapes; into a pipe or a file it goes as it is.
 ${example(
   'bcod generate --prompt "How do I keep bread fresh?"',
   'bcod generate --model ./model --adapter run1/adapter --prompt "How do I keep bread fresh?" --temperature 0',
@@ -77,7 +78,7 @@ async function answer(flags: GenerateFlags): Promise<void> {
     eosIds,
   })
   learner.dispose()
-  print(text ? text.decode(ids, { skipSpecialTokens: true }) : ids.join(','))
+  printAnswer(text ? text.decode(ids, { skipSpecialTokens: true }) : ids.join(','))
 }
 
 function encode({ prompt, raw }: GenerateFlags, text: TextModel | null): readonly number[] {

@@ -1,5 +1,28 @@
-/** A line on stdout: results, and nothing else, go there. */
-export const print = (text: string): void => void process.stdout.write(`${text}\n`)
+import { printable } from '../printable.js'
+
+/**
+ * The only place that writes to a terminal. What is printed may hold words of model files, records, brokers or file
+ * names: a terminal shows them and never obeys them.
+ */
+
+/** A line, or several, on stdout: results, and nothing else, go there. */
+export const print = (text: string): void => void process.stdout.write(`${printable(text)}\n`)
+
+/** A line, or several, on stderr. */
+export const say = (text: string): void => void process.stderr.write(`${printable(text)}\n`)
+
+/** A line on a terminal that the next one overwrites, unless it is the last. */
+export const progress = (stream: 'stdout' | 'stderr', text: string, last = false): void =>
+  void process[stream].write(`\r${printable(text)}${last ? '\n' : ''}`)
+
+/** Takes away what `progress` has shown. */
+export const clearProgress = (stream: 'stdout' | 'stderr'): void => void process[stream].write('\r\x1b[K')
+
+/** What a model has answered: byte for byte into a file or a pipe, and so that it can do no harm on a terminal. */
+export function printAnswer(text: string): void {
+  if (process.stdout.isTTY) print(text)
+  else process.stdout.write(`${text}\n`)
+}
 
 /** One JSON document, on one line. */
 export const printJson = (value: unknown): void => print(JSON.stringify(value))

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { followLineage } from '../replay/follow.js'
 import { openLearner } from './open-learner.js'
-import { printJson, printTable } from './print.js'
+import { printJson, printTable, progress } from './print.js'
 import type { ReplayFlags } from './replay.js'
 
 /** `bcod replay --lineage`: the settings come from the line itself; only the model may be named anew. */
@@ -38,5 +38,5 @@ export async function replayLineage(flags: ReplayFlags & { readonly lineage: str
 }
 
 function showProgress(step: number, total: number): void {
-  process.stderr.write(`\rstep ${step} of ${total}${step === total ? '\n' : ''}`)
+  progress('stderr', `step ${step} of ${total}`, step === total)
 }

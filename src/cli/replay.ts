@@ -4,7 +4,7 @@ import type { StepLine } from '../replay/step-line.js'
 import { eventModel } from './event-model.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
-import { example, figure, printJson, printTable } from './print.js'
+import { example, figure, printJson, printTable, progress, say } from './print.js'
 
 export interface ReplayFlags extends Omit<LearnerFlags, 'adapter'> {
   readonly events?: string
@@ -60,9 +60,8 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     events: { path, ...eventModel(config) },
     out,
     openLearner: () => openLearner(config, {}),
-    onEmbeddingsFailed: (error) => process.stderr.write(`${error.line}\n`),
-    onBlockLimit: (positions) =>
-      process.stderr.write(`out of memory: blocks of at most ${positions} positions from here on\n`),
+    onEmbeddingsFailed: (error) => say(error.line),
+    onBlockLimit: (positions) => say(`out of memory: blocks of at most ${positions} positions from here on`),
     ...(process.stderr.isTTY ? { onStep: showProgress } : {}),
   })
   if (json) return printJson({ ...summary, out })
@@ -80,6 +79,6 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
 }
 
 function showProgress({ step, loss, delta }: StepLine, trained: number, total: number): void {
-  const end = trained === total ? '\n' : ''
-  process.stderr.write(`\rstep ${step}  ${trained}/${total} events  loss ${figure(loss)}  δ ${figure(delta)}   ${end}`)
+  const text = `step ${step}  ${trained}/${total} events  loss ${figure(loss)}  δ ${figure(delta)}   `
+  progress('stderr', text, trained === total)
 }

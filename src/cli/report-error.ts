@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { BcodError, isUsageError } from '../errors.js'
+import { say } from './print.js'
 
 /**
  * Says on stderr what went wrong and what to do next, and returns the exit code: 0 where only help was asked for, 2 for
@@ -10,8 +11,8 @@ import { BcodError, isUsageError } from '../errors.js'
 export function reportError(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError && isHelp(error)) return error.exitCode === 0 ? 0 : 2
   const coded = toCoded(error)
-  process.stderr.write(`${coded.line}\n  -> ${coded.remedy}\n`)
-  if (debug) for (const stack of stacks(error)) process.stderr.write(`${stack}\n`)
+  say(`${coded.line}\n  -> ${coded.remedy}`)
+  if (debug) for (const stack of stacks(error)) say(stack)
   return isUsageError(coded) ? 2 : 1
 }
 

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { Command, Option } from 'commander'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
+import { printableLine } from '../printable.js'
 import { TAP_PATH } from '../server/tap.js'
 import { TAP_KINDS, type TapKind, type TapLine } from '../telemetry/tap.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
@@ -61,7 +62,7 @@ const KIND_WIDTH = Math.max(...TAP_KINDS.map(({ length }) => length))
 function pretty({ kind, time, topic, partition, offset, ...fields }: TapLine): string {
   const place = offset === undefined ? [] : [`${topic}-${partition}@${offset}`]
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
-  return [String(time).slice(11, 23), kind.padEnd(KIND_WIDTH), ...place, ...rest].join('  ')
+  return printableLine([String(time).slice(11, 23), kind.padEnd(KIND_WIDTH), ...place, ...rest].join('  '))
 }
 
 const unreachable = (place: string, message: string): BcodError =>

@@ -1,11 +1,15 @@
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { printable } from '../printable.js'
 import { VERSION } from './version.js'
 
 export type { Logger } from 'pino'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
-/** JSON lines on stderr, written before the call returns, so that a crash loses none. Nobody passes user text. */
+/**
+ * JSON lines on stderr, written before the call returns, so that a crash loses none. Nobody passes user text; what comes
+ * from model files, brokers and file names cannot move a terminal: pino escapes C0 alone.
+ */
 export function createLogger(
   level: LogLevel,
   stream: DestinationStream = destination({ dest: 2, sync: true }),
@@ -17,6 +21,6 @@ export function createLogger(
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    { write: (line: string) => stream.write(printable(line)) },
   )
 }

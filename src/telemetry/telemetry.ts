@@ -1,4 +1,5 @@
 import { History } from './history.js'
+import { type LogLimit, LogLimiter } from './log-limit.js'
 import type { Logger, LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
 import { Tap, type TapLine } from './tap.js'
@@ -16,6 +17,10 @@ export interface LogLine {
  */
 export abstract class InternalEvent {
   abstract log(): LogLine | null
+  /** How often its line may be written, where records from outside can cause it without end. */
+  limit(): LogLimit | null {
+    return null
+  }
   count(_metrics: Metrics): void {}
   /** What the operator's page shows of the last hour. */
   remember(_history: History): void {}
@@ -28,6 +33,9 @@ export abstract class InternalEvent {
 /** Where internal events go: to the log, to the metrics, to the last hour and to whoever watches, all at once. */
 export class Telemetry {
   readonly tap = new Tap()
+  readonly #limiter = new LogLimiter(({ kind, seconds }, lines) =>
+    this.logger.warn({ event: 'LinesLeftOut', kind, lines, seconds }, 'log lines left out'),
+  )
 
   constructor(
     readonly logger: Logger,
@@ -41,6 +49,8 @@ export class Telemetry {
     if (this.tap.watched) for (const line of event.tap()) this.tap.push(line)
     const line = event.log()
     if (line === null) return
+    const limit = event.limit()
+    if (limit !== null && !this.#limiter.allows(limit)) return
     const { level, msg, ...fields } = line
     this.logger[level]({ event: event.constructor.name, ...fields }, msg)
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IHeaders, Message } from 'kafkajs'
+import { printableLine } from '../../printable.js'
 import type { DeadLetter } from '../source.js'
 import { bytes, headersOf } from './records.js'
 
@@ -69,7 +70,7 @@ function reason({ record, code, message, stage, range }: DeadLetter): Record<str
   return {
     'bcod.error.id': `${topic}-${partition}-${offset}`,
     'bcod.error.code': code,
-    'bcod.error.message': message,
+    'bcod.error.message': printableLine(message),
     'bcod.error.stage': stage,
     'bcod.error.topic': topic,
     'bcod.error.partition': String(partition),

@@ -1,5 +1,6 @@
 import type { DropReason, Position } from '../../events/types.js'
 import type { History } from '../history.js'
+import type { LogLimit } from '../log-limit.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
@@ -55,7 +56,14 @@ export class EventDropped extends InternalEvent {
     super()
   }
   log(): LogLine {
-    return { level: 'debug', msg: 'event dropped', reason: this.reason, ...place(this.position) }
+    const { reason, position } = this
+    const cap = CAPS[reason]
+    if (cap === undefined) return { level: 'debug', msg: 'event dropped', reason, ...place(position) }
+    return { level: 'warn', msg: `a vote was refused by ${cap}`, reason, ...place(position), remedy: CAP_REMEDY }
+  }
+  /** A cap is worth a warning: with a default that does not fit it takes most of the votes. */
+  override limit(): LogLimit | null {
+    return CAPS[this.reason] === undefined ? null : { kind: this.reason, lines: 1, seconds: 3600 }
   }
   override count(metrics: Metrics): void {
     metrics.feedbackDropped.inc({ reason: this.reason })
@@ -64,6 +72,16 @@ export class EventDropped extends InternalEvent {
     return [{ kind: 'dropped', reason: this.reason, ...place(this.position) }]
   }
 }
+
+const CAPS: Readonly<Partial<Record<DropReason, string>>> = {
+  user_cap: 'limits.userShare',
+  prompt_cap: 'limits.promptRepeats',
+}
+const CAP_REMEDY =
+  'Look whether it is an attack. Where votes have no data.user, fewer than ten people vote or prompts are few by nature, set it to 0.'
+
+/** Letters of one code that are logged in a minute; the topic has all, and the metric counts all. */
+const LETTER_LINES = 100
 
 /** A record could not be used and was written to the dead-letter topic. The message says where, never what. */
 export class DeadLettered extends InternalEvent {
@@ -80,6 +98,9 @@ export class DeadLettered extends InternalEvent {
   log(): LogLine {
     const { code, stage, message, range } = this
     return { level: 'warn', msg: 'dead letter', code, stage, reason: message, ...place(this.position), ...range }
+  }
+  override limit(): LogLimit {
+    return { kind: this.code, lines: LETTER_LINES, seconds: 60 }
   }
   override count(metrics: Metrics): void {
     metrics.deadLetters.inc({ code: this.code })
