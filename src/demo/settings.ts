@@ -19,7 +19,7 @@ export const demoDefaults = (events: number) => ({
   batch: { size: BATCH, tokens: 512, maxLatency: 0, stratify: false },
   // a few simulated users and prompts are all there is
   limits: { maxLength: 96, userShare: 0, promptRepeats: 0 },
-  stream: { topic: 'feedback', brokers: ['embedded'], holdBack: 0 },
+  stream: { topic: 'feedback', brokers: ['embedded:0'], holdBack: 0 },
   checkpoint: { everySteps: 10, every: 0, keep: 2 },
   log: { level: 'error' },
 })
