@@ -108,11 +108,11 @@ export function stopOnSignals(stop: () => void): () => void {
   }
 }
 
-function kafkaLog({ stream }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeedbackLog {
+function kafkaLog({ stream, limits }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeedbackLog {
   const { topic, groupId, dlq, sessionTimeout } = stream
   return new KafkaFeedbackLog({
     ...kafkaConnection(stream),
-    ...{ topic, groupId, dlq, sessionTimeout },
+    ...{ topic, groupId, dlq, sessionTimeout, maxBatchBytes: limits.maxBatchBytes },
     log: ({ level, message, fields }) => telemetry.logger[level]({ event: 'Kafka', ...fields }, message),
   })
 }

@@ -1,16 +1,16 @@
 import type { Broker, Cluster } from 'kafkajs'
 import type { LogRecord } from '../../events/types.js'
 import type { Assignment } from '../source.js'
+import { portions } from '../wire/portions.js'
 import { isTransient, kafkaError } from './failure.js'
+import { fetchUncommitted } from './fetched.js'
 import { fromOffset, toOffset } from './offsets.js'
 import { optional } from './optional.js'
-import type { KafkaLogOptions } from './options.js'
-import { connectedBroker, type Fetched, membersOf, topicMetadata, topicSettings } from './patch.js'
+import { DEFAULT_BATCH_BYTES, type KafkaLogOptions } from './options.js'
+import { connectedBroker, membersOf, topicMetadata, topicSettings } from './patch.js'
 import { listOffsets } from './protocol.js'
-import { toRecord } from './records.js'
 import { describeTopic, type TopicDescription } from './topic-description.js'
 
-const FETCH_WAIT = 100
 /** So many lost connections at one question, with answers to others in between, are a refusal. */
 const REFUSALS = 3
 
@@ -96,9 +96,9 @@ export class Lookup {
     return 0
   }
 
-  /** The record at a position; null where the log has none there. */
+  /** The record at a position; null where the log has none there, or it cannot be read. */
   async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
-    const { topic, maxBytesPerPartition } = this.options
+    const { topic, maxBytesPerPartition, maxBatchBytes = DEFAULT_BATCH_BYTES } = this.options
     return this.connected(async () => {
       const leader = await this.leader(topic, partition)
       if (leader === null) return null
@@ -107,11 +107,10 @@ export class Lookup {
         if (kafkaError(error, this.options).code === 'KAFKA_OFFSET_OUT_OF_RANGE') return null
         throw error
       })
-      const message = fetched?.responses
-        .flatMap(({ partitions }) => partitions)
-        .flatMap(({ messages }) => messages)
-        .find((each) => each.offset === position.fetchOffset && !each.isControlRecord)
-      return message ? toRecord(topic, partition, message) : null
+      if (fetched === null || fetched.bytes.length === 0) return null
+      // the first batch holds the offset, if the log has anything there
+      const [first] = portions(fetched, offset, { maxBatchBytes, portionBytes: 0 })
+      return first?.records.find((record) => record.offset === offset) ?? null
     })
   }
 
@@ -201,18 +200,3 @@ const READABLE_END: OffsetQuestion = { timestamp: LATEST, isolationLevel: 1 }
 
 /** kafkajs wants an offset in its questions and ignores it. */
 const blank = (partitions: readonly number[]) => partitions.map((partition) => ({ partition, offset: '-1' }))
-
-/** At least the batch that holds the offset: a broker sends the first batch whole, whatever `maxBytes` says (KIP-74). */
-function fetchUncommitted(
-  leader: Broker,
-  topic: string,
-  position: { partition: number; fetchOffset: string; maxBytes: number },
-): Promise<Fetched> {
-  return leader.fetch({
-    isolationLevel: 0,
-    maxWaitTime: FETCH_WAIT,
-    minBytes: 1,
-    maxBytes: position.maxBytes,
-    topics: [{ topic, partitions: [position] }],
-  }) as Promise<Fetched>
-}

@@ -53,8 +53,11 @@ export interface KafkaLogOptions extends KafkaConnection {
   readonly maxBytes?: number
   /** Most bytes that one fetch returns of a partition. @default 1 MiB */
   readonly maxBytesPerPartition?: number
+  /** What a batch of records may take in memory once it is unpacked; a larger one cannot be read. @default 32 MiB */
+  readonly maxBatchBytes?: number
   /** How long a fetch waits for records, and how long reading sleeps while paused. @default 100 */
   readonly maxWait?: number
 }
 
+export const DEFAULT_BATCH_BYTES = 32 * 2 ** 20
 export const DEFAULT_CONNECT_TIMEOUT = 30_000

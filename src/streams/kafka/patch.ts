@@ -4,13 +4,11 @@
  */
 import { createRequire } from 'node:module'
 import kafkajs, {
-  type Batch,
   type Broker,
   type BrokerMetadata,
   type Cluster,
   type Consumer,
   type ConsumerConfig,
-  type KafkaMessage,
   type PartitionAssigner,
 } from 'kafkajs'
 
@@ -36,10 +34,6 @@ export class OffsetOutOfRange extends KafkaJSNonRetriableError {
 export class CommitFenced extends KafkaJSNonRetriableError {
   readonly type = 'ILLEGAL_GENERATION'
 }
-
-/** The offset that was asked for when this batch was fetched. kafkajs keeps it but leaves it out of its types. */
-export const fetchedOffset = (batch: Batch): string =>
-  (batch as Batch & { readonly fetchedOffset: string }).fetchedOffset
 
 /** The node that coordinates a group; kafkajs leaves the request out of its types. */
 export async function coordinatorOf(broker: Broker, groupId: string): Promise<string> {
@@ -105,15 +99,6 @@ const TOPIC = 2
 interface DescribedConfigs {
   readonly resources: readonly {
     readonly configEntries: readonly { readonly configName: string; readonly configValue: string }[]
-  }[]
-}
-
-/** A fetch's answer, as far as it is used here. */
-export interface Fetched {
-  readonly responses: readonly {
-    readonly partitions: readonly {
-      readonly messages: readonly (KafkaMessage & { readonly isControlRecord: boolean })[]
-    }[]
   }[]
 }
 

@@ -1,13 +1,15 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { Cluster, Consumer, ConsumerCrashEvent, EachBatchPayload, Kafka } from 'kafkajs'
 import { BcodError } from '../../errors.js'
 import type { Assignment, RecordBatch } from '../source.js'
+import { portions } from '../wire/portions.js'
 import { isTransient, kafkaError } from './failure.js'
+import { fetchOf } from './fetched.js'
 import type { Ends, Lookup } from './lookup.js'
-import { fromOffset, toOffset } from './offsets.js'
-import type { KafkaLogOptions } from './options.js'
-import { consumerOf, fetchedOffset } from './patch.js'
+import { fromOffset } from './offsets.js'
+import { DEFAULT_BATCH_BYTES, type KafkaLogOptions } from './options.js'
+import { consumerOf } from './patch.js'
 import { probe } from './probe.js'
-import { toRecord } from './records.js'
 import { mayDiffer, type TopicDescription } from './topic-description.js'
 import { pause, persist } from './waiting.js'
 
@@ -17,6 +19,8 @@ const BEFORE_REJOIN = 500
 /** Partitions that were added, a topic that was created anew and the ends of partitions are looked for this often. */
 const BETWEEN_LOOKS = 2000
 const FOREVER = 2 ** 31 - 1
+/** Milliseconds after which a fetch that is still being taken apart lets others have a turn. */
+const LONGEST_TURN = 20
 
 export interface ReaderHooks {
   positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
@@ -170,14 +174,11 @@ export class GroupReader {
   }
 
   private listen(consumer: Consumer): void {
-    const { GROUP_JOIN, REBALANCING, STOP, CRASH, START_BATCH_PROCESS } = consumer.events
+    const { GROUP_JOIN, REBALANCING, STOP, CRASH } = consumer.events
     consumer.on(GROUP_JOIN, ({ payload }) => this.onJoin(consumer, payload.memberAssignment[this.options.topic] ?? []))
     consumer.on(REBALANCING, () => this.end())
     consumer.on(STOP, () => this.end())
     consumer.on(CRASH, () => this.end())
-    consumer.on(START_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0) this.onNothing(payload)
-    })
   }
 
   /** Runs before the first fetch of the new generation. */
@@ -232,39 +233,36 @@ export class GroupReader {
     }
   }
 
-  private onBatch(consumer: Consumer, { batch, resolveOffset }: EachBatchPayload): void {
-    const { topic } = this.options
-    const { partition } = batch
-    const expected = this.assigned?.next.get(partition)
-    if (expected === undefined) return // of an earlier assignment; the present one seeks before it reads
-    if (toOffset(fetchedOffset(batch)) !== expected) {
+  /** Everything that a fetch brought of a partition, handed on portion by portion. */
+  private async onBatch(consumer: Consumer, { batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
+    const { topic, maxBatchBytes = DEFAULT_BATCH_BYTES } = this.options
+    const { assigned } = this
+    const fetch = fetchOf(batch)
+    const { partition, highWatermark: logEnd } = fetch
+    const expected = assigned?.next.get(partition)
+    if (!assigned || expected === undefined) return // of an earlier assignment; the present one seeks before it reads
+    if (fetch.fetchedOffset !== expected) {
       this.log('info', 'dropped a batch that does not follow the last one', { topic, partition, expected })
       consumer.seek({ topic, partition, offset: fromOffset(expected) })
       return
     }
-    resolveOffset(batch.lastOffset())
-    const records = batch.messages.map((message) => toRecord(topic, partition, message))
-    this.handOn(partition, records, batch.lastOffset(), batch.highWatermark)
-  }
-
-  /** Only control records, aborted records or compacted ones: kafkajs moves on by itself and tells by this event alone. */
-  private onNothing({ partition, lastOffset, highWatermark }: Filtered): void {
-    const expected = this.assigned?.next.get(partition)
-    if (expected === undefined || toOffset(lastOffset) < expected) return
-    this.handOn(partition, [], lastOffset, highWatermark)
-  }
-
-  private handOn(partition: number, records: RecordBatch['records'], lastOffset: string, highWatermark: string): void {
-    const { assigned } = this
-    if (!assigned) return
-    const nextOffset = toOffset(lastOffset) + 1
-    const logEnd = toOffset(highWatermark)
+    // the later of both is the newer
+    const readableEnd = Math.max(fetch.readableEnd, assigned.ends.get(partition) ?? 0)
     this.outOfRange = false
-    assigned.next.set(partition, nextOffset)
-    // a fetch tells the log's end alone: short of it, what was looked up stands, until reading has passed it
-    const lookedUp = assigned.ends.get(partition) ?? 0
-    const readableEnd = nextOffset >= logEnd ? logEnd : nextOffset <= lookedUp ? lookedUp : nextOffset + 1
-    this.hooks.batch({ partition, records, nextOffset, logEnd, readableEnd })
+    let since = performance.now()
+    for (const portion of this.held ? [] : portions(fetch, expected, { maxBatchBytes })) {
+      const { nextOffset } = portion
+      resolveOffset(fromOffset(nextOffset - 1))
+      assigned.next.set(partition, nextOffset)
+      this.hooks.batch({ partition, logEnd, readableEnd, ...portion })
+      // what was not taken apart yet is fetched again
+      if (this.held || this.assigned !== assigned) return
+      if (performance.now() - since < LONGEST_TURN) continue
+      await heartbeat()
+      await immediate()
+      if (this.assigned !== assigned) return
+      since = performance.now()
+    }
   }
 
   /** Ends the assignment, if there is one. */
@@ -349,12 +347,6 @@ interface Assigned {
   description: TopicDescription | null
   /** Whether `positionsFor` was asked, so that `revoked` is to be called. */
   announced: boolean
-}
-
-interface Filtered {
-  readonly partition: number
-  readonly lastOffset: string
-  readonly highWatermark: string
 }
 
 const aborted = (signal: AbortSignal): Promise<null> =>

@@ -1,0 +1,116 @@
+import { BcodError } from '../../errors.js'
+import { positionId } from '../../events/position.js'
+import type { Unreadable } from '../source.js'
+import { batchBytes, LARGEST_OFFSET, SHORTEST_BATCH } from './batch-header.js'
+import { Budget } from './budget.js'
+import { int64At } from './cursor.js'
+import { type Batch, readBatch } from './read-batch.js'
+import type { ReadRecord } from './records.js'
+import { type AbortedTransaction, AbortedTransactions } from './transactions.js'
+
+/** What a broker sent of one partition, not yet taken apart. */
+export interface FetchedPartition {
+  readonly topic: string
+  readonly partition: number
+  /** Whole batches, the first of which holds the offset that was asked for, and perhaps the beginning of another. */
+  readonly bytes: Buffer
+  readonly aborted: readonly AbortedTransaction[]
+  /** The offset that the next record to be written will get. */
+  readonly highWatermark: number
+}
+
+/** Some records of a fetch, or one batch that could not be read. */
+export interface Portion {
+  readonly records: readonly ReadRecord[]
+  /** The offset after the last batch that this portion comes from. */
+  readonly nextOffset: number
+  /** What the portion takes in memory, as it was charged to the budgets of its batches. */
+  readonly bytes: number
+  readonly unreadable?: Unreadable
+}
+
+export interface PortionOptions {
+  /** What one batch may take in memory once it is unpacked. */
+  readonly maxBatchBytes: number
+  /** A portion ends with the batch that fills it. @default 1 MiB */
+  readonly portionBytes?: number
+}
+
+const DEFAULT_PORTION = 1 << 20
+
+/**
+ * Takes a fetch apart, batch by batch, as it is asked for: one unpacked batch is in memory at a time, and whoever stops
+ * asking has read as far as the last portion says.
+ *
+ * Positions follow batches. Control batches, aborted ones and those that compaction left without records move the
+ * position and give nothing. A batch is read whole or not at all: what is damaged or too large is `unreadable`, as one
+ * range. The beginning of a batch at the end of the bytes is left for the next fetch.
+ *
+ * @param from  the offset to read next; records before it are passed over
+ * @throws KAFKA_BATCH_DAMAGED where the bytes do not hold the batch that was asked for, which no broker does
+ */
+export function* portions(fetched: FetchedPartition, from: number, options: PortionOptions): Generator<Portion> {
+  const { topic, partition, bytes } = fetched
+  const { maxBatchBytes, portionBytes = DEFAULT_PORTION } = options
+  const transactions = new AbortedTransactions(fetched.aborted)
+  let records: ReadRecord[] = []
+  let spent = 0
+  let next = from
+  let handedOn = from
+  for (let at = 0; at + SHORTEST_BATCH <= bytes.length; ) {
+    const size = batchBytes(bytes, at)
+    if (size < SHORTEST_BATCH || size > bytes.length - at) break
+    const batch = bytes.subarray(at, at + size)
+    at += size
+    const budget = new Budget(maxBatchBytes)
+    const before = records.length
+    const read = readBatch(batch, { topic, partition, from: next }, transactions, budget, records)
+    if (read.error !== null) {
+      records.length = before
+      if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
+      const unreadable = unreadableBatch(batch, read, read.error, fetched, next, bytes.subarray(at))
+      next = handedOn = unreadable.range.lastOffset + 1
+      yield { records: [], nextOffset: next, bytes: size, unreadable }
+      // it may have been an end marker; the broker's next list will know
+      if (!read.isChecked && transactions.pending) return
+    } else {
+      next = Math.max(next, read.lastOffset + 1)
+      spent += budget.spent
+      if (spent < portionBytes) continue
+      if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
+      handedOn = next
+    }
+    records = []
+    spent = 0
+  }
+  if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
+  if (next > from || bytes.length === 0) return
+  const place = positionId({ topic, partition, offset: from })
+  throw new BcodError('KAFKA_BATCH_DAMAGED', `${bytes.length} bytes from the broker hold no batch with this offset`, {
+    place,
+  })
+}
+
+/**
+ * The range of a batch that could not be read. Where its checksum does not fit, its last offset is doubtful: the range
+ * then ends before the batch behind it, or before the end of the log.
+ */
+function unreadableBatch(
+  batch: Buffer,
+  { lastOffset, timestamp, count, isChecked }: Batch,
+  error: BcodError,
+  { topic, partition, highWatermark }: FetchedPartition,
+  next: number,
+  rest: Buffer,
+): Unreadable {
+  const claimed = lastOffset <= LARGEST_OFFSET ? Math.max(lastOffset, next) : next
+  const following = rest.length < 8 ? Number.POSITIVE_INFINITY : int64At(rest, 0)
+  const bounds = isChecked ? [] : [following - 1, highWatermark - 1].filter((bound) => bound >= next)
+  const end = Math.min(claimed, ...bounds)
+  return {
+    // its own bytes: a letter that waits must not keep the whole fetch in memory
+    record: { topic, partition, offset: next, timestamp, key: null, value: Buffer.from(batch), headers: {} },
+    range: { lastOffset: end, records: Math.min(Math.max(count, 0), end - next + 1) },
+    error: new BcodError(error.code, error.message, { place: positionId({ topic, partition, offset: next }) }),
+  }
+}
