@@ -1,14 +1,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { loadConfig } from '../../src/config/config.js'
-import { requireFor } from '../../src/config/requirements.js'
-import { Daemon } from '../../src/daemon/daemon.js'
-import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
-import { createLogger } from '../../src/telemetry/logger.js'
-import { Metrics } from '../../src/telemetry/metrics.js'
-import { Telemetry } from '../../src/telemetry/telemetry.js'
 import { DaemonProcess, freePort, settled } from '../support/daemon.js'
+import { zstdBomb, zstdFrame } from '../support/packed.js'
+import { CODEC, encodeBatch, encodeRecords, RawProducer } from '../support/record-batches.js'
 import { TestBroker } from '../support/test-broker.js'
 import { byName, offsetsOf, readLetters, trainedIds, vote, voteIds, votes } from './feedback.js'
 
@@ -125,21 +120,37 @@ test('without a broker the start ends with the address and what to do, and leave
   expect(daemon.checkpointNames()).toEqual([])
 })
 
-test('records packed in a way that this process cannot read end the daemon, and nothing is committed', async () => {
-  // registerCodecs is not called in this process; the broker packs whatever comes in
-  await kafka.client.topic('packed', 1, { 'compression.type': 'zstd' })
-  await kafka.client.send('packed', votes(0, 20))
-  const set = [
-    ...['model.path=tests/golden/tiny_llama', 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=256'],
-    ...[`checkpoint.dir=${join(directory, 'packed', 'checkpoints')}`, 'stream.topic=packed', 'stream.groupId=packed'],
-    `stream.brokers=["${kafka.broker.bootstrap}"]`,
-  ]
-  const config = requireFor(loadConfig({ env: {}, set }), 'run')
-  const { topic, groupId, brokers } = config.stream
-  const log = new KafkaFeedbackLog({ brokers, topic, groupId, sessionTimeout: 6000 })
-  const daemon = new Daemon({ config, log, telemetry: new Telemetry(createLogger('silent'), new Metrics()) })
-  await expect(daemon.run()).rejects.toMatchObject({ code: 'KAFKA_CODEC_UNKNOWN', place: 'packed' })
-  expect(daemon.lifecycle$.value).toBe('failed')
-  expect(daemon.live().find(({ name }) => name === 'lifecycle')?.ok).toBe(false)
-  expect(['-1', '0']).toContain((await offsetsOf(kafka.client, 'packed', 'packed')).committed[0])
+test('batches that cannot be read are one dead letter each for their offsets, and everything around them trains', async () => {
+  await kafka.client.topic('packed')
+  const producer = new RawProducer(kafka.broker.bootstrap)
+  const headers = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`h${i}`, '']))
+  // a broker looks at the offsets of packed records alone
+  const repeated = encodeBatch(encodeRecords([0, 1, 1].map((offsetDelta) => ({ offsetDelta }))), 3)
+  const bomb = encodeBatch(zstdFrame(zstdBomb(256 * 2 ** 20)), 1, { attributes: CODEC.zstd })
+  await kafka.client.send('packed', [...votes(0, 4), { ...vote(4), headers }])
+  expect(await producer.send('packed', repeated)).toEqual({ error: 0, offset: 5 })
+  await kafka.client.send('packed', votes(5, 2))
+  expect(await producer.send('packed', bomb)).toEqual({ error: 0, offset: 10 })
+  await kafka.client.send('packed', votes(7, 3))
+
+  const daemon = await daemonOn('packed')
+  daemon.start()
+  const { step } = await daemon.until((status) => settled(status) && status.step > 0)
+  const counted = (name: string, code: string) => daemon.metric(`bcod_${name}_total{code="${code}"}`)
+  expect(await counted('dead_letters', 'KAFKA_BATCH_DAMAGED')).toBe(1)
+  expect(await counted('unreadable_records', 'KAFKA_BATCH_DAMAGED')).toBe(3)
+  expect(await counted('dead_letters', 'KAFKA_BATCH_TOO_LARGE')).toBe(1)
+  expect(await daemon.stop()).toBe(0)
+  expect(step).toBeGreaterThan(0)
+  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 10))
+  const { end, committed } = await offsetsOf(kafka.client, 'packed', 'packed')
+  expect(committed).toEqual(end)
+
+  const letters = await readLetters(kafka.client, 'packed.dlq', { brokers: [kafka.broker.bootstrap] })
+  expect(letters.map(({ id, code, stage, headers }) => [id, code, stage, headers['bcod.error.last_offset']])).toEqual([
+    ['packed-0-5', 'KAFKA_BATCH_DAMAGED', 'unpack', '7'],
+    ['packed-0-10', 'KAFKA_BATCH_TOO_LARGE', 'unpack', '10'],
+  ])
+  // as the broker keeps it: but for what it fills in, which is the offset and the epoch of its leader
+  expect(letters[0]!.value.subarray(16).equals(repeated.subarray(16))).toBe(true)
 })

@@ -1,5 +1,7 @@
 /** Packed bytes that no packer makes: handwritten frames, and runs that unpack to much. */
 
+import { varint } from './record-batches.js'
+
 /** The stream of snappy-java: its header, then each block with its length before it. */
 export function xerial(blocks: readonly Buffer[]): Buffer {
   const header = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1])
@@ -34,6 +36,14 @@ export interface ZstdBlock {
 
 export const zstdRaw = (bytes: Buffer): ZstdBlock => ({ kind: 0, size: bytes.length, bytes })
 export const zstdRun = (size: number): ZstdBlock => ({ kind: 1, size, bytes: Buffer.from([32]) })
+
+/** The records of a batch of one, whose value is `bytes` times the same byte; a multiple of 128 KiB. */
+export function zstdBomb(bytes: number): ZstdBlock[] {
+  const head = Buffer.concat([Buffer.from([0, 0, 0, 1]), varint(bytes)])
+  const beginning = Buffer.concat([varint(head.length + bytes + 1), head])
+  const runs = Array.from({ length: bytes / 2 ** 17 }, () => zstdRun(2 ** 17))
+  return [zstdRaw(beginning), ...runs, zstdRaw(Buffer.from([0]))]
+}
 
 /** A zstd frame (RFC 8878) of these blocks; its window is 128 KiB unless told otherwise. */
 export function zstdFrame(

@@ -8,8 +8,8 @@ import { registerCodecs } from '../../../src/streams/kafka/codecs.js'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import { type Broker, startBroker } from '../../support/kafka-broker.js'
 import { OtherClient, Reading, until } from '../../support/kafka-reading.js'
-import { xerial, type ZstdBlock, zstdFrame, zstdRaw, zstdRun } from '../../support/packed.js'
-import { CODEC, encodeBatch, encodeRecords, RawProducer, varint } from '../../support/record-batches.js'
+import { xerial, zstdBomb, zstdFrame, zstdRaw } from '../../support/packed.js'
+import { CODEC, encodeBatch, encodeRecords, RawProducer } from '../../support/record-batches.js'
 
 const { CompressionCodecs, CompressionTypes } = kafkajs
 
@@ -136,20 +136,9 @@ const HOSTILE: readonly Sent[] = [
   { name: 'offsets that go back', batch: encodeBatch(noTwo([1, 0]), 2), value: null },
   { name: 'an offset far ahead', batch: encodeBatch(noTwo([0, 1_000_000]), 2), value: null },
   { name: 'more headers than bytes', batch: encodeBatch(encodeRecords([{ headerCount: 1_000_000 }]), 1), value: null },
-  { name: 'a bomb', batch: packedAs(zstd, zstdFrame(bomb(64 * 2 ** 20))), value: null },
+  { name: 'a bomb', batch: packedAs(zstd, zstdFrame(zstdBomb(64 * 2 ** 20))), value: null },
   { name: 'a codec without a name', batch: packedAs(5, RECORD), value: null },
 ]
-
-/** One record with a value of so many equal bytes, as blocks of zstd. */
-function bomb(bytes: number): ZstdBlock[] {
-  const head = Buffer.concat([Buffer.from([0, 0, 0, 1]), varint(bytes)])
-  const length = varint(head.length + bytes + 1)
-  return [
-    zstdRaw(Buffer.concat([length, head])),
-    ...Array.from({ length: bytes / 2 ** 17 }, () => zstdRun(2 ** 17)),
-    zstdRaw(Buffer.from([0])),
-  ]
-}
 
 /** Batches with some bytes changed, their checksums right again. */
 function mutated(count: number): Sent[] {
