@@ -72,7 +72,15 @@ function stages(settings = {}) {
   const nothing = () => {}
   pipeline(record$, {
     ...{ config, state, text: null, vocabSize: VOCABULARY, maxLength: 1024 },
-    ...{ free$, flush$: new Subject(), tick$, now: () => 0, received: nothing, framed: nothing, step: () => 0 },
+    ...{
+      free$,
+      flush$: new Subject(),
+      tick$,
+      now: () => Number.MAX_SAFE_INTEGER,
+      received: nothing,
+      framed: nothing,
+      step: () => 0,
+    },
     ...{ reject: (_, error) => unexpected(error.line), drop: (_, reason) => unexpected(reason), heldOut: nothing },
   }).subscribe((batch) => {
     events += batch.length
@@ -88,7 +96,7 @@ function stages(settings = {}) {
       for (const each of records) {
         if (!state.begin(each)) continue
         record$.next(each)
-        state.watermark.observe(partition, each.timestamp)
+        state.watermark.observe(partition, each.timestamp, each.appendTime)
       }
       state.positions.advance(partition, nextOffset)
       state.watermark.fetched(partition, nextOffset >= logEnd)
@@ -127,7 +135,14 @@ async function ingest(count) {
       const at = offset + i
       const template = templates[at % templates.length]
       return {
-        ...{ topic: 'feedback', partition: 0, offset: at, timestamp: 1_700_000_000_000 + at, headers: {} },
+        ...{
+          topic: 'feedback',
+          partition: 0,
+          offset: at,
+          timestamp: 1_700_000_000_000 + at,
+          headers: {},
+          appendTime: true,
+        },
         ...{ key: template.key, value: withId(template.value, at) },
       }
     })

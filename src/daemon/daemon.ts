@@ -33,7 +33,7 @@ import { Shard } from '../streams/shard.js'
 import type { Assignment, FeedbackLog, OffsetRange } from '../streams/source.js'
 import { sourceRule } from '../streams/sources.js'
 import { SteadyClock } from '../streams/steady-clock.js'
-import { RetentionHeadroom } from '../telemetry/events/consumer.js'
+import { EventTimeCorrected, RetentionHeadroom } from '../telemetry/events/consumer.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import {
   DeadLettered,
@@ -122,6 +122,7 @@ export class Daemon {
       unreadable: ({ record, range, error }) =>
         shard.ownsUndecoded(record) ? this.#reject(record, error, 'unpack', range) : this.#drop(record, 'other_shard'),
       decoded: () => options.onStage?.('decoded'),
+      now: () => this.#clock.now(),
     })
   }
 
@@ -291,6 +292,7 @@ export class Daemon {
       classifier_trust: lastStep?.classifier.trust ?? null,
       adapter: this.#published,
       lag: Object.fromEntries(this.#intake.lag()),
+      uncommitted: Object.fromEntries(this.#intake.uncommitted()),
       held_back: this.#state.held.heldCount,
       waiting: this.#state.batcher.count,
       dead_letters: history.deadLetters,
@@ -375,6 +377,7 @@ export class Daemon {
       now: () => this.#clock.now(),
       received: ({ label, position }) =>
         telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down', position)),
+      timeCorrected: (reason) => telemetry.emit(new EventTimeCorrected(reason)),
       framed: () => telemetry.emit(new FrameSkipped()),
       step: () => line.step,
       reject: (record, error, stage) => this.#reject(record, error, stage),

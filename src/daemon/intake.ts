@@ -3,13 +3,14 @@ import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { Config } from '../config/config.js'
 import type { LogRecord } from '../events/types.js'
 import type { Assignment, FeedbackLog, RecordBatch, Unreadable } from '../streams/source.js'
-import { AssignmentChanged, LagObserved } from '../telemetry/events/consumer.js'
+import { AssignmentChanged, LagObserved, UncommittedObserved } from '../telemetry/events/consumer.js'
 import { BackpressureChanged, HeldBack } from '../telemetry/events/feedback.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { Unfinished } from './retention.js'
 import { startPositions } from './start-positions.js'
 import type { StreamState } from './stream-state.js'
+import { Uncommitted, type UncommittedPart } from './uncommitted.js'
 
 export interface IntakeParts {
   readonly config: Pick<Config, 'stream'>
@@ -25,6 +26,8 @@ export interface IntakeParts {
   readonly unreadable: (range: Unreadable) => void
   /** Called after each record that went through the pipeline. */
   readonly decoded: () => void
+  /** What time it is for held votes, milliseconds since the epoch. @default the wall clock */
+  readonly now?: () => number
 }
 
 /** Reads the assigned partitions into the pipeline, tells how far behind they are, and pauses while too much waits. */
@@ -37,6 +40,7 @@ export class Intake {
   readonly assigned$ = new Subject<readonly number[]>()
   readonly #parts: IntakeParts
   readonly #logEnds = new Map<number, number>()
+  readonly #uncommitted = new Uncommitted()
   #assignment: Assignment | null = null
   #firstTotal: number | null = null
   /** Counts assignments and their ends. */
@@ -75,8 +79,8 @@ export class Intake {
     for (const [partition, offset] of positions) {
       const end = assignment.bounds.get(partition)?.end ?? 0
       state.positions.advance(partition, offset)
-      state.watermark.fetched(partition, offset >= end)
-      this.#logEnds.set(partition, end)
+      state.watermark.read(partition, offset)
+      this.#ended(partition, end, assignment.logEnds?.get(partition) ?? end, this.#now())
     }
     this.#assignment = assignment
     telemetry.emit(new AssignmentChanged(log.topic, assignment.partitions, assignment.total))
@@ -98,36 +102,55 @@ export class Intake {
     this.#assignment = null
     state.watermark.assign([])
     this.#logEnds.clear()
+    this.#uncommitted.clear()
     telemetry.emit(new AssignmentChanged(log.topic, [], 0))
     if (!this.#closed) lifecycle$.next('joining')
   }
 
   /** Takes a fetch through all stages up to the batch, in this call. */
-  take({ partition, records, nextOffset, logEnd, unreadable }: RecordBatch): void {
+  take({ partition, records, nextOffset, logEnd, readableEnd = logEnd, unreadable }: RecordBatch): void {
     if (this.#closed) return
     const { state, broken, decoded } = this.#parts
+    const now = this.#now()
     for (const record of records) {
       if (broken()) return
       if (!state.begin(record)) continue
       this.record$.next(record)
       decoded()
-      state.watermark.observe(partition, record.timestamp)
+      state.watermark.observe(partition, record.timestamp, record.appendTime)
     }
     // open from its first offset on until its letter is acknowledged
     if (unreadable && state.positions.begin(unreadable.record)) this.#parts.unreadable(unreadable)
     state.positions.advance(partition, nextOffset)
-    state.watermark.fetched(partition, nextOffset >= logEnd)
+    state.watermark.read(partition, nextOffset)
+    this.#ended(partition, readableEnd, logEnd, now)
+    if (this.#paused) state.watermark.paused()
     this.fetched$.next()
-    this.#logEnds.set(partition, logEnd)
     this.observe()
     this.relieve()
+  }
+
+  #now(): number {
+    return (this.#parts.now ?? Date.now)()
+  }
+
+  #ended(partition: number, readableEnd: number, logEnd: number, now: number): void {
+    this.#parts.state.watermark.ended(partition, readableEnd, now)
+    this.#uncommitted.observe(partition, readableEnd, logEnd, now)
+    this.#logEnds.set(partition, logEnd)
   }
 
   /** Tells how far behind each partition is. */
   observe(): void {
     const { state, telemetry } = this.#parts
     for (const [partition, records] of this.lag()) telemetry.emit(new LagObserved(partition, records))
+    telemetry.emit(new UncommittedObserved([...this.#logEnds.keys()], this.uncommitted()))
     telemetry.emit(new HeldBack(state.held.heldCount))
+  }
+
+  /** What no reader can read yet, of each partition that has any. */
+  uncommitted(): ReadonlyMap<number, UncommittedPart> {
+    return this.#uncommitted.parts(this.#now())
   }
 
   /** Records of each partition after the lowest one that has not come to its end. */

@@ -1,12 +1,13 @@
 import { asyncScheduler, map, type Observable, type SchedulerLike, tap } from 'rxjs'
 import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
-import type { DropReason, Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
+import type { DropReason, Feedback, LogRecord, Position, TimeCorrection, TrainingEvent } from '../events/types.js'
 import type { TextModel } from '../model/text/text-model.js'
 import { admit } from '../streams/admit.js'
 import { batch } from '../streams/batch.js'
 import { decode, type Reject } from '../streams/decode.js'
 import { dedup } from '../streams/dedup.js'
+import { eventTime } from '../streams/event-time.js'
 import { holdBack } from '../streams/hold-back.js'
 import { holdOut } from '../streams/hold-out.js'
 import { onlyShard, Shard } from '../streams/shard.js'
@@ -33,6 +34,8 @@ export interface PipelineOptions {
   /** What time it is for held votes, milliseconds since the epoch. */
   readonly now: () => number
   readonly received: (event: Feedback) => void
+  /** A record counts as written at another time than its producer says, by more than a minute. */
+  readonly timeCorrected?: (reason: TimeCorrection) => void
   /** A record with a schema registry's frame was decoded. */
   readonly framed: () => void
   /** The last applied step. */
@@ -56,6 +59,7 @@ export function pipeline(record$: Observable<LogRecord>, options: PipelineOption
   const rejectUndecoded: Reject = (record, error, stage) =>
     shard.ownsUndecoded(record) ? reject(record, error, stage) : options.drop(record, 'other_shard')
   const vote$ = record$.pipe(
+    eventTime(state.watermark, options.now, options.timeCorrected),
     decode({ maxRecordBytes, tombstones, unwrap }, rejectUndecoded, (record, reason) => options.drop(record, reason)),
     onlyShard(shard, (record) => options.drop(record, 'other_shard')),
     tap(({ envelope }) => envelope?.framed && options.framed()),

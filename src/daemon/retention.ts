@@ -36,7 +36,7 @@ async function headroom(log: FeedbackLog, unfinished: readonly Unfinished[]): Pr
   const now = Date.now()
   const waiting = unfinished.filter(({ offset, logEnd }) => offset < logEnd)
   const oldest = await Promise.all(waiting.map(({ partition, offset }) => log.recordAt(partition, offset)))
-  // a position without a record (a transaction's marker, a compacted one) says nothing of time
-  const ages = oldest.map((record) => (record === null ? 0 : now - record.timestamp))
+  // a position without a record (a transaction's marker, a compacted one), or without a time, says nothing of time
+  const ages = oldest.map((record) => (record === null || record.timestamp < 0 ? 0 : now - record.timestamp))
   return { seconds: (retention - Math.max(0, ...ages)) / 1000, retentionSeconds: retention / 1000 }
 }

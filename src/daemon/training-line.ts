@@ -67,7 +67,7 @@ export class TrainingLine {
   #revision: number
   #checkpointedStep: number
   #publishedStep: number | null = null
-  /** Broker timestamps of events trained since the last published version. */
+  /** When the events were written that trained since the last published version. */
   #unpublished: number[] = []
   /** What the last durable checkpoint lets the group commit. */
   #committable: ReadonlyMap<number, number>

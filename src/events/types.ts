@@ -9,8 +9,10 @@ export interface Position {
 
 /** One record as the log holds it, before anything is decoded. */
 export interface LogRecord extends Position {
-  /** Broker timestamp, milliseconds since the epoch. */
+  /** As the log has it, milliseconds since the epoch: the producer's own word, or none (−1), unless `appendTime`. */
   readonly timestamp: number
+  /** The broker set the timestamp when it took the record (`LogAppendTime`). */
+  readonly appendTime?: true
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: Readonly<Record<string, Uint8Array>>
@@ -41,7 +43,7 @@ export type Content =
 /** One valid vote. */
 export interface Feedback {
   readonly position: Position
-  /** Broker timestamp, milliseconds since the epoch. */
+  /** When it counts as written, milliseconds since the epoch: see `Watermark.timeOf`. */
   readonly timestamp: number
   readonly source: string
   readonly id: string
@@ -93,6 +95,9 @@ export type DropReason =
   | 'completion_too_long'
   | 'prompt_cap'
   | 'user_cap'
+
+/** How a producer's time was off; also the `reason` label of bcod_event_times_corrected_total. */
+export type TimeCorrection = 'ahead' | 'back' | 'absent'
 
 /** What came of asking an embedding service for a prompt; also the `outcome` label of bcod_embedded_prompts_total. */
 export type EmbeddingOutcome = 'cached' | 'embedded' | 'failed'

@@ -182,7 +182,7 @@ export class HoldBack implements Serializable<HoldBackState> {
 const SUBJECT_BYTES = 320
 
 /**
- * Holds each vote until the watermark is `window` past its broker timestamp; emits what then still stands.
+ * Holds each vote until the watermark is `window` past the time that it counts as written at; emits what then still stands.
  * The watermark is looked at on every tick: after each fetch, when its records have gone in, and by a timer, which
  * matters when nothing comes in any more. Completion leaves held votes in the state.
  *

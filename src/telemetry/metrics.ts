@@ -53,6 +53,23 @@ export class Metrics {
     'Records of each assigned partition that have not come to their end: unread, held back, or waiting for a step.',
     ['partition'],
   )
+  readonly uncommittedRecords = this.gauge(
+    'uncommitted_records',
+    'records',
+    'Records of each assigned partition that nobody can read yet: a transaction that began before them is still open.',
+    ['partition'],
+  )
+  readonly uncommittedSeconds = this.gauge(
+    'uncommitted_seconds',
+    'seconds',
+    'How long the end of what can be read has not moved, behind an open transaction; the longest over partitions.',
+  )
+  readonly eventTimesCorrected = this.counter(
+    'event_times_corrected_total',
+    'records',
+    'Records whose producer gave no time, or one that is off by over a minute: ahead of the clock, or back before records read long ago. Hold-back goes by the corrected time.',
+    ['reason'],
+  )
   readonly heldBack = this.gauge(
     'held_back_records',
     'records',

@@ -49,6 +49,6 @@ export interface StepReport {
   readonly classifier: ClassifierReport
   /** Share of events on the right side of δ before the step learnt from them. */
   readonly prequentialAccuracy: number | null
-  /** From the broker timestamp of each event to the end of the step, in seconds. */
+  /** From the time that each event counts as written at to the end of the step, in seconds. */
   readonly feedbackToStepSeconds: readonly number[]
 }

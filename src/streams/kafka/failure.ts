@@ -38,7 +38,8 @@ export function kafkaError(error: unknown, at: FailurePlace): BcodError {
 /** What a start that waited in vain says; `last` is why its last attempt failed. */
 export function unreachable(connection: KafkaConnection, last?: BcodError): BcodError {
   const { brokers, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = connection
-  if (last && (last.code !== 'KAFKA_UNREACHABLE' || last.place !== brokers.join(','))) return last // says more
+  const saysMore = last?.code !== 'KAFKA_UNREACHABLE' || (last.place ?? brokers.join(',')) !== brokers.join(',')
+  if (last && saysMore) return last
   const reason = last ? `: ${last.message}` : ''
   return new BcodError('KAFKA_UNREACHABLE', `no broker answered within ${connectTimeout} ms${reason}`, {
     place: brokers.join(','),

@@ -57,7 +57,9 @@ export function readRecords(plain: Buffer, context: RecordContext, budget: Budge
     if (headerCount < 0 || 2 * headerCount > cursor.left) throw damaged('a record claims more headers than are there')
     const headers = headerCount === 0 ? NO_HEADERS : readHeaders(cursor, headerCount, budget)
     if (cursor.at !== end) throw damaged('a record is longer than its fields')
-    if (offset >= from) into.push({ topic, partition, offset, timestamp, key, value, ...headers })
+    if (offset < from) continue
+    const record = { topic, partition, offset, timestamp, key, value, ...headers }
+    into.push(appendTime === null ? record : { ...record, appendTime: true })
   }
   if (cursor.at !== plain.length) throw damaged('there are more bytes than its records take')
 }

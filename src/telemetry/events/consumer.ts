@@ -1,3 +1,4 @@
+import type { TimeCorrection } from '../../events/types.js'
 import type { History } from '../history.js'
 import type { Metrics } from '../metrics.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
@@ -17,7 +18,9 @@ export class AssignmentChanged extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.assignedPartitions.set(this.partitions.length)
-    metrics.consumerLag.reset() // the lag of a partition that went elsewhere is not ours to tell
+    // the lag of a partition that went elsewhere is not ours to tell
+    metrics.consumerLag.reset()
+    metrics.uncommittedRecords.reset()
   }
   override remember(history: History): void {
     history.forgetLag()
@@ -56,6 +59,37 @@ export class LagObserved extends InternalEvent {
   }
   override remember(history: History): void {
     history.lag(this.partition, this.records)
+  }
+}
+
+/** What no reader can read yet, for a transaction is open before it. */
+export class UncommittedObserved extends InternalEvent {
+  constructor(
+    readonly partitions: readonly number[],
+    readonly parts: ReadonlyMap<number, { readonly records: number; readonly seconds: number }>,
+  ) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    for (const partition of this.partitions)
+      metrics.uncommittedRecords.set({ partition: String(partition) }, this.parts.get(partition)?.records ?? 0)
+    metrics.uncommittedSeconds.set(Math.max(0, ...[...this.parts.values()].map(({ seconds }) => seconds)))
+  }
+}
+
+/** A record counts as written at another time than its producer says. */
+export class EventTimeCorrected extends InternalEvent {
+  constructor(readonly reason: TimeCorrection) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.eventTimesCorrected.inc({ reason: this.reason })
   }
 }
 

@@ -30,7 +30,7 @@ export class AdapterPublished extends InternalEvent {
   constructor(
     readonly version: number,
     readonly outcome: 'published' | 'rejected' | 'failed',
-    /** From the broker timestamp of each event that is new in this version to now. */
+    /** From the time that each event counts as written at that is new in this version to now. */
     readonly feedbackToPublishSeconds: readonly number[] = [],
   ) {
     super()
