@@ -53,7 +53,7 @@ export const feedback: PageSpec = {
           title: 'Held back',
           shows: 'Votes that wait for a later vote on the same completion.',
           good: 'about the votes that come within stream.holdBack.',
-          bad: 'rises without end: no later record moves the partition’s clock on.',
+          bad: 'rises without end: some partition is never read to its end.',
           unit: 'short',
           queries: [{ expr: of('bcod_held_back_records'), legend: here }],
         },
@@ -78,6 +78,29 @@ export const feedback: PageSpec = {
           bad: '0 for more than the session timeout while no other daemon has them.',
           unit: 'short',
           queries: [{ expr: of('bcod_assigned_partitions'), legend: here }],
+        },
+        {
+          kind: 'lines',
+          title: 'Behind an open transaction',
+          shows: 'How long what can be read of a partition has ended at the same place, while the log has more.',
+          good: '0, or up to the commit interval of a producer that writes in transactions.',
+          bad: 'above 5 minutes: a producer has not ended its transaction, and nobody can read what follows.',
+          unit: 's',
+          queries: [{ expr: of('bcod_uncommitted_seconds'), legend: here }],
+        },
+        {
+          kind: 'lines',
+          title: 'Times of producers put right',
+          shows: 'Records without a time, or with one that is off by over a minute, a second.',
+          good: 'none, which is certain where the topic stamps the records (message.timestamp.type=LogAppendTime).',
+          bad: 'many: a producer’s clock is wrong. Its votes are held back by the time at which they were read.',
+          unit: 'cps',
+          queries: [
+            {
+              expr: `sum by (instance, reason) (${rate('bcod_event_times_corrected_total')})`,
+              legend: `{{reason}} ${here}`,
+            },
+          ],
         },
         {
           kind: 'lines',

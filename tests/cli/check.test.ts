@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
 import { ensureTopic } from '../../src/streams/kafka/topics.js'
 import { bcod, documentOf, scratchDirectory } from '../support/bcod.js'
 import { startBroker } from '../support/kafka-broker.js'
+import { OtherClient } from '../support/kafka-reading.js'
 
 interface Check {
   readonly name: string
@@ -100,9 +102,16 @@ test('--online looks for topic and dead-letter topic on a real broker, and makes
     expect(before.get('dead letters')!.status).toBe('warn')
     await ensureTopic({ brokers }, { topic: 'votes' })
     const between = await online()
+    expect(between.get('times')).toMatchObject({ status: 'warn', remedy: expect.stringContaining('LogAppendTime') })
     expect([between.get('topic')!.status, between.get('dead letters')!.status]).toEqual(['ok', 'warn'])
     await ensureTopic({ brokers }, { topic: 'votes.dlq' })
-    expect((await online()).get('dead letters')!.status).toBe('ok')
+    const client = await OtherClient.connect(broker.bootstrap)
+    const configEntries = [{ name: 'message.timestamp.type', value: 'LogAppendTime' }]
+    const topic = { type: kafkajs.ConfigResourceTypes.TOPIC, name: 'votes', configEntries }
+    await client.admin.alterConfigs({ validateOnly: false, resources: [topic] })
+    await client.close()
+    const after = await online()
+    expect([after.get('dead letters')!.status, after.get('times')!.status]).toEqual(['ok', 'ok'])
   } finally {
     await broker.stop()
   }

@@ -82,3 +82,41 @@ test('while a vote is held back the latest label wins and a retraction takes it 
   expect(steps(daemon)).toEqual([['down down']])
   expect((await offsetsOf(kafka.client, 'held', 'held')).committed).toEqual({ 0: '4' })
 })
+
+test('clocks of producers that are off harm nobody: a vote that changes in time trains once, with its last label', async () => {
+  const daemon = await daemonOn('clocks', '4s')
+  const dated = (sent: ReturnType<typeof vote>, timestamp: number) => ({ ...sent, timestamp: String(timestamp) })
+  await kafka.client.send('clocks', [
+    dated(vote(1, { id: 'ahead' }), Date.now() + 50 * 60_000),
+    dated(vote(2, { id: 'absent' }), -1),
+    dated(vote(4, { id: 'back' }), Date.now() - 10 * 60_000),
+  ])
+  const by = { subject: 'answer', user: 'ada' }
+  await kafka.client.send('clocks', [vote(0, { ...by, id: 'up', label: true })])
+  await daemon.until(({ held_back }) => held_back === 4)
+  await kafka.client.send('clocks', [vote(0, { ...by, id: 'down', label: false })])
+  await daemon.until((status) => settled(status) && status.step === 4)
+  expect(await dropped(daemon, 'superseded')).toBe(1)
+  const corrected = (reason: string) => daemon.metric(`bcod_event_times_corrected_total{reason="${reason}"}`)
+  expect(await Promise.all(['ahead', 'absent', 'back'].map(corrected))).toEqual([1, 1, 1])
+  expect(await daemon.stop()).toBe(0)
+  expect(steps(daemon).at(-1)).toEqual(['down down'])
+  expect(daemon.log).not.toContain('"level":"error"')
+})
+
+test("votes before another program's open transaction train, those behind it are told of, and train once it ends", async () => {
+  const daemon = await daemonOn('transaction', '2s')
+  await kafka.client.send('transaction', [vote(1, { id: 'before' })])
+  const transaction = await kafka.client.open('transaction', [vote(2, { id: 'inside' }).value])
+  await kafka.client.send('transaction', [vote(3, { id: 'behind' })])
+  const waits = await daemon.until(({ step, uncommitted }) => step === 1 && uncommitted[0] !== undefined)
+  expect(steps(daemon)).toEqual([['before up']])
+  expect([waits.lag[0], waits.uncommitted[0]?.records, waits.held_back]).toEqual([2, 2, 0])
+  expect(await daemon.metric('bcod_uncommitted_records{partition="0"}')).toBe(2)
+  await daemon.until(({ uncommitted }) => (uncommitted[0]?.seconds ?? 0) > 1)
+  expect(await daemon.metric('bcod_uncommitted_seconds')).toBeGreaterThan(1)
+  await transaction.commit()
+  await daemon.until((status) => settled(status) && status.step === 3)
+  expect(await daemon.metric('bcod_uncommitted_records{partition="0"}')).toBe(0)
+  expect(await daemon.stop()).toBe(0)
+})

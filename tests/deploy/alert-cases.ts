@@ -161,6 +161,16 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       fires: 0,
     },
   ],
+  BcodTransactionOpen: [
+    { what: 'one that hangs', samples: { bcod_uncommitted_seconds: line(0, 60, 30) }, at: '10m', fires: 1 },
+    {
+      what: 'a pipeline that commits every 2 minutes',
+      samples: { bcod_uncommitted_seconds: '0+60x2 0+60x2 0+60x2 0+60x2' },
+      at: '11m',
+      fires: 0,
+    },
+    { what: 'none', samples: { bcod_uncommitted_seconds: flat(0, 30) }, at: '20m', fires: 0 },
+  ],
   BcodRetentionHeadroomLow: [
     {
       what: 'a vote that waits has 20 minutes left',

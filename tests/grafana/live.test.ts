@@ -102,6 +102,7 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
       ...several('same', 24, { prompt: 'The same prompt each time.' }),
       ...several('long', 8, { prompt_tokens: [3], completion_tokens: Array.from({ length: MAX_LENGTH + 1 }, () => 5) }),
       ...several('framed', 8).map(framed),
+      ...several('untimed', 8).map((sent) => ({ ...sent, timestamp: '-1' })),
       ...two.map((name) => ({ key: `tomb-${name}`, value: null })),
       ...Object.entries(UNUSABLE).flatMap(([code, record]) => two.map((name) => record(`${code}-${name}`))),
     ])

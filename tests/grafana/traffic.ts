@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 export interface Sent {
   readonly key: string
   readonly value: string | Buffer | null
+  readonly timestamp?: string
 }
 
 interface Changes {

@@ -25,6 +25,7 @@ export interface Status {
   readonly paused: boolean
   readonly training_paused: boolean
   readonly lag: Readonly<Record<string, number>>
+  readonly uncommitted: Readonly<Record<string, { readonly records: number; readonly seconds: number }>>
   readonly dead_letters_waiting: number
   readonly adapter: string | null
   readonly partitions: readonly number[]

@@ -25,7 +25,26 @@ export async function checkKafka({ stream }: Config): Promise<readonly Finding[]
   if (found instanceof BcodError && found.code !== 'KAFKA_TOPIC_MISSING')
     return [fail('kafka', found.line, found.remedy)]
   const broker = pass('kafka', typeof found === 'string' ? `cluster ${found}` : brokers.join(', '))
-  return [broker, topicFinding(topic, found), deadLetterFinding(dlq, await look(dlq))]
+  const stamps = typeof found === 'string' ? [timesFinding(await timestampType(stream, topic))] : []
+  return [broker, topicFinding(topic, found), ...stamps, deadLetterFinding(dlq, await look(dlq))]
+}
+
+/** `message.timestamp.type` of the topic; null where the service does not tell. */
+async function timestampType(stream: Config['stream'], topic: string): Promise<string | null> {
+  const { readSettings } = await import('../../streams/kafka/topics.js')
+  const settings = await readSettings(kafkaConnection(stream), topic, ['message.timestamp.type'])
+  return settings?.get('message.timestamp.type') ?? null
+}
+
+/** Hold-back holds with any clock of a producer; where the broker stamps the records it is exact in a backlog too. */
+function timesFinding(type: string | null): Finding {
+  if (type === 'LogAppendTime') return pass('times', 'the topic stamps the records itself (LogAppendTime)')
+  const said = type === null ? 'the topic does not tell who sets the times' : `producers set the times (${type})`
+  return warn(
+    'times',
+    `${said}: one that is off is put right, to when the record was read`,
+    'Set message.timestamp.type=LogAppendTime on the topic: kafka-configs.sh --alter --topic TOPIC --add-config message.timestamp.type=LogAppendTime.',
+  )
 }
 
 const topicFinding = (topic: string, found: string | BcodError): Finding =>

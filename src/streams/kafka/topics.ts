@@ -1,7 +1,9 @@
 import type { Admin } from 'kafkajs'
-import { createClient, OUTLIVE_OUTAGES } from './client.js'
+import { createClient, NO_RETRY, OUTLIVE_OUTAGES } from './client.js'
 import { kafkaError, unreachable } from './failure.js'
+import { optional } from './optional.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
+import { clusterOf, connectedBroker, topicSettings } from './patch.js'
 
 export interface TopicSpec {
   readonly topic: string
@@ -46,4 +48,21 @@ export function createTopic(admin: Admin, spec: TopicSpec): Promise<boolean> {
       },
     ],
   })
+}
+
+/** Settings of a topic, by name; null where the service does not tell. */
+export async function readSettings(
+  connection: KafkaConnection,
+  topic: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string> | null> {
+  const cluster = clusterOf(createClient(connection, NO_RETRY, new AbortController().signal))
+  try {
+    return await optional(async () => {
+      await cluster.connect()
+      return topicSettings(await connectedBroker(cluster), topic, names)
+    }, null)
+  } finally {
+    await cluster.disconnect()
+  }
 }
