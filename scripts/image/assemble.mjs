@@ -1,11 +1,13 @@
 // Lays out what the container image holds, a folder for each of its layers: `node scripts/image/assemble.mjs DIR`.
 // Needs a checkout that is set up; BCOD_TF=gpu takes the CUDA build and downloads CUDA's libraries.
+//   DIR/system         of Debian what the rest loads, the user, the volumes
 //   DIR/libtensorflow  the C library, and CUDA beside it
 //   DIR/node_modules   production packages, of them what can be loaded
 //   DIR/app            dist, package.json, LICENSE, sbom.cdx.json
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   lutimesSync,
   mkdirSync,
   readdirSync,
@@ -21,6 +23,7 @@ import { TENSORFLOW } from '../tensorflow.mjs'
 import { fetchCuda } from './cuda.mjs'
 import { neededFiles, productionPackages } from './packages.mjs'
 import { sbom } from './sbom.mjs'
+import { layOutLoaderCache, layOutSystem, layOutVolumes } from './system.mjs'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
@@ -47,15 +50,30 @@ function layOutPackages(out) {
   symlinkSync(relative(deps, join(out, LIBRARIES, 'lib')), join(deps, 'lib'))
 }
 
-function layOutProgram(out) {
+function layOutProgram(out, system) {
   const app = join(out, 'app')
   for (const file of filesIn(join(root, 'dist')).filter((path) => !/\.(map|d\.ts)$|\.built$/.test(path)))
     copy(file, join(app, relative(root, file)))
   for (const file of ['package.json', 'LICENSE']) copy(join(root, file), join(app, file))
-  const native = [...filesIn(join(out, LIBRARIES)), ...filesIn(join(out, 'node_modules'))].filter((path) =>
+  const files = [...nativeFiles(out), ...system.libraries]
+  const document = sbom({ root, variant, files, packages: system.packages })
+  writeFileSync(join(app, 'sbom.cdx.json'), `${JSON.stringify(document, null, 1)}\n`)
+}
+
+const nativeFiles = (out) =>
+  [...filesIn(join(out, LIBRARIES)), ...filesIn(join(out, 'node_modules'))].filter((path) =>
     /\.(node|so(\.\d+)*)$|\/ptxas$/.test(path),
   )
-  writeFileSync(join(app, 'sbom.cdx.json'), `${JSON.stringify(sbom({ root, variant, files: native }), null, 1)}\n`)
+
+/** In the GPU variant the loader is told of CUDA's folders. */
+function tellLoader(out) {
+  const nvidia = join(out, LIBRARIES, 'lib', 'nvidia')
+  if (!existsSync(nvidia)) return
+  const folders = readdirSync(nvidia).map((name) => join('/app', LIBRARIES, 'lib', 'nvidia', name, 'lib'))
+  const layers = { '/': join(out, 'system'), '/app/libtensorflow': join(out, 'libtensorflow') }
+  const scratch = join(out, 'loader')
+  layOutLoaderCache(layers, folders, scratch)
+  rmSync(scratch, { recursive: true })
 }
 
 const filesIn = (folder) =>
@@ -82,5 +100,7 @@ if (out === undefined) throw new Error('usage: node scripts/image/assemble.mjs D
 rmSync(out, { recursive: true, force: true })
 layOutTensorFlow(out)
 layOutPackages(out)
-layOutProgram(out)
+layOutProgram(out, layOutSystem(join(out, 'system'), [process.execPath, ...nativeFiles(out)]))
+tellLoader(out)
 normalise(out)
+layOutVolumes(join(out, 'system'))

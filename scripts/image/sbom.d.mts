@@ -1,3 +1,5 @@
+import type { DebianPackage } from './system.mjs'
+
 export interface Component {
   readonly type: string
   readonly 'bom-ref': string
@@ -13,4 +15,9 @@ export interface Sbom {
   readonly components: readonly Component[]
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[]
 }
-export function sbom(options: { root: string; variant: 'cpu' | 'gpu'; files: readonly string[] }): Sbom
+export function sbom(options: {
+  root: string
+  variant: 'cpu' | 'gpu'
+  files: readonly string[]
+  packages?: readonly DebianPackage[]
+}): Sbom

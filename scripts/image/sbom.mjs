@@ -11,8 +11,9 @@ import { productionPackages } from './packages.mjs'
  * @param root     a checkout that is set up
  * @param variant  cpu or gpu
  * @param files    native files that go into the image: they are listed with their hashes
+ * @param packages  of Debian, of which files go into the image
  */
-export function sbom({ root, variant, files }) {
+export function sbom({ root, variant, files, packages = [] }) {
   const document = JSON.parse(
     execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx'], { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26 }),
   )
@@ -23,7 +24,8 @@ export function sbom({ root, variant, files }) {
   delete document.metadata.timestamp
   Object.assign(component, { type: 'application', name: 'bcod' })
   document.components = document.components.filter((each) => shipped.has(each['bom-ref']))
-  document.components.push(...nativeComponents(variant), ...files.map(fileComponent))
+  document.components.push(...nativeComponents(variant), ...packages.map(debianComponent))
+  document.components.push(...files.map(fileComponent))
   document.dependencies = document.dependencies
     .filter(({ ref }) => ref === component['bom-ref'] || shipped.has(ref))
     .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((each) => shipped.has(each)) }))
@@ -50,6 +52,14 @@ const wheelComponent = ({ name, version, sha256 }) => ({
   version,
   purl: `pkg:pypi/${name}@${version}`,
   hashes: [{ alg: 'SHA-256', content: sha256 }],
+})
+
+const debianComponent = ({ name, version }) => ({
+  type: 'library',
+  'bom-ref': `deb:${name}@${version}`,
+  name,
+  version,
+  purl: `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=amd64`,
 })
 
 const fileComponent = (path) => ({

@@ -44,6 +44,17 @@ describe('the bill of materials', () => {
     expect(components.at(-1)).toMatchObject({ type: 'file', name: 'bcod_quiet_load.node' })
   })
 
+  it('names the Debian packages whose libraries go into the image', () => {
+    const { components } = sbom({
+      root,
+      variant: 'cpu',
+      files: [],
+      packages: [{ name: 'libstdc++6', version: '12.2.0-14+deb12u1' }],
+    })
+    // https://github.com/package-url/purl-spec: the version is percent-encoded
+    expect(components.at(-1)).toMatchObject({ purl: 'pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64' })
+  })
+
   it('is whole: every reference is a component, and the same build gives the same bytes', () => {
     expect([document.bomFormat, document.specVersion]).toEqual(['CycloneDX', '1.5'])
     const refs = new Set([document.metadata.component, ...document.components].map((each) => each['bom-ref']))

@@ -25,25 +25,34 @@ export async function whyNoImages(): Promise<string | null> {
   return missing().length === 0 ? null : `${missing().join(', ')} could not be installed`
 }
 
-/** The images that Containerfile starts from, pulled; or stand-ins under their names where no registry answers. */
-export async function ensureBaseImages(buildImage: string, runImage: string): Promise<'public' | 'stand-in'> {
-  for (const image of [buildImage, runImage]) {
-    const there = (await podman('image', 'exists', image)).status === 0
-    if (there || (await podman('pull', '--quiet', image)).status === 0) continue
-    console.error(`image-test: ${image} cannot be pulled: stand-ins are made with mmdebstrap and this machine's Node`)
-    const made = await shown(process.execPath, 'scripts/image/stand-in.mjs', buildImage, runImage)
-    if (made !== 0) throw new Error('no stand-ins')
-    break
-  }
-  return kindOf(buildImage, runImage)
+/** Images for a machine that reaches no registry: made with mmdebstrap and this machine's Node. */
+const STAND_IN = { node: 'localhost/bcod-stand-in/node:bookworm', debian: 'localhost/bcod-stand-in/debian:bookworm' }
+
+/** The image that Containerfile builds in, pulled; or a stand-in where no registry answers. `flags` are for the build. */
+export async function ensureBaseImage(
+  buildImage: string,
+): Promise<{ readonly kind: 'public' | 'stand-in'; readonly flags: readonly string[] }> {
+  const there = (await podman('image', 'exists', buildImage)).status === 0
+  if (there || (await podman('pull', '--quiet', buildImage)).status === 0) return { kind: 'public', flags: [] }
+  console.error(`image-test: ${buildImage} cannot be pulled`)
+  await ensureStandIns()
+  return { kind: 'stand-in', flags: ['--build-arg', `BUILD_IMAGE=${STAND_IN.node}`] }
 }
 
-/** The image of Kafka that the manifests name, pulled; or a stand-in on `base` under its name. */
-export async function ensureKafkaImage(name: string, base: string): Promise<'public' | 'stand-in'> {
+async function ensureStandIns(): Promise<void> {
+  if ((await podman('image', 'exists', STAND_IN.node)).status === 0) return
+  console.error("image-test: stand-ins are made with mmdebstrap and this machine's Node")
+  if ((await shown(process.execPath, 'scripts/image/stand-in.mjs', STAND_IN.node, STAND_IN.debian)) !== 0)
+    throw new Error('no stand-ins')
+}
+
+/** The image of Kafka that the manifests name, pulled; or a stand-in under its name. */
+export async function ensureKafkaImage(name: string): Promise<'public' | 'stand-in'> {
   const there = (await podman('image', 'exists', name)).status === 0
   if (!there && (await podman('pull', '--quiet', name)).status !== 0) {
     console.error(`image-test: ${name} cannot be pulled: a stand-in is made of its jars from Maven Central`)
-    if ((await shown(process.execPath, 'scripts/image/stand-in-kafka.mjs', name, base)) !== 0)
+    await ensureStandIns()
+    if ((await shown(process.execPath, 'scripts/image/stand-in-kafka.mjs', name, STAND_IN.debian)) !== 0)
       throw new Error('no stand-in')
   }
   return kindOf(name)
@@ -55,8 +64,9 @@ async function kindOf(...images: readonly string[]): Promise<'public' | 'stand-i
 }
 
 /** `make image`; returns the image's name. */
-export async function makeImage(): Promise<string> {
-  const { status, stdout, stderr } = await ended(process.execPath, ['scripts/image/build.mjs', ...BUILD_FLAGS])
+export async function makeImage(flags: readonly string[] = []): Promise<string> {
+  const command = ['scripts/image/build.mjs', ...BUILD_FLAGS, ...flags]
+  const { status, stdout, stderr } = await ended(process.execPath, command)
   if (status !== 0) throw new Error(stderr.slice(-4000))
   return `localhost/${stdout.trim().split('\n').at(-1)}`
 }
@@ -71,6 +81,29 @@ const PODMAN = { ...process.env, CONTAINERS_CONF: fileURLToPath(new URL('contain
 /** Runs a container to its end. `flags` go before the image's name, `args` behind it. */
 export const runImage = (image: string, args: readonly string[], flags: readonly string[] = []) =>
   podman('run', '--rm', ...RUN_FLAGS, ...flags, image, ...args)
+
+/** A file of an image. `mode` is as `ls -l` writes it, `owner` is `uid/gid`. */
+export interface ImageFile {
+  readonly path: string
+  readonly mode: string
+  readonly owner: string
+}
+
+/** Everything that is in an image. It is asked of the outside: there is nothing in ours that could list it. */
+export async function filesOfImage(image: string): Promise<readonly ImageFile[]> {
+  const { stdout: id } = await podman('create', image)
+  try {
+    const list = `podman export ${id.trim()} | tar --numeric-owner --list --verbose`
+    const { stdout } = await bash(list)
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => /^(\S+) +(\d+\/\d+) +\d+ \S+ \S+ (.*?)(?: (?:->|link to) .*)?$/.exec(line)!)
+      .map(([, mode, owner, path]) => ({ path: `/${path!.replace(/\/$/, '')}`, mode: mode!, owner: owner! }))
+  } finally {
+    await podman('rm', '--force', id.trim())
+  }
+}
 
 /** Starts a container and leaves it running; returns its id. */
 export async function startImage(image: string, args: readonly string[], flags: readonly string[]): Promise<string> {

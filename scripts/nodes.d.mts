@@ -1,0 +1,1 @@
+export const NODES: readonly { readonly version: string; readonly sha256: string }[]
