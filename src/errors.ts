@@ -276,6 +276,17 @@ export const ERRORS = {
     cause: 'The chat template cannot be read, or refused the messages.',
     remedy: 'Check roles and their order against the template, or publish the prompt as one text or as token ids.',
   },
+  TEXT_TIMEOUT: {
+    cause: 'Chat template and tokenizer of the model took longer for a text than limits.tokeniseTimeout.',
+    remedy:
+      'Where it is a single vote, look at its dead letter. Where every text does it, the template or a pattern in tokenizer.json never ends: compare them with the publisher’s. On a slow machine, raise the limit.',
+  },
+  TEXT_PROCESS_ENDED: {
+    cause:
+      'The process that runs chat template and tokenizer ended: the text or the template took all its memory, or somebody killed it.',
+    remedy:
+      'Where it is a single vote, look at its dead letter. Where every text does it, compare the chat template and tokenizer.json with the publisher’s; see that the container has memory and may start processes.',
+  },
   KAFKA_UNREACHABLE: {
     cause: 'No broker answered.',
     remedy:

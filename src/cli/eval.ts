@@ -45,7 +45,7 @@ ${example(
 async function evalPairs(flags: EvalFlags): Promise<void> {
   const reference = flags.state === undefined ? null : await loadReference(flags.state)
   const config = learnerConfig(flags, { batch: BLOCKS, ...betaOf(reference) })
-  const model = eventModel(config)
+  const model = await eventModel(config)
   const pairs = tokenisePairs(readPairs(flags.pairs, model), { path: flags.pairs, ...model })
   const rows = flags.rows === undefined ? null : writing(flags.rows, () => openSync(flags.rows as string, 'w', 0o600))
   try {

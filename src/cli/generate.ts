@@ -4,7 +4,7 @@ import { BcodError } from '../errors.js'
 import { outsideVocabulary } from '../events/content.js'
 import type { Content } from '../events/types.js'
 import { readArchitecture } from '../model/architecture.js'
-import { loadTextModel, type TextModel } from '../model/text/text-model.js'
+import { TextProcess } from '../model/text/text-process.js'
 import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { integerFrom, numberFrom } from './numbers.js'
 import { openLearner } from './open-learner.js'
@@ -47,14 +47,14 @@ ${example(
   'bcod generate --model ./model --adapter run1/adapter --prompt "How do I keep bread fresh?" --temperature 0',
 )}`,
     )
-    .action(answer)
+    .action(generate)
 }
 
-async function answer(flags: GenerateFlags): Promise<void> {
+async function generate(flags: GenerateFlags): Promise<void> {
   const config = learnerConfig(flags, { ...NO_TRAINING, model: { path: EMBEDDED_MODEL } })
   const architecture = readArchitecture(config.model.path)
-  const text = loadTextModel(config.model.path)
-  const prompt = flags.promptTokens ?? encode(flags, text)
+  const text = await TextProcess.start(config.model.path, { timeout: config.limits.tokeniseTimeout })
+  const prompt = flags.promptTokens ?? (await encode(flags, text))
   const outside = prompt.find((id) => id >= architecture.vocabSize)
   if (outside !== undefined)
     throw new BcodError('USAGE', outsideVocabulary(architecture.vocabSize), { place: '--prompt-tokens' })
@@ -70,7 +70,7 @@ async function answer(flags: GenerateFlags): Promise<void> {
   const maxTokens = Math.min(flags.maxTokens, room)
   const decoder = { rows: 1, length: prompt.length + maxTokens }
   const learner = await openLearner(config, { training: false, decoder })
-  const eosIds = text?.special.endIds ?? new Set(architecture.eosIds)
+  const eosIds = text?.description.endIds ?? new Set(architecture.eosIds)
   const [ids = []] = learner.generate([prompt], {
     maxTokens,
     temperature: flags.temperature,
@@ -78,10 +78,11 @@ async function answer(flags: GenerateFlags): Promise<void> {
     eosIds,
   })
   learner.dispose()
-  printAnswer(text ? text.decode(ids, { skipSpecialTokens: true }) : ids.join(','))
+  const [answer] = text ? await text.decode([ids], { skipSpecialTokens: true }) : [ids.join(',')]
+  printAnswer(answer ?? '')
 }
 
-function encode({ prompt, raw }: GenerateFlags, text: TextModel | null): readonly number[] {
+async function encode({ prompt, raw }: GenerateFlags, text: TextProcess | null): Promise<readonly number[]> {
   if (prompt === undefined) throw new BcodError('USAGE', 'expected --prompt or --prompt-tokens', { place: 'generate' })
   if (text === null) {
     throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'text, but the model has no tokenizer', {
@@ -89,7 +90,7 @@ function encode({ prompt, raw }: GenerateFlags, text: TextModel | null): readonl
     })
   }
   const content: Content =
-    raw || text.template === null
+    raw || !text.description.hasTemplate
       ? { kind: 'text', text: prompt }
       : { kind: 'messages', messages: [{ role: 'user', content: prompt }] }
   return text.encodePrompt(content)

@@ -58,7 +58,7 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   if (config.ratio.mode === 'off')
     throw new BcodError('USAGE', 'with ratio.mode=off every weight is 1', { place: 'ratio.mode' })
   const checkpoint = flags.checkpoint === undefined ? null : await readCheckpoint(resolve(flags.checkpoint))
-  const model = eventModel(config)
+  const model = await eventModel(config)
   const { text } = model
   const learner = await openLearner(config, { training: false, scoring: true })
   let explanation: Explanation
@@ -68,19 +68,18 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
     learner.dispose()
   }
   writing(flags.svg, () => writeFileSync(flags.svg, reliabilityPlot(explanation.reliability)))
-  const shown = ({ line, source, id, ratio, w, promptTokens }: WeighedVote) => ({
-    ...{ line, source, id, ratio, w },
-    ...(flags.showText && text !== null
-      ? { text: oneLine(text.decode(promptTokens, { skipSpecialTokens: true })) }
-      : {}),
-  })
+  const shown = async (votes: readonly WeighedVote[]): Promise<readonly Shown[]> => {
+    const prompts = votes.map(({ promptTokens }) => promptTokens)
+    const texts = flags.showText && text !== null ? await text.decode(prompts, { skipSpecialTokens: true }) : []
+    return votes.map(({ line, source, id, ratio, w }, i) => ({
+      ...{ line, source, id, ratio, w },
+      ...(texts[i] === undefined ? {} : { text: oneLine(texts[i]) }),
+    }))
+  }
   const { votes, reliability, ...figures } = explanation
   const bySize = [...votes].sort((a, b) => b.ratio - a.ratio)
-  const largest = bySize.slice(0, top).map(shown)
-  const smallest = bySize
-    .slice(Math.max(top, bySize.length - top))
-    .reverse()
-    .map(shown)
+  const largest = await shown(bySize.slice(0, top))
+  const smallest = await shown(bySize.slice(Math.max(top, bySize.length - top)).reverse())
   if (flags.json) return printJson({ ...figures, largest, smallest, reliability, svg: flags.svg })
   printTable(table(explanation, flags.svg))
   printVotes('largest', largest)

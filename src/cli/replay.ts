@@ -57,7 +57,7 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
   const summary = await replayFile({
     config,
     modelPath,
-    events: { path, ...eventModel(config) },
+    events: { path, ...(await eventModel(config)) },
     out,
     openLearner: () => openLearner(config, {}),
     onEmbeddingsFailed: (error) => say(error.line),

@@ -112,6 +112,11 @@ export const learning = {
   },
   limits: {
     maxLength: integer(1024, { min: 2 }, 'Longest event in tokens. A prompt loses tokens from its left to fit.'),
+    tokeniseTimeout: duration(
+      '5s',
+      { min: 100 },
+      'What one vote may take in chat template and tokenizer. A vote that takes longer is a dead letter: a template or a pattern that never ends must not stop the votes behind it. Ordinary votes take a millisecond, the longest a fifth of a second.',
+    ),
     maxRecordBytes: bytes('1MiB', { min: 1 }, 'A larger record is a dead letter.'),
     maxBatchBytes: bytes(
       '32MiB',

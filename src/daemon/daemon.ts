@@ -27,7 +27,7 @@ import type { Feedback, LogRecord, Position, TrainingEvent } from '../events/typ
 import { eventEmbedding } from '../learner/event-embedding.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
-import { loadTextModel, type TextModel } from '../model/text/text-model.js'
+import { TextProcess } from '../model/text/text-process.js'
 import { type Check, verdict } from '../server/health.js'
 import { Shard } from '../streams/shard.js'
 import type { Assignment, FeedbackLog, OffsetRange } from '../streams/source.js'
@@ -41,6 +41,7 @@ import {
   EventHeldOut,
   FeedbackReceived,
   FrameSkipped,
+  TextProcessEnded,
 } from '../telemetry/events/feedback.js'
 import { ClassifierReset, ProgramCompiled, PromptsEmbedded, TrainingPaused } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
@@ -139,20 +140,24 @@ export class Daemon {
 
   /** Nothing is held back, no step is under way, and too little waits for a full batch. */
   get idle(): boolean {
-    const { held, batcher } = this.#state
+    const { held, texts, batcher } = this.#state
     return (
-      held.heldCount === 0 && batcher.count === batcher.waiting && batcher.waiting < this.#options.config.batch.size
+      held.heldCount === 0 &&
+      texts.count === 0 &&
+      batcher.count === batcher.waiting &&
+      batcher.waiting < this.#options.config.batch.size
     )
   }
 
   /** Events that wait for their step. */
   get waiting(): number {
-    return this.#state.batcher.count
+    return this.#state.texts.count + this.#state.batcher.count
   }
 
   async run(): Promise<void> {
     const { config, log, telemetry } = this.#options
     let journal: Journal | null = null
+    let text: TextProcess | null = null
     const store = new CheckpointStore(config.checkpoint.dir, {
       keep: config.checkpoint.keep,
       publishedSteps: () => publishedSteps(config.adapters.dir),
@@ -170,7 +175,10 @@ export class Daemon {
       }
       const recovered = await recover(config, inspected, store, acceptOlder)
       journal = recovered.journal
-      const text = loadTextModel(config.model.path)
+      text = await TextProcess.start(config.model.path, {
+        timeout: config.limits.tokeniseTimeout,
+        ended: (error) => telemetry.emit(new TextProcessEnded(error)),
+      })
       this.#learner = await this.#loadLearner(recovered)
       const { checkpoint, fence, identities } = recovered
       if (checkpoint) this.#restore(checkpoint.snapshot, this.#learner.info.maxLength)
@@ -194,6 +202,7 @@ export class Daemon {
       this.lifecycle$.next('failed')
       throw error
     } finally {
+      text?.close()
       await log.close().catch((error: unknown) => telemetry.emit(new Failed(error, false)))
       await journal?.close()
       await this.#learner?.close()
@@ -294,7 +303,7 @@ export class Daemon {
       lag: Object.fromEntries(this.#intake.lag()),
       uncommitted: Object.fromEntries(this.#intake.uncommitted()),
       held_back: this.#state.held.heldCount,
-      waiting: this.#state.batcher.count,
+      waiting: this.waiting,
       dead_letters: history.deadLetters,
       dead_letters_waiting: this.#state.letters.size,
       paused: this.#intake.paused,
@@ -351,11 +360,12 @@ export class Daemon {
    */
   #restore(snapshot: Snapshot, maxLength: number): void {
     const stream = snapshot.pending as StreamSnapshot
-    const { held, batcher } = this.#state
+    const { held, texts, batcher } = this.#state
     this.#state.restore(stream, snapshot)
     const allows = sourceRule(this.#options.config.limits.sources)
     const refused = ({ source }: { readonly source: string }) => !allows(source)
     held.dropWhere(refused, 'source_refused')
+    for (const { position } of texts.dropWhere(refused)) this.#drop(position, 'source_refused')
     const isLong = ({ promptTokens, completionTokens }: TrainingEvent) =>
       promptTokens.length + completionTokens.length > maxLength
     const dropped = stream.batcher.events.filter((event) => refused(event) || isLong(event))
@@ -364,7 +374,7 @@ export class Daemon {
   }
 
   /** Reads, trains and writes checkpoints until `stop` is called or something fails. */
-  async #work({ checkpoint }: Recovered, text: TextModel | null, line: TrainingLine): Promise<void> {
+  async #work({ checkpoint }: Recovered, text: TextProcess | null, line: TrainingLine): Promise<void> {
     const { config, log, telemetry } = this.#options
     const { maxLength, vocabSize } = this.learner.info
     const intake = this.#intake
@@ -382,6 +392,7 @@ export class Daemon {
       step: () => line.step,
       reject: (record, error, stage) => this.#reject(record, error, stage),
       drop: (position, reason) => this.#drop(position, reason),
+      tokenised: () => intake.relieve(),
       heldOut: ({ position }: Feedback) => {
         this.#state.positions.end(position)
         telemetry.emit(new EventHeldOut(position))

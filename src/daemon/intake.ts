@@ -170,10 +170,11 @@ export class Intake {
   /** Pauses reading at the budget for what waits, and resumes it when half of that is free again. */
   relieve(): void {
     const { log, telemetry, config, state, failing, lifecycle$ } = this.#parts
-    const { batcher, letters, watermark, memory } = state
+    const { batcher, letters, texts, watermark, memory } = state
     const { pendingBytes, pendingEvents } = config.stream
     const share = this.#paused ? 0.5 : 1
-    const full = memory.taken >= share * pendingBytes || batcher.count >= share * pendingEvents || letters.full
+    const waiting = { events: texts.count + batcher.count, bytes: memory.taken }
+    const full = waiting.bytes >= share * pendingBytes || waiting.events >= share * pendingEvents || letters.full
     const over = full || failing()
     if (over === this.#paused || this.#closed) return
     this.#paused = over
@@ -181,7 +182,7 @@ export class Intake {
       watermark.paused()
       log.pause()
     } else log.resume()
-    telemetry.emit(new BackpressureChanged(over, { events: batcher.count, bytes: memory.taken }))
+    telemetry.emit(new BackpressureChanged(over, waiting))
     if (lifecycle$.value === (over ? 'running' : 'paused')) lifecycle$.next(over ? 'paused' : 'running')
   }
 }

@@ -1,8 +1,8 @@
-import { asyncScheduler, map, type Observable, type SchedulerLike, tap } from 'rxjs'
+import { asyncScheduler, concatMap, map, type Observable, of, type SchedulerLike, tap } from 'rxjs'
 import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
 import type { DropReason, Feedback, LogRecord, Position, TimeCorrection, TrainingEvent } from '../events/types.js'
-import type { TextModel } from '../model/text/text-model.js'
+import type { TextService } from '../model/text/text-process.js'
 import { admit } from '../streams/admit.js'
 import { batch } from '../streams/batch.js'
 import { decode, type Reject } from '../streams/decode.js'
@@ -19,7 +19,7 @@ import type { StreamState } from './stream-state.js'
 export interface PipelineOptions {
   readonly config: Pick<Config, 'limits' | 'eval' | 'seed' | 'stream'>
   readonly state: StreamState
-  readonly text: TextModel | null
+  readonly text: TextService | null
   readonly vocabSize: number
   /** Longest event of the learner, in tokens. */
   readonly maxLength: number
@@ -43,18 +43,24 @@ export interface PipelineOptions {
   readonly reject: (record: LogRecord, error: BcodError, stage: string) => void
   readonly drop: (position: Position, reason: DropReason) => void
   readonly heldOut: (event: Feedback) => void
+  /** Votes that waited to be tokenised have gone on. */
+  readonly tokenised?: () => void
   readonly scheduler?: SchedulerLike
 }
 
 /**
  * From records to batches: the way of one event through the house (docs/ARCHITECTURE.md). Everything up to the
- * batch runs in the call that hands a record in, so that the states of the stages never disagree.
+ * batch runs in the call that hands a record in, so that the states of the stages never disagree; votes with text stop
+ * over in `state.texts` while they are tokenised, and go on from there in one call too.
  */
 export function pipeline(record$: Observable<LogRecord>, options: PipelineOptions): Observable<TrainingEvent[]> {
   const { config, state, text, vocabSize, maxLength, reject, scheduler = asyncScheduler } = options
   const drop = (event: Feedback, reason: DropReason) => options.drop(event.position, reason)
   const { tombstones, unwrap } = config.stream
   const { maxRecordBytes, sources } = config.limits
+  const { tokenised } = options
+  // what is being tokenised belongs to what waits
+  const flush$ = options.flush$.pipe(concatMap(() => (state.texts.count === 0 ? of(null) : state.texts.emptied())))
   const shard = new Shard(config.stream)
   const rejectUndecoded: Reject = (record, error, stage) =>
     shard.ownsUndecoded(record) ? reject(record, error, stage) : options.drop(record, 'other_shard')
@@ -63,7 +69,7 @@ export function pipeline(record$: Observable<LogRecord>, options: PipelineOption
     decode({ maxRecordBytes, tombstones, unwrap }, rejectUndecoded, (record, reason) => options.drop(record, reason)),
     onlyShard(shard, (record) => options.drop(record, 'other_shard')),
     tap(({ envelope }) => envelope?.framed && options.framed()),
-    validate({ vocabSize, text }, reject),
+    validate({ vocabSize, text: text?.description ?? null }, reject),
     map(({ feedback }) => feedback),
     tap(options.received),
     allowSources(sources, drop),
@@ -73,7 +79,7 @@ export function pipeline(record$: Observable<LogRecord>, options: PipelineOption
     holdBack(state.held, () => state.watermark.at(options.now()), options.tick$),
     holdOut(config.eval.holdOut, config.seed, options.heldOut),
     admit(state.admission, drop, options.step),
-    tokenise({ text, maxLength, vocabSize }, reject, drop),
-    batch(state.batcher, { scheduler, free$: options.free$, flush$: options.flush$, paused$: options.paused$ }),
+    tokenise(state.texts, { text, maxLength, vocabSize, ...(tokenised && { moved: tokenised }) }, reject, drop),
+    batch(state.batcher, { scheduler, free$: options.free$, flush$, paused$: options.paused$ }),
   )
 }

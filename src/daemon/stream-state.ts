@@ -14,6 +14,7 @@ import { DedupWindow } from '../streams/dedup.js'
 import { HoldBack, type HoldBackState } from '../streams/hold-back.js'
 import { MemoryLedger } from '../streams/memory-ledger.js'
 import { Positions, type PositionsState } from '../streams/positions.js'
+import { TextQueue, type TextQueueState } from '../streams/text-queue.js'
 import { VoteLedger } from '../streams/vote-ledger.js'
 import { Watermark, type WatermarkState } from '../streams/watermark.js'
 
@@ -25,6 +26,8 @@ export interface StreamSnapshot {
   readonly ledger: BoundedMapState
   readonly held: HoldBackState
   readonly admission: AdmissionState
+  /** Checkpoints of a time when votes were tokenised at once have none. */
+  readonly texts?: TextQueueState
   readonly batcher: BatcherState
   readonly letters: DeadLetterQueueState
 }
@@ -47,6 +50,8 @@ export class StreamState implements Serializable<StreamSnapshot> {
   readonly ledger: VoteLedger
   readonly held: HoldBack
   readonly admission: Admission
+  /** Votes that are being tokenised. */
+  readonly texts: TextQueue
   readonly batcher: Batcher
   readonly letters: DeadLetterQueue
   /** Of the log that was read; null until that is known. */
@@ -69,6 +74,7 @@ export class StreamState implements Serializable<StreamSnapshot> {
     })
     const { userShare, userMinimum, promptRepeats, adapterAge } = limits
     this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats, adapterAge })
+    this.texts = new TextQueue(memory.tokenising)
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
     this.letters = new DeadLetterQueue({ capacity: stream.deadLetterBuffer, ...letters })
   }
@@ -104,6 +110,7 @@ export class StreamState implements Serializable<StreamSnapshot> {
       ledger: this.ledger.snapshot(),
       held: this.held.snapshot(),
       admission: this.admission.snapshot(),
+      texts: this.texts.snapshot(),
       batcher: this.batcher.snapshot(),
       letters: this.letters.snapshot(),
     }
@@ -122,10 +129,12 @@ export class StreamState implements Serializable<StreamSnapshot> {
     this.ledger.restore(state.ledger)
     this.admission.restore(state.admission)
     this.held.restore(state.held)
+    this.texts.restore(state.texts ?? { votes: [] })
     this.batcher.restore(state.batcher)
     this.letters.restore(state.letters)
     const open: readonly Position[] = [
       ...state.held.held.map((event) => event.position),
+      ...(state.texts?.votes ?? []).map((event) => event.position),
       ...state.batcher.events.map((event) => event.position),
       ...state.letters.letters.map((letter) => letter.record),
     ]

@@ -9,7 +9,7 @@ import { BcodError } from '../errors.js'
 import type { FeedbackDraft } from '../events/encode.js'
 import type { AppliedStep } from '../learner/step.js'
 import { seededRandom } from '../model/random.js'
-import { loadTextModel, type TextModel } from '../model/text/text-model.js'
+import { TextProcess } from '../model/text/text-process.js'
 import type { FeedbackLog } from '../streams/source.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { ANSWER_TOKENS } from './settings.js'
@@ -88,7 +88,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     adapters: { ...options.config.adapters, dir: join(root, 'adapters') },
   }
   const config = requireFor({ ...options.config, ...directories }, 'run')
-  const text = loadTextModel(config.model.path)
+  const text = await TextProcess.start(config.model.path, { timeout: config.limits.tokeniseTimeout })
   if (!text) throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'the demo talks in text', { place: config.model.path })
   const demoLog = await options.openLog(scratch, config)
   const rows = config.demo.roundSize
@@ -116,6 +116,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     daemon.stop()
     await running.catch(() => undefined)
     await demoLog.close()
+    text.close()
     rmSync(scratch, { recursive: true, force: true })
   }
 }
@@ -138,7 +139,7 @@ class ClosedLoop {
   constructor(
     private readonly options: DemoOptions,
     private readonly daemon: Daemon,
-    private readonly text: TextModel,
+    private readonly text: TextProcess,
     private readonly log: DemoLog,
     private readonly config: Config,
   ) {
@@ -217,18 +218,22 @@ class ClosedLoop {
 
   /** @param sampling  what the random numbers are for: the same name gives the same ones */
   async #answer(asked: readonly DemoPrompt[], sampling: string) {
-    const encoded = asked.map((prompt) =>
-      this.text.encodePrompt({ kind: 'messages', messages: [{ role: 'user', content: prompt.text }] }),
+    const encoded = await Promise.all(
+      asked.map((prompt) =>
+        this.text.encodePrompt({ kind: 'messages', messages: [{ role: 'user', content: prompt.text }] }),
+      ),
     )
     const seed = Math.floor(seededRandom(this.config.seed, sampling)() * 2 ** 32)
     const { temperature } = this.config.demo
-    const how = { maxTokens: ANSWER_TOKENS, temperature, seed, eosIds: this.text.special.endIds }
+    const how = { maxTokens: ANSWER_TOKENS, temperature, seed, eosIds: this.text.description.endIds }
     const answers = await this.daemon.learner.call('generate', encoded, how)
-    return asked.map((prompt, i) => {
-      const completionTokens = answers[i] as readonly number[]
-      const completion = this.text.decode(completionTokens, { skipSpecialTokens: true })
-      return { prompt, promptTokens: encoded[i] as readonly number[], completionTokens, completion }
-    })
+    const completions = await this.text.decode(answers, { skipSpecialTokens: true })
+    return asked.map((prompt, i) => ({
+      prompt,
+      promptTokens: encoded[i] as readonly number[],
+      completionTokens: answers[i] as readonly number[],
+      completion: completions[i] as string,
+    }))
   }
 
   async #unseenRate(): Promise<number> {

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
-import type { TextModel } from '../model/text/text-model.js'
+import type { TextService } from '../model/text/text-process.js'
 import { EmbeddingEndpoint, type EndpointParts } from '../ratio/embedders/endpoint.js'
 
 /** Gives the events of a step what the learner cannot find out by itself. */
@@ -14,8 +14,8 @@ export type EventEmbedding = (events: readonly TrainingEvent[]) => Promise<reado
  */
 export function eventEmbedding(
   { ratio, embeddings, model, seed }: Pick<Config, 'ratio' | 'embeddings' | 'model' | 'seed'>,
-  text: TextModel | null,
-  { counted, failed }: Omit<EndpointParts, 'textOf'>,
+  text: Pick<TextService, 'decode'> | null,
+  { counted, failed }: Omit<EndpointParts, 'textsOf'>,
 ): EventEmbedding {
   if (ratio.embedder !== 'endpoint' || ratio.mode === 'off') return async (events) => events
   if (text === null)
@@ -26,7 +26,7 @@ export function eventEmbedding(
   if (url === null)
     throw new BcodError('CONFIG_MISSING', 'required with ratio.embedder=endpoint', { place: 'embeddings.url' })
   const options = { url, token, timeout, retries, cache, model: ratio.embeddingModel ?? '', seed }
-  const textOf = (tokens: readonly number[]) => text.decode(tokens, { skipSpecialTokens: true })
-  const endpoint = new EmbeddingEndpoint(options, { textOf, counted, failed })
+  const textsOf = (prompts: readonly (readonly number[])[]) => text.decode(prompts, { skipSpecialTokens: true })
+  const endpoint = new EmbeddingEndpoint(options, { textsOf, counted, failed })
   return (events) => endpoint.embed(events)
 }

@@ -1,7 +1,7 @@
 import type { Adapter } from '../adapters/adapter.js'
+import type { CarriedError } from '../carried-error.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
 import type { Executor } from '../engine/index.js'
-import { BcodError, type ErrorCode } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { SamplingOptions } from '../model/generate.js'
 import type { LearnerConfig } from './config.js'
@@ -63,25 +63,3 @@ export type WorkerMessage =
   | { readonly kind: 'compiled'; readonly program: string; readonly ms: number }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number | null; readonly error: CarriedError }
-
-/** An error on its way between threads: classes do not survive the copy. */
-export interface CarriedError {
-  readonly code: ErrorCode
-  readonly message: string
-  readonly place: string | undefined
-  readonly remedy: string | undefined
-}
-
-export function carry(error: unknown): CarriedError {
-  if (error instanceof BcodError)
-    return { code: error.code, message: error.message, place: error.place, remedy: error.remedy }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { code: 'INTERNAL', message, place: 'learner', remedy: undefined }
-}
-
-export function arrive({ code, message, place, remedy }: CarriedError): BcodError {
-  return new BcodError(code, message, {
-    ...(place === undefined ? {} : { place }),
-    ...(remedy === undefined ? {} : { remedy }),
-  })
-}

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { arrive } from '../carried-error.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
 import {
-  arrive,
   type CallName,
   CLOSE,
   type LearnerCalls,

@@ -1,8 +1,9 @@
 /** The learner's thread. TensorFlow's calls are synchronous and long: here they hold up nobody. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { carry } from '../carried-error.js'
 import { liveTensors, usesGpu } from '../engine/index.js'
 import { Learner } from './learner.js'
-import { type Call, CLOSE, carry, type LearnerCalls, type WorkerMessage, type WorkerSetup } from './protocol.js'
+import { type Call, CLOSE, type LearnerCalls, type WorkerMessage, type WorkerSetup } from './protocol.js'
 
 const port = parentPort
 if (!port) throw new Error('the learner worker was not started as a worker thread')
@@ -38,11 +39,11 @@ try {
       const value = (table[name] as (...args: readonly unknown[]) => unknown)(...args)
       send({ kind: 'result', id, value })
     } catch (error) {
-      send({ kind: 'failure', id, error: carry(error) })
+      send({ kind: 'failure', id, error: carry(error, 'learner') })
     }
   })
   const { maxLength, vocabSize, resolved } = learner
   send({ kind: 'ready', info: { maxLength, vocabSize, resolved } })
 } catch (error) {
-  send({ kind: 'failure', id: null, error: carry(error) })
+  send({ kind: 'failure', id: null, error: carry(error, 'learner') })
 }

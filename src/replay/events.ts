@@ -3,12 +3,13 @@ import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
 import { atLine, readJsonl } from '../events/jsonl.js'
 import type { DropReason, Feedback, TrainingEvent } from '../events/types.js'
-import type { TextModel } from '../model/text/text-model.js'
+import type { TextService } from '../model/text/text-process.js'
 import { Admission, admit } from '../streams/admit.js'
 import { DedupWindow, dedup } from '../streams/dedup.js'
 import { HoldBack, holdBack } from '../streams/hold-back.js'
 import { holdOut } from '../streams/hold-out.js'
 import { allowSources } from '../streams/sources.js'
+import { TextQueue } from '../streams/text-queue.js'
 import { tokenise } from '../streams/tokenise.js'
 import { VoteLedger } from '../streams/vote-ledger.js'
 
@@ -16,7 +17,7 @@ export interface EventFile {
   readonly path: string
   readonly config: Pick<Config, 'stream' | 'limits' | 'eval' | 'seed'>
   /** Null where the model has no tokenizer. */
-  readonly text: TextModel | null
+  readonly text: Pick<TextService, 'description' | 'tokenise' | 'decode'> | null
   readonly vocabSize: number
   /** Longest event of the learner, in tokens. */
   readonly maxLength: number
@@ -32,6 +33,9 @@ export interface EventTally {
 }
 
 export const emptyTally = (): EventTally => ({ events: 0, lastLine: 0, heldOut: 0, dropped: new Map() })
+
+/** Rows that are read ahead of those that are being tokenised. */
+const READ_AHEAD = 256
 
 /** Events that caps look back on. */
 const ADMISSION_WINDOW = 10_000
@@ -65,31 +69,43 @@ export async function* trainingEvents(file: EventFile, tally = emptyTally()): As
   const reject = ({ offset }: { readonly offset: number }, error: BcodError) => {
     failure ??= { line: offset, error }
   }
-  feedback$
-    .pipe(
-      allowSources(limits.sources, drop),
-      dedup(new DedupWindow(stream.dedupWindow), drop),
-      holdBack(held, () => watermark, tick$),
-      holdOut(config.eval.holdOut, seed, heldOut),
-      admit(new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats }), drop),
-      tokenise({ text, maxLength, vocabSize }, reject, drop),
-    )
-    .subscribe((event) => ready.push(event))
+  const queue = new TextQueue()
+  const event$ = feedback$.pipe(
+    allowSources(limits.sources, drop),
+    dedup(new DedupWindow(stream.dedupWindow), drop),
+    holdBack(held, () => watermark, tick$),
+    holdOut(config.eval.holdOut, seed, heldOut),
+    admit(new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats }), drop),
+    tokenise(queue, { text, maxLength, vocabSize }, reject, drop),
+  )
+  const broken = new Promise<never>((_, error) => event$.subscribe({ next: (event) => ready.push(event), error }))
+  broken.catch(() => undefined)
 
-  function* released(): Generator<TrainingEvent> {
+  /** What is ready, once no more than so many votes are being tokenised. */
+  async function* released(behind: number): AsyncGenerator<TrainingEvent> {
     tick$.next()
+    if (queue.count > behind) await Promise.race([queue.emptied(), broken])
     if (failure !== null) throw placed(path, failure)
     yield* ready.splice(0)
   }
-  for await (const feedback of readJsonl(path, { vocabSize })) {
+  const rows = readJsonl(path, { vocabSize })
+  for (;;) {
+    const row = await rows.next().catch((error: unknown) => ({ error }))
+    // a row before the bad one may be bad too, and comes first
+    if ('error' in row) {
+      yield* released(0)
+      throw row.error
+    }
+    if (row.done) break
+    const feedback = row.value
     tally.events += 1
     tally.lastLine = feedback.position.offset
     watermark = Math.max(watermark, feedback.timestamp)
     feedback$.next(feedback)
-    yield* released()
+    yield* released(READ_AHEAD)
   }
   watermark = Number.POSITIVE_INFINITY
-  yield* released()
+  yield* released(0)
 }
 
 /** The error of a row, with its `file:line` before the place within the row. */

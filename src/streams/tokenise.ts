@@ -1,37 +1,122 @@
-import { filter, map, type OperatorFunction, pipe } from 'rxjs'
+import { Observable, type OperatorFunction } from 'rxjs'
+import { arrive } from '../carried-error.js'
+import { BcodError } from '../errors.js'
 import { recordOf } from '../events/encode.js'
 import type { DropReason, Feedback, TrainingEvent } from '../events/types.js'
-import { type TokeniseOptions, toTrainingEvent } from '../model/text/training-event.js'
+import type { LabelledVote, Outcome, TokenLimits } from '../model/text/text-calls.js'
+import type { TextService } from '../model/text/text-process.js'
+import { toTrainingEvent } from '../model/text/training-event.js'
 import { attempt, type Reject } from './decode.js'
+import { needsText, type TextQueue } from './text-queue.js'
+
+export interface TokeniseOptions extends TokenLimits {
+  /** Null where the model directory has no tokenizer: then only token ids can be used. */
+  readonly text: Pick<TextService, 'description' | 'tokenise'> | null
+  /** Called when votes of the queue have gone on. */
+  readonly moved?: () => void
+}
 
 /**
  * Turns votes into token ids, in order.
+ *
+ * Text is tokenised elsewhere, so it waits in `queue`, and whatever comes meanwhile waits behind it: the order of the
+ * events is that of the votes. Where nothing waits, a vote of token ids goes on in the call that hands it in. A vote
+ * leaves the queue in the call in which it becomes an event, a dead letter, or is dropped: it is always in one place.
  *
  * A completion that is too long is dropped (`completion_too_long`), and so is a retraction, which has nothing to train
  * (`retraction`). A text that template or tokenizer refuse goes to `reject`. Its record was let go at hold-back, so the
  * dead letter holds the event encoded anew, at its original position.
  */
 export function tokenise(
-  options: TokeniseOptions,
+  queue: TextQueue,
+  { text, moved = () => undefined, ...limits }: TokeniseOptions,
   reject: Reject,
   drop: (feedback: Feedback, reason: DropReason) => void,
 ): OperatorFunction<Feedback, TrainingEvent> {
-  return pipe(
-    map((feedback) => {
-      const { label } = feedback
-      if (label === null) {
-        drop(feedback, 'retraction')
-        return null
+  const refuse = (vote: Feedback, error: BcodError) => reject(recordOf(vote), error, 'tokenise')
+  const bosId = text?.description.bos ?? null
+
+  /** The event of a vote of token ids. */
+  const fitted = (vote: Feedback): TrainingEvent | null => {
+    const { label } = vote
+    if (label === null) {
+      drop(vote, 'retraction')
+      return null
+    }
+    return attempt(
+      () => {
+        const event = toTrainingEvent({ ...vote, label }, { ...limits, text: null, bosId })
+        if (!event) drop(vote, 'completion_too_long')
+        return event
+      },
+      (error) => refuse(vote, error),
+    )
+  }
+
+  /** The event of a vote with text. */
+  const arrived = (vote: Feedback, outcome: Outcome | undefined): TrainingEvent | null => {
+    if (!outcome) throw new BcodError('INTERNAL', 'a vote came back without an outcome')
+    if ('error' in outcome) {
+      refuse(vote, arrive(outcome.error))
+      return null
+    }
+    if (!outcome.event) drop(vote, 'completion_too_long')
+    return outcome.event
+  }
+
+  return (source) =>
+    new Observable((subscriber) => {
+      let asking = false
+      let ended = false
+      const emit = (event: TrainingEvent | null): void => {
+        if (event) subscriber.next(event)
       }
-      return attempt(
-        () => {
-          const event = toTrainingEvent({ ...feedback, label }, options)
-          if (!event) drop(feedback, 'completion_too_long')
-          return event
-        },
-        (error) => reject(recordOf(feedback), error, 'tokenise'),
+
+      const ask = async (votes: readonly Feedback[]): Promise<void> => {
+        const texts = votes.filter(needsText) as readonly LabelledVote[]
+        const outcomes = text ? await text.tokenise(texts, limits) : []
+        if (subscriber.closed) return
+        let next = 0
+        for (const vote of votes) {
+          queue.shift()
+          // without a tokenizer this says so
+          emit(text && needsText(vote) ? arrived(vote, outcomes[next++]) : fitted(vote))
+        }
+      }
+
+      const goOn = (): void => {
+        if (asking || subscriber.closed) return
+        const votes = queue.first()
+        if (votes.length === 0) {
+          if (ended) subscriber.complete()
+          return
+        }
+        asking = true
+        ask(votes).then(
+          () => {
+            asking = false
+            moved()
+            goOn()
+          },
+          (error: unknown) => subscriber.error(error),
+        )
+      }
+
+      subscriber.add(
+        source.subscribe({
+          next: (vote) => {
+            if (queue.count === 0 && !needsText(vote)) return emit(fitted(vote))
+            queue.push(vote)
+            goOn()
+          },
+          error: (error: unknown) => subscriber.error(error),
+          complete: () => {
+            ended = true
+            goOn()
+          },
+        }),
       )
-    }),
-    filter((event) => event !== null),
-  )
+      // what a checkpoint brought back
+      goOn()
+    })
 }

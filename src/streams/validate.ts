@@ -1,7 +1,7 @@
 import { filter, map, type OperatorFunction, pipe } from 'rxjs'
 import { toFeedback, toRetraction } from '../events/feedback.js'
 import type { Feedback, LogRecord } from '../events/types.js'
-import type { TextModel } from '../model/text/text-model.js'
+import type { TextDescription } from '../model/text/text-calls.js'
 import { requireEncodable } from '../model/text/training-event.js'
 import { attempt, type Decoded, type Reject } from './decode.js'
 
@@ -14,8 +14,8 @@ export interface Validated {
 export interface ValidationLimits {
   /** Token ids must be below it. */
   readonly vocabSize: number
-  /** The model's tokenizer and template, to refuse here what they can never encode; null where it has none. */
-  readonly text: TextModel | null
+  /** What the model's tokenizer and template can encode, to refuse here what they never can; null without them. */
+  readonly text: TextDescription | null
 }
 
 /**

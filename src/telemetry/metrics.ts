@@ -35,6 +35,11 @@ export class Metrics {
     'records',
     "Records whose JSON stood behind a schema registry's five bytes.",
   )
+  readonly textRestarts = this.counter(
+    'text_restarts_total',
+    'restarts',
+    'Chat template and tokenizer started anew: their process ended, or was ended because a text took too long.',
+  )
   readonly deadLetters = this.counter(
     'dead_letters_total',
     'records',
@@ -382,6 +387,8 @@ const DEAD_LETTER_CODES: readonly ErrorCode[] = [
   'TOKENIZE_FAILED',
   'CHAT_TEMPLATE_MISSING',
   'CHAT_TEMPLATE_FAILED',
+  'TEXT_TIMEOUT',
+  'TEXT_PROCESS_ENDED',
   'TRAIN_NONFINITE',
   'TRAIN_OUT_OF_MEMORY',
 ]

@@ -1,18 +1,20 @@
 import fc from 'fast-check'
-import { of } from 'rxjs'
+import { lastValueFrom, map, of } from 'rxjs'
 import { expect, test } from 'vitest'
 import type { BcodError } from '../../src/errors.js'
 import type { LogRecord } from '../../src/events/types.js'
 import { loadTextModel } from '../../src/model/text/text-model.js'
 import { decode } from '../../src/streams/decode.js'
 import { letterOf } from '../../src/streams/kafka/letter.js'
+import { TextQueue } from '../../src/streams/text-queue.js'
 import { tokenise } from '../../src/streams/tokenise.js'
 import { validate } from '../../src/streams/validate.js'
 import { DeadLettered } from '../../src/telemetry/events/feedback.js'
 import { record } from '../events/records.js'
+import { localText } from '../support/local-text.js'
 import { capture } from '../telemetry/capture.js'
 
-const text = loadTextModel('tests/golden/chat')!
+const text = localText(loadTextModel('tests/golden/chat')!)
 const MARK = 'xqz'
 const NUMBER = 918_273
 
@@ -127,18 +129,15 @@ test('whatever a record holds, and wherever, none of it is in a message, a log l
     lines.length = 0
   }
   const nothing = () => undefined
-  fc.assert(
-    fc.property(bytes, headers, key, (bytes, headers, key) => {
-      of({ ...record(bytes, headers), key })
-        .pipe(
-          decode({ maxRecordBytes: 100_000, tombstones: 'retract' }, reject, nothing),
-          validate({ vocabSize: 1000, text }, reject),
-        )
-        .subscribe(({ feedback }) =>
-          of(feedback)
-            .pipe(tokenise({ text, maxLength: 200, vocabSize: 1000 }, reject, nothing))
-            .subscribe(),
-        )
+  await fc.assert(
+    fc.asyncProperty(bytes, headers, key, async (bytes, headers, key) => {
+      const event$ = of({ ...record(bytes, headers), key }).pipe(
+        decode({ maxRecordBytes: 100_000, tombstones: 'retract' }, reject, nothing),
+        validate({ vocabSize: 1000, text: text.description }, reject),
+        map(({ feedback }) => feedback),
+        tokenise(new TextQueue(), { text, maxLength: 200, vocabSize: 1000 }, reject, nothing),
+      )
+      await lastValueFrom(event$, { defaultValue: null })
     }),
     { numRuns: 20_000 },
   )

@@ -2,6 +2,7 @@ import { tap } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../src/events/types.js'
+import { describeText } from '../../src/model/text/text-calls.js'
 import { loadTextModel } from '../../src/model/text/text-model.js'
 import { decode } from '../../src/streams/decode.js'
 import { type ValidationLimits, validate } from '../../src/streams/validate.js'
@@ -40,7 +41,7 @@ function run(limits: ValidationLimits, source: string, expected: string) {
 }
 
 describe('validate', () => {
-  const text = loadTextModel('tests/golden/chat')
+  const text = describeText(loadTextModel('tests/golden/chat')!)
 
   it('emits record and vote, and rejects the record unchanged where a field is wrong', () => {
     const source = '  i-y-t-v-m-r|'

@@ -5,19 +5,15 @@ import { BcodError } from '../../errors.js'
 import { type Architecture, readArchitecture } from '../../model/architecture.js'
 import { modelTensors } from '../../model/parameters.js'
 import { openModelTensors } from '../../model/safetensors-directory.js'
-import { loadTextModel, type TextModel } from '../../model/text/text-model.js'
-import { type Finding, pass, warn } from '../doctor/finding.js'
+import { TextProcess, type TextService } from '../../model/text/text-process.js'
+import { type Finding, fail, pass, warn } from '../doctor/finding.js'
 import { attempt } from './attempt.js'
 
 /** Model directory, tokenizer, template and the adapter to start from; weights are looked up, not read. */
 export async function checkModel(config: Config): Promise<readonly Finding[]> {
   const { path } = config.model
   if (path === null) return []
-  const findings = [
-    await attempt('model', () => checkWeights(path, config)),
-    await attempt('tokenizer', () => checkTokenizer(loadTextModel(path), path)),
-    await attempt('chat template', () => checkTemplate(loadTextModel(path))),
-  ]
+  const findings = [await attempt('model', () => checkWeights(path, config)), ...(await checkText(path, config))]
   const { init } = config.lora
   if (init !== null) findings.push(await attempt('adapter', () => checkAdapter(path, init, config)))
   return findings
@@ -52,18 +48,42 @@ function checkWeights(path: string, { limits }: Config): Finding {
 const describe = ({ modelType, layers, hiddenSize, vocabSize }: Architecture) =>
   `${modelType}, ${layers} layers of ${hiddenSize}, vocabulary ${vocabSize}`
 
-function checkTokenizer(text: TextModel | null, path: string): Finding {
-  if (text !== null) return pass('tokenizer', `${path}/tokenizer.json`)
-  return warn(
-    'tokenizer',
-    'there is no tokenizer.json',
-    'Only events with token ids can train; add tokenizer.json for text.',
-  )
+/** Tokenizer and template, each within the time that a vote has: what never ends is found here. */
+async function checkText(path: string, { limits }: Config): Promise<readonly Finding[]> {
+  let text: TextService | null
+  try {
+    text = await TextProcess.start(path, { timeout: limits.tokeniseTimeout })
+  } catch (error) {
+    if (!(error instanceof BcodError)) throw error
+    return ['tokenizer', 'chat template'].map((name) => fail(name, error.line, error.remedy))
+  }
+  try {
+    return [
+      await attempt('tokenizer', () => checkTokenizer(text, path)),
+      await attempt('chat template', () => checkTemplate(text)),
+    ]
+  } finally {
+    text?.close()
+  }
+}
+
+/** A pattern that goes back over what it has read takes its time on a long run of one character and a stop behind it. */
+const PATIENCE = ['a', 'A', '1', ' ', '\t', '\n', '-', '!', 'é', '返'].map((run) => `${run.repeat(2_000)}\u0001`)
+
+async function checkTokenizer(text: TextService | null, path: string): Promise<Finding> {
+  if (text === null)
+    return warn(
+      'tokenizer',
+      'there is no tokenizer.json',
+      'Only events with token ids can train; add tokenizer.json for text.',
+    )
+  for (const run of PATIENCE) await text.encodePrompt({ kind: 'text', text: run })
+  return pass('tokenizer', `${path}/tokenizer.json`)
 }
 
 /** Renders one exchange: a template that cannot is found here and not at the first event. */
-function checkTemplate(text: TextModel | null): Finding {
-  if (!text?.template) {
+async function checkTemplate(text: TextService | null): Promise<Finding> {
+  if (!text?.description.hasTemplate) {
     return warn(
       'chat template',
       'the model has none',
@@ -72,7 +92,7 @@ function checkTemplate(text: TextModel | null): Finding {
   }
   const prompt = { kind: 'messages', messages: [{ role: 'user', content: 'Hello' }] } as const
   const completion = { kind: 'messages', messages: [{ role: 'assistant', content: 'Hi' }] } as const
-  const tokens = text.encodePrompt(prompt).length + text.encodeCompletion(prompt, completion).length
+  const tokens = (await text.encodePrompt(prompt)).length + (await text.encodeCompletion(prompt, completion)).length
   return pass('chat template', `a greeting and its answer take ${tokens} tokens`)
 }
 

@@ -5,7 +5,7 @@ import type { Pair } from '../../events/pairs.js'
 import type { Content } from '../../events/types.js'
 import type { TokenPair } from '../../learner/block.js'
 import { fitToLength } from '../../model/text/fit.js'
-import type { TextModel } from '../../model/text/text-model.js'
+import type { TextService } from '../../model/text/text-process.js'
 
 export interface TokenisedPair {
   /** Line in the file, from 1. */
@@ -17,7 +17,7 @@ export interface TokenisedPair {
 export interface PairOptions {
   /** The file, for errors. */
   readonly path: string
-  readonly text: TextModel | null
+  readonly text: TextService | null
   readonly maxLength: number
   readonly vocabSize: number
 }
@@ -33,21 +33,31 @@ export async function* tokenisePairs(
 ): AsyncGenerator<TokenisedPair | null> {
   for await (const pair of pairs) {
     const line = { number: pair.line, bytes: new Uint8Array() }
-    yield atLine(options.path, line, () => tokenisePair(pair, options))
+    const tokenised = await tokenisePair(pair, options).catch((error: unknown) => error)
+    yield atLine(options.path, line, () => {
+      if (tokenised instanceof Error) throw tokenised
+      return tokenised as TokenisedPair | null
+    })
   }
 }
 
-function tokenisePair(pair: Pair, options: PairOptions): TokenisedPair | null {
-  const chosen = tokenPair(pair.prompt, pair.chosen, 'chosen', options)
-  const rejected = tokenPair(pair.prompt, pair.rejected, 'rejected', options)
+async function tokenisePair(pair: Pair, options: PairOptions): Promise<TokenisedPair | null> {
+  const chosen = await tokenPair(pair.prompt, pair.chosen, 'chosen', options)
+  const rejected = await tokenPair(pair.prompt, pair.rejected, 'rejected', options)
   return chosen === null || rejected === null ? null : { line: pair.line, chosen, rejected }
 }
 
-function tokenPair(prompt: Content, answer: Content, side: string, options: PairOptions): TokenPair | null {
+async function tokenPair(
+  prompt: Content,
+  answer: Content,
+  side: string,
+  options: PairOptions,
+): Promise<TokenPair | null> {
   const { text, maxLength, vocabSize } = options
-  const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : withTokenizer(text).encodePrompt(prompt)
+  const promptTokens =
+    prompt.kind === 'tokens' ? prompt.tokens : await withTokenizer(text).encodePrompt(prompt, maxLength)
   const completionTokens =
-    answer.kind === 'tokens' ? answer.tokens : withTokenizer(text).encodeCompletion(prompt, answer)
+    answer.kind === 'tokens' ? answer.tokens : await withTokenizer(text).encodeCompletion(prompt, answer, maxLength)
   for (const [place, ids] of [
     ['prompt', promptTokens],
     [side, completionTokens],
@@ -56,10 +66,10 @@ function tokenPair(prompt: Content, answer: Content, side: string, options: Pair
     const outside = ids.find((id) => id >= vocabSize)
     if (outside !== undefined) throw new BcodError('TOKENIZE_FAILED', outsideVocabulary(vocabSize), { place })
   }
-  return fitToLength(promptTokens, completionTokens, maxLength, text?.special.bos ?? null)
+  return fitToLength(promptTokens, completionTokens, maxLength, text?.description.bos ?? null)
 }
 
-function withTokenizer(text: TextModel | null): TextModel {
+function withTokenizer(text: TextService | null): TextService {
   if (text) return text
   throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'text, but the model has no tokenizer')
 }

@@ -34,9 +34,9 @@ export class TextModel {
     this.#endTexts = [...special.endIds].flatMap((id) => tokenizer.id_to_token(id) ?? [])
   }
 
-  /** @throws CHAT_TEMPLATE_MISSING for messages that this model has no template for */
-  requireTemplate(...contents: readonly Content[]): void {
-    if (contents.some(({ kind }) => kind === 'messages')) this.#requiredTemplate()
+  /** Without one, messages are an error. */
+  get hasTemplate(): boolean {
+    return this.template !== null
   }
 
   /**

@@ -27,6 +27,7 @@ export function toTrainingEvent(
   { text, maxLength, vocabSize, bosId = text?.special.bos ?? null }: TokeniseOptions,
 ): TrainingEvent | null {
   requireEncodable(feedback, text)
+  requireFew(feedback, MESSAGES_FOR_A_TOKEN * maxLength)
   const now = feedback.timestamp > 0 ? feedback.timestamp : UNDATED
   const { prompt, completion } = feedback
   const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : text!.encodePrompt(prompt, now, maxLength)
@@ -45,10 +46,24 @@ export function toTrainingEvent(
  *
  * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING
  */
-export function requireEncodable({ prompt, completion }: Feedback, text: TextModel | null): void {
+export function requireEncodable(
+  { prompt, completion }: Feedback,
+  text: { readonly hasTemplate: boolean } | null,
+): void {
   if (prompt.kind === 'tokens' && completion.kind === 'tokens') return
   if (!text) throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'text, but the model has no tokenizer')
-  text.requireTemplate(prompt, completion)
+  if (!text.hasTemplate && (prompt.kind === 'messages' || completion.kind === 'messages'))
+    throw new BcodError('CHAT_TEMPLATE_MISSING', 'messages, but the model has no chat template')
+}
+
+/** Every template writes some tokens for each message, so that most of so many are cut. */
+const MESSAGES_FOR_A_TOKEN = 4
+
+/** Rendering takes its time for each message, and cannot be cut short without changing what the template says. */
+function requireFew({ prompt, completion }: Feedback, limit: number): void {
+  for (const [side, content] of Object.entries({ prompt, completion }))
+    if (content.kind === 'messages' && content.messages.length > limit)
+      throw invalidFeedback(`data.${side}`, `expected at most ${limit} messages, got ${content.messages.length}`)
 }
 
 /** The date that Llama 3's template falls back on, for events of which no time is known. */

@@ -21,8 +21,8 @@ export interface EndpointOptions {
 }
 
 export interface EndpointParts {
-  /** A prompt's tokens as text. */
-  readonly textOf: (tokens: readonly number[]) => string
+  /** The prompts' tokens as texts. A coded error counts as embeddings that could not be had. */
+  readonly textsOf: (prompts: readonly (readonly number[])[]) => Promise<readonly string[]>
   /** Told how many prompts were found in the cache, embedded, or given up. */
   readonly counted: (outcome: EmbeddingOutcome, count: number) => void
   /** Told why embeddings were given up, once until there are some again. */
@@ -55,7 +55,7 @@ export class EmbeddingEndpoint {
     const missing = new Map(keys.flatMap((key, i) => (known.has(key) ? [] : [[key, events[i]!.promptTokens] as const])))
     this.parts.counted('cached', events.length - missing.size)
     if (missing.size > 0) {
-      const found = await this.#request([...missing.values()].map(this.parts.textOf))
+      const found = await this.#found([...missing.values()])
       this.parts.counted(found ? 'embedded' : 'failed', missing.size)
       found?.forEach((embedding, i) => {
         known.set([...missing.keys()][i]!, embedding)
@@ -63,6 +63,23 @@ export class EmbeddingEndpoint {
     }
     for (const [key, embedding] of known) this.#keep(key, embedding)
     return events.map((event, i) => ({ ...event, promptEmbedding: known.get(keys[i]!) ?? null }))
+  }
+
+  async #found(prompts: readonly (readonly number[])[]): Promise<readonly Float32Array[] | null> {
+    let texts: readonly string[]
+    try {
+      texts = await this.parts.textsOf(prompts)
+    } catch (error) {
+      if (!(error instanceof BcodError)) throw error
+      this.#gaveUp(error)
+      return null
+    }
+    return this.#request(texts)
+  }
+
+  #gaveUp(error: BcodError): void {
+    if (!this.#failing) this.parts.failed(error)
+    this.#failing = true
   }
 
   /** null where every attempt failed. */
@@ -75,8 +92,7 @@ export class EmbeddingEndpoint {
       } catch (error) {
         const failure = error as EndpointFailure
         if (attempt === this.options.retries || !failure.passing) {
-          if (!this.#failing) this.parts.failed(failure.coded)
-          this.#failing = true
+          this.#gaveUp(failure.coded)
           return null
         }
         await sleep(FIRST_WAIT_MS * 2 ** attempt)

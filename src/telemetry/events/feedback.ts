@@ -1,3 +1,4 @@
+import type { BcodError } from '../../errors.js'
 import type { DropReason, Position } from '../../events/types.js'
 import type { History } from '../history.js'
 import type { LogLimit } from '../log-limit.js'
@@ -31,6 +32,20 @@ export class FrameSkipped extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.framedRecords.inc()
+  }
+}
+
+/** The process of template and tokenizer ended, or was ended because it took too long. The next vote starts another. */
+export class TextProcessEnded extends InternalEvent {
+  constructor(readonly error: BcodError) {
+    super()
+  }
+  log(): LogLine {
+    const { code, message } = this.error
+    return { level: 'warn', msg: 'the text process is started anew', code, reason: message }
+  }
+  override count(metrics: Metrics): void {
+    metrics.textRestarts.inc()
   }
 }
 

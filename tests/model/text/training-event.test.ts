@@ -69,6 +69,18 @@ describe('toTrainingEvent', () => {
     expect(errorLine(() => toTrainingEvent(vote(messages('Hi'), literal('x')), options))).toBe(line)
   })
 
+  it('refuses a conversation of far more messages than there are tokens to keep', () => {
+    const options = { text, maxLength: 20, vocabSize: 1000 }
+    const chat = (count: number): Content => ({
+      kind: 'messages',
+      messages: Array.from({ length: count }, () => ({ role: 'user', content: '' })),
+    })
+    expect(toTrainingEvent(vote(chat(80), literal('x')), options)?.promptTokens).toHaveLength(18)
+    expect(errorLine(() => toTrainingEvent(vote(chat(81), literal('x')), options))).toBe(
+      'FEEDBACK_INVALID data.prompt: expected at most 80 messages, got 81',
+    )
+  })
+
   it('refuses ids outside the vocabulary, as the fault of the event or of the tokenizer', () => {
     const options = { text, maxLength: 100, vocabSize: 256 }
     expect(errorLine(() => toTrainingEvent(vote(tokens(1), tokens(1, 2, 3, 99_999)), options))).toBe(

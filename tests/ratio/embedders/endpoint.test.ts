@@ -50,7 +50,7 @@ function endpoint(options: Partial<EndpointOptions> = {}): EmbeddingEndpoint {
   return new EmbeddingEndpoint(
     { url, token: 'secret', model: 'e5', timeout: 300, retries: 1, cache: 100, seed: 1, ...options },
     {
-      textOf: (tokens) => 'x'.repeat(tokens.length),
+      textsOf: async (prompts) => prompts.map((tokens) => 'x'.repeat(tokens.length)),
       counted: (outcome, count) => {
         counts[outcome] = (counts[outcome] ?? 0) + count
       },

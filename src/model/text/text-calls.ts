@@ -1,0 +1,58 @@
+import { type CarriedError, carry } from '../../carried-error.js'
+import { BcodError } from '../../errors.js'
+import type { Content, Feedback, TrainingEvent } from '../../events/types.js'
+import type { TextModel } from './text-model.js'
+import { toTrainingEvent } from './training-event.js'
+
+export type LabelledVote = Feedback & { readonly label: boolean }
+
+/** What became of a vote; `event` is null where its completion alone is too long. */
+export type Outcome = { readonly event: TrainingEvent | null } | { readonly error: CarriedError }
+
+export interface TokenLimits {
+  /** Longest event, in tokens of prompt and completion together. */
+  readonly maxLength: number
+  /** Size of the model's embedding; every id must be below it. */
+  readonly vocabSize: number
+}
+
+/** What is known of a model's tokenizer and template without asking them. */
+export interface TextDescription {
+  readonly hasTemplate: boolean
+  readonly bos: number | null
+  /** Every id that ends a text. */
+  readonly endIds: ReadonlySet<number>
+}
+
+type Tokens = readonly number[]
+
+/** What the text process does, one call at a time. */
+export interface TextCalls {
+  tokenise(votes: readonly LabelledVote[], limits: TokenLimits): readonly Outcome[]
+  encodePrompt(prompt: Content, limit?: number): Tokens
+  encodeCompletion(prompt: Content, completion: Content, limit?: number): Tokens
+  decode(texts: readonly Tokens[], options?: { readonly skipSpecialTokens?: boolean }): readonly string[]
+}
+
+export const describeText = ({ hasTemplate, special }: TextModel): TextDescription => ({
+  hasTemplate,
+  bos: special.bos,
+  endIds: special.endIds,
+})
+
+export function textCalls(text: TextModel): TextCalls {
+  return {
+    tokenise: (votes, limits) =>
+      votes.map((vote) => {
+        try {
+          return { event: toTrainingEvent(vote, { ...limits, text }) }
+        } catch (error) {
+          if (!(error instanceof BcodError)) throw error
+          return { error: carry(error, 'text') }
+        }
+      }),
+    encodePrompt: (prompt, limit) => text.encodePrompt(prompt, undefined, limit),
+    encodeCompletion: (prompt, completion, limit) => text.encodeCompletion(prompt, completion, undefined, limit),
+    decode: (texts, options) => texts.map((ids) => text.decode(ids, options)),
+  }
+}

@@ -1,0 +1,226 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { arrive, type CarriedError, carry } from '../../carried-error.js'
+import { BcodError } from '../../errors.js'
+import type { LabelledVote, Outcome, TextCalls, TextDescription, TokenLimits } from './text-calls.js'
+
+/** Compiled code: a process runs no TypeScript, also where tests import this file as it is. */
+const SERVER = fileURLToPath(
+  import.meta.url.endsWith('.ts')
+    ? new URL('../../../dist/model/text/text-server.js', import.meta.url)
+    : new URL('./text-server.js', import.meta.url),
+)
+
+export interface TextRequest {
+  readonly name: keyof TextCalls | 'load'
+  readonly args: readonly unknown[]
+  /** After so many milliseconds the process ends by itself. */
+  readonly orphanMs: number
+}
+
+export type TextReply = { readonly value: unknown } | { readonly error: CarriedError }
+
+/** A model's tokenizer and template, wherever they run. */
+export interface TextService {
+  readonly description: TextDescription
+  tokenise(votes: readonly LabelledVote[], limits: TokenLimits): Promise<readonly Outcome[]>
+  encodePrompt(...args: Parameters<TextCalls['encodePrompt']>): Promise<readonly number[]>
+  encodeCompletion(...args: Parameters<TextCalls['encodeCompletion']>): Promise<readonly number[]>
+  decode(...args: Parameters<TextCalls['decode']>): Promise<readonly string[]>
+  close(): void
+}
+
+export interface TextProcessOptions {
+  /** `limits.tokeniseTimeout`: what one vote may take, in milliseconds. */
+  readonly timeout: number
+  /** Told of each end of the process that was not asked for: the next call starts another one. */
+  readonly ended?: (error: BcodError) => void
+}
+
+/** Reading a large vocabulary takes seconds on a slow machine. */
+const LOAD_MS = 60_000
+/** JavaScript's heap of the process, in MiB. A vocabulary of 256,000 with its merges takes about 300. */
+const HEAP_MIB = 1024
+
+/**
+ * A model's tokenizer and template in a process of their own (text-server.ts). Calls are answered one at a time, in
+ * order. A call that takes too long, or that ends the process, fails with TEXT_TIMEOUT or TEXT_PROCESS_ENDED, and the
+ * next one finds a new process.
+ */
+export class TextProcess implements TextService {
+  #child: Child | null = null
+  #turn: Promise<unknown> = Promise.resolve()
+  #closed = false
+  #description: TextDescription | null = null
+
+  private constructor(
+    private readonly modelDir: string,
+    private readonly options: TextProcessOptions,
+  ) {}
+
+  /**
+   * Loads the tokenizer and the template of a model directory; null where it has no `tokenizer.json`.
+   *
+   * @throws TOKENIZER_INVALID, CHAT_TEMPLATE_FAILED, TEXT_TIMEOUT, TEXT_PROCESS_ENDED
+   */
+  static async start(modelDir: string, options: TextProcessOptions): Promise<TextProcess | null> {
+    const text = new TextProcess(modelDir, options)
+    const { description } = await text.#start()
+    if (description === null) {
+      text.close()
+      return null
+    }
+    text.#description = description
+    return text
+  }
+
+  get description(): TextDescription {
+    if (!this.#description) throw new BcodError('INTERNAL', 'the text process is not started')
+    return this.#description
+  }
+
+  /**
+   * An outcome for each vote. Where a call fails, its votes are tried again one by one: the vote that takes too long is
+   * found, and one that was only in its company, or met a process that somebody killed, is not given up.
+   */
+  async tokenise(votes: readonly LabelledVote[], limits: TokenLimits): Promise<readonly Outcome[]> {
+    try {
+      return await this.#call('tokenise', votes, limits)
+    } catch (error) {
+      if (!endedProcess(error) || this.#closed) throw error
+    }
+    const outcomes: Outcome[] = []
+    for (const vote of votes) outcomes.push(await this.#alone(vote, limits))
+    return outcomes
+  }
+
+  encodePrompt(...args: Parameters<TextCalls['encodePrompt']>): Promise<readonly number[]> {
+    return this.#call('encodePrompt', ...args)
+  }
+
+  encodeCompletion(...args: Parameters<TextCalls['encodeCompletion']>): Promise<readonly number[]> {
+    return this.#call('encodeCompletion', ...args)
+  }
+
+  decode(...args: Parameters<TextCalls['decode']>): Promise<readonly string[]> {
+    return this.#call('decode', ...args)
+  }
+
+  /** Ends the process; calls under way fail. */
+  close(): void {
+    this.#closed = true
+    this.#child?.kill()
+    this.#child = null
+  }
+
+  async #alone(vote: LabelledVote, limits: TokenLimits): Promise<Outcome> {
+    try {
+      const [outcome] = await this.#call('tokenise', [vote], limits)
+      return outcome as Outcome
+    } catch (error) {
+      if (!endedProcess(error) || this.#closed) throw error
+      return { error: carry(error, 'text process') }
+    }
+  }
+
+  #call<N extends keyof TextCalls>(name: N, ...args: Parameters<TextCalls[N]>): Promise<ReturnType<TextCalls[N]>> {
+    const turn = this.#turn.then(async () => {
+      const child = this.#child ?? (await this.#start()).child
+      return (await this.#ask(child, name, args, this.options.timeout)) as ReturnType<TextCalls[N]>
+    })
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #start(): Promise<{ readonly child: Child; readonly description: TextDescription | null }> {
+    if (this.#closed) throw new BcodError('TEXT_PROCESS_ENDED', 'it was closed')
+    const child = new Child()
+    this.#child = child
+    try {
+      const description = await this.#ask(child, 'load', [this.modelDir], LOAD_MS)
+      return { child, description: description as TextDescription | null }
+    } catch (error) {
+      child.kill()
+      this.#child = null
+      throw error
+    }
+  }
+
+  async #ask(child: Child, name: TextRequest['name'], args: readonly unknown[], timeout: number): Promise<unknown> {
+    try {
+      return await child.ask(name, args, timeout)
+    } catch (error) {
+      if (endedProcess(error)) {
+        this.#child = null
+        if (!this.#closed) this.options.ended?.(error)
+      }
+      throw error
+    }
+  }
+}
+
+/** Whether a call failed because its process is no more. */
+const endedProcess = (error: unknown): error is BcodError =>
+  error instanceof BcodError && (error.code === 'TEXT_TIMEOUT' || error.code === 'TEXT_PROCESS_ENDED')
+
+/** A call's time is looked at this often. */
+const TICKS = 20
+/** A process whose parent is gone ends by itself after this many times the limit of the call. */
+const ORPHAN_LIMITS = 4
+
+/** One process. It holds no secret, and the command that started it does not wait for it. */
+class Child {
+  readonly #process: ChildProcess
+  #settle: ((reply: TextReply | BcodError) => void) | null = null
+  #end: BcodError | null = null
+
+  constructor() {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BCOD_')))
+    this.#process = fork(SERVER, {
+      ...{ env, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
+      execArgv: [`--max-old-space-size=${HEAP_MIB}`],
+    })
+    this.#process.unref()
+    this.#process.on('message', (reply: TextReply) => this.#settle?.(reply))
+    this.#process.on('error', (cause) => this.#ended(`it cannot be reached (${cause.name})`))
+    this.#process.on('exit', (code, signal) => this.#ended(`it ended with ${signal ?? `code ${code}`}`))
+    this.#process.channel?.unref()
+  }
+
+  /** @throws TEXT_TIMEOUT, TEXT_PROCESS_ENDED, and what the call throws */
+  ask(name: TextRequest['name'], args: readonly unknown[], timeout: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#end) return reject(this.#end)
+      let ticks = 0
+      // ticks of this process are counted: time in which it stood still itself is not the call's
+      const timer = setInterval(() => {
+        ticks += 1
+        if (ticks < TICKS) return
+        clearInterval(timer)
+        // an answer that is here already is read first
+        setImmediate(() => settle(new BcodError('TEXT_TIMEOUT', `not done within ${timeout / 1000} s`)))
+      }, timeout / TICKS)
+      const settle = (reply: TextReply | BcodError): void => {
+        if (this.#settle !== settle) return
+        this.#settle = null
+        clearInterval(timer)
+        if (reply instanceof BcodError) {
+          this.kill()
+          reject(reply)
+        } else if ('error' in reply) reject(arrive(reply.error))
+        else resolve(reply.value)
+      }
+      this.#settle = settle
+      this.#process.send({ name, args, orphanMs: ORPHAN_LIMITS * timeout } satisfies TextRequest)
+    })
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  #ended(message: string): void {
+    this.#end ??= new BcodError('TEXT_PROCESS_ENDED', message)
+    this.#settle?.(this.#end)
+  }
+}
