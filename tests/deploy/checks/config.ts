@@ -22,7 +22,9 @@ export function configOf(manifests: readonly Manifest[]): ConfigFor<'run'> {
     writeFileSync(file, configFile(container, volumes, manifests))
     const { env = [] } = container
     const written = env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]))
-    const fromSecrets = env.flatMap(({ name, value }) => (value === undefined ? [[name, 'of a secret'] as const] : []))
+    const fromSecrets = env.flatMap(({ name, value }) =>
+      value === undefined ? [[name, 'a secret that is long enough'] as const] : [],
+    )
     const load = (variables: typeof written) =>
       requireFor(loadConfig({ file, env: Object.fromEntries(variables) }), 'run')
     try {
