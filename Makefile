@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test clean
+.PHONY: setup demo check test test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -88,6 +88,10 @@ image:
 image-test:
 	@node scripts/setup.mjs --tests
 	@BCOD_TEST_IMAGE=1 npx --no-install vitest run tests/deploy
+
+# archive, bill of materials and hashes of the commit, the same bytes on every machine: make release OUT=release; SECURITY.md
+release:
+	@node scripts/release.mjs $(or $(OUT),release)
 
 clean:
 	rm -rf dist node_modules
