@@ -33,7 +33,7 @@ export class Metrics {
   readonly framedRecords = this.counter(
     'framed_records_total',
     'records',
-    "Records whose JSON stood behind a schema registry's five bytes.",
+    "Records whose JSON stood behind what a schema registry's serialiser puts before it.",
   )
   readonly textRestarts = this.counter(
     'text_restarts_total',

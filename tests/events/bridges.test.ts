@@ -30,7 +30,7 @@ describe('the headers of a binary CloudEvent', () => {
     ['values as JSON strings (spring-kafka#1012)', named((name) => `ce_${name}`, JSON.stringify)],
     ['the same value in two spellings', { ...named((name) => `ce_${name}`), ...named((name) => `ce-${name}`) }],
     [
-      'a time and an extension that are not UTF-8',
+      'the content type of the data among them (spring-cloud-function#1401)',
       { ...named((name) => `ce_${name}`), ce_datacontenttype: 'text/plain' },
     ],
     [
@@ -43,6 +43,15 @@ describe('the headers of a binary CloudEvent', () => {
   ])('are read as %s', (_, headers) => {
     expect(read(data, headers)).toMatchObject({ source: 'chat-web', id: 'e-1', subject: 'c-1', label: true })
     expect(read({ label: null, user: 'u' }, headers)).toMatchObject({ subject: 'c-1', user: 'u', label: null })
+  })
+
+  it('are read although a time and an extension beside them are not UTF-8: nobody reads those', () => {
+    const { headers, ...rest } = record(
+      data,
+      named((name) => `ce_${name}`),
+    )
+    const odd = { ...headers, ce_time: Buffer.from([0xff]), 'ce-trace': Buffer.from([0xff]) }
+    expect(decodeEnvelope(rest.value!, odd, 2 ** 20).attributes).toMatchObject({ id: 'e-1' })
   })
 
   it.each<[string, Record<string, string>, string]>([

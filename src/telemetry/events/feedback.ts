@@ -25,7 +25,7 @@ export class FeedbackReceived extends InternalEvent {
   }
 }
 
-/** JSON stood behind a schema registry's five bytes. */
+/** JSON stood behind what a schema registry's serialiser puts before it. */
 export class FrameSkipped extends InternalEvent {
   log(): null {
     return null
