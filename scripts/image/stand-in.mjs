@@ -40,7 +40,8 @@ function addNode(container) {
   const npm = dirname(dirname(realpathSync(run('which', 'npm'))))
   run('buildah', 'copy', '--quiet', container, process.execPath, '/usr/local/bin/node')
   run('buildah', 'copy', '--quiet', container, npm, '/usr/local/lib/node_modules/npm')
-  runIn(container, 'ln', '-s', '../lib/node_modules/npm/bin/npm-cli.js', '/usr/local/bin/npm')
+  for (const name of ['npm', 'npx'])
+    runIn(container, 'ln', '-s', `../lib/node_modules/npm/bin/${name}-cli.js`, `/usr/local/bin/${name}`)
   if (!existsSync(BUNDLE)) return
   run('buildah', 'copy', '--quiet', container, BUNDLE, TRUSTED)
   const trust = ['NODE_EXTRA_CA_CERTS', 'PIP_CERT'].flatMap((name) => ['--env', `${name}=${TRUSTED}`])
