@@ -3,7 +3,7 @@ import type { Cluster, Consumer, ConsumerCrashEvent, EachBatchPayload, Kafka } f
 import { BcodError } from '../../errors.js'
 import type { Assignment, RecordBatch } from '../source.js'
 import { portions } from '../wire/portions.js'
-import { isTransient, kafkaError } from './failure.js'
+import { FinalFailure, isTransient, kafkaError } from './failure.js'
 import { fetchOf } from './fetched.js'
 import type { Ends, Lookup } from './lookup.js'
 import { fromOffset } from './offsets.js'
@@ -159,7 +159,7 @@ export class GroupReader {
       running = consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
-        eachBatch: async (payload) => this.onBatch(consumer, payload),
+        eachBatch: (payload) => this.onBatch(consumer, payload).catch(final),
       })
       const crash = await Promise.race([crashed, stopped, running.then(() => crashed)])
       return crash?.payload.error ?? null
@@ -347,6 +347,11 @@ interface Assigned {
   description: TopicDescription | null
   /** Whether `positionsFor` was asked, so that `revoked` is to be called. */
   announced: boolean
+}
+
+/** kafkajs would try again what has a code of ours. */
+const final = (error: unknown): never => {
+  throw error instanceof BcodError ? new FinalFailure(error) : error
 }
 
 const aborted = (signal: AbortSignal): Promise<null> =>

@@ -67,8 +67,9 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
     const read = readBatch(batch, { topic, partition, from: next }, transactions, budget, records)
     if (read.error !== null) {
       records.length = before
+      if (!read.isChecked && followingOffset(bytes, at) <= next) continue // it ends before the offset to read next
       if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
-      const unreadable = unreadableBatch(batch, read, read.error, fetched, next, bytes.subarray(at))
+      const unreadable = unreadableBatch(batch, read, read.error, fetched, next, followingOffset(bytes, at))
       next = handedOn = unreadable.range.lastOffset + 1
       yield { records: [], nextOffset: next, bytes: size, unreadable }
       // it may have been an end marker; the broker's next list will know
@@ -91,6 +92,10 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
   })
 }
 
+/** Where the batch at `at` begins, as far as it is there. */
+const followingOffset = (bytes: Buffer, at: number): number =>
+  bytes.length - at < 8 ? Number.POSITIVE_INFINITY : int64At(bytes, at)
+
 /**
  * The range of a batch that could not be read. Where its checksum does not fit, its last offset is doubtful: the range
  * then ends before the batch behind it, or before the end of the log.
@@ -101,10 +106,9 @@ function unreadableBatch(
   error: BcodError,
   { topic, partition, highWatermark }: FetchedPartition,
   next: number,
-  rest: Buffer,
+  following: number,
 ): Unreadable {
   const claimed = lastOffset <= LARGEST_OFFSET ? Math.max(lastOffset, next) : next
-  const following = rest.length < 8 ? Number.POSITIVE_INFINITY : int64At(rest, 0)
   const bounds = isChecked ? [] : [following - 1, highWatermark - 1].filter((bound) => bound >= next)
   const end = Math.min(claimed, ...bounds)
   return {

@@ -12,6 +12,7 @@ import { Output } from './output.js'
  */
 export function unzstd(packed: Buffer, budget: Budget): Buffer {
   const output = new Output(budget, 4 * packed.length)
+  let frames = 0
   for (let at = 0; at < packed.length; ) {
     if (packed.length - at < 8) throw damaged('a zstd frame is cut short')
     const magic = packed.readUInt32LE(at)
@@ -21,6 +22,7 @@ export function unzstd(packed: Buffer, budget: Budget): Buffer {
       continue
     }
     if (magic !== MAGIC) throw damaged('it is not a zstd frame')
+    if (++frames > MOST_FRAMES) throw damaged('it has too many zstd frames')
     const frame = frameAt(packed, at)
     const bytes = packed.subarray(at, frame.end)
     if (native) withNode(native, bytes, output, budget)
@@ -35,6 +37,8 @@ const SKIPPABLE = 0x184d2a50
 /** What zstd's decoder takes unless it is told otherwise. */
 const LARGEST_WINDOW = 2 ** 27
 const LARGEST_BLOCK = 128 * 1024
+/** Each costs a decoder of its own. A producer makes one. */
+const MOST_FRAMES = 1_000
 
 /** A frame as its header and the headers of its blocks tell it. */
 interface Frame {

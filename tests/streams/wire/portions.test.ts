@@ -247,6 +247,8 @@ test('a range begins where reading stands, and its claims are bounded by what is
   expect(ranges(read([bad({ lastOffsetDelta: 2 ** 31 - 1, count: -5 }), good(13)], 10))).toEqual([
     ['KAFKA_BATCH_DAMAGED', 10, 12, 0],
   ])
+  // one that ends before the offset to read next takes nothing with it
+  expect([ranges(read([bad({}), good(13)], 13)), offsets(read([bad({}), good(13)], 13))]).toEqual([[], [13]])
   const [last] = read([bad({ lastOffsetDelta: 2 ** 31 - 1 })], 10)
   expect(last?.nextOffset).toBe(1_000_000)
   expect(read([bad({ lastOffsetDelta: -(2 ** 31) })], 10)[0]?.nextOffset).toBe(11)

@@ -65,6 +65,8 @@ test.each<[string, number, Buffer]>([
   ['zlib instead of gzip', gzip, deflateSync(TEXT)],
   ['half a gzip member', gzip, gzipSync(TEXT).subarray(0, 40)],
   ['a gzip checksum that does not fit', gzip, changed(gzipSync(TEXT), -6)],
+  ['gzip in 2,000 members', gzip, Buffer.concat(Array.from({ length: 2_000 }, () => gzipSync('')))],
+  ['zstd in 2,000 frames', zstd, Buffer.concat(Array.from({ length: 2_000 }, () => zstdFrame([])))],
   ['nothing as gzip', gzip, Buffer.alloc(0)],
   ['nothing as snappy', snappy, Buffer.alloc(0)],
   ['nothing as LZ4', lz4, Buffer.alloc(0)],
