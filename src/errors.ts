@@ -322,7 +322,7 @@ export const ERRORS = {
   KAFKA_NOT_AUTHORIZED: {
     cause: 'The Kafka user may not do what bcod needs.',
     remedy:
-      'Grant READ and DESCRIBE on the topic, READ on the consumer group, and WRITE and DESCRIBE on the dead-letter topic. DESCRIBE_CONFIGS on the topic is for bcod_retention_headroom_seconds alone.',
+      'Grant READ and DESCRIBE on the topic, READ on the consumer group, and WRITE and DESCRIBE on the dead-letter topic. DESCRIBE_CONFIGS on the topics only helps: it tells retention, the size of letters and who sets the times.',
   },
   KAFKA_TOPIC_MISSING: {
     cause: 'The topic does not exist, or the Kafka user may not see it.',

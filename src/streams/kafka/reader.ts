@@ -303,7 +303,7 @@ export class GroupReader {
       const ends = await this.lookup.ends(assigned.partitions)
       if (current()) this.reportEnds(assigned, ends)
     } catch (error) {
-      this.log('info', 'the topic could not be looked at', { error: String(error) })
+      this.log('debug', 'the topic could not be looked at', { error: String(error) })
     }
   }
 
@@ -332,7 +332,7 @@ export class GroupReader {
     })
   }
 
-  private log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
+  private log(level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
     this.options.log?.({ level, message, fields: { groupId: this.options.groupId, ...fields } })
   }
 }

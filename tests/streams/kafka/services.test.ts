@@ -138,6 +138,28 @@ describe('while it is read', () => {
     expect(is).not.toBe(was)
   })
 
+  test('where what comes next was deleted, the positions are asked for anew', async () => {
+    const topic = await newTopic()
+    await other.count(topic, 0, 3)
+    const log = logOf(topic)
+    const positions = new Map<number, number>()
+    const reading = new Reading(
+      log,
+      ({ bounds }) => new Map([[0, Math.max(positions.get(0) ?? 0, bounds.get(0)!.start)]]),
+    )
+    await until(() => reading.records.length === 3)
+    positions.set(0, 3)
+    log.pause()
+    await other.count(topic, 3, 5)
+    await other.admin.fetchTopicOffsets(topic)
+    await other.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '6' }] })
+    log.resume()
+    await until(() => reading.values.includes('7') || reading.error !== undefined)
+    expect(reading.error).toBeUndefined()
+    expect(reading.assignments.at(-1)?.bounds.get(0)).toEqual({ start: 6, end: 8 })
+    expect(reading.values.slice(-2)).toEqual(['6', '7'])
+  })
+
   test('behind an open transaction the end of what can be read and the end of the log are told apart', async () => {
     const topic = await newTopic()
     await other.count(topic, 0, 3)
