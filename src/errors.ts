@@ -357,6 +357,12 @@ export const ERRORS = {
     remedy:
       'Reading goes on behind it; the dead letter holds the batch. If it is no attack, let its producer send smaller batches or raise limits.maxBatchBytes, and publish its records again.',
   },
+  KAFKA_GROUP_SHARED: {
+    cause:
+      'Other programs are members of the consumer group, with a protocol or a way to share partitions that bcod does not speak.',
+    remedy:
+      'Give bcod a group of its own (stream.groupId, one for each adapter), or stop the other members: kafka-consumer-groups.sh --describe --members --group GROUP names them. A group keeps its protocol until it is empty.',
+  },
   KAFKA_ASSIGNMENT_LOST: {
     cause: 'The group gave the partition to another member before its offset was committed.',
     remedy: 'Nothing is lost: the next assignment reads on from the checkpoint. Keep one bcod per group and adapter.',

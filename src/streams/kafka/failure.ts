@@ -102,6 +102,7 @@ const KINDS: readonly Kind[] = [
   ['KAFKA_NOT_AUTHORIZED', (e) => hasType(e, /_AUTHORIZATION_FAILED$/), topic],
   ['KAFKA_TOPIC_MISSING', (e) => hasType(e, /^(UNKNOWN_TOPIC_OR_PARTITION|INVALID_TOPIC_EXCEPTION)$/), topic],
   ['KAFKA_LEADER_MISSING', (e) => e.type === 'LEADER_NOT_AVAILABLE', topic],
+  ['KAFKA_GROUP_SHARED', (e) => e.type === 'INCONSISTENT_GROUP_PROTOCOL', (at) => at.groupId ?? brokers(at)],
   ['KAFKA_ASSIGNMENT_LOST', (e) => LOST.has(String(e.type)), topic],
 ]
 

@@ -1,9 +1,11 @@
 import type { Broker, Cluster } from 'kafkajs'
+import type { BcodError } from '../../errors.js'
 import type { LogRecord } from '../../events/types.js'
 import type { Assignment } from '../source.js'
 import { portions } from '../wire/portions.js'
 import { isTransient, kafkaError } from './failure.js'
 import { fetchUncommitted } from './fetched.js'
+import { groupShared, newProtocolMembers } from './new-protocol.js'
 import { fromOffset, toOffset } from './offsets.js'
 import { optional } from './optional.js'
 import { DEFAULT_BATCH_BYTES, type KafkaLogOptions } from './options.js'
@@ -77,7 +79,8 @@ export class Lookup {
   }
 
   /**
-   * How many members the group has; none where the service does not tell. A standby would take over then, so that a
+   * How many members the group has; none where the service does not tell. Rejects with KAFKA_GROUP_SHARED where they
+   * speak the new group protocol. A standby would take over then, so that a
    * connection that is lost counts as a refusal only where the same broker answers everything else.
    */
   async members(): Promise<number> {
@@ -85,6 +88,8 @@ export class Lookup {
     for (let tried = 0; tried < REFUSALS; tried++) {
       const coordinator = await this.connected(() => this.cluster.findGroupCoordinator({ groupId }))
       await describeTopic(coordinator, this.options.topic)
+      const others = await optional(() => newProtocolMembers(coordinator, groupId), 0)
+      if (others > 0) throw groupShared(groupId, others)
       try {
         return membersOf(await coordinator.describeGroups({ groupIds: [groupId] }))
       } catch (error) {
@@ -94,6 +99,14 @@ export class Lookup {
       }
     }
     return 0
+  }
+
+  /** Why the group has given this process only some of the partitions. */
+  async sharers(): Promise<BcodError | null> {
+    const { groupId } = this.options
+    const coordinator = await this.connected(() => this.cluster.findGroupCoordinator({ groupId }))
+    const others = await optional(() => newProtocolMembers(coordinator, groupId), 0)
+    return others > 0 ? groupShared(groupId, others) : null
   }
 
   /** The record at a position; null where the log has none there, or it cannot be read. */

@@ -29,6 +29,7 @@ export interface Decoder {
   readInt32(): number
   readBoolean(): boolean
   readBytes(length: number): Buffer
+  readUVarInt(): number
   readUVarIntString(): string | null
   readUVarIntArray<T>(read: () => T): T[] | null
   readTaggedFields(): unknown
@@ -37,6 +38,7 @@ export interface Decoder {
 /** Its writer. */
 export interface Encoder {
   writeBoolean(value: boolean): Encoder
+  writeInt32(value: number): Encoder
   writeBuffer(value: Buffer): Encoder
   writeUVarInt(value: number): Encoder
   writeUVarIntString(value: string): Encoder

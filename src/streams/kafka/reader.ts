@@ -204,6 +204,7 @@ export class GroupReader {
     const { partitions } = assigned
     const assignment = await this.lookUp(assigned)
     if (!current() || assignment === null) return
+    if (partitions.length < assignment.total) void this.explainShare(partitions.length, assignment.total)
     assigned.announced = true
     assigned.description = assignment.description
     for (const [partition, { end }] of assignment.bounds) assigned.ends.set(partition, end)
@@ -216,6 +217,14 @@ export class GroupReader {
       assigned.next.set(partition, offset)
     }
     if (!this.held) this.applyPause('resume')
+  }
+
+  /** Says who may have the other partitions. Never rejects. */
+  private async explainShare(own: number, total: number): Promise<void> {
+    const sharers = await this.lookup.sharers().catch(() => null)
+    const error = sharers?.line ?? 'another member of the group has the others'
+    const remedy = sharers?.remedy ?? 'Keep one bcod for each group and adapter.'
+    this.log('warn', 'the group has given away only some of the partitions', { own, total, error, remedy })
   }
 
   /** Bounds and committed offsets of an assignment; null where it has ended meanwhile. */

@@ -1,6 +1,10 @@
+import kafkajs, { type PartitionAssigner } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createClient, NO_RETRY } from '../../../src/streams/kafka/client.js'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import type { KafkaLogOptions } from '../../../src/streams/kafka/options.js'
+import { clusterOf } from '../../../src/streams/kafka/patch.js'
+import { decoderOf, encoder, sendRaw } from '../../../src/streams/kafka/protocol.js'
 import { type Broker, startBroker } from '../../support/kafka-broker.js'
 import { API, type Interference, KafkaProxy, type ProxiedRequest } from '../../support/kafka-proxy.js'
 import { type committedOrStart, OtherClient, Reading, until } from '../../support/kafka-reading.js'
@@ -34,6 +38,8 @@ afterAll(async () => {
   await broker?.stop()
   await proxy?.close()
 })
+
+const { AssignerProtocol, Kafka, logLevel, PartitionAssigners } = kafkajs
 
 const newTopic = (partitions = 1, config: Record<string, string> = {}) =>
   other.topic(`feedback-${++topics}`, partitions, config)
@@ -189,6 +195,33 @@ describe('a start says what is the matter', () => {
     await expect(start).rejects.toThrow('partition 0')
   })
 
+  test('members of the new group protocol are other programs, and are named before the group is joined', async () => {
+    const topic = await newTopic(2)
+    const log = logOf(topic)
+    const { leave } = await newProtocolMember(`group-of-${topic}`, topic)
+    await expect(log.members()).rejects.toMatchObject({ code: 'KAFKA_GROUP_SHARED', place: `group-of-${topic}` })
+    await expect(log.members()).rejects.toThrow('KIP-848')
+    await leave()
+    expect(await log.members()).toBe(0)
+  })
+
+  test('members that share partitions in another way', async () => {
+    const topic = await newTopic()
+    const groupId = `group-of-${topic}`
+    const range: PartitionAssigner = (config) => ({ ...PartitionAssigners.roundRobin(config), ...RANGE })
+    const kafka = new Kafka({ brokers: [proxy.bootstrap], logLevel: logLevel.NOTHING })
+    const consumer = kafka.consumer({ groupId, partitionAssigners: [range] })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic] })
+    const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve))
+    await consumer.run({ eachBatch: async () => undefined })
+    await joined
+    const reading = new Reading(logOf(topic))
+    await until(() => reading.error !== undefined)
+    expect(reading.error).toMatchObject({ code: 'KAFKA_GROUP_SHARED', place: groupId })
+    await consumer.disconnect()
+  })
+
   test('an advertised address that does not answer, and which broker named it', async () => {
     const topic = await newTopic()
     const behind = await KafkaProxy.start()
@@ -208,6 +241,50 @@ describe('a start says what is the matter', () => {
     await behind.close()
   })
 })
+
+const RANGE = {
+  name: 'range',
+  protocol: ({ topics }: { topics: string[] }) => ({
+    name: 'range',
+    metadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }),
+  }),
+}
+
+/** Joins a group with `group.protocol=consumer`: https://kafka.apache.org/protocol.html, ConsumerGroupHeartbeat 0. */
+async function newProtocolMember(groupId: string, topic: string): Promise<{ leave(): Promise<void> }> {
+  const cluster = clusterOf(createClient({ brokers: [proxy.bootstrap] }, NO_RETRY, new AbortController().signal))
+  await cluster.connect()
+  await cluster.addTargetTopic(topic)
+  const coordinator = await cluster.findGroupCoordinator({ groupId })
+  const heartbeat = (memberId: string, epoch: number) =>
+    sendRaw(coordinator, {
+      ...{ apiKey: 68, apiVersion: 0, apiName: 'ConsumerGroupHeartbeat' },
+      encode: () => {
+        const head = encoder().writeUVarInt(0).writeUVarIntString(groupId).writeUVarIntString(memberId)
+        const timed = head.writeInt32(epoch).writeUVarInt(0).writeUVarInt(0).writeInt32(30_000)
+        const subscribed = timed.writeUVarInt(2).writeUVarIntString(topic)
+        // no assignor of its own, no partitions yet, no tags
+        return subscribed.writeUVarInt(0).writeUVarInt(1).writeUVarInt(0)
+      },
+      decode: (bytes) => {
+        const decoder = decoderOf(bytes)
+        decoder.readTaggedFields()
+        decoder.readInt32()
+        const error = decoder.readInt16()
+        decoder.readUVarIntString()
+        return { error, memberId: decoder.readUVarIntString() ?? '' }
+      },
+    })
+  const { error, memberId } = await heartbeat('', 0)
+  expect(error).toBe(0)
+  const LEAVE = -1
+  return {
+    leave: async () => {
+      await heartbeat(memberId, LEAVE)
+      await cluster.disconnect()
+    },
+  }
+}
 
 /** DescribeConfigs, versions 0 to 2: one resource, refused with this code. */
 function described(error: number): Buffer {
