@@ -276,6 +276,17 @@ export const ERRORS = {
     cause: 'The chat template cannot be read, or refused the messages.',
     remedy: 'Check roles and their order against the template, or publish the prompt as one text or as token ids.',
   },
+  MESSAGE_NOT_RENDERED: {
+    cause: 'The chat template does not write tools, tool calls or the reasoning of an answer that an event holds.',
+    remedy:
+      'Take a template that writes them, or publish the prompt as one text or prompt and completion as token ids.',
+  },
+  CONTROL_TOKEN_IN_TEXT: {
+    cause:
+      'A message or a completion holds a control token of the model, such as the one that ends a turn: its author could speak for others.',
+    remedy:
+      'Such votes are refused by limits.specialTokens=reject; escape trains them as plain characters, allow as control tokens. What the server itself made of a text is published as one literal text or as token ids.',
+  },
   TEXT_TIMEOUT: {
     cause: 'Chat template and tokenizer of the model took longer for a text than limits.tokeniseTimeout.',
     remedy:

@@ -1,3 +1,4 @@
+import { textOptions } from '../config/text-options.js'
 import { readArchitecture } from '../model/architecture.js'
 import { TextProcess } from '../model/text/text-process.js'
 import type { ConfigWithModel } from './learner-config.js'
@@ -12,8 +13,9 @@ export interface EventModel {
 }
 
 /** Reads the model's description and tokenizer, and no weights. The text process ends with the command. */
-export async function eventModel({ model, limits }: ConfigWithModel): Promise<EventModel> {
+export async function eventModel(config: ConfigWithModel): Promise<EventModel> {
+  const { model, limits } = config
   const { vocabSize, maxPositions } = readArchitecture(model.path)
-  const text = await TextProcess.start(model.path, { timeout: limits.tokeniseTimeout })
+  const text = await TextProcess.start(model.path, { timeout: limits.tokeniseTimeout, text: textOptions(config) })
   return { text, vocabSize, maxLength: Math.min(limits.maxLength, maxPositions) }
 }

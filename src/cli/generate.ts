@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { textOptions } from '../config/text-options.js'
 import { EMBEDDED_MODEL } from '../demo/settings.js'
 import { BcodError } from '../errors.js'
 import { outsideVocabulary } from '../events/content.js'
@@ -53,7 +54,10 @@ ${example(
 async function generate(flags: GenerateFlags): Promise<void> {
   const config = learnerConfig(flags, { ...NO_TRAINING, model: { path: EMBEDDED_MODEL } })
   const architecture = readArchitecture(config.model.path)
-  const text = await TextProcess.start(config.model.path, { timeout: config.limits.tokeniseTimeout })
+  const text = await TextProcess.start(config.model.path, {
+    timeout: config.limits.tokeniseTimeout,
+    text: { ...textOptions(config), specialTokens: 'allow' },
+  })
   const prompt = flags.promptTokens ?? (await encode(flags, text))
   const outside = prompt.find((id) => id >= architecture.vocabSize)
   if (outside !== undefined)

@@ -77,6 +77,11 @@ const FORMATS: Readonly<Record<Format, FormatRules>> = {
     expects: ({ choices }) =>
       choices.length === 0 ? 'a list of distinct texts' : `a non-empty list out of ${choices.join(', ')}`,
   },
+  object: {
+    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    coerce: asJson,
+    expects: () => 'names and values (a JSON object)',
+  },
 }
 
 export const FORMAT_NAMES = Object.keys(FORMATS) as readonly Format[]
@@ -110,7 +115,10 @@ function asNumber(value: string): unknown {
 
 /** `a,b` or a JSON array. */
 function asList(value: string): unknown {
-  if (!value.trim().startsWith('[')) return value.split(',').map((item) => item.trim())
+  return value.trim().startsWith('[') ? asJson(value) : value.split(',').map((item) => item.trim())
+}
+
+function asJson(value: string): unknown {
   try {
     return JSON.parse(value)
   } catch {

@@ -51,6 +51,8 @@ function valueSchema({ format, range, choices }: Setting<unknown>): Record<strin
           { type: 'integer', minimum: 0 },
         ],
       }
+    case 'object':
+      return { type: 'object' }
     case 'list': {
       const items = choices.length === 0 ? { type: 'string', minLength: 1 } : { enum: choices }
       return { type: 'array', items, uniqueItems: true, ...(choices.length === 0 ? {} : { minItems: 1 }) }

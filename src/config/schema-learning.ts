@@ -6,6 +6,7 @@ import {
   integer,
   list,
   listOf,
+  object,
   optionalInteger,
   optionalText,
   real,
@@ -16,6 +17,12 @@ import {
 export const learning = {
   model: {
     path: optionalText('Directory of the base model in Hugging Face layout: config.json, safetensors, tokenizer.json.'),
+    chatTemplate: optionalText(
+      "Which of the model's named chat templates. null: the one named default, and tool_use for votes with tools.",
+    ),
+    chatTemplateKwargs: object(
+      'Variables that the chat template gets, as the server gives them to it: {"enable_thinking": false}. Those of a vote (data.chat_template_kwargs) win.',
+    ),
     dtype: choice(
       ['f32', 'bf16'],
       'f32',
@@ -122,6 +129,11 @@ export const learning = {
       '32MiB',
       { min: 65_536 },
       'A batch of records from Kafka that takes more memory than this once unpacked is one dead letter. A compressed batch may unpack to a thousand times its size: this is what keeps it from filling the memory.',
+    ),
+    specialTokens: choice(
+      ['reject', 'escape', 'allow'],
+      'reject',
+      "What becomes of the model's control tokens (such as <|im_end|>) in messages and in completions given as text. With them a voter could end a turn and speak for the system: reject makes a dead letter, escape trains them as plain characters, allow as what they are. A prompt that is one literal text may hold them.",
     ),
     userShare: real(
       0.1,

@@ -1,10 +1,10 @@
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.js'
 
 /** How a key's value is written. Each is a convict format (`formats.ts`). */
-export type Format = 'text' | 'integer' | 'real' | 'choice' | 'flag' | 'duration' | 'bytes' | 'list'
+export type Format = 'text' | 'integer' | 'real' | 'choice' | 'flag' | 'duration' | 'bytes' | 'list' | 'object'
 
 /** A value as a file holds it: `30s`, not 30000. */
-export type Written = string | number | boolean | null | readonly string[]
+export type Written = string | number | boolean | null | readonly string[] | Readonly<Record<string, unknown>>
 
 /** One key of the configuration. `T` is the type that the program sees: durations in milliseconds, sizes in bytes. */
 export interface Setting<T> {
@@ -91,6 +91,9 @@ export const listOf = <const C extends string>(choices: readonly C[], doc: strin
   ...setting<readonly C[]>('list', choices, doc),
   choices,
 })
+
+/** Names and values that are another program's: any JSON object. */
+export const object = (doc: string): Setting<Readonly<Record<string, unknown>>> => setting('object', {}, doc)
 
 export const isSetting = (node: unknown): node is Setting<unknown> =>
   typeof node === 'object' && node !== null && 'format' in node && 'fallback' in node

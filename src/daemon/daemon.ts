@@ -22,6 +22,7 @@ import type { Journal } from '../checkpoint/journal.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
+import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
 import type { Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
 import { eventEmbedding } from '../learner/event-embedding.js'
@@ -177,6 +178,7 @@ export class Daemon {
       journal = recovered.journal
       text = await TextProcess.start(config.model.path, {
         timeout: config.limits.tokeniseTimeout,
+        text: textOptions(config),
         ended: (error) => telemetry.emit(new TextProcessEnded(error)),
       })
       this.#learner = await this.#loadLearner(recovered)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { filter, firstValueFrom } from 'rxjs'
 import type { Config } from '../config/config.js'
 import { requireFor } from '../config/requirements.js'
+import { textOptions } from '../config/text-options.js'
 import { Daemon } from '../daemon/daemon.js'
 import { BcodError } from '../errors.js'
 import type { FeedbackDraft } from '../events/encode.js'
@@ -88,7 +89,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     adapters: { ...options.config.adapters, dir: join(root, 'adapters') },
   }
   const config = requireFor({ ...options.config, ...directories }, 'run')
-  const text = await TextProcess.start(config.model.path, { timeout: config.limits.tokeniseTimeout })
+  const text = await TextProcess.start(config.model.path, {
+    timeout: config.limits.tokeniseTimeout,
+    text: textOptions(config),
+  })
   if (!text) throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'the demo talks in text', { place: config.model.path })
   const demoLog = await options.openLog(scratch, config)
   const rows = config.demo.roundSize

@@ -1,5 +1,6 @@
 import { readAdapter } from '../../adapters/peft.js'
 import type { Config } from '../../config/config.js'
+import { textOptions } from '../../config/text-options.js'
 import { prepareEnvironment } from '../../engine/environment.js'
 import { BcodError } from '../../errors.js'
 import { type Architecture, readArchitecture } from '../../model/architecture.js'
@@ -49,10 +50,10 @@ const describe = ({ modelType, layers, hiddenSize, vocabSize }: Architecture) =>
   `${modelType}, ${layers} layers of ${hiddenSize}, vocabulary ${vocabSize}`
 
 /** Tokenizer and template, each within the time that a vote has: what never ends is found here. */
-async function checkText(path: string, { limits }: Config): Promise<readonly Finding[]> {
+async function checkText(path: string, config: Config): Promise<readonly Finding[]> {
   let text: TextService | null
   try {
-    text = await TextProcess.start(path, { timeout: limits.tokeniseTimeout })
+    text = await TextProcess.start(path, { timeout: config.limits.tokeniseTimeout, text: textOptions(config) })
   } catch (error) {
     if (!(error instanceof BcodError)) throw error
     return ['tokenizer', 'chat template'].map((name) => fail(name, error.line, error.remedy))
@@ -83,6 +84,14 @@ async function checkTokenizer(text: TextService | null, path: string): Promise<F
 
 /** Renders one exchange: a template that cannot is found here and not at the first event. */
 async function checkTemplate(text: TextService | null): Promise<Finding> {
+  const names = text?.description.templateNames ?? []
+  if (!text?.description.hasTemplate && names.length > 0) {
+    return warn(
+      'chat template',
+      `the model has several (${names.join(', ')}) and none is the default`,
+      'Name one of them in model.chatTemplate; until then events with messages are refused.',
+    )
+  }
   if (!text?.description.hasTemplate) {
     return warn(
       'chat template',
@@ -92,9 +101,19 @@ async function checkTemplate(text: TextService | null): Promise<Finding> {
   }
   const prompt = { kind: 'messages', messages: [{ role: 'user', content: 'Hello' }] } as const
   const completion = { kind: 'messages', messages: [{ role: 'assistant', content: 'Hi' }] } as const
-  const tokens = (await text.encodePrompt(prompt)).length + (await text.encodeCompletion(prompt, completion)).length
+  let tokens = 0
+  try {
+    tokens = (await text.encodePrompt(prompt)).length
+    tokens += (await text.encodeCompletion(prompt, completion)).length
+  } catch (error) {
+    if (!(error instanceof BcodError) || !error.code.startsWith('CHAT_TEMPLATE')) throw error
+    const what = tokens === 0 ? 'on a greeting' : 'on the answer to a greeting, given as a message'
+    return warn('chat template', `it fails ${what} (${error.message})`, `${FAILED_TEMPLATE} ${error.remedy}`)
+  }
   return pass('chat template', `a greeting and its answer take ${tokens} tokens`)
 }
+
+const FAILED_TEMPLATE = 'Votes that bring such messages are dead letters; texts and token ids can train.'
 
 /** The check that the learner makes when it starts; it needs TensorFlow's types, so that is loaded here. */
 async function checkAdapter(path: string, init: string, { lora, model }: Config): Promise<Finding> {

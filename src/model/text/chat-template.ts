@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { BcodError } from '../../errors.js'
 import type { JsonObject } from '../../events/json.js'
-import { type JsonFile, readJsonFile, readTextFile } from './files.js'
+import { filesIn, type JsonFile, readJsonFile, readTextFile } from './files.js'
 import { Environment, Interpreter, strip, Template } from './jinja.js'
 import { strftime } from './strftime.js'
 
@@ -14,7 +14,7 @@ export interface Conversation {
 }
 
 /** What comes after the last message. */
-export type TurnEnd = 'generation-prompt' | 'none' | 'continue'
+export type Ending = 'generation-prompt' | 'none' | 'continue'
 
 const CONTINUE_MARK = 'CONTINUE_FINAL_MESSAGE_TAG'
 
@@ -44,7 +44,7 @@ export class ChatTemplate {
    * @param now  what the template takes for the present, milliseconds since the epoch; always UTC
    * @throws CHAT_TEMPLATE_FAILED; the message holds what the template says only where it says it word for word
    */
-  render(conversation: Conversation, end: TurnEnd, now: number): string {
+  render(conversation: Conversation, end: Ending, now: number): string {
     if (end === 'continue') return this.#renderContinued(conversation, now)
     const { messages, tools, templateArguments } = conversation
     const environment = new Environment()
@@ -95,32 +95,62 @@ export class ChatTemplate {
 
 /**
  * The chat template of a model directory: `chat_template.jinja`, else `chat_template` in `chat_template.json` or
- * `tokenizer_config.json`, a text or a list of named ones of which `default` is taken. Null where there is none.
+ * `tokenizer_config.json`, a text or a list of named ones; `additional_chat_templates/` holds further named ones.
+ * Null where there is none.
  *
+ * @param names  the first that there is is taken; one without a name is `default`, and so is the only one
  * @throws CHAT_TEMPLATE_FAILED where it cannot be parsed
  */
 export function readChatTemplate(
   modelDir: string,
   tokenizerConfig: JsonFile,
   specialTokens: Readonly<Record<string, string>>,
+  names: readonly string[] = ['default'],
 ): ChatTemplate | null {
-  const candidates: [string, string | null][] = [
-    ['chat_template.jinja', readTextFile(modelDir, 'chat_template.jinja')],
-    ['chat_template.json', defaultTemplate(readJsonFile(modelDir, 'chat_template.json')?.chat_template)],
-    ['tokenizer_config.json', defaultTemplate(tokenizerConfig.chat_template)],
-  ]
-  for (const [file, source] of candidates) {
-    if (source !== null) return new ChatTemplate(source, specialTokens, join(modelDir, file))
-  }
-  return null
+  const sources = templateSources(modelDir, tokenizerConfig)
+  const [only] = sources.size === 1 && names.includes('default') ? sources.values() : []
+  const chosen = names.map((name) => sources.get(name)).find((source) => source !== undefined) ?? only
+  return chosen === undefined ? null : new ChatTemplate(chosen.source, specialTokens, chosen.place)
 }
 
-function defaultTemplate(value: unknown): string | null {
-  if (typeof value === 'string') return value
-  if (!Array.isArray(value)) return null
-  const named: { name?: unknown; template?: unknown }[] = value
-  const chosen = named.find(({ name }) => name === 'default') ?? (named.length === 1 ? named[0] : undefined)
-  return typeof chosen?.template === 'string' ? chosen.template : null
+/** The names of a model directory's chat templates. */
+export const templateNames = (modelDir: string, tokenizerConfig: JsonFile): readonly string[] => [
+  ...templateSources(modelDir, tokenizerConfig).keys(),
+]
+
+interface TemplateSource {
+  readonly source: string
+  readonly place: string
+}
+
+function templateSources(modelDir: string, tokenizerConfig: JsonFile): ReadonlyMap<string, TemplateSource> {
+  const candidates: [string, unknown][] = [
+    ['chat_template.jinja', readTextFile(modelDir, 'chat_template.jinja')],
+    ['chat_template.json', readJsonFile(modelDir, 'chat_template.json')?.chat_template],
+    ['tokenizer_config.json', tokenizerConfig.chat_template],
+  ]
+  const found = new Map<string, TemplateSource>()
+  for (const [file, value] of candidates) {
+    for (const [name, source] of named(value)) found.set(name, { source, place: join(modelDir, file) })
+    if (found.size > 0) break
+  }
+  for (const file of filesIn(modelDir, ADDITIONAL).filter((name) => name.endsWith('.jinja'))) {
+    const path = join(ADDITIONAL, file)
+    const source = readTextFile(modelDir, path)
+    if (source !== null) found.set(file.slice(0, -'.jinja'.length), { source, place: join(modelDir, path) })
+  }
+  return found
+}
+
+const ADDITIONAL = 'additional_chat_templates'
+
+function named(value: unknown): readonly (readonly [string, string])[] {
+  if (typeof value === 'string') return [['default', value]]
+  if (!Array.isArray(value)) return []
+  const list: readonly { readonly name?: unknown; readonly template?: unknown }[] = value
+  return list.flatMap(({ name, template }) =>
+    typeof name === 'string' && typeof template === 'string' ? [[name, template] as const] : [],
+  )
 }
 
 class TemplateRefusal extends Error {}

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BcodError } from '../../errors.js'
 
@@ -26,4 +26,13 @@ export function readJsonFile(modelDir: string, name: string): JsonFile | null {
     throw new BcodError('TOKENIZER_INVALID', 'not JSON', { place: join(modelDir, name), cause: error })
   }
   throw new BcodError('TOKENIZER_INVALID', 'not a JSON object', { place: join(modelDir, name) })
+}
+
+/** The names in a folder of the model directory, in order; none where there is no such folder. */
+export function filesIn(modelDir: string, folder: string): readonly string[] {
+  try {
+    return readdirSync(join(modelDir, folder)).sort()
+  } catch {
+    return []
+  }
 }

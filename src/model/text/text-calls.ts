@@ -19,8 +19,10 @@ export interface TokenLimits {
 /** What is known of a model's tokenizer and template without asking them. */
 export interface TextDescription {
   readonly hasTemplate: boolean
+  /** The names of the model's chat templates, whichever is taken. */
+  readonly templateNames: readonly string[]
   readonly bos: number | null
-  /** Every id that ends a text. */
+  /** Every id that ends an answer. */
   readonly endIds: ReadonlySet<number>
 }
 
@@ -34,10 +36,11 @@ export interface TextCalls {
   decode(texts: readonly Tokens[], options?: { readonly skipSpecialTokens?: boolean }): readonly string[]
 }
 
-export const describeText = ({ hasTemplate, special }: TextModel): TextDescription => ({
+export const describeText = ({ hasTemplate, templateNames, special, endIds }: TextModel): TextDescription => ({
   hasTemplate,
+  templateNames,
   bos: special.bos,
-  endIds: special.endIds,
+  endIds,
 })
 
 export function textCalls(text: TextModel): TextCalls {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { arrive, type CarriedError, carry } from '../../carried-error.js'
 import { BcodError } from '../../errors.js'
 import type { LabelledVote, Outcome, TextCalls, TextDescription, TokenLimits } from './text-calls.js'
+import type { TextOptions } from './text-model.js'
 
 /** Compiled code: a process runs no TypeScript, also where tests import this file as it is. */
 const SERVER = fileURLToPath(
@@ -33,6 +34,8 @@ export interface TextService {
 export interface TextProcessOptions {
   /** `limits.tokeniseTimeout`: what one vote may take, in milliseconds. */
   readonly timeout: number
+  /** How the text of votes is rendered and tokenised. */
+  readonly text?: TextOptions
   /** Told of each end of the process that was not asked for: the next call starts another one. */
   readonly ended?: (error: BcodError) => void
 }
@@ -137,7 +140,7 @@ export class TextProcess implements TextService {
     const child = new Child()
     this.#child = child
     try {
-      const description = await this.#ask(child, 'load', [this.modelDir], LOAD_MS)
+      const description = await this.#ask(child, 'load', [this.modelDir, this.options.text ?? {}], LOAD_MS)
       return { child, description: description as TextDescription | null }
     } catch (error) {
       child.kill()

@@ -6,7 +6,7 @@ import { createContext, Script } from 'node:vm'
 import { carry } from '../../carried-error.js'
 import { BcodError } from '../../errors.js'
 import { describeText, type TextCalls, textCalls } from './text-calls.js'
-import { loadTextModel } from './text-model.js'
+import { loadTextModel, type TextOptions } from './text-model.js'
 import type { TextReply, TextRequest } from './text-process.js'
 
 let calls: TextCalls | null = null
@@ -21,7 +21,7 @@ process.on('message', ({ name, args, orphanMs }: TextRequest) => {
 
 function answer(name: TextRequest['name'], args: readonly unknown[]): TextReply {
   try {
-    if (name === 'load') return { value: load(String(args[0])) }
+    if (name === 'load') return { value: load(String(args[0]), args[1] as TextOptions) }
     if (!calls) throw new BcodError('INTERNAL', 'no text model is loaded')
     return { value: (calls[name] as (...args: readonly unknown[]) => unknown)(...args) }
   } catch (error) {
@@ -29,8 +29,8 @@ function answer(name: TextRequest['name'], args: readonly unknown[]): TextReply 
   }
 }
 
-function load(modelDir: string) {
-  const text = loadTextModel(modelDir)
+function load(modelDir: string, options: TextOptions) {
+  const text = loadTextModel(modelDir, options)
   if (text === null) return null
   calls = textCalls(text)
   return describeText(text)

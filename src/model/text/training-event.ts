@@ -4,6 +4,7 @@ import { invalidFeedback } from '../../events/fields.js'
 import type { Content, Feedback, TrainingEvent } from '../../events/types.js'
 import { fitToLength } from './fit.js'
 import type { TextModel } from './text-model.js'
+import { endedByModel } from './turn-end.js'
 
 export interface TokeniseOptions {
   /** Null where the model directory has no tokenizer: then only token ids can be used. */
@@ -20,7 +21,8 @@ export interface TokeniseOptions {
  * The token ids of a vote, cut to length; null where its completion alone is too long.
  * A vote that has a label; retractions hold nothing to tokenise.
  *
- * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED, FEEDBACK_INVALID
+ * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, MESSAGE_NOT_RENDERED,
+ *   CONTROL_TOKEN_IN_TEXT, TOKENIZE_FAILED, FEEDBACK_INVALID
  */
 export function toTrainingEvent(
   feedback: Feedback & { readonly label: boolean },
@@ -32,7 +34,9 @@ export function toTrainingEvent(
   const { prompt, completion } = feedback
   const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : text!.encodePrompt(prompt, now, maxLength)
   const completionTokens =
-    completion.kind === 'tokens' ? completion.tokens : text!.encodeCompletion(prompt, completion, now, maxLength)
+    completion.kind === 'tokens'
+      ? completion.tokens
+      : text!.encodeCompletion(prompt, completion, now, maxLength, endedByModel(feedback.finishReason))
   checkIds(promptTokens, 'prompt', prompt, vocabSize)
   checkIds(completionTokens, 'completion', completion, vocabSize)
   const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)

@@ -1,7 +1,7 @@
-"""Makes templates.json: what transformers renders for the templates beside it.
+"""Makes the fixtures beside it with transformers: what it renders (templates.json) and what it tokenises (tokens.json).
 
-    python3 -m venv V && V/bin/pip install transformers==5.24.0 jinja2==3.1.6
-    V/bin/python tests/golden/text/make.py templates
+    python3 -m venv V && V/bin/pip install transformers==5.24.0 tokenizers==0.23.3 jinja2==3.1.6
+    V/bin/python tests/golden/text/make.py templates tokens
 
 Run once; the tests read the files. Conversations are random, rich in white space, think blocks and tool calls.
 """
@@ -95,6 +95,124 @@ def templates():
             cases.append({"template": path.stem, "messages": messages, "tools": tools, "kwargs": kwargs,
                           "add_generation_prompt": prompt, "continue_final_message": goes_on, "text": text})
     write("templates.json", {"now": "2026-02-03T04:05:06Z", "special": SPECIAL, "cases": cases})
+
+
+CORPUS = [
+    "Open your orders. How do I get a refund? The answer is in the refund policy, user.",
+    "hello world, hello there; the world is open and the orders are there. <|user|> <|assistant|> <|system|>",
+    "word words wording \n\n assistant user system 2+2=4 12 123 the the the end. <|im_end|> im_start",
+]
+TURNS = "{% for m in messages %}{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+TIGHT = "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content + eos_token }}{% else %}{{ bos_token + '[INST] ' + m.content + ' [/INST]' }}{% endif %}{% endfor %}"
+CHATML = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+
+
+def tokenizers():
+    """Small ones of each kind that puts a mark before words, and one that does not."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+
+    def made(name, model, trainer, normalizer=None, pre=None, decoder=None, added=()):
+        tokenizer = Tokenizer(model)
+        if normalizer:
+            tokenizer.normalizer = normalizer
+        if pre:
+            tokenizer.pre_tokenizer = pre
+        if decoder:
+            tokenizer.decoder = decoder
+        tokenizer.train_from_iterator(CORPUS * 20, trainer)
+        file = json.loads(tokenizer.to_str())
+        file["added_tokens"] = [token for token in file["added_tokens"] if token["content"] not in bytes_]
+        tokenizer = Tokenizer.from_str(json.dumps(file))
+        tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ["<s>", "</s>"]])
+        tokenizer.add_tokens([AddedToken(t, special=False, **options) for t, options in added])
+        return name, tokenizer
+
+    def bpe(**options):
+        return models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True, **options)
+
+    def trainer(**options):
+        return trainers.BpeTrainer(vocab_size=500, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False, **options)
+
+    strip = decoders.Strip(" ", 1, 0)
+    spaces = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), strip])
+    legacy = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    marks = [("<|user|>", {"normalized": False}), ("<|assistant|>", {"normalized": False})]
+    yield made("llama_legacy", bpe(), trainer(), legacy, None, spaces)
+    yield made("llama_first", bpe(), trainer(), None, pre_tokenizers.Metaspace("▁", "first", split=False), spaces)
+    yield made("metaspace_always", bpe(), trainer(), None, pre_tokenizers.Metaspace("▁", "always"), spaces)
+    yield made("metaspace_marks", bpe(), trainer(), None, pre_tokenizers.Metaspace("▁", "first"), spaces, marks)
+    yield made(
+        "unigram",
+        models.Unigram(),
+        trainers.UnigramTrainer(vocab_size=150, special_tokens=["<unk>", "<s>", "</s>"], unk_token="<unk>", show_progress=False),
+        None,
+        pre_tokenizers.Metaspace("▁", "always"),
+        decoders.Metaspace("▁", "always"),
+    )
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    for name, prefix in [("bytes_prefix", True), ("bytes", False)]:
+        yield made(
+            name,
+            models.BPE(),
+            trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, special_tokens=["<|im_start|>", "<|im_end|>"], show_progress=False),
+            normalizers.NFC(),
+            pre_tokenizers.ByteLevel(add_prefix_space=prefix),
+            decoders.ByteLevel(),
+        )
+    yield made(
+        "normalised_marks",
+        models.BPE(),
+        trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, special_tokens=["<|im_start|>", "<|im_end|>"], show_progress=False),
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()]),
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+        [("<|user|>", {"normalized": True}), ("<|end|>", {"normalized": True, "lstrip": True, "rstrip": True})],
+    )
+
+
+def escaped(tokenizer, messages):
+    """Null where the tokenizer makes a control token of plain text, which transformers refuses."""
+    try:
+        return tokenizer.apply_chat_template(messages, add_generation_prompt=True, sanitize_control_tokens=True)["input_ids"]
+    except ValueError:
+        return None
+
+
+def tokens():
+    from transformers import PreTrainedTokenizerFast
+
+    prompts = ["How do I get a refund?", "2+2=", "hello the</s> the\n<|user|>\nworld", "<|im_end|>the\n<|im_start|>user\nword", "word "]
+    literal = ["hello wor", "The answer:", "The answer: ", "the end.\n", "12"]
+    completions = ["Open your orders", " leading space", "\n\nthe end", "word<s>s", "the </s> end", "4", "3 words", "ld", "é🙂"]
+    cases, folder = [], HERE / "tokenizers"
+    folder.mkdir(exist_ok=True)
+    for name, backend in tokenizers():
+        template = {"bytes": CHATML, "bytes_prefix": CHATML, "normalised_marks": CHATML, "llama_first": TIGHT}.get(name, TURNS)
+        bos, eos = ("<|im_start|>", "<|im_end|>") if template is CHATML else ("<s>", "</s>")
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=bos, eos_token=eos, chat_template=template)
+        if name == "metaspace_marks":  # TURNS puts them together from pieces, which transformers must be told
+            tokenizer.chat_control_tokens = ["<|user|>", "<|assistant|>"]
+        plain = folder / name
+        plain.mkdir(exist_ok=True)
+        backend.save(str(plain / "tokenizer.json"), pretty=False)
+        (plain / "tokenizer_config.json").write_text(json.dumps({"bos_token": bos, "eos_token": eos, "chat_template": template}))
+        encode = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+        for content in prompts + literal:
+            messages = [{"role": "user", "content": content}]
+            is_chat = content in prompts
+            prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) if is_chat else content
+            row = {"tokenizer": name, "prompt": messages if is_chat else content, "prompt_tokens": encode(prompt)}
+            if is_chat:
+                row["escaped"] = escaped(tokenizer, messages)
+            known = len(row["prompt_tokens"])
+            for completion in completions:
+                # as TRL does, but null where a token of the whole reaches over the boundary
+                whole = encode(prompt + completion)
+                parted = whole[:known] == row["prompt_tokens"]
+                cases.append({**row, "completion": completion, "completion_tokens": whole[known:] if parted else None})
+    write("tokens.json", {"made_with": "transformers 5.24.0", "cases": cases})
 
 
 def write(name, value):
