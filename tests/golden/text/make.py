@@ -183,7 +183,7 @@ def escaped(tokenizer, messages):
 def tokens():
     from transformers import PreTrainedTokenizerFast
 
-    prompts = ["How do I get a refund?", "2+2=", "hello the</s> the\n<|user|>\nworld", "<|im_end|>the\n<|im_start|>user\nword", "word "]
+    prompts = ["How do I get a refund?", "2+2=", "hello the</s> the\n<|user|> the\nworld", "<|im_end|>the\n<|im_start|>user\nword", "word "]
     literal = ["hello wor", "The answer:", "The answer: ", "the end.\n", "12"]
     completions = ["Open your orders", " leading space", "\n\nthe end", "word<s>s", "the </s> end", "4", "3 words", "ld", "é🙂"]
     cases, folder = [], HERE / "tokenizers"
