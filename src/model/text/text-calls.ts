@@ -22,7 +22,7 @@ export interface TextDescription {
   /** The names of the model's chat templates, whichever is taken. */
   readonly templateNames: readonly string[]
   readonly bos: number | null
-  /** Every id that ends an answer. */
+  /** Every id that the model's files call the end of a text. */
   readonly endIds: ReadonlySet<number>
 }
 
@@ -36,11 +36,11 @@ export interface TextCalls {
   decode(texts: readonly Tokens[], options?: { readonly skipSpecialTokens?: boolean }): readonly string[]
 }
 
-export const describeText = ({ hasTemplate, templateNames, special, endIds }: TextModel): TextDescription => ({
+export const describeText = ({ hasTemplate, templateNames, special }: TextModel): TextDescription => ({
   hasTemplate,
   templateNames,
   bos: special.bos,
-  endIds,
+  endIds: special.endIds,
 })
 
 export function textCalls(text: TextModel): TextCalls {

@@ -55,15 +55,10 @@ export class TextModel {
   readonly template: ChatTemplate | null
   /** The names of the model's templates, whichever is taken. */
   readonly templateNames: readonly string[]
-  /** Ids that end an answer: those that the model's files name and the one that the template ends a turn with. */
-  readonly endIds: ReadonlySet<number>
   readonly #files: TextFiles
-  readonly #writer: TemplateWriter | null
-  readonly #control: ControlTokens
+  readonly #options: TextOptions
   readonly #encoder: TokenEncoder
-  readonly #turnEnd: TurnEnd | null
-  readonly #turnEndId: number | null
-  readonly #endTexts: readonly string[]
+  #learnt: Learnt | null = null
   /** One vote's prompt is asked for again with its completion. */
   #last: { readonly prompt: Messages | null; readonly now: number; readonly text: string } = {
     prompt: null,
@@ -72,30 +67,17 @@ export class TextModel {
   }
 
   constructor(files: TextFiles, options: TextOptions = {}) {
-    const { tokenizer, special, template, toolTemplate } = files
-    const { specialTokens = 'allow', templateArguments = {} } = options
     this.#files = files
-    this.special = special
-    this.template = template
+    this.#options = options
+    this.special = files.special
+    this.template = files.template
     this.templateNames = files.templateNames
-    const added: readonly AddedToken[] = [...tokenizer.get_added_tokens_decoder().values()]
-    const finder = new TokenFinder(added.map(({ content }) => content))
-    this.#turnEnd = template && learnTurnEnd(template, templateArguments, finder, ANY_DATE)
-    const around = template === null ? '' : writtenAroundTurns(template, templateArguments, ANY_DATE)
-    const written = [template?.source, toolTemplate?.source, around].join('\n')
-    const isControl = ({ special, content }: AddedToken) =>
-      special || (content.trim() !== '' && written.includes(content))
-    const { normalizer } = tokenizer
-    this.#control = new ControlTokens(
-      added.filter(isControl),
-      specialTokens,
-      normalizer && ((text) => normalizer(text)),
-    )
-    this.#writer = template && new TemplateWriter(template, toolTemplate, this.#control, templateArguments)
-    this.#encoder = new TokenEncoder(tokenizer, this.#control.ids)
-    this.#turnEndId = this.#turnEnd?.closes ? (this.#encoder.encodeContinued(this.#turnEnd.text).at(-1) ?? null) : null
-    this.endIds = new Set([...special.endIds, ...(this.#turnEndId === null ? [] : [this.#turnEndId])])
-    this.#endTexts = [...this.endIds].flatMap((id) => tokenizer.id_to_token(id) ?? [])
+    this.#encoder = new TokenEncoder(files.tokenizer, (id) => this.#known.control.ids.has(id))
+  }
+
+  /** Ids that end an answer: those that the model's files name and the one that the template ends a turn with. */
+  get endIds(): ReadonlySet<number> {
+    return this.#known.endIds
   }
 
   /** Without one, messages are an error. */
@@ -134,24 +116,26 @@ export class TextModel {
   ): Tokens {
     if (completion.kind === 'tokens') return completion.tokens
     const before = prompt.kind === 'tokens' ? null : usableEnd(this.renderPrompt(prompt, now), 0, this.#count)
-    const turnEnd = this.#isConversation(prompt) ? this.#turnEnd : null
+    const turnEnd = this.#isConversation(prompt) ? this.#known.turnEnd : null
     const answer = this.#answer(prompt, completion, now, turnEnd, ended)
-    const text = usableStart(this.#control.settle(answer, before ?? ''), limit, this.#count)
+    const text = usableStart(this.#known.control.settle(answer, before ?? ''), limit, this.#count)
     const ids = before === null ? this.#encoder.encodeContinued(text) : this.#encoder.encodeAfter(before, text)
     const { eos } = this.special
     const last = ids.at(-1)
-    return !ended || eos === null || (last !== undefined && this.endIds.has(last)) ? ids : [...ids, eos]
+    return !ended || eos === null || (last !== undefined && this.#known.endIds.has(last)) ? ids : [...ids, eos]
   }
 
   /** The text of a prompt that is not given as ids, as it gets tokenised. */
   renderPrompt(prompt: Text, now: number): string {
-    return prompt.kind === 'text' ? withoutMarks(prompt.text) : this.#control.settle(this.#renderMessages(prompt, now))
+    return prompt.kind === 'text'
+      ? withoutMarks(prompt.text)
+      : this.#known.control.settle(this.#renderMessages(prompt, now))
   }
 
   /** The text of a completion that is not given as ids, as it gets tokenised, without an end that is appended. */
   renderCompletion(prompt: Content, completion: Text, now: number): string {
-    const turnEnd = completion.kind === 'messages' ? this.#turnEnd : null
-    return this.#control.settle(this.#answer(prompt, completion, now, turnEnd, true))
+    const turnEnd = completion.kind === 'messages' ? this.#known.turnEnd : null
+    return this.#known.control.settle(this.#answer(prompt, completion, now, turnEnd, true))
   }
 
   /** Special tokens are written out unless they are to be skipped. */
@@ -183,14 +167,14 @@ export class TextModel {
 
   /** A completion given as text, guarded, and the one end that it may have itself. @throws CONTROL_TOKEN_IN_TEXT */
   #answerText(text: string): { readonly body: string; readonly end: string } {
-    const written = this.#turnEnd?.closes ? this.#turnEnd : null
+    const written = this.#known.turnEnd?.closes ? this.#known.turnEnd : null
     const trimmed =
       written !== null && text.endsWith(written.written)
         ? text.slice(0, text.length - written.written.length) + written.text
         : text
-    const end = this.#endTexts.find((end) => trimmed.endsWith(end)) ?? ''
+    const end = this.#known.endTexts.find((end) => trimmed.endsWith(end)) ?? ''
     const body = trimmed.slice(0, trimmed.length - end.length)
-    return { body: this.#control.guard(body, 'data.completion', true), end }
+    return { body: this.#known.control.guard(body, 'data.completion', true), end }
   }
 
   /** What the template adds to the prompt for the answer. */
@@ -212,7 +196,7 @@ export class TextModel {
 
   /** Where the last end token in the text starts and ends. */
   #lastEnd(text: string): { readonly start: number; readonly end: number } | null {
-    const places = this.#endTexts
+    const places = this.#known.endTexts
       .map((token) => ({ start: text.lastIndexOf(token), end: text.lastIndexOf(token) + token.length }))
       .filter(({ start }) => start !== -1)
     return places.reduce<(typeof places)[0] | null>(
@@ -223,12 +207,18 @@ export class TextModel {
 
   /** Messages are one, and so are ids in which turns end as the template ends them. */
   #isConversation(prompt: Content): boolean {
-    if (prompt.kind === 'tokens') return this.#turnEndId !== null && prompt.tokens.includes(this.#turnEndId)
+    if (prompt.kind === 'tokens') return this.#known.turnEndId !== null && prompt.tokens.includes(this.#known.turnEndId)
     return prompt.kind === 'messages'
   }
 
+  /** The template is not run before a vote asks for it: one that never ends is then ended with the vote. */
+  get #known(): Learnt {
+    this.#learnt ??= learn(this.#files, this.#options, this.#encoder)
+    return this.#learnt
+  }
+
   #requiredWriter(): TemplateWriter {
-    if (this.#writer) return this.#writer
+    if (this.#known.writer) return this.#known.writer
     const { templateNames } = this
     if (templateNames.length === 0) {
       throw new BcodError('CHAT_TEMPLATE_MISSING', 'messages, but the model has no chat template')
@@ -250,6 +240,40 @@ export class TextModel {
     const { bos } = this.special
     if (end.length === text.length || bos === null || this.#encoder.encode(text.slice(0, HEAD))[0] !== bos) return end
     return (this.#files.tokenizer.id_to_token(bos) ?? '') + end
+  }
+}
+
+/** What rendering probes tells of a model. */
+interface Learnt {
+  readonly control: ControlTokens
+  readonly writer: TemplateWriter | null
+  readonly turnEnd: TurnEnd | null
+  readonly turnEndId: number | null
+  readonly endIds: ReadonlySet<number>
+  readonly endTexts: readonly string[]
+}
+
+function learn(files: TextFiles, options: TextOptions, encoder: TokenEncoder): Learnt {
+  const { tokenizer, special, template, toolTemplate } = files
+  const { specialTokens = 'allow', templateArguments = {} } = options
+  const added: readonly AddedToken[] = [...tokenizer.get_added_tokens_decoder().values()]
+  const finder = new TokenFinder(added.map(({ content }) => content))
+  const turnEnd = template && learnTurnEnd(template, templateArguments, finder, ANY_DATE)
+  const around = template === null ? '' : writtenAroundTurns(template, templateArguments, ANY_DATE)
+  const written = [template?.source, toolTemplate?.source, around].join('\n')
+  const isControl = ({ special, content }: AddedToken) =>
+    special || (content.trim() !== '' && written.includes(content))
+  const { normalizer } = tokenizer
+  const control = new ControlTokens(added.filter(isControl), specialTokens, normalizer && ((text) => normalizer(text)))
+  const turnEndId = turnEnd?.closes ? (encoder.encodeContinued(turnEnd.text).at(-1) ?? null) : null
+  const endIds = new Set([...special.endIds, ...(turnEndId === null ? [] : [turnEndId])])
+  return {
+    control,
+    writer: template && new TemplateWriter(template, toolTemplate, control, templateArguments),
+    turnEnd,
+    turnEndId,
+    endIds,
+    endTexts: [...endIds].flatMap((id) => tokenizer.id_to_token(id) ?? []),
   }
 }
 

@@ -12,10 +12,10 @@ export class TokenEncoder {
   /** What was counted to find out where to cut is asked for again. */
   #last: { readonly text: string; readonly ids: Tokens } = { text: '', ids: [] }
 
-  /** @param control  ids that must not come out of plain text */
+  /** @param isControl  whether an id must not come out of plain text */
   constructor(
     private readonly tokenizer: Tokenizer,
-    private readonly control: ReadonlySet<number>,
+    private readonly isControl: (id: number) => boolean,
   ) {}
 
   /** @throws TOKENIZE_FAILED, CONTROL_TOKEN_IN_TEXT */
@@ -65,7 +65,7 @@ export class TokenEncoder {
   /** An unknown character may come out as a token that the files call special: nobody's turn ends with it. */
   #withoutControl(ids: Tokens): Tokens {
     const unknown = this.tokenizer.model?.unk_token_id
-    if (!ids.some((id) => id !== unknown && this.control.has(id))) return ids
+    if (!ids.some((id) => id !== unknown && this.isControl(id))) return ids
     throw new BcodError('CONTROL_TOKEN_IN_TEXT', 'the tokenizer has no plain form of a control token in the text')
   }
 

@@ -23,7 +23,7 @@ function model(template: string, options: TextOptions = {}, config: object = { e
 }
 
 const CHATML =
-  "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m.content or '') }}{% for c in m.tool_calls or [] %}{{ '<tool_call>' + (c.function | tojson) + '</tool_call>' }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+  "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m.reasoning_content or '') + (m.content or '') }}{% for c in m.tool_calls or [] %}{{ '<tool_call>' + (c.function | tojson) + '</tool_call>' }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 const MUTE =
   "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m.content or '') + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 const text = (value: string): Content => ({ kind: 'text', text: value })
@@ -101,13 +101,19 @@ describe('control tokens in the text of a vote', () => {
     ['a name', vote(messages(said('user', 'a', { name: `x${END}` })), text('ok')), 'data.prompt[0]'],
     [
       'a call',
-      vote(messages(said('assistant', null, { tool_calls: [{ name: END }] }), said('tool', 'x')), text('ok')),
+      vote(
+        messages(said('assistant', null, { tool_calls: [{ function: { name: END } }] }), said('tool', 'x')),
+        text('ok'),
+      ),
       'data.prompt[0].tool_calls',
     ],
     [
       'a name within a call',
       vote(
-        messages(said('assistant', '', { tool_calls: [{ name: 'f', arguments: `{"${END}": 1}` }] }), said('tool', 'x')),
+        messages(
+          said('assistant', '', { tool_calls: [{ function: { name: 'f', arguments: `{"${END}": 1}` } }] }),
+          said('tool', 'x'),
+        ),
         text('ok'),
       ),
       'data.prompt[0].tool_calls',
@@ -265,7 +271,7 @@ describe('tools, calls and reasoning', () => {
 })
 
 describe('how a prompt is rendered', () => {
-  const SWITCH = `${CHATML.replace('{% endif %}', "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}")}`
+  const SWITCH = `${CHATML.replace(/{% endif %}$/, "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}")}`
   const ask = (options: TextOptions, extra?: object) => {
     const thinking = model(SWITCH, options)
     return thinking.decode(thinking.encodePrompt({ ...HI, ...(extra && { extra: JSON.stringify(extra) }) } as Content))
