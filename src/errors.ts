@@ -93,6 +93,12 @@ export const ERRORS = {
     cause: "The model's config.json is not what Hugging Face writes.",
     remedy: 'Download the model directory again, or correct the named key.',
   },
+  MODEL_NONFINITE: {
+    cause:
+      'The model itself computes NaN or infinity, whatever it is given: its weights are damaged, or its numbers overflow. No vote is at fault, and none was put aside.',
+    remedy:
+      'The message names the tensor where a weight is not finite: download or merge the model again. Where none is, use model.dtype f32 and compare config.json with the original.',
+  },
   MODEL_UNSUPPORTED: {
     cause: 'The model is of a kind that bcod does not train.',
     remedy: 'Use a Llama, Qwen2/2.5 or Qwen3 model with unquantized weights.',
@@ -174,7 +180,7 @@ export const ERRORS = {
     remedy: 'Use a plain LoRA: one rank for all layers, no DoRA, no trained biases, no modules_to_save.',
   },
   ADAPTER_NONFINITE: {
-    cause: 'An adapter tensor holds NaN or infinity, so the adapter was not published.',
+    cause: 'An adapter tensor holds NaN or infinity: the adapter is neither loaded nor published.',
     remedy: 'Servers keep the version before. Lower optimizer.lr or roll back to an earlier checkpoint.',
   },
   ADAPTER_VERSION_CONFLICT: {
@@ -243,6 +249,10 @@ export const ERRORS = {
   PAIRS_INVALID: {
     cause: 'A row of a pairs file is not a prompt with a chosen and a rejected completion.',
     remedy: 'Write one JSON object a line: prompt, chosen, rejected, or prompt_tokens, chosen_tokens, rejected_tokens.',
+  },
+  FILE_FOREIGN: {
+    cause: 'A file is not what its name says: a Git LFS pointer, a web page, another format or another encoding.',
+    remedy: 'The message says what it is; put the file itself in its place.',
   },
   FILE_UNREADABLE: {
     cause: 'A file given to a command cannot be read.',

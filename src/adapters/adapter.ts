@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { BcodError } from '../errors.js'
 
 export interface AdapterTensor {
   readonly shape: readonly number[]
@@ -33,4 +34,12 @@ export function nonFiniteTensor(tensors: Adapter['tensors']): string | null {
     if (!tensors.get(name)?.data.every(Number.isFinite)) return name
   }
   return null
+}
+
+/** @throws ADAPTER_NONFINITE where a number of it is NaN or infinite */
+export function requireFinite(adapter: Adapter, place: string): Adapter {
+  const bad = nonFiniteTensor(adapter.tensors)
+  if (bad === null) return adapter
+  const remedy = 'Use another version of the adapter: this one answers nothing.'
+  throw new BcodError('ADAPTER_NONFINITE', `tensor ${bad}`, { place, remedy })
 }

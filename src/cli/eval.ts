@@ -61,6 +61,9 @@ async function evalPairs(flags: EvalFlags): Promise<void> {
       ...(summary.skipped > 0
         ? [['skipped', `${summary.skipped}, an answer longer than ${model.maxLength} tokens`] as const]
         : []),
+      ...(summary.non_finite > 0
+        ? [['left out', `${summary.non_finite}, a log-probability that is NaN or infinite`] as const]
+        : []),
     ])
   } finally {
     if (rows !== null) closeSync(rows)

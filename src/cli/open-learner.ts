@@ -11,5 +11,7 @@ export async function openLearner(config: ConfigWithModel, options: LearnerOptio
   prepareEnvironment(config.model.threads)
   nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')
-  return new Learner(config, options)
+  const learner = new Learner(config, options)
+  for (const note of learner.notes) process.stderr.write(`warning: ${note}\n`)
+  return learner
 }

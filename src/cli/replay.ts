@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { BcodError } from '../errors.js'
+import { startNote } from '../learner/config.js'
 import type { StepLine } from '../replay/step-line.js'
 import { eventModel } from './event-model.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
@@ -53,6 +54,8 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     FILE_DEFAULTS,
   )
   const modelPath = config.model.path
+  const note = startNote(config)
+  if (note !== null) process.stderr.write(`warning: ${note}\n`)
   const { replayFile } = await import('../replay/replay.js')
   const summary = await replayFile({
     config,

@@ -25,6 +25,7 @@ import type { ConfigFor } from '../config/requirements.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
 import type { Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
+import { startNote } from '../learner/config.js'
 import { eventEmbedding } from '../learner/event-embedding.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
@@ -35,7 +36,7 @@ import type { Assignment, FeedbackLog, OffsetRange } from '../streams/source.js'
 import { sourceRule } from '../streams/sources.js'
 import { SteadyClock } from '../streams/steady-clock.js'
 import { EventTimeCorrected, RetentionHeadroom } from '../telemetry/events/consumer.js'
-import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
+import { Failed, LifecycleChanged, ModelNoted, StandingBy } from '../telemetry/events/daemon.js'
 import {
   DeadLettered,
   EventDropped,
@@ -348,6 +349,8 @@ export class Daemon {
     const learner = await RemoteLearner.start(setup, { compiled })
     // kept from here on, so that `run` ends the thread also where restoring fails
     this.#learner = learner
+    for (const note of [...learner.info.notes, startNote(config)])
+      if (note !== null) telemetry.emit(new ModelNoted(note))
     if (checkpoint) {
       const { adapter, trainerState } = checkpoint.snapshot
       const { classifierKept } = await learner.call('restore', { adapter, state: trainerState })

@@ -2,3 +2,9 @@ import type { Config } from '../config/config.js'
 
 /** The part of the configuration that decides what is learnt. */
 export type LearnerConfig = Pick<Config, 'model' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'>
+
+/** A warning where training starts from an adapter and is not measured from there; null where it is. */
+export const startNote = ({ lora, model }: Pick<Config, 'lora' | 'model'>): string | null =>
+  lora.init === null || model.reference !== 'base'
+    ? null
+    : 'lora.init starts from an adapter, and model.reference is base: what the adapter has learnt already counts as reward from the first step on; set model.reference to its directory to measure from there'

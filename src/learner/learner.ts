@@ -1,4 +1,4 @@
-import { type Adapter, adapterSha256 } from '../adapters/adapter.js'
+import { type Adapter, adapterSha256, requireFinite } from '../adapters/adapter.js'
 import { readAdapter } from '../adapters/peft.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
 import type { Executor } from '../engine/index.js'
@@ -18,6 +18,8 @@ import {
   loraParameters,
   toAdapter,
 } from '../model/lora.js'
+import { describeNonFinite, findNonFiniteWeight } from '../model/non-finite.js'
+import { openModelTensors } from '../model/safetensors-directory.js'
 import type { Embedding } from '../ratio/classifier-model.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
 import { type PromptEmbedder, promptEmbedder } from '../ratio/embedders/embedder.js'
@@ -97,7 +99,8 @@ export class Learner {
     this.#embedder = promptEmbedder(ratio, model.reference)
     this.#classifier = this.emptyClassifier()
     const parameters = loraParameters(architecture, lora)
-    const from = (directory: string) => loraFromAdapter(parameters, lora, readAdapter(directory), directory)
+    const from = (directory: string) =>
+      loraFromAdapter(parameters, lora, requireFinite(readAdapter(directory), directory), directory)
     this.#session = new ModelSession({
       modelPath: model.path,
       dtype: model.dtype,
@@ -132,6 +135,11 @@ export class Learner {
     return this.#shift.delta({ rewards: [], labels: [], weights: [] })
   }
 
+  /** What the operator should know of how the model was read. */
+  get notes(): readonly string[] {
+    return this.#session.note === null ? [] : [this.#session.note]
+  }
+
   /** Longest event that the learner takes, in tokens. */
   get maxLength(): number {
     return Math.min(this.config.limits.maxLength, this.#session.model.architecture.maxPositions)
@@ -157,6 +165,7 @@ export class Learner {
    * ones, and so are all that follow.
    *
    * @throws STEP_NONFINITE where the gradient is not finite and no event is the culprit
+   * @throws MODEL_NONFINITE where the reference is not finite for any text
    * @throws DEVICE_OUT_OF_MEMORY where there is no memory for the smallest block either
    */
   trainStep(events: readonly TrainingEvent[]): StepOutcome {
@@ -226,11 +235,16 @@ export class Learner {
     return this.#blockLimit === null ? Number.POSITIVE_INFINITY : Math.max(...this.#shapes.map(({ length }) => length))
   }
 
-  /** Log-probabilities under policy and reference; no state moves. */
+  /**
+   * Log-probabilities under policy and reference; no state moves.
+   * @throws MODEL_NONFINITE where the reference is not finite for any text
+   */
   score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
     for (;;) {
       const scores = this.#withinMemory(() => this.#score(pairs))
-      if (scores !== null) return scores
+      if (scores === null) continue
+      if (pairs.length > 0 && !scores.reference.some(Number.isFinite)) this.#assertReference()
+      return scores
     }
   }
 
@@ -250,16 +264,23 @@ export class Learner {
     return { policy, reference }
   }
 
-  /** What the prompt classifier sees of each prompt; no state moves. */
+  /**
+   * What the prompt classifier sees of each prompt; null also where the model computes nothing finite. No state moves.
+   * @throws MODEL_NONFINITE where that is so for any text
+   */
   embeddings(events: readonly TrainingEvent[]): readonly (Embedding | null)[] {
     const embeddings = new Array<Embedding | null>(events.length).fill(null)
+    let finite = events.length === 0
     for (const { shape, events: rows } of this.#plan(events)) {
       const block = rows.map((index) => events[index] as TrainingEvent)
-      const states = this.#session.prepare(block, shape).embeddings
+      const { logps, embeddings: states } = this.#session.prepare(block, shape)
       rows.forEach((index, row) => {
+        if (!Number.isFinite(logps[row])) return
+        finite = true
         embeddings[index] = this.#embedder.embed(block[row] as TrainingEvent, states[row] as Float64Array)
       })
     }
+    if (!finite) this.#assertReference()
     return embeddings
   }
 
@@ -269,11 +290,17 @@ export class Learner {
     return new PromptClassifier({ ...ratio, seed, embedder: this.#embedder.identity })
   }
 
-  /** Samples answers with the current adapter, as many prompts at once as the decoder has rows. */
+  /**
+   * Samples answers with the current adapter, as many prompts at once as the decoder has rows.
+   * @throws MODEL_NONFINITE where a token has no probability
+   */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] {
     const { decoder } = this.#session.options
     if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
-    return generate(this.#session.session, decoder, prompts, options)
+    const answers = generate(this.#session.session, decoder, prompts, options)
+    if (answers !== null) return answers
+    this.#assertReference()
+    throw new BcodError('MODEL_NONFINITE', 'a token has no probability: it is NaN or infinite', this.#modelPlace())
   }
 
   adapter(): Adapter {
@@ -453,10 +480,40 @@ export class Learner {
   /** Where none fails alone, or every event does and the reference does not, the fault is not theirs. */
   #assertHealthy({ trained, referenceFinite }: Attempt, culprits: ReadonlySet<TrainingEvent>): void {
     const place = `step ${this.#step + 1}`
+    if (!referenceFinite && culprits.size === trained.length) this.#assertReference()
     if (referenceFinite && trained.length > 1 && culprits.size === trained.length)
       throw new BcodError('STEP_NONFINITE', 'no event of the step is finite: the adapter has diverged', { place })
     if (culprits.size === 0)
       throw new BcodError('STEP_NONFINITE', 'the step is not finite, and no event alone makes it so', { place })
+  }
+
+  /**
+   * Where no event of a step is finite under the reference, either all of them hold what it cannot take, or it can take
+   * nothing: texts of its own tell.
+   */
+  #assertReference(): void {
+    const finite = referenceProbes(this.vocabSize).some((probe) =>
+      this.#plan([probe]).every(({ shape }) => this.#session.prepare([probe], shape).logps.every(Number.isFinite)),
+    )
+    if (!finite) throw new BcodError('MODEL_NONFINITE', this.#whyNonFinite(), this.#modelPlace())
+  }
+
+  #modelPlace() {
+    const { path, reference } = this.config.model
+    return { place: reference === 'base' ? (path as string) : reference }
+  }
+
+  /** Which weight is to blame; every one is read for it. */
+  #whyNonFinite(): string {
+    const reader = openModelTensors(this.#session.options.modelPath)
+    try {
+      const found = findNonFiniteWeight(this.#session.model.architecture, reader)
+      return found === null
+        ? 'the reference is NaN or infinite for every text, though every weight is finite: its numbers overflow'
+        : `the reference is NaN or infinite for every text: ${describeNonFinite(found)}`
+    } finally {
+      reader.close()
+    }
   }
 
   #plan(pairs: readonly TokenPair[]): readonly MicroBatch[] {
@@ -481,6 +538,13 @@ export class Learner {
     this.#session.session.write({ [this.#session.model.lora.values.name]: values })
   }
 }
+
+/** Short texts without an order: if the model can take anything, it takes one of them. */
+const referenceProbes = (vocabSize: number): readonly TokenPair[] =>
+  [1, 7, 61, 521].map((step) => {
+    const ids = Array.from({ length: 4 }, (_, i) => (5 + step * (i + 1)) % vocabSize)
+    return { promptTokens: ids.slice(0, 2), completionTokens: ids.slice(2) }
+  })
 
 const lengthOf = ({ promptTokens, completionTokens }: TokenPair): number =>
   promptTokens.length + completionTokens.length

@@ -13,6 +13,9 @@ import { type DecoderShape, traceDecoder } from '../model/decoder.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
 import type { ModelDtype } from '../model/parameters.js'
+import type { TensorReader } from '../model/safetensors.js'
+import { openModelTensors } from '../model/safetensors-directory.js'
+import { resolveTies } from '../model/tied-head.js'
 import { loadWeights } from '../model/weights.js'
 import { type Block, layOut, type TokenPair } from './block.js'
 import { type Purpose, programName, traceLearnerPrograms } from './programs.js'
@@ -60,20 +63,35 @@ export class BlockOutOfMemory extends BcodError {
 export class ModelSession {
   readonly model: LanguageModel
   readonly session: Session
+  /** What the operator should know of the model's files; null for nothing. */
+  readonly note: string | null
   readonly #tokenSlots: ReadonlyMap<string, number>
 
   constructor(readonly options: ModelSessionOptions) {
-    this.model = new LanguageModel(readArchitecture(options.modelPath), options.dtype, options.lora)
-    const { model } = this
+    const reader = openModelTensors(options.modelPath)
+    try {
+      const { architecture, note } = resolveTies(readArchitecture(options.modelPath), reader)
+      this.note = note
+      this.model = new LanguageModel(architecture, options.dtype, options.lora)
+      const { session, tokenSlots } = this.#open(reader)
+      this.session = session
+      this.#tokenSlots = tokenSlots
+    } finally {
+      reader.close()
+    }
+  }
+
+  /** Traces all programs and loads the weights. */
+  #open(reader: TensorReader): { readonly session: Session; readonly tokenSlots: ReadonlyMap<string, number> } {
+    const { model, options } = this
     const library = new FunctionLibrary()
     const referenceLora: Variable | null =
       options.referenceLora === null ? null : { name: 'reference.values', shape: [model.lora.size], dtype: 'float32' }
     const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
     const decoder = options.decoder === null ? null : traceDecoder(library, model, options.decoder)
-    this.#tokenSlots = learner.tokenSlots
     const state = [...model.lora.variables, ...(referenceLora ? [referenceLora] : []), ...(decoder?.variables ?? [])]
     const programs = [...learner.programs, ...(decoder ? [decoder.program] : [])]
-    this.session = new Session(
+    const session = new Session(
       library,
       [...model.variables.all, ...state],
       programs,
@@ -81,17 +99,18 @@ export class ModelSession {
       options.onCompiled,
     )
     try {
-      loadWeights(options.modelPath, model.variables.all, this.session)
+      loadWeights(model.architecture, reader, model.variables.all, session)
       const zeros = state.map(({ name, shape, dtype }) => {
         const size = shape.reduce((a, b) => a * b, 1)
         return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
       })
       const reference = options.referenceLora ? { 'reference.values': options.referenceLora } : {}
-      this.session.write({ ...Object.fromEntries(zeros), ...reference })
+      session.write({ ...Object.fromEntries(zeros), ...reference })
     } catch (error) {
-      this.session.dispose()
+      session.dispose()
       throw error
     }
+    return { session, tokenSlots: learner.tokenSlots }
   }
 
   /** Reference log-probabilities and prompt embeddings [D] of a block. */

@@ -19,6 +19,8 @@ export interface LearnerInfo {
   readonly maxLength: number
   readonly vocabSize: number
   readonly resolved: Learner['resolved']
+  /** What the operator should know of how the model was read. */
+  readonly notes: readonly string[]
 }
 
 /** Learning state, as a checkpoint takes it. */

@@ -42,8 +42,8 @@ try {
       send({ kind: 'failure', id, error: carry(error, 'learner') })
     }
   })
-  const { maxLength, vocabSize, resolved } = learner
-  send({ kind: 'ready', info: { maxLength, vocabSize, resolved } })
+  const { maxLength, vocabSize, resolved, notes } = learner
+  send({ kind: 'ready', info: { maxLength, vocabSize, resolved, notes } })
 } catch (error) {
   send({ kind: 'failure', id: null, error: carry(error, 'learner') })
 }

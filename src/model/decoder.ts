@@ -94,7 +94,9 @@ export function traceDecoder(
     // Gumbel-max: argmax(logits + τ·G) is a sample from softmax(logits / τ)
     const uniform_BV = tf.maximum(statelessUniform([B, a.vocabSize], given.seed), 1e-20)
     const gumbel_BV = tf.neg(tf.log(tf.neg(tf.log(uniform_BV))))
-    return { next: tf.argMax(tf.add(logits_BV, tf.mul(gumbel_BV, given.temperature)), 1) }
+    // a NaN or infinite logit shows in the sum of what each is worth with a weight of 0
+    const finite_B = tf.cast(tf.equal(tf.sum(tf.mul(logits_BV, 0), 1), 0), 'int32')
+    return { next: tf.argMax(tf.add(logits_BV, tf.mul(gumbel_BV, given.temperature)), 1), finite: finite_B }
   }
   const program = traceProgram(library, DECODE, inputs, body, model.dtype)
   return { program, variables: cache.flatMap(({ keys, values }) => [keys, values]) }

@@ -16,14 +16,15 @@ export interface SamplingOptions {
  * the decoder's cache lose tokens from their left.
  *
  * @param prompts  at most as many as the decoder has rows
- * @returns token ids of the answers; the end token closes those that ended by themselves
+ * @returns token ids of the answers; the end token closes those that ended by themselves. null where the model gave an
+ *   answer no probability: its logits are NaN or infinite.
  */
 export function generate(
   session: Session,
   shape: DecoderShape,
   prompts: readonly (readonly number[])[],
   options: SamplingOptions,
-): readonly (readonly number[])[] {
+): readonly (readonly number[])[] | null {
   if (prompts.length > shape.rows) throw new Error(`${prompts.length} prompts, the decoder takes ${shape.rows}`)
   const room = Math.max(1, shape.length - options.maxTokens)
   const cut = prompts.map((prompt) => prompt.slice(-room))
@@ -45,7 +46,7 @@ export function generate(
       tokens[row] = prompt[index] ?? answer[index - prompt.length] ?? 0
     }
     const seed = Int32Array.of(word(), word())
-    const { next } = session.run(DECODE, {
+    const { next, finite } = session.run(DECODE, {
       tokens,
       position,
       starts,
@@ -54,6 +55,7 @@ export function generate(
     })
     if (position < longest - 1) continue
     for (const row of open) {
+      if (finite?.[row] !== 1) return null
       const token = next?.[row] as number
       answers[row]?.push(token)
       if (options.eosIds.has(token) || (answers[row]?.length ?? 0) >= options.maxTokens) open.delete(row)

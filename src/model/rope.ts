@@ -1,21 +1,31 @@
-/** Llama 3's scaling of the rotary frequencies (transformers, `_compute_llama3_parameters`). */
-export interface RopeScaling {
-  readonly factor: number
-  readonly lowFreqFactor: number
-  readonly highFreqFactor: number
-  readonly originalMaxPositions: number
-}
+/** How the rotary frequencies are scaled for longer contexts, as transformers does it. */
+export type RopeScaling =
+  | {
+      readonly kind: 'linear'
+      readonly factor: number
+    }
+  | {
+      /** `_compute_llama3_parameters` */
+      readonly kind: 'llama3'
+      readonly factor: number
+      readonly lowFreqFactor: number
+      readonly highFreqFactor: number
+      readonly originalMaxPositions: number
+    }
 
 /** Angular frequency of each pair of channels, in radians per position: θ^(−2i/d), i < d/2. */
 export function ropeFrequencies(headDim: number, theta: number, scaling: RopeScaling | null): Float64Array {
   const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim))
-  return scaling === null ? frequencies : frequencies.map((frequency) => scaled(frequency, scaling))
+  if (scaling === null) return frequencies
+  if (scaling.kind === 'linear') return frequencies.map((frequency) => frequency / scaling.factor)
+  return frequencies.map((frequency) => scaled(frequency, scaling))
 }
 
-function scaled(frequency: number, s: RopeScaling): number {
+function scaled(frequency: number, s: RopeScaling & { readonly kind: 'llama3' }): number {
   const wavelength = (2 * Math.PI) / frequency
-  if (wavelength < s.originalMaxPositions / s.highFreqFactor) return frequency
+  // in this order: the bounds may cross
   if (wavelength > s.originalMaxPositions / s.lowFreqFactor) return frequency / s.factor
+  if (wavelength < s.originalMaxPositions / s.highFreqFactor) return frequency
   const smooth = (s.originalMaxPositions / wavelength - s.lowFreqFactor) / (s.highFreqFactor - s.lowFreqFactor)
   return ((1 - smooth) * frequency) / s.factor + smooth * frequency
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
+import { readJson } from '../files/read-json.js'
 import { openSafetensors, type SafetensorsFile, type TensorReader } from './safetensors.js'
 import type { TensorInfo } from './safetensors-header.js'
 
@@ -47,6 +48,10 @@ class ShardedTensors implements TensorReader {
     }
   }
 
+  get place(): string {
+    return join(this.directory, INDEX)
+  }
+
   get names(): readonly string[] {
     return [...this.index.keys()]
   }
@@ -74,7 +79,7 @@ class ShardedTensors implements TensorReader {
   private file(name: string): SafetensorsFile {
     const file = this.files.get(this.index.get(name) ?? '')
     if (file) return file
-    throw new BcodError('MODEL_TENSOR_MISSING', `no tensor ${name}`, { place: join(this.directory, INDEX) })
+    throw new BcodError('MODEL_TENSOR_MISSING', `no tensor ${name}`, { place: this.place })
   }
 }
 
@@ -85,16 +90,9 @@ function shardIndex(directory: string): ReadonlyMap<string, string> | null {
   const fail = (message: string): never => {
     throw new BcodError('SAFETENSORS_INVALID', message, { place })
   }
-  if (!existsSync(place)) {
-    throw new BcodError('MODEL_FILE_MISSING', `neither ${SINGLE} nor ${INDEX} is there`, { place: directory })
-  }
-  let parsed: { weight_map?: unknown } | null
-  try {
-    parsed = JSON.parse(readFileSync(place, 'utf8'))
-  } catch {
-    return fail('is not JSON')
-  }
-  const map = parsed?.weight_map
+  const index = readJson(place, 'SAFETENSORS_INVALID')
+  if (index === null) throw noWeights(directory)
+  const map = index.weight_map
   if (typeof map !== 'object' || map === null) return fail('weight_map is missing')
   const entries = Object.entries(map)
   for (const [name, shard] of entries) {
@@ -102,3 +100,25 @@ function shardIndex(directory: string): ReadonlyMap<string, string> | null {
   }
   return new Map(entries)
 }
+
+/** What is there in place of the weights says what to do. */
+function noWeights(directory: string): BcodError {
+  const missing = `neither ${SINGLE} nor ${INDEX} is there`
+  const names = existsSync(directory) ? readdirSync(directory) : []
+  for (const [pattern, remedy] of OTHER_WEIGHTS) {
+    const found = names.find((name) => pattern.test(name))
+    if (found !== undefined)
+      return new BcodError('MODEL_FILE_MISSING', `${missing}, but ${found} is`, { place: directory, remedy })
+  }
+  return new BcodError('MODEL_FILE_MISSING', missing, { place: directory })
+}
+
+const OTHER_WEIGHTS: readonly (readonly [pattern: RegExp, remedy: string])[] = [
+  [/^model-\d+-of-\d+\.safetensors$/, `Fetch ${INDEX} too: it says which shard holds what.`],
+  [
+    /\.(bin|pth|pt)$/,
+    'Pickled weights are not read: load the model with transformers and save it with save_pretrained, which writes safetensors.',
+  ],
+  [/\.gguf$/, 'A GGUF file cannot be trained: use the original Hugging Face directory of the model.'],
+  [/^adapter_model\./, 'This is an adapter: set model.path to its base model, and lora.init to this directory.'],
+]

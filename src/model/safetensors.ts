@@ -1,10 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { BcodError } from '../errors.js'
+import { FOREIGN_HEAD_BYTES, foreignFile } from '../files/foreign.js'
 import { toFloat32 } from './safetensors-floats.js'
 import { type Header, MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './safetensors-header.js'
 
 /** Named tensors on disk, each read when it is asked for. */
 export interface TensorReader {
+  /** Where they are, for errors. */
+  readonly place: string
   readonly names: readonly string[]
   has(name: string): boolean
   /** @throws MODEL_TENSOR_MISSING */
@@ -23,7 +26,7 @@ export interface TensorReader {
  * Opens one safetensors file and validates its header; tensor bytes stay on disk.
  * Format: https://github.com/huggingface/safetensors#format
  *
- * @throws MODEL_FILE_MISSING, SAFETENSORS_INVALID
+ * @throws MODEL_FILE_MISSING, SAFETENSORS_INVALID, FILE_FOREIGN
  */
 export function openSafetensors(path: string): SafetensorsFile {
   let descriptor: number
@@ -52,7 +55,14 @@ export class SafetensorsFile implements TensorReader {
     readonly path: string,
     private readonly descriptor: number,
   ) {
-    const fileBytes = fstatSync(descriptor).size
+    const stat = fstatSync(descriptor)
+    if (!stat.isFile()) this.fail('is not a file')
+    const fileBytes = stat.size
+    if (fileBytes === 0) this.fail('is empty')
+    const head = this.range(0, Math.min(fileBytes, FOREIGN_HEAD_BYTES))
+    // any bytes may be a header's length, but a header begins with {
+    const foreign = head[8] === 0x7b ? null : foreignFile(head)
+    if (foreign !== null) throw new BcodError('FILE_FOREIGN', foreign.what, { place: path, remedy: foreign.remedy })
     if (fileBytes < 8) this.fail(`file is cut short: a header length takes 8 bytes, got ${fileBytes}`)
     const headerBytes = Number(new DataView(this.range(0, 8).buffer).getBigUint64(0, true))
     if (headerBytes > MAX_HEADER_BYTES) this.fail(`header of ${headerBytes} bytes, at most ${MAX_HEADER_BYTES} allowed`)
@@ -63,6 +73,10 @@ export class SafetensorsFile implements TensorReader {
     const header = parseHeader(this.range(8, headerBytes), fileBytes - this.dataBegin, path)
     this.metadata = header.metadata
     this.tensors = header.tensors
+  }
+
+  get place(): string {
+    return this.path
   }
 
   get names(): readonly string[] {

@@ -1,48 +1,53 @@
-import { join } from 'node:path'
 import type { Session } from '../engine/index.js'
-import { BcodError } from '../errors.js'
-import type { ModelTensor, WeightVariable } from './parameters.js'
+import type { Architecture } from './architecture.js'
+import type { WeightVariable } from './parameters.js'
 import type { TensorReader } from './safetensors.js'
-import { openModelTensors } from './safetensors-directory.js'
+import { requireTensor } from './tied-head.js'
 
 /** Bytes of weights that one call carries to the device: few calls, and no second copy of a whole large model. */
 const BYTES_AT_ONCE = 512 * 2 ** 20
 
 /**
- * Copies the weights of a model directory into the session's variables.
+ * Copies the weights of a model into the session's variables.
+ *
+ * @param architecture  with its ties resolved
  * @throws MODEL_TENSOR_MISSING, MODEL_TENSOR_SHAPE, SAFETENSORS_INVALID
  */
-export function loadWeights(directory: string, variables: readonly WeightVariable[], session: Session): void {
-  const reader = openModelTensors(directory)
-  try {
-    let group: Record<string, Uint8Array> = {}
-    let bytes = 0
-    const flush = () => {
-      if (bytes > 0) session.write(group)
-      group = {}
-      bytes = 0
-    }
-    for (const variable of variables) {
-      const value = readVariable(reader, variable, directory)
-      if (bytes + value.byteLength > BYTES_AT_ONCE) flush()
-      group[variable.name] = value
-      bytes += value.byteLength
-    }
-    flush()
-  } finally {
-    reader.close()
+export function loadWeights(
+  architecture: Architecture,
+  reader: TensorReader,
+  variables: readonly WeightVariable[],
+  session: Session,
+): void {
+  let group: Record<string, Uint8Array> = {}
+  let bytes = 0
+  const flush = () => {
+    if (bytes > 0) session.write(group)
+    group = {}
+    bytes = 0
   }
+  for (const variable of variables) {
+    const value = readVariable(architecture, reader, variable)
+    if (bytes + value.byteLength > BYTES_AT_ONCE) flush()
+    group[variable.name] = value
+    bytes += value.byteLength
+  }
+  flush()
 }
 
 /** The bytes of a variable, put together from its tensors. */
-function readVariable(reader: TensorReader, { shape, dtype, parts }: WeightVariable, directory: string): Uint8Array {
+function readVariable(
+  architecture: Architecture,
+  reader: TensorReader,
+  { shape, dtype, parts }: WeightVariable,
+): Uint8Array {
   const width = dtype === 'bfloat16' ? 2 : 4
   const bytes = new Uint8Array(width * shape.reduce((product, size) => product * size, 1))
   let offset = 0
   for (const part of parts) {
     if ('zeros' in part) offset += width * part.zeros
     else {
-      const value = readTensor(reader, part, dtype === 'bfloat16', directory)
+      const value = readTensor(reader, requireTensor(part, architecture, reader), dtype === 'bfloat16')
       bytes.set(value, offset)
       offset += value.length
     }
@@ -50,18 +55,8 @@ function readVariable(reader: TensorReader, { shape, dtype, parts }: WeightVaria
   return bytes
 }
 
-function readTensor(
-  reader: TensorReader,
-  { name, shape: wanted }: ModelTensor,
-  low: boolean,
-  directory: string,
-): Uint8Array {
-  const { shape, dtype } = reader.info(name)
-  if (shape.join() !== wanted.join())
-    throw new BcodError('MODEL_TENSOR_SHAPE', `${name} is [${shape}], config.json asks for [${wanted}]`, {
-      place: join(directory, 'config.json'),
-    })
-  if (low) return dtype === 'BF16' ? reader.bytes(name) : toBfloat16(reader.floats(name))
+function readTensor(reader: TensorReader, name: string, low: boolean): Uint8Array {
+  if (low) return reader.info(name).dtype === 'BF16' ? reader.bytes(name) : toBfloat16(reader.floats(name))
   const floats = reader.floats(name)
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
 }

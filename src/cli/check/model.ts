@@ -1,39 +1,43 @@
+import { requireFinite } from '../../adapters/adapter.js'
 import { readAdapter } from '../../adapters/peft.js'
 import type { Config } from '../../config/config.js'
 import { textOptions } from '../../config/text-options.js'
 import { prepareEnvironment } from '../../engine/environment.js'
 import { BcodError } from '../../errors.js'
+import { startNote } from '../../learner/config.js'
 import { type Architecture, readArchitecture } from '../../model/architecture.js'
+import { describeNonFinite, findNonFiniteWeight } from '../../model/non-finite.js'
 import { modelTensors } from '../../model/parameters.js'
+import type { TensorReader } from '../../model/safetensors.js'
 import { openModelTensors } from '../../model/safetensors-directory.js'
 import { TextProcess, type TextService } from '../../model/text/text-process.js'
+import { requireTensor, resolveTies, type TiedHead } from '../../model/tied-head.js'
 import { type Finding, fail, pass, warn } from '../doctor/finding.js'
 import { attempt } from './attempt.js'
 
-/** Model directory, tokenizer, template and the adapter to start from; weights are looked up, not read. */
+/** Model directory, weights, tokenizer, template, the adapter to start from, and whether servers take its rank. */
 export async function checkModel(config: Config): Promise<readonly Finding[]> {
   const { path } = config.model
   if (path === null) return []
-  const findings = [await attempt('model', () => checkWeights(path, config)), ...(await checkText(path, config))]
+  const findings = [...(await checkFiles(path, config)), ...(await checkText(path, config))]
   const { init } = config.lora
   if (init !== null) findings.push(await attempt('adapter', () => checkAdapter(path, init, config)))
-  return findings
+  return [...findings, ...checkReference(config), ...checkRank(config)]
+}
+
+async function checkFiles(path: string, config: Config): Promise<readonly Finding[]> {
+  const model = await attempt('model', () => checkWeights(path, config))
+  // what cannot be read was said already
+  return model.status === 'fail' ? [model] : [model, await attempt('weights', () => checkFinite(path))]
 }
 
 /** Every tensor that the architecture needs is in the files, with its shape. */
 function checkWeights(path: string, { limits }: Config): Finding {
-  const architecture = readArchitecture(path)
-  const reader = openModelTensors(path)
-  try {
+  return withModel(path, ({ architecture, note }, reader) => {
     const all = modelTensors(architecture)
-    for (const { name, shape } of all) {
-      const found = reader.info(name).shape
-      if (found.join() !== shape.join())
-        throw new BcodError('MODEL_TENSOR_SHAPE', `${name} is [${found}], config.json asks for [${shape}]`, {
-          place: path,
-        })
-    }
+    for (const tensor of all) requireTensor(tensor, architecture, reader)
     const detail = `${describe(architecture)}, ${all.length} tensors in ${path}`
+    if (note !== null) return warn('model', `${detail}; ${note}`, 'Set tie_word_embeddings to false in config.json.')
     return limits.maxLength <= architecture.maxPositions
       ? pass('model', detail)
       : warn(
@@ -41,6 +45,24 @@ function checkWeights(path: string, { limits }: Config): Finding {
           `${detail}; made for ${architecture.maxPositions} tokens, limits.maxLength is ${limits.maxLength}`,
           `Events are cut to ${architecture.maxPositions} tokens; set limits.maxLength to it.`,
         )
+  })
+}
+
+/** Every weight is a number. Whether they overflow, only a step tells. */
+function checkFinite(path: string): Finding {
+  return withModel(path, ({ architecture }, reader) => {
+    const found = findNonFiniteWeight(architecture, reader)
+    if (found === null) return pass('weights', 'every one is finite')
+    if (found.token === null) throw new BcodError('MODEL_NONFINITE', describeNonFinite(found), { place: path })
+    return warn('weights', describeNonFinite(found), 'Votes that hold this token are put aside; all others train.')
+  })
+}
+
+function withModel(path: string, look: (model: TiedHead, reader: TensorReader) => Finding): Finding {
+  const architecture = readArchitecture(path)
+  const reader = openModelTensors(path)
+  try {
+    return look(resolveTies(architecture, reader), reader)
   } finally {
     reader.close()
   }
@@ -117,9 +139,35 @@ const FAILED_TEMPLATE = 'Votes that bring such messages are dead letters; texts 
 
 /** The check that the learner makes when it starts; it needs TensorFlow's types, so that is loaded here. */
 async function checkAdapter(path: string, init: string, { lora, model }: Config): Promise<Finding> {
-  const adapter = readAdapter(init)
+  const adapter = requireFinite(readAdapter(init), init)
   prepareEnvironment(model.threads)
   const { loraFromAdapter, loraParameters } = await import('../../model/lora.js')
   loraFromAdapter(loraParameters(readArchitecture(path), lora), lora, adapter, init)
   return pass('adapter', `r ${adapter.r}, ${adapter.targets.length} kinds of layers, ${init}`)
+}
+
+function checkReference(config: Config): readonly Finding[] {
+  const note = startNote(config)
+  return note === null ? [] : [warn('reference', note, `Set model.reference to ${config.lora.init}.`)]
+}
+
+/** What vLLM's --max-lora-rank takes; an adapter of another rank is loaded under the next larger one. */
+const VLLM_RANKS = [1, 8, 16, 32, 64, 128, 256, 320, 512]
+
+function checkRank({ lora: { r } }: Config): readonly Finding[] {
+  if (VLLM_RANKS.includes(r)) return []
+  const fitting = VLLM_RANKS.find((rank) => rank > r)
+  return [
+    fitting === undefined
+      ? warn(
+          'rank',
+          `vLLM serves no adapter of rank ${r}`,
+          `Set lora.r to ${VLLM_RANKS.at(-1)} at most, or serve with something else.`,
+        )
+      : warn(
+          'rank',
+          `--max-lora-rank of vLLM takes no ${r}`,
+          `Start vLLM with --max-lora-rank ${fitting}, or set lora.r to it.`,
+        ),
+  ]
 }

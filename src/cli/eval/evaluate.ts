@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { BcodError } from '../../errors.js'
 import type { Learner } from '../../learner/learner.js'
 import type { TokenisedPair } from './tokenise-pairs.js'
 
@@ -20,6 +21,8 @@ export interface EvalSummary {
   readonly binary_accuracy: number | null
   /** Pairs left out because an answer is longer than the model takes. */
   readonly skipped: number
+  /** Pairs with a log-probability that is NaN or infinite; they count nowhere else. */
+  readonly non_finite: number
 }
 
 /** A line of `--rows`: log-probabilities summed over the answer, in nats. */
@@ -41,17 +44,21 @@ export async function evaluate(
   pairs: AsyncIterable<TokenisedPair | null>,
   { beta, delta, rows }: EvaluateOptions,
 ): Promise<EvalSummary> {
-  const sums = { pairs: 0, right: 0, margin: 0, onTheirSide: 0, skipped: 0 }
+  const sums = { pairs: 0, right: 0, margin: 0, onTheirSide: 0, skipped: 0, nonFinite: 0 }
   let waiting: TokenisedPair[] = []
   const flush = () => {
     for (const row of scorePairs(learner, waiting, beta)) {
+      if (rows !== null) writeSync(rows, `${JSON.stringify(row)}\n`)
+      if (!Number.isFinite(row.margin)) {
+        sums.nonFinite += 1
+        continue
+      }
       const chosen = beta * (row.chosen_policy_logp - row.chosen_reference_logp)
       const rejected = beta * (row.rejected_policy_logp - row.rejected_reference_logp)
       sums.pairs += 1
       sums.right += share(row.margin)
       sums.margin += row.margin
       sums.onTheirSide += (share(chosen - (delta ?? 0)) + share((delta ?? 0) - rejected)) / 2
-      if (rows !== null) writeSync(rows, `${JSON.stringify(row)}\n`)
     }
     waiting = []
   }
@@ -61,6 +68,10 @@ export async function evaluate(
     if (waiting.length === CHUNK) flush()
   }
   flush()
+  if (sums.pairs === 0 && sums.nonFinite > 0)
+    throw new BcodError('MODEL_NONFINITE', `no pair of ${sums.nonFinite} has a finite margin`, {
+      remedy: 'The reference is finite: look for NaN in the adapter.',
+    })
   const mean = (sum: number) => (sums.pairs === 0 ? null : sum / sums.pairs)
   return {
     pairs: sums.pairs,
@@ -68,6 +79,7 @@ export async function evaluate(
     margin_mean: mean(sums.margin),
     binary_accuracy: delta === null ? null : mean(sums.onTheirSide),
     skipped: sums.skipped,
+    non_finite: sums.nonFinite,
   }
 }
 

@@ -40,6 +40,16 @@ export class StandingBy extends InternalEvent {
   }
 }
 
+/** The model or its settings were taken otherwise than somebody may expect. */
+export class ModelNoted extends InternalEvent {
+  constructor(readonly note: string) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'warn', msg: this.note }
+  }
+}
+
 /** The configuration is known. Secrets are masked. */
 export class ConfigLoaded extends InternalEvent {
   constructor(readonly config: Config) {

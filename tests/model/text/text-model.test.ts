@@ -140,7 +140,9 @@ describe('loadTextModel', () => {
 
   it('names the file that is not JSON, and the one that is no tokenizer', () => {
     const broken = modelDir({ 'tokenizer.json': '{"model": ' })
-    expect(errorLine(() => loadTextModel(broken))).toBe(`TOKENIZER_INVALID ${broken}/tokenizer.json: not JSON`)
+    expect(errorLine(() => loadTextModel(broken))).toBe(
+      `TOKENIZER_INVALID ${broken}/tokenizer.json: is not JSON (it ends too early, at line 1, column 11)`,
+    )
     const empty = modelDir({ 'tokenizer.json': '{}' })
     expect(errorLine(() => loadTextModel(empty))).toBe(
       `TOKENIZER_INVALID ${empty}/tokenizer.json: not a tokenizer that is supported`,
