@@ -2,7 +2,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that start a broker, a daemon, a browser or TensorFlow, or that run the built command line. */
 const SYSTEM = [
-  'tests/{cli,daemon,demo,deploy,docs,engine,faults,grafana,learner,replay,sklearn,soak}/**/*.test.ts',
+  'tests/{cli,daemon,demo,deploy,docs,engine,faults,grafana,learner,replay,scripts,sklearn,soak}/**/*.test.ts',
   'tests/adapters/peft-golden.test.ts',
   'tests/model/attention.test.ts',
   'tests/model/text/text-process.test.ts',

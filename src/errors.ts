@@ -16,7 +16,7 @@ export const ERRORS = {
   TRAIN_NONFINITE: {
     cause: "An event's log-probability or gradient is not finite. It was put aside; the rest of its step trained.",
     remedy:
-      'Look at the dead letter: extreme or corrupt tokens. If many events are hit, look for NaN in the base weights.',
+      'Look at the dead letter: extreme or corrupt tokens. If many events are hit, run `bcod check`: it looks at every weight.',
   },
   CHECKPOINT_MISSING: {
     cause: 'The consumer group has committed offsets, but there is no checkpoint to go on from.',

@@ -1,4 +1,5 @@
 import { BcodError } from '../errors.js'
+import type { JsonFile } from '../files/read-json.js'
 import type { Adapter } from './adapter.js'
 
 /** What `adapter_config.json` says about the whole adapter; which modules it covers, its tensors say. */
@@ -10,11 +11,10 @@ export type PeftConfig = Pick<Adapter, 'r' | 'alpha' | 'rslora' | 'baseModel'>
  *
  * @throws ADAPTER_INVALID, ADAPTER_UNSUPPORTED
  */
-export function parsePeftConfig(text: string, place: string): PeftConfig {
+export function parsePeftConfig(config: JsonFile, place: string): PeftConfig {
   const invalid = (message: string): never => {
     throw new BcodError('ADAPTER_INVALID', message, { place })
   }
-  const config = parseObject(text) ?? invalid('is not a JSON object')
   refuseUnsupported(config, place)
   const { r, lora_alpha: alpha, use_rslora: rslora = false, base_model_name_or_path: baseModel = null } = config
   if (typeof r !== 'number' || !Number.isSafeInteger(r) || r < 1) return invalid('r is not a positive integer')
@@ -51,9 +51,12 @@ export function peftConfigText(adapter: Adapter): string {
   return `${JSON.stringify(config, null, 2)}\n`
 }
 
-function refuseUnsupported(config: Readonly<Record<string, unknown>>, place: string): void {
+function refuseUnsupported(config: JsonFile, place: string): void {
   const refuse = (field: string, value: unknown) => {
-    throw new BcodError('ADAPTER_UNSUPPORTED', `${field} is ${JSON.stringify(value)}`, { place })
+    const why = WHY[field]
+    throw new BcodError('ADAPTER_UNSUPPORTED', `${field} is ${JSON.stringify(value)}${why ? `: ${why}` : ''}`, {
+      place,
+    })
   }
   for (const [field, only] of Object.entries(ONLY)) {
     const value = config[field] ?? only[0]
@@ -73,9 +76,22 @@ const ONLY: Readonly<Record<string, readonly unknown[]>> = {
   use_dora: [false],
   use_qalora: [false],
   use_bdlora: [false],
-  fan_in_fan_out: [false],
+  // for layers stored the other way round, which none of the models has: PEFT sets it back to false with a warning
+  fan_in_fan_out: [false, true],
   // The other ways (PiSSA, OLoRA, CorDA, LoftQ) change the base weights, which the adapter alone does not carry.
   init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
+}
+
+/** What a refused field stands for, where its name does not say it. */
+const WHY: Readonly<Record<string, string>> = {
+  use_dora: 'DoRA learns magnitudes beside the matrices',
+  bias: 'it carries trained biases',
+  lora_bias: 'it carries trained biases',
+  rank_pattern: 'layers have ranks of their own',
+  alpha_pattern: 'layers have scales of their own',
+  modules_to_save: 'it carries whole modules beside the LoRA',
+  trainable_token_indices: 'it carries trained embeddings',
+  init_lora_weights: 'the base weights were changed with it, and the adapter alone does not carry that',
 }
 
 /** Fields that must be absent, null, false or empty. */
@@ -96,12 +112,3 @@ const EMPTY = [
 
 const isEmpty = (value: unknown): boolean =>
   !value || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : null
-  } catch {
-    return null
-  }
-}

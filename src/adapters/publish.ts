@@ -81,8 +81,8 @@ export async function takeRegistry(directory: string, besides: readonly string[]
 }
 
 /**
- * Removes the oldest versions but the newest `keep` and the live one. A server that has one of them loaded keeps it in
- * memory; what it reads later is the version that `live` points to.
+ * Removes the oldest versions but the newest `keep` and the live one. A server that has a removed one loaded may want to
+ * read it again, and vLLM ends then: `adapters.keep` and the README say so.
  */
 export async function pruneVersions(directory: string, keep: number): Promise<void> {
   // what a killed process left half written or half removed

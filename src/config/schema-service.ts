@@ -97,7 +97,7 @@ export const service = {
     keep: integer(
       20,
       { min: 1 },
-      'How many published versions stay, beside the live one; their checkpoints stay with them.',
+      'How many published versions stay, beside the live one; their checkpoints stay with them. Versions, not time: 20 can be ten minutes. A model server that still has an older one loaded may read its files again, and vLLM ends when they are gone: unload it in time, or keep more.',
     ),
   },
   journal: {

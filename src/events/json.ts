@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { BcodError } from '../errors.js'
-import { scanJson } from './json-scan.js'
+import { SECOND_VALUE, scanJson, withInfinities } from '../files/json-scan.js'
 
 /** A parsed JSON object of which nothing is known yet. `__proto__` in the text is a plain own key of it. */
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -51,15 +51,6 @@ function firstInvalidByte(bytes: Uint8Array): number {
 }
 
 const placed = ({ at, problem }: { readonly at: number; readonly problem: string }, { length }: string): string =>
-  at < length ? ` at character ${at}: ${problem}` : `: ${problem}`
+  (at < length ? ` at character ${at}: ${problem}` : `: ${problem}`) + (problem === SECOND_VALUE ? ONE_EACH : '')
 
-/** `JSON.parse` reads 1e999 as Infinity. */
-function withInfinities(text: string, places: readonly (readonly [start: number, end: number])[]): string {
-  let from = 0
-  const parts = places.map(([start, end]) => {
-    const part = text.slice(from, start)
-    from = end
-    return part
-  })
-  return [...parts, text.slice(from)].join('1e999')
-}
+const ONE_EACH = '; each vote is a record, or a line, of its own'

@@ -1,24 +1,46 @@
 import { createReadStream } from 'node:fs'
 import { BcodError } from '../errors.js'
+import { FOREIGN_HEAD_BYTES, foreignFile } from '../files/foreign.js'
+import { arrayElements } from './array-elements.js'
 
 export interface Line {
-  /** From 1. */
+  /** From 1; in a file that is one JSON array, the number of the element. */
   readonly number: number
   /** Without its line end. */
   readonly bytes: Uint8Array
 }
 
 /**
- * The lines of a file that are not blank, as bytes, so that broken UTF-8 is seen and not mended.
+ * The lines of a file that are not blank, as bytes, so that broken UTF-8 is seen and not mended. A file that is one JSON
+ * array gives its elements: many tools write their rows so.
  *
  * @param maxBytes  a longer line is an error and never in memory as a whole
- * @throws FILE_UNREADABLE, FEEDBACK_TOO_LARGE
+ * @throws FILE_UNREADABLE, FEEDBACK_TOO_LARGE; FILE_FOREIGN for a file that is neither, such as a Git LFS pointer
  */
 export async function* readLines(path: string, maxBytes: number): AsyncGenerator<Line> {
+  const chunks = readChunks(path)
+  let head = Buffer.alloc(0)
+  // as far as the first byte of text
+  while (head.length < FOREIGN_HEAD_BYTES || isBlank(withoutMark(head))) {
+    const { value, done } = await chunks.next()
+    if (done) break
+    head = Buffer.concat([head, value])
+    if (head.length > LONGEST_BLANK_HEAD) break
+  }
+  const foreign = foreignFile(head)
+  if (foreign !== null) throw new BcodError('FILE_FOREIGN', foreign.what, { place: path, remedy: foreign.remedy })
+  const text = withoutMark(head)
+  const first = text.findIndex((byte) => !isSpace(byte))
+  const all = (bytes: Buffer) => chain(bytes, chunks)
+  if (text[first] === OPENING_BRACKET) yield* arrayElements(all(text.subarray(first)), path, maxBytes)
+  else yield* linesOf(all(head), path, maxBytes)
+}
+
+async function* linesOf(chunks: AsyncIterable<Buffer>, path: string, maxBytes: number): AsyncGenerator<Line> {
   let number = 1
   let parts: Buffer[] = []
   let length = 0
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of chunks) {
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
       checkLength(path, number, length + end - start, maxBytes)
@@ -38,6 +60,18 @@ export async function* readLines(path: string, maxBytes: number): AsyncGenerator
 }
 
 const NEWLINE = 0x0a
+const OPENING_BRACKET = 0x5b
+/** As far as white space is skipped in search of an array. */
+const LONGEST_BLANK_HEAD = 2 ** 20
+
+/** A byte order mark is no text. */
+const withoutMark = (head: Buffer): Buffer =>
+  head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? head.subarray(3) : head
+
+async function* chain(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield first
+  yield* rest
+}
 
 async function* readChunks(path: string): AsyncGenerator<Buffer> {
   try {
@@ -57,4 +91,6 @@ function checkLength(path: string, number: number, length: number, maxBytes: num
   }
 }
 
-const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
+const isBlank = (bytes: Uint8Array): boolean => bytes.every(isSpace)
+
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d

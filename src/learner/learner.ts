@@ -239,16 +239,21 @@ export class Learner {
    * Log-probabilities under policy and reference; no state moves.
    * @throws MODEL_NONFINITE where the reference is not finite for any text
    */
-  score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
+  score(pairs: readonly TokenPair[]): Scores {
+    const first = this.#scoreWithinMemory(pairs)
+    if (pairs.length > 0 && !first.some(({ reference }) => Number.isFinite(reference))) this.#assertReference()
+    const scores = apart(pairs, first, (some) => this.#scoreWithinMemory(some), isFiniteScore)
+    return { policy: scores.map(({ policy }) => policy), reference: scores.map(({ reference }) => reference) }
+  }
+
+  #scoreWithinMemory(pairs: readonly TokenPair[]): readonly Score[] {
     for (;;) {
       const scores = this.#withinMemory(() => this.#score(pairs))
-      if (scores === null) continue
-      if (pairs.length > 0 && !scores.reference.some(Number.isFinite)) this.#assertReference()
-      return scores
+      if (scores !== null) return pairs.map((_, i) => ({ policy: scores.policy[i]!, reference: scores.reference[i]! }))
     }
   }
 
-  #score(pairs: readonly TokenPair[]): { policy: readonly number[]; reference: readonly number[] } {
+  #score(pairs: readonly TokenPair[]): Scores {
     const policy = new Array<number>(pairs.length)
     const reference = new Array<number>(pairs.length)
     const same = this.config.model.reference === 'base' && addsNothing(this.#session.model.lora, this.#adapterValues())
@@ -269,19 +274,24 @@ export class Learner {
    * @throws MODEL_NONFINITE where that is so for any text
    */
   embeddings(events: readonly TrainingEvent[]): readonly (Embedding | null)[] {
-    const embeddings = new Array<Embedding | null>(events.length).fill(null)
-    let finite = events.length === 0
+    const first = this.#promptStates(events)
+    if (events.length > 0 && !first.some(isFiniteState)) this.#assertReference()
+    const states = apart(events, first, (some) => this.#promptStates(some), isFiniteState)
+    return states.map((state, i) =>
+      isFiniteState(state) ? this.#embedder.embed(events[i] as TrainingEvent, state.embedding) : null,
+    )
+  }
+
+  #promptStates(events: readonly TrainingEvent[]): readonly PromptState[] {
+    const states = new Array<PromptState>(events.length)
     for (const { shape, events: rows } of this.#plan(events)) {
       const block = rows.map((index) => events[index] as TrainingEvent)
-      const { logps, embeddings: states } = this.#session.prepare(block, shape)
+      const { logps, embeddings } = this.#session.prepare(block, shape)
       rows.forEach((index, row) => {
-        if (!Number.isFinite(logps[row])) return
-        finite = true
-        embeddings[index] = this.#embedder.embed(block[row] as TrainingEvent, states[row] as Float64Array)
+        states[index] = { logp: logps[row] as number, embedding: embeddings[row] as Float64Array }
       })
     }
-    if (!finite) this.#assertReference()
-    return embeddings
+    return states
   }
 
   /** A prompt classifier of these settings that has learnt nothing. */
@@ -537,6 +547,50 @@ export class Learner {
   #writeAdapter(values: Float32Array): void {
     this.#session.session.write({ [this.#session.model.lora.values.name]: values })
   }
+}
+
+/** Log-probabilities by event. */
+interface Scores {
+  readonly policy: readonly number[]
+  readonly reference: readonly number[]
+}
+
+interface Score {
+  readonly policy: number
+  readonly reference: number
+}
+
+const isFiniteScore = ({ policy, reference }: Score): boolean => Number.isFinite(policy) && Number.isFinite(reference)
+
+/** What the reference makes of an event: its answer's log-probability, and the prompt's embedding. */
+interface PromptState {
+  readonly logp: number
+  readonly embedding: Float64Array
+}
+
+const isFiniteState = ({ logp }: PromptState): boolean => Number.isFinite(logp)
+
+/**
+ * Events that share a block's grid can spoil each other: those of which nothing finite came are computed again among
+ * fewer, down to one alone.
+ */
+function apart<T, R>(
+  items: readonly T[],
+  results: readonly R[],
+  compute: (items: readonly T[]) => readonly R[],
+  good: (result: R) => boolean,
+): readonly R[] {
+  const bad = results.flatMap((result, index) => (good(result) ? [] : [index]))
+  if (bad.length === 0 || items.length === 1) return results
+  const again = new Map<number, R>()
+  const middle = Math.ceil(bad.length / 2)
+  for (const part of [bad.slice(0, middle), bad.slice(middle)]) {
+    if (part.length === 0) continue
+    const some = part.map((index) => items[index] as T)
+    const fresh = apart(some, compute(some), compute, good)
+    for (const [i, index] of part.entries()) again.set(index, fresh[i] as R)
+  }
+  return results.map((result, index) => again.get(index) ?? result)
 }
 
 /** Short texts without an order: if the model can take anything, it takes one of them. */

@@ -84,6 +84,40 @@ describe('an adapter that PEFT wrote', () => {
   })
 })
 
+describe('what PEFT takes, or leaves unambiguous, is taken', () => {
+  it('a config with NaN in it, and fan_in_fan_out, which PEFT sets back for linear layers', () => {
+    const text = JSON.stringify({ ...configOf(golden), fan_in_fan_out: true, lora_dropout: 'NAN' })
+    writeFileSync(join(directory, 'adapter_config.json'), text.replace('"NAN"', 'NaN'))
+    expect(readAdapter(directory)).toEqual(readAdapter(golden))
+  })
+
+  it('names with the name of the one adapter in them', () => {
+    const { tensors } = readAdapter(golden)
+    const named = [...tensors].map(([name, tensor]) => [name.replace(/\.weight$/, '.default.weight'), tensor])
+    writeTensors(Object.fromEntries(named))
+    expect(readAdapter(directory)).toEqual(readAdapter(golden))
+  })
+
+  it('but not those of several, nor named and plain ones together', () => {
+    const pair = (infix: string) => ({
+      [`${q}.lora_A${infix}.weight`]: zeros(4, 2),
+      [`${q}.lora_B${infix}.weight`]: zeros(2, 4),
+    })
+    writeTensors({ ...pair('.default'), ...pair('.other') })
+    expect(errorLine()).toMatch(/^ADAPTER_INVALID .*: it holds several adapters: default, other$/)
+    writeTensors({ ...pair('.default'), ...pair('') })
+    expect(errorLine()).toMatch(/both with and without the name of an adapter$/)
+  })
+})
+
+describe('what was never fetched says so', () => {
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 4\n`
+  it.each(['adapter_config.json', 'adapter_model.safetensors'])('%s as a Git LFS pointer', (name) => {
+    writeFileSync(join(directory, name), pointer)
+    expect(errorLine()).toMatch(/^FILE_FOREIGN .*: is a Git LFS pointer: the file itself was not fetched$/)
+  })
+})
+
 describe('what bcod does not train is refused by the name of the field', () => {
   it.each([
     ['peft_type', 'IA3'],
@@ -92,7 +126,6 @@ describe('what bcod does not train is refused by the name of the field', () => {
     ['lora_bias', true],
     ['use_dora', true],
     ['use_qalora', true],
-    ['fan_in_fan_out', true],
     ['init_lora_weights', 'pissa'],
     ['rank_pattern', { q_proj: 8 }],
     ['alpha_pattern', { q_proj: 8 }],
@@ -102,23 +135,32 @@ describe('what bcod does not train is refused by the name of the field', () => {
     ['trainable_token_indices', [1]],
   ])('%s', (field, value) => {
     writeConfig({ [field]: value })
-    expect(errorLine()).toBe(
-      `ADAPTER_UNSUPPORTED ${join(directory, 'adapter_config.json')}: ${field} is ${JSON.stringify(value)}`,
-    )
+    const place = join(directory, 'adapter_config.json')
+    expect(errorLine()).toMatch(`ADAPTER_UNSUPPORTED ${place}: ${field} is ${JSON.stringify(value)}`)
   })
 
-  it('and a tensor that is no LoRA matrix by its own', () => {
-    writeTensors({ 'base_model.model.model.embed_tokens.lora_embedding_A': zeros(4, 2) })
-    expect(errorLine()).toMatch(/^ADAPTER_UNSUPPORTED .*embed_tokens.lora_embedding_A of F32 is not a LoRA matrix$/)
+  it.each([
+    ['base_model.model.model.embed_tokens.lora_embedding_A', /is a LoRA on the embedding/],
+    ['base_model.model.model.embed_tokens.weight', /is a whole embedding or output layer/],
+    ['base_model.model.lm_head.modules_to_save.weight', /is not a LoRA matrix/],
+    [`${q}.lora_magnitude_vector.weight`, /is of a DoRA/],
+    [`${q}.base_layer.bias`, /is a bias/],
+    ['model.layers.0.self_attn.q_proj.lora_A.weight', /not named as PEFT does/],
+  ])('and the tensor %s by what it is', (name, what) => {
+    writeTensors({ [name]: zeros(4, 2) })
+    expect(errorLine()).toMatch(new RegExp(`^ADAPTER_UNSUPPORTED .*${name} of F32 `))
+    expect(errorLine()).toMatch(what)
   })
 })
 
 describe('a directory that is not a whole adapter is refused with what is missing', () => {
   it('a file', () => {
     rmSync(join(directory, 'adapter_model.safetensors'))
-    expect(errorLine()).toMatch(/^ADAPTER_INVALID .*adapter_model.safetensors: cannot be read \(ENOENT\)$/)
+    expect(errorLine()).toMatch(/^ADAPTER_INVALID .*adapter_model.safetensors: is not there$/)
+    writeFileSync(join(directory, 'adapter_model.bin'), 'x')
+    expect(errorLine()).toMatch(/adapter_model.safetensors: is not there, but adapter_model.bin is/)
     rmSync(join(directory, 'adapter_config.json'))
-    expect(errorLine()).toMatch(/^ADAPTER_INVALID .*adapter_config.json: cannot be read \(ENOENT\)$/)
+    expect(errorLine()).toMatch(/^ADAPTER_INVALID .*adapter_config.json: is not there$/)
   })
 
   it('sense in the config', () => {
@@ -132,6 +174,8 @@ describe('a directory that is not a whole adapter is refused with what is missin
       expect(errorLine()).toBe(`ADAPTER_INVALID ${join(directory, 'adapter_config.json')}: ${message}`)
     }
     writeFileSync(join(directory, 'adapter_config.json'), '[1')
+    expect(errorLine()).toMatch(/is not JSON \(line 1, column 3: it ends too early\)$/)
+    writeFileSync(join(directory, 'adapter_config.json'), '[1]')
     expect(errorLine()).toMatch(/is not a JSON object$/)
   })
 

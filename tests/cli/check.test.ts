@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import { ensureTopic } from '../../src/streams/kafka/topics.js'
 import { bcod, documentOf, scratchDirectory } from '../support/bcod.js'
 import { startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
+import { spoiltModel } from '../support/spoilt-model.js'
 
 interface Check {
   readonly name: string
@@ -36,7 +37,7 @@ test('passes a configuration with which the daemon would start, and makes nothin
   const { ok, checks } = documentOf(ended)
   expect(ok).toBe(true)
   expect((checks as Check[]).map(({ name, status }) => [name, status])).toEqual([
-    ...['config', 'model', 'tokenizer', 'chat template', 'checkpoints', 'disk'].map((name) => [name, 'ok']),
+    ...['config', 'model', 'weights', 'tokenizer', 'chat template', 'checkpoints', 'disk'].map((name) => [name, 'ok']),
   ])
   expect(byName(checks).get('checkpoints')!.detail).toContain('to be made')
 })
@@ -73,6 +74,34 @@ test('holds the adapter to start from against the model and the settings of the 
   expect(wrong.get('tokenizer')!.status).toBe('warn')
   const right = byName(documentOf(await bcod('check', '--config', file, '--set', 'lora.alpha=8', '--json')).checks)
   expect(right.get('adapter')!.status).toBe('ok')
+  // training starts from it and is measured from the bare base
+  expect(right.get('reference')).toMatchObject({ status: 'warn', remedy: expect.stringContaining('model.reference') })
+  expect(right.get('rank')).toMatchObject({ status: 'warn', remedy: expect.stringContaining('--max-lora-rank 8') })
+})
+
+test('looks at every weight: damaged ones fail, a single token is a warning', async () => {
+  const directory = scratchDirectory()
+  const lines = (model: string) => [...COMPLETE(directory).slice(1), `model: {path: ${model}}`]
+  const found = async (model: string, ...set: string[]) => {
+    const ended = await bcod('check', '--config', configuration(lines(model)), '--json', ...set)
+    return byName(documentOf(ended).checks)
+  }
+  const oneToken = spoiltModel(join(directory, 'one'), 150, Number.NaN)
+  expect((await found(oneToken)).get('weights')).toMatchObject({
+    status: 'warn',
+    detail: 'model.embed_tokens.weight holds NaN or infinity for token 150',
+  })
+  // a tied embedding is the output layer too
+  const tied = join(directory, 'tied')
+  cpSync(oneToken, tied, { recursive: true })
+  const config = JSON.parse(readFileSync(join(tied, 'config.json'), 'utf8'))
+  writeFileSync(join(tied, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: true }))
+  const both = await found(tied, '--set', 'lora.r=24')
+  expect(both.get('model')).toMatchObject({
+    status: 'warn',
+    detail: expect.stringContaining('lm_head.weight is another'),
+  })
+  expect(both.get('rank')).toMatchObject({ status: 'warn', remedy: expect.stringContaining('--max-lora-rank 32') })
 })
 
 test('--online fails without a broker and says so in a table', async () => {

@@ -83,6 +83,88 @@ describe('readJsonl', () => {
   })
 })
 
+describe('a file that is one JSON array', () => {
+  const rows = [ROW, { ...ROW, label: false }, { prompt: 'a ] , [ } " \\ b', completion: '{[', label: true }]
+
+  it.each([
+    ['on one line', JSON.stringify(rows)],
+    ['spread over lines', JSON.stringify(rows, null, 2)],
+    ['behind a byte order mark and white space', `\uFEFF \r\n\t${JSON.stringify(rows)}\n\n`],
+  ])('gives its elements by their numbers: %s', async (_, text) => {
+    const path = file(text)
+    expect(await all(readJsonl(path))).toMatchObject([
+      { id: 'votes.jsonl:1', label: true, position: { offset: 1 } },
+      { id: 'votes.jsonl:2', label: false },
+      { id: 'votes.jsonl:3', label: true, prompt: { kind: 'text', text: 'a ] , [ } " \\ b' } },
+    ])
+  })
+
+  it('is the array that JSON.parse reads, whatever is in it', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.jsonValue()), fc.nat(3), async (values, indent) => {
+        const lines = await all(readLines(file(JSON.stringify(values, null, indent)), 2 ** 20))
+        expect(lines.map(({ number }) => number)).toEqual(values.map((_, i) => i + 1))
+        expect(lines.map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()))).toEqual(
+          JSON.parse(JSON.stringify(values)),
+        )
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('names the element that is wrong', async () => {
+    const wrong = file(JSON.stringify([ROW, { ...ROW, label: 'yes' }], null, 2))
+    await expect(all(readJsonl(wrong))).rejects.toMatchObject({
+      code: 'FEEDBACK_INVALID',
+      place: `${wrong}:2 data.label`,
+    })
+    const python = file('[{"label": True}]')
+    await expect(all(readJsonl(python))).rejects.toMatchObject({
+      line: `FEEDBACK_NOT_JSON ${python}:1: not JSON at character 10: a word that is not true, false or null`,
+    })
+  })
+
+  it.each([
+    ['[{"a": 1}', 1, 'the array ends too early'],
+    ['[{"a": "]', 1, 'the array ends too early'],
+    ['[1,,2]', 2, 'the array has a comma without an element'],
+    ['[1,]', 2, 'the array has a comma without an element'],
+    ['[1] [2]', 2, 'something follows the array'],
+  ])('that is broken says how: %s', async (text, element, problem) => {
+    const path = file(text)
+    await expect(all(readLines(path, 1000))).rejects.toMatchObject({
+      line: `FEEDBACK_NOT_JSON ${path}:${element}: ${problem}`,
+    })
+  })
+
+  it('may be empty, and an element over the limit is refused before its end is read', async () => {
+    expect(await all(readLines(file(' [ ] '), 100))).toEqual([])
+    const path = file(`[1, "${'a'.repeat(1_000_000)}"]`)
+    await expect(all(readLines(path, 1000))).rejects.toMatchObject({
+      line: `FEEDBACK_TOO_LARGE ${path}:2: over 1000 bytes`,
+    })
+  })
+})
+
+describe('a file that is something else', () => {
+  it.each([
+    [
+      'a Git LFS pointer',
+      `version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4\n`,
+      /is a Git LFS pointer/,
+    ],
+    ['UTF-16', Buffer.from(`\uFEFF${JSON.stringify(ROW)}`, 'utf16le'), /is in UTF-16/],
+    ['gzip', Buffer.from([0x1f, 0x8b, 8, 0]), /is compressed with gzip/],
+    ['Parquet', 'PAR1....', /is a Parquet file/],
+    ['a web page', '<!doctype html>', /is a web page/],
+  ])('says that it is %s', async (_, content, message) => {
+    await expect(all(readJsonl(file(content)))).rejects.toMatchObject({
+      code: 'FILE_FOREIGN',
+      message: expect.stringMatching(message),
+    })
+  })
+})
+
 describe('readLines', () => {
   it('splits as String.split does, whatever the chunks, and skips blank lines', async () => {
     const line = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constant(' \t'), fc.constant('x'.repeat(70_000)))

@@ -71,6 +71,6 @@ describe('readPairs', () => {
       'PAIRS_INVALID FILE:1 rejected: messages can only continue a prompt that is given as messages',
     )
     expect(await lineOf('{"prompt":')).toBe('PAIRS_INVALID FILE:1: not JSON: it ends too early')
-    expect(await lineOf([1])).toBe('PAIRS_INVALID FILE:1 $: expected an object, got an array of 1')
+    expect(await lineOf([1])).toBe('PAIRS_INVALID FILE:1 $: expected an object, got a number')
   })
 })

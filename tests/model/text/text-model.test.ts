@@ -141,7 +141,7 @@ describe('loadTextModel', () => {
   it('names the file that is not JSON, and the one that is no tokenizer', () => {
     const broken = modelDir({ 'tokenizer.json': '{"model": ' })
     expect(errorLine(() => loadTextModel(broken))).toBe(
-      `TOKENIZER_INVALID ${broken}/tokenizer.json: is not JSON (it ends too early, at line 1, column 11)`,
+      `TOKENIZER_INVALID ${broken}/tokenizer.json: is not JSON (line 1, column 11: it ends too early)`,
     )
     const empty = modelDir({ 'tokenizer.json': '{}' })
     expect(errorLine(() => loadTextModel(empty))).toBe(

@@ -24,7 +24,7 @@ export function scanJson(text: string): JsonScan {
     at = match(WHITE_SPACE, text, at)
     if (at >= text.length) return next === 'end' ? { fault: null, notFinite } : fault(text === '' ? EMPTY : ENDS_EARLY)
     const character = text[at]!
-    if (next === 'end') return fault('something follows the first value; each vote is a record, or a line, of its own')
+    if (next === 'end') return fault(SECOND_VALUE)
     if (next === 'colon') {
       if (character !== ':') return fault('expected a colon')
       at += 1
@@ -61,6 +61,9 @@ export function scanJson(text: string): JsonScan {
     }
   }
 }
+
+/** The problem of a text with more than one value. */
+export const SECOND_VALUE = 'something follows the first value'
 
 type Next = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'comma' | 'end'
 
@@ -101,4 +104,15 @@ function unexpected(character: string): string {
   if (character === "'") return 'JSON has strings in double quotes'
   if (character < ' ') return 'a byte that no text has: Avro, Protobuf or compressed data?'
   return 'expected a value'
+}
+
+/** The text with the numbers of `notFinite` as 1e999, which `JSON.parse` reads as Infinity. */
+export function withInfinities(text: string, places: readonly (readonly [start: number, end: number])[]): string {
+  let from = 0
+  const parts = places.map(([start, end]) => {
+    const part = text.slice(from, start)
+    from = end
+    return part
+  })
+  return [...parts, text.slice(from)].join('1e999')
 }

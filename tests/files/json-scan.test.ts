@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseJson, parseJsonText } from '../../src/events/json.js'
-import { scanJson } from '../../src/events/json-scan.js'
-import { errorLine } from './records.js'
+import { scanJson } from '../../src/files/json-scan.js'
+import { errorLine } from '../events/records.js'
 
 const accepts = (text: string): boolean => {
   try {

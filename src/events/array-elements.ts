@@ -1,0 +1,77 @@
+import { BcodError } from '../errors.js'
+import type { Line } from './lines.js'
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
+const OPENS = new Set([0x5b, 0x7b])
+const CLOSES = new Set([0x5d, 0x7d])
+
+/**
+ * The elements of a file that is one JSON array, each as its own bytes and with its number in place of a line's; the
+ * array is never in memory as a whole. What is inside an element is not looked at: whoever parses it says what is wrong.
+ *
+ * @param chunks    from the opening bracket on
+ * @param maxBytes  a longer element is an error
+ * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON where the array itself is broken
+ */
+export async function* arrayElements(
+  chunks: AsyncIterable<Buffer>,
+  path: string,
+  maxBytes: number,
+): AsyncGenerator<Line> {
+  let number = 1
+  let depth = 0
+  let ended = false
+  let inString = false
+  let escaped = false
+  let parts: Buffer[] = []
+  let length = 0
+  const broken = (problem: string) => new BcodError('FEEDBACK_NOT_JSON', problem, { place: `${path}:${number}` })
+  const keep = (part: Buffer) => {
+    length += part.length
+    if (length > maxBytes)
+      throw new BcodError('FEEDBACK_TOO_LARGE', `over ${maxBytes} bytes`, { place: `${path}:${number}` })
+    parts.push(part)
+  }
+  const element = (): Buffer => {
+    const bytes = Buffer.concat(parts)
+    parts = []
+    length = 0
+    return bytes
+  }
+  for await (const chunk of chunks) {
+    let start = 0
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at] as number
+      if (inString) {
+        if (escaped) escaped = false
+        else if (byte === BACKSLASH) escaped = true
+        else if (byte === QUOTE) inString = false
+        continue
+      }
+      if (ended) {
+        if (!isSpace(byte)) throw broken('something follows the array')
+        continue
+      }
+      if (byte === QUOTE) inString = true
+      else if (OPENS.has(byte)) {
+        depth += 1
+        if (depth === 1) start = at + 1
+      } else if (CLOSES.has(byte) || (byte === COMMA && depth === 1)) {
+        if (byte !== COMMA) depth -= 1
+        if (depth > 1 || (depth === 1 && byte !== COMMA)) continue
+        keep(chunk.subarray(start, at))
+        start = at + 1
+        const bytes = element()
+        ended = depth === 0
+        const empty = bytes.every(isSpace)
+        if (empty && !(ended && number === 1)) throw broken('the array has a comma without an element')
+        if (!empty) yield { number, bytes }
+        number += 1
+      }
+    }
+    if (!ended && depth > 0) keep(chunk.subarray(start))
+  }
+  if (!ended) throw broken('the array ends too early')
+}
+
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d
