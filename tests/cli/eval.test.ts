@@ -73,6 +73,7 @@ test('without an adapter the model is its own reference: margins 0, half of the 
     margin_mean: 0,
     binary_accuracy: null,
     skipped: 0,
+    non_finite: 0,
   })
 })
 

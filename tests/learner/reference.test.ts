@@ -54,13 +54,13 @@ const scores = (model: string, { prompt, chosen, rejected }: Record<'prompt' | '
     return { values: [...reference], notes: learner.notes }
   })
 
-/** transformers 5.23 in f32; its own rounding is of this size. */
+/** transformers 5.23.0 in f32; its own rounding is of this size. */
 const close = (found: readonly number[], wanted: readonly number[]) =>
   found.forEach((value, i) => {
     expect(Math.abs(value / (wanted[i] as number) - 1)).toBeLessThan(1e-5)
   })
 
-describe('rotary scaling of Llama 3 gives the log-probabilities of transformers', () => {
+describe('rotary positions give the log-probabilities of transformers', () => {
   const from = 'tests/golden/arch/llama3_scaled_untied'
   const scaled = { factor: 8, high_freq_factor: 4, low_freq_factor: 1, rope_theta: 500_000, rope_type: 'llama3' }
   const pair = {
@@ -69,13 +69,33 @@ describe('rotary scaling of Llama 3 gives the log-probabilities of transformers'
     rejected: [101, 3, 44, 2],
   }
   test.each([
-    ['without the original context', { rope_parameters: scaled }, [-111.178683, -25.08518]],
+    ['of Llama 3 without its original context', { rope_parameters: scaled }, [-111.178683, -25.08518]],
     [
       'with it at the top level',
       { rope_parameters: scaled, original_max_position_embeddings: 32 },
       [-111.375179, -24.571815],
     ],
-  ])('%s', (_, config, wanted) => close(scores(variant(from, config), pair).values, wanted))
+    [
+      'within, beside an empty rope_scaling',
+      { rope_scaling: {}, rope_parameters: { ...scaled, original_max_position_embeddings: 32 } },
+      [-111.375183, -24.571815],
+    ],
+    [
+      'with bounds that cross',
+      { rope_parameters: { ...scaled, rope_theta: 10_000, low_freq_factor: 64, high_freq_factor: 16 } },
+      [-111.366584, -24.739987],
+    ],
+    ['linear', { rope_theta: 500_000, rope_scaling: { type: 'linear', factor: 4 } }, [-108.908204, -21.328765]],
+    [
+      'linear, beside other rope_parameters',
+      { rope_scaling: { rope_type: 'linear', factor: 4 }, rope_parameters: { rope_type: 'default', rope_theta: 5e5 } },
+      [-108.088299, -21.190873],
+    ],
+    ['dynamic', { rope_theta: 500_000, rope_scaling: { type: 'dynamic', factor: 4 } }, [-110.834047, -25.361132]],
+  ])('%s', (_, config, wanted) => {
+    const none = { rope_parameters: undefined, rope_scaling: undefined, rope_theta: undefined }
+    close(scores(variant(from, { ...none, ...config }), pair).values, wanted)
+  })
 })
 
 describe('an output layer that config.json ties to the embedding', () => {
