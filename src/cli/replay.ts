@@ -73,6 +73,7 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     ['events', `${summary.events}, ${summary.trained} trained in ${summary.steps} steps`],
     ['dropped', dropped.length === 0 ? '0' : dropped.join(', ')],
     ...(summary.held_out > 0 ? [['held out', String(summary.held_out)] as const] : []),
+    ...(summary.shortened > 0 ? [['prompts cut', String(summary.shortened)] as const] : []),
     ['quarantined', String(summary.quarantined)],
     ['loss', `${figure(summary.loss_first)} → ${figure(summary.loss_last)}`],
     ['δ', figure(summary.delta)],

@@ -43,6 +43,7 @@ import {
   EventHeldOut,
   FeedbackReceived,
   FrameSkipped,
+  PromptShortened,
   TextProcessEnded,
 } from '../telemetry/events/feedback.js'
 import { ClassifierReset, ProgramCompiled, PromptsEmbedded, TrainingPaused } from '../telemetry/events/training.js'
@@ -394,6 +395,7 @@ export class Daemon {
         telemetry.emit(new FeedbackReceived(label === null ? 'retract' : label ? 'up' : 'down', position)),
       timeCorrected: (reason) => telemetry.emit(new EventTimeCorrected(reason)),
       framed: () => telemetry.emit(new FrameSkipped()),
+      shortened: () => telemetry.emit(new PromptShortened()),
       step: () => line.step,
       reject: (record, error, stage) => this.#reject(record, error, stage),
       drop: (position, reason) => this.#drop(position, reason),

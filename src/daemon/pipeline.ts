@@ -38,6 +38,8 @@ export interface PipelineOptions {
   readonly timeCorrected?: (reason: TimeCorrection) => void
   /** A record with a schema registry's frame was decoded. */
   readonly framed: () => void
+  /** A prompt was cut to length. */
+  readonly shortened?: () => void
   /** The last applied step. */
   readonly step: () => number
   readonly reject: (record: LogRecord, error: BcodError, stage: string) => void
@@ -80,6 +82,7 @@ export function pipeline(record$: Observable<LogRecord>, options: PipelineOption
     holdOut(config.eval.holdOut, config.seed, options.heldOut),
     admit(state.admission, drop, options.step),
     tokenise(state.texts, { text, maxLength, vocabSize, ...(tokenised && { moved: tokenised }) }, reject, drop),
+    tap(({ shortened }) => shortened && options.shortened?.()),
     batch(state.batcher, { scheduler, free$: options.free$, flush$, paused$: options.paused$ }),
   )
 }

@@ -77,6 +77,8 @@ export interface TrainingEvent {
   readonly weight: number
   readonly promptTokens: readonly number[]
   readonly completionTokens: readonly number[]
+  /** The prompt has lost tokens from its left to fit into `limits.maxLength`. */
+  readonly shortened?: true
   /** From `embeddings.url`, on its way to a step; null where it could not be had. */
   readonly promptEmbedding?: Float32Array | null
 }

@@ -1,4 +1,4 @@
-import { Subject } from 'rxjs'
+import { Subject, tap } from 'rxjs'
 import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
 import { atLine, readJsonl } from '../events/jsonl.js'
@@ -29,10 +29,12 @@ export interface EventTally {
   events: number
   lastLine: number
   heldOut: number
+  /** Events that train with a prompt that was cut to length. */
+  shortened: number
   readonly dropped: Map<DropReason, number>
 }
 
-export const emptyTally = (): EventTally => ({ events: 0, lastLine: 0, heldOut: 0, dropped: new Map() })
+export const emptyTally = (): EventTally => ({ events: 0, lastLine: 0, heldOut: 0, shortened: 0, dropped: new Map() })
 
 /** Rows that are read ahead of those that are being tokenised. */
 const READ_AHEAD = 256
@@ -77,6 +79,9 @@ export async function* trainingEvents(file: EventFile, tally = emptyTally()): As
     holdOut(config.eval.holdOut, seed, heldOut),
     admit(new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats }), drop),
     tokenise(queue, { text, maxLength, vocabSize }, reject, drop),
+    tap(({ shortened }) => {
+      if (shortened) tally.shortened += 1
+    }),
   )
   const broken = new Promise<never>((_, error) => event$.subscribe({ next: (event) => ready.push(event), error }))
   broken.catch(() => undefined)

@@ -37,6 +37,8 @@ export interface ReplaySummary {
   readonly dropped: number
   readonly dropped_by_reason: Readonly<Record<string, number>>
   readonly held_out: number
+  /** Events whose prompt was cut to limits.maxLength. */
+  readonly shortened: number
   readonly quarantined: number
   readonly loss_first: number | null
   readonly loss_last: number | null
@@ -129,6 +131,7 @@ async function train(
     dropped: [...tally.dropped.values()].reduce((sum, count) => sum + count, 0),
     dropped_by_reason: Object.fromEntries(tally.dropped),
     held_out: tally.heldOut,
+    shortened: tally.shortened,
     quarantined,
     loss_first: first?.loss ?? null,
     loss_last: last?.loss ?? null,

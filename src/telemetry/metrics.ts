@@ -35,6 +35,11 @@ export class Metrics {
     'records',
     "Records whose JSON stood behind what a schema registry's serialiser puts before it.",
   )
+  readonly promptsShortened = this.counter(
+    'prompts_shortened_total',
+    'events',
+    'Events whose prompt lost tokens from its left to fit into limits.maxLength: the beginning of the conversation is not trained with.',
+  )
   readonly textRestarts = this.counter(
     'text_restarts_total',
     'restarts',

@@ -12,12 +12,13 @@ interface Row {
   readonly user?: string
   /** Seconds. */
   readonly at?: number
+  readonly prompt?: readonly number[]
 }
 
-const event = ({ id, label, subject = id, user, at = 0 }: Row) => ({
+const event = ({ id, label, subject = id, user, at = 0, prompt = [1, 2] }: Row) => ({
   ...{ specversion: '1.0', type: 'bcod.feedback.v1', source: 'test', id, subject },
   time: new Date(Date.UTC(2026, 0, 1) + 1000 * at).toISOString(),
-  data: { prompt_tokens: [1, 2], completion_tokens: [3, 4], label, user },
+  data: { prompt_tokens: prompt, completion_tokens: [3, 4], label, user },
 })
 
 async function read(rows: readonly Row[], ...set: readonly string[]) {
@@ -62,4 +63,13 @@ test('hold-out and caps work where they are set', async () => {
   const capped = await read(rows, 'limits.promptRepeats=3')
   expect(capped.ids).toHaveLength(3)
   expect(capped.tally.dropped).toEqual({ prompt_cap: 197 })
+})
+
+test('a prompt that is cut to length is counted', async () => {
+  const rows = [
+    { id: 'a', label: true, prompt: [1, 2, 3, 4, 5, 6, 7] },
+    { id: 'b', label: true, prompt: [1, 2, 3, 4, 5, 6] },
+  ]
+  const { tally } = await read(rows)
+  expect(tally).toMatchObject({ events: 2, shortened: 1 })
 })

@@ -42,7 +42,8 @@ export function toTrainingEvent(
   const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)
   if (!fitted) return null
   const { position, timestamp, source, id, subject, user, label, weight } = feedback
-  return { position, timestamp, source, id, subject, user, label, weight, ...fitted }
+  const shortened = fitted.promptTokens.length < promptTokens.length ? ({ shortened: true } as const) : {}
+  return { position, timestamp, source, id, subject, user, label, weight, ...fitted, ...shortened }
 }
 
 /**

@@ -49,6 +49,16 @@ export class TextProcessEnded extends InternalEvent {
   }
 }
 
+/** A prompt lost tokens to fit into the length of an event. */
+export class PromptShortened extends InternalEvent {
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    metrics.promptsShortened.inc()
+  }
+}
+
 /** A vote is kept out of training, for evaluation. */
 export class EventHeldOut extends InternalEvent {
   constructor(readonly position: Position) {

@@ -54,6 +54,8 @@ describe('toTrainingEvent', () => {
   it('shortens a prompt and keeps the BOS that it was told of, or that of the tokenizer', () => {
     const long = vote(tokens(1, 5, 6, 7), tokens(8))
     expect(toTrainingEvent(long, { text: null, bosId: 1, maxLength: 3, vocabSize })?.promptTokens).toEqual([1, 7])
+    expect(toTrainingEvent(long, { text: null, maxLength: 3, vocabSize })?.shortened).toBe(true)
+    expect(toTrainingEvent(long, { text: null, maxLength: 5, vocabSize })).not.toHaveProperty('shortened')
     expect(toTrainingEvent(long, { text, maxLength: 3, vocabSize })?.promptTokens).toEqual([1, 7])
     expect(toTrainingEvent(long, { text: null, maxLength: 3, vocabSize })?.promptTokens).toEqual([6, 7])
   })

@@ -6,6 +6,7 @@ import {
   FeedbackReceived,
   FrameSkipped,
   HeldBack,
+  PromptShortened,
 } from '../../../src/telemetry/events/feedback.js'
 import { capture } from '../capture.js'
 
@@ -17,6 +18,7 @@ describe('what happens to feedback', () => {
     telemetry.emit(new FeedbackReceived('up', position))
     for (let i = 0; i < 4; i++) telemetry.emit(new FeedbackReceived('down', position))
     telemetry.emit(new FrameSkipped())
+    telemetry.emit(new PromptShortened())
     telemetry.emit(new EventDropped('duplicate', position))
     telemetry.emit(new DeadLettered(position, 'FEEDBACK_INVALID', 'validate', 'data.label: expected boolean or null'))
     telemetry.emit(new HeldBack(3))
@@ -25,6 +27,7 @@ describe('what happens to feedback', () => {
     expect(await sample('bcod_feedback_events_total{label="up"}')).toBe(1)
     expect(await sample('bcod_feedback_events_total{label="down"}')).toBe(4)
     expect(await sample('bcod_framed_records_total')).toBe(1)
+    expect(await sample('bcod_prompts_shortened_total')).toBe(1)
     expect(await sample('bcod_feedback_dropped_total{reason="duplicate"}')).toBe(1)
     expect(await sample('bcod_dead_letters_total{code="FEEDBACK_INVALID"}')).toBe(1)
     expect(await sample('bcod_held_back_records')).toBe(2)
