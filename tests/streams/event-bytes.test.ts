@@ -101,7 +101,14 @@ test('a vote that was superseded is not kept in memory', () => {
   const before = usedBytes()
   for (let index = 0; index < 60; index++) {
     const large = { prompt: { kind: 'text', text: `${index}${'x'.repeat(2 ** 20)}` } } as const
-    held.push({ ...vote(shape, index), ...large, subject: 'answer', user: 'user', label: index % 2 === 0 })
+    held.push({
+      ...vote(shape, index),
+      ...large,
+      source: 'app',
+      subject: 'answer',
+      user: 'user',
+      label: index % 2 === 0,
+    })
   }
   expect(held.heldCount).toBe(1)
   expect(usedBytes() - before).toBeLessThan(3 * 2 ** 20)
