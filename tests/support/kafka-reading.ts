@@ -81,8 +81,13 @@ export class OtherClient {
 
   async topic(topic: string, numPartitions = 1, config: Record<string, string> = {}): Promise<string> {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-    await this.admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: true })
-    return topic
+    await this.admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false })
+    // kafkajs' own wait fails where a busy broker does not know the topic yet
+    for (const end = Date.now() + 10_000; ; await sleep(20)) {
+      const known = await this.admin.fetchTopicMetadata({ topics: [topic] }).catch((error) => error)
+      if (!(known instanceof Error)) return topic
+      if (Date.now() > end) throw known
+    }
   }
 
   async send(topic: string, messages: Message[], compression = kafkajs.CompressionTypes.None): Promise<void> {
