@@ -12,21 +12,24 @@ export interface NonFiniteWeight {
 }
 
 /**
- * The first weight that is not finite, in the order of the model; null where all are. Reads every weight: about a second
+ * The first weight that is not finite, one that concerns every token before one that concerns a single token; null where
+ * all are finite. Reads every weight: about a second
  * for a gigabyte that is in memory, else as long as the disk takes.
  *
  * @param architecture  with its ties resolved
  */
 export function findNonFiniteWeight(architecture: Architecture, reader: TensorReader): NonFiniteWeight | null {
+  let ofToken: NonFiniteWeight | null = null
   for (const tensor of modelTensors(architecture)) {
     const name = requireTensor(tensor, architecture, reader)
     const index = firstNonFinite(reader.bytes(name), reader.info(name).dtype)
     if (index === -1) continue
     // a row of a tied embedding is a logit of every position
     const own = tensor.name === EMBEDDING && !architecture.tiedHead
-    return { tensor: name, token: own ? Math.floor(index / architecture.hiddenSize) : null }
+    if (!own) return { tensor: name, token: null }
+    ofToken = { tensor: name, token: Math.floor(index / architecture.hiddenSize) }
   }
-  return null
+  return ofToken
 }
 
 export const describeNonFinite = ({ tensor, token }: NonFiniteWeight): string =>
