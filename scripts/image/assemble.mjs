@@ -21,7 +21,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TENSORFLOW } from '../tensorflow.mjs'
 import { fetchCuda } from './cuda.mjs'
-import { neededFiles, productionPackages } from './packages.mjs'
+import { neededFiles, PRE_GYP, shippedPackages } from './packages.mjs'
 import { sbom } from './sbom.mjs'
 import { layOutLoaderCache, layOutSystem, layOutVolumes } from './system.mjs'
 
@@ -29,6 +29,8 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
 const TFJS = join('node_modules', '@tensorflow', 'tfjs-node-gpu')
 const LIBRARIES = join('libtensorflow', `${TENSORFLOW}-${variant}`)
+
+const NATIVE = /\.(node|so(\.\d+)*)$|\/ptxas$/
 
 const copy = (from, to) => {
   mkdirSync(dirname(to), { recursive: true })
@@ -44,8 +46,9 @@ function layOutTensorFlow(out) {
 }
 
 function layOutPackages(out) {
-  for (const { path, name } of productionPackages(root))
+  for (const { path, name } of shippedPackages(root))
     for (const file of neededFiles(join(root, path), name)) copy(join(root, path, file), join(out, path, file))
+  copy(join(root, 'scripts', 'image', 'node-pre-gyp.cjs'), join(out, PRE_GYP, 'index.js'))
   const deps = join(out, TFJS, 'deps')
   symlinkSync(relative(deps, join(out, LIBRARIES, 'lib')), join(deps, 'lib'))
 }
@@ -61,9 +64,7 @@ function layOutProgram(out, system) {
 }
 
 const nativeFiles = (out) =>
-  [...filesIn(join(out, LIBRARIES)), ...filesIn(join(out, 'node_modules'))].filter((path) =>
-    /\.(node|so(\.\d+)*)$|\/ptxas$/.test(path),
-  )
+  [...filesIn(join(out, LIBRARIES)), ...filesIn(join(out, 'node_modules'))].filter((path) => NATIVE.test(path))
 
 /** In the GPU variant the loader is told of CUDA's folders. */
 function tellLoader(out) {
@@ -82,10 +83,10 @@ const filesIn = (folder) =>
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
 
-/** Readable by every user and writable by none but root; one date: the same build gives the same layers. */
+/** Readable by every user and writable by none but root; scripts of packages cannot be run by themselves; one date: the same build gives the same layers. */
 function normalise(path) {
   const stat = statSync(path)
-  chmodSync(path, stat.isDirectory() || stat.mode & 0o100 ? 0o755 : 0o644)
+  chmodSync(path, stat.isDirectory() || NATIVE.test(path) ? 0o755 : 0o644)
   if (stat.isDirectory())
     for (const entry of readdirSync(path, { withFileTypes: true })) {
       const child = join(path, entry.name)

@@ -5,3 +5,4 @@ export interface ProductionPackage {
 }
 export function productionPackages(root: string): readonly ProductionPackage[]
 export function neededFiles(folder: string, name: string): readonly string[]
+export function shippedPackages(root: string): readonly ProductionPackage[]

@@ -15,6 +15,23 @@ export function productionPackages(root) {
     .map(([path, { version }]) => ({ path, name: path.split('node_modules/').at(-1), version }))
 }
 
+/**
+ * What TensorFlow's package brings along to install itself. The addon is built by the set-up and nothing is installed in
+ * the image, so an archiver and a downloader would only be of use to an intruder. `image/node-pre-gyp.cjs` stands for the
+ * one function of them that is called at run time: where the addon is.
+ */
+const INSTALLERS = new Set([
+  ...['@mapbox/node-pre-gyp', 'tar', 'fs-minipass', 'minizlib', 'minipass', 'chownr', 'mkdirp', 'adm-zip', 'make-dir'],
+  ...['nopt', 'npmlog', 'gauge', 'are-we-there-yet', 'rimraf', 'https-proxy-agent', 'agent-base', 'detect-libc'],
+])
+export const PRE_GYP = 'node_modules/@mapbox/node-pre-gyp'
+
+/** The packages whose files go into the image. */
+export const shippedPackages = (root) =>
+  productionPackages(root).filter(
+    ({ path }) => !path.split('node_modules/').some((part) => INSTALLERS.has(part.replace(/\/$/, ''))),
+  )
+
 const SOURCES = /\.(map|flow|[cm]?tsx?|h|hh|hpp|c|cc|cpp|gyp|gypi|py|sh|html|tgz)$/i
 const NOT_AT_RUN_TIME = new Set([
   'test',

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { TENSORFLOW, WHEELS } from '../tensorflow.mjs'
 import { pinnedWheels } from './cuda.mjs'
-import { productionPackages } from './packages.mjs'
+import { shippedPackages } from './packages.mjs'
 
 /**
  * @param root     a checkout that is set up
@@ -18,7 +18,7 @@ export function sbom({ root, variant, files, packages = [] }) {
     execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx'], { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26 }),
   )
   // `npm sbom --omit dev` leaves out what a tool asks for too, such as yaml: so the lock file decides
-  const shipped = new Set(productionPackages(root).map(({ name, version }) => `${name}@${version}`))
+  const shipped = new Set(shippedPackages(root).map(({ name, version }) => `${name}@${version}`))
   const { component } = document.metadata
   delete document.serialNumber // the same build gives the same bytes
   delete document.metadata.timestamp

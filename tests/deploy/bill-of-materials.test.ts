@@ -1,17 +1,22 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cacheRoot } from '../../scripts/cache.mjs'
 import { FILES, OPENED, pinnedWheels } from '../../scripts/image/cuda.mjs'
-import { neededFiles, productionPackages } from '../../scripts/image/packages.mjs'
+import { neededFiles, productionPackages, shippedPackages } from '../../scripts/image/packages.mjs'
 import { sbom } from '../../scripts/image/sbom.mjs'
 import { TENSORFLOW, WHEELS } from '../../scripts/tensorflow.mjs'
+import { INSTALLERS } from './installers.js'
 
 const root = process.cwd()
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')).packages as Record<
   string,
   { version: string; dev?: boolean; optional?: boolean }
 >
+
+const shipped = new Set(shippedPackages(root).map(({ path }) => path))
+const installers = productionPackages(root).filter(({ path }) => !shipped.has(path))
 
 describe('the bill of materials', () => {
   const document = sbom({ root, variant: 'cpu', files: [] })
@@ -21,7 +26,8 @@ describe('the bill of materials', () => {
     const inLock = Object.entries(lock).filter(([path]) => path !== '')
     for (const [path, { version, dev, optional }] of inLock) {
       const purl = `pkg:npm/${path.split('node_modules/').at(-1)!.replace('@', '%40')}@${version}`
-      if (!dev && (!optional || existsSync(path))) expect([...purls], path).toContain(purl)
+      const leftOut = installers.some((each) => each.path === path)
+      if (!dev && (!optional || existsSync(path)) && !leftOut) expect([...purls], path).toContain(purl)
     }
     const developed = Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).devDependencies)
     const production = new Set(productionPackages(root).map(({ name }) => name))
@@ -65,6 +71,21 @@ describe('the bill of materials', () => {
 })
 
 describe('what goes into the image of node_modules', () => {
+  it('is no installer, archiver or downloader', () => {
+    const names = installers.map(({ name }) => name)
+    for (const name of ['@mapbox/node-pre-gyp', 'tar', 'adm-zip', 'rimraf', 'make-dir']) expect(names).toContain(name)
+    for (const { path } of shippedPackages(root)) expect(`/app/${path}`).not.toMatch(INSTALLERS)
+  })
+
+  it('finds the addon where the installer that is left out finds it', () => {
+    const require = createRequire(import.meta.url)
+    const manifest = require.resolve('@tensorflow/tfjs-node-gpu/package.json')
+    const inTfjs = createRequire(manifest)
+    const theirs = inTfjs('@mapbox/node-pre-gyp') as { find(path: string): string }
+    const ours = require('../../scripts/image/node-pre-gyp.cjs') as typeof theirs
+    expect(ours.find(manifest)).toBe(theirs.find(manifest))
+  })
+
   it('is what each package loads: its manifest and the file that `main` names; no sources, headers or types', () => {
     for (const { path, name } of productionPackages(root)) {
       const files = neededFiles(path, name)

@@ -47,5 +47,5 @@ const NAMES = [
 
 /** A path in an image that ends in one of them, in a folder of programs or as a folder of modules of its own. */
 export const INSTALLERS = new RegExp(
-  `(/s?bin/(${NAMES.join('|')})|/node_modules/(npm|corepack|node-gyp|tar|pacote|@npmcli)|/var/lib/(dpkg|apt)|/etc/apt|/lib/python[\\d.]*|/lib/apt)(/|$)`,
+  `(/s?bin/(${NAMES.join('|')})|/node_modules/(npm|corepack|node-gyp|tar|adm-zip|pacote|@npmcli)|/var/lib/(dpkg|apt)|/etc/apt|/lib/python[\\d.]*|/lib/apt)(/|$)`,
 )
