@@ -35,6 +35,7 @@ export class Admission implements Serializable<AdmissionState> {
   private readonly hash = new KeyHash()
   private readonly users: RecentKeys
   private readonly prompts: RecentKeys
+  private ids = new Int32Array(1024)
 
   constructor(private readonly options: AdmissionOptions) {
     this.users = new RecentKeys(options.userShare > 0 ? options.window : 0)
@@ -51,7 +52,7 @@ export class Admission implements Serializable<AdmissionState> {
     const written = event.adapter === null ? null : versionStep(event.adapter)
     if (adapterAge > 0 && written !== null && step - written > adapterAge) return 'stale'
     const user = userShare > 0 ? this.keyOf(userText(event)) : NO_KEY
-    const prompt = promptRepeats > 0 ? this.keyOf(promptText(event.prompt)) : NO_KEY
+    const prompt = promptRepeats > 0 ? this.keyOf(this.promptText(event.prompt)) : NO_KEY
     if (user !== NO_KEY && this.users.count(user) >= this.userLimit()) return 'user_cap'
     if (prompt !== NO_KEY && this.prompts.count(prompt) >= promptRepeats) return 'prompt_cap'
     this.users.push(user)
@@ -72,6 +73,20 @@ export class Admission implements Serializable<AdmissionState> {
   private userLimit(): number {
     const { window, userShare, userMinimum = 1 } = this.options
     return Math.max(userMinimum, Math.floor(userShare * Math.min(window, this.users.size + 1)))
+  }
+
+  /** The same for two prompts that a reader would call the same. Token ids are compared as they are. */
+  private promptText(prompt: Content): string {
+    if (prompt.kind === 'text') return `text ${normalised(prompt.text)}`
+    if (prompt.kind === 'tokens') return this.tokenText(prompt.tokens)
+    return JSON.stringify(prompt.messages.map(({ role, content }) => [role, normalised(content ?? '')]))
+  }
+
+  /** Ids as a text of two characters each: four times as fast as their JSON. */
+  private tokenText(tokens: readonly number[]): string {
+    if (tokens.length > this.ids.length) this.ids = new Int32Array(2 * tokens.length)
+    for (let i = 0; i < tokens.length; i++) this.ids[i] = tokens[i]!
+    return Buffer.from(this.ids.buffer).toString('utf16le', 0, 4 * tokens.length)
   }
 
   /** 53 bits: the window is small, and a collision costs at most one event. */
@@ -144,14 +159,6 @@ class RecentKeys {
 }
 
 const userText = ({ source, user }: Feedback): string => `${source.length}:${source}${user === null ? '-' : `+${user}`}`
-
-/** The same for two prompts that a reader would call the same. Token ids are compared as they are. */
-function promptText(prompt: Content): string {
-  if (prompt.kind === 'text') return `text ${normalised(prompt.text)}`
-  if (prompt.kind === 'tokens')
-    return `tokens ${Buffer.from(Int32Array.from(prompt.tokens).buffer).toString('utf16le')}`
-  return JSON.stringify(prompt.messages.map(({ role, content }) => [role, normalised(content ?? '')]))
-}
 
 /** Unicode's compatibility form, without case, invisible characters and differences of white space. */
 const normalised = (text: string): string =>
