@@ -13,11 +13,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import kafkajs from 'kafkajs'
-import { Subject } from 'rxjs'
+import { lastValueFrom, Subject } from 'rxjs'
 import { loadConfig } from '../dist/config/config.js'
 import { pipeline } from '../dist/daemon/pipeline.js'
 import { StreamState } from '../dist/daemon/stream-state.js'
@@ -26,10 +27,13 @@ import { decodeEnvelope } from '../dist/events/envelope.js'
 import { toFeedback } from '../dist/events/feedback.js'
 import { readArchitecture } from '../dist/model/architecture.js'
 import { loadTextModel } from '../dist/model/text/text-model.js'
+import { TextProcess } from '../dist/model/text/text-process.js'
 import { toTrainingEvent } from '../dist/model/text/training-event.js'
 import { DedupWindow } from '../dist/streams/dedup.js'
 import { HoldBack } from '../dist/streams/hold-back.js'
 import { KafkaFeedbackLog } from '../dist/streams/kafka/log.js'
+import { TextQueue } from '../dist/streams/text-queue.js'
+import { tokenise as tokeniseStage } from '../dist/streams/tokenise.js'
 import { VoteLedger } from '../dist/streams/vote-ledger.js'
 
 const { values: flags, positionals } = parseArgs({
@@ -105,6 +109,10 @@ function stages(settings = {}) {
   }
 }
 
+const unused = (_, why) => {
+  throw new Error(`a vote ended as ${why.line ?? why}`)
+}
+
 /** CPU time of this process's main thread alone would leave out garbage collection: all of it counts. */
 function clock() {
   const [wall, cpu] = [performance.now(), process.cpuUsage()]
@@ -172,8 +180,8 @@ function withId(value, index) {
   return Buffer.from(text.replace(/"vote-\d+"/, digits).replace(/"answer-\d+"/, digits), 'latin1')
 }
 
-/** Votes of about 1 KB of text, a chat message and its answer. */
-function tokenise(count) {
+/** Votes of about 1 KB of text, a chat message and its answer: in this process, and as a daemon has it done. */
+async function tokenise(count) {
   const text = loadTextModel(DEMO_MODEL)
   const words = 'how much is the parcel that I sent to you last week and when does it come home'.split(' ')
   const say = (i, n) => Array.from({ length: n }, (_, k) => words[(i * 7 + k * 5) % words.length]).join(' ')
@@ -189,8 +197,36 @@ function tokenise(count) {
     const event = toTrainingEvent(vote, { text, maxLength: 4096, vocabSize })
     tokens += event.promptTokens.length + event.completionTokens.length
   }
-  const { seconds } = stop()
-  return { events: count, events_per_s: Math.round(count / seconds), tokens_per_event: Math.round(tokens / count) }
+  const here = stop()
+  const own = await TextProcess.start(DEMO_MODEL, { timeout: 60_000 })
+  const passed = async (some) => {
+    const state = new TextQueue()
+    const vote$ = new Subject()
+    const event$ = vote$.pipe(tokeniseStage(state, { text: own, maxLength: 1024, vocabSize }, unused, unused))
+    const all = lastValueFrom(event$, { defaultValue: null })
+    const delay = monitorEventLoopDelay({ resolution: 5 })
+    const end = clock()
+    delay.enable()
+    for (let at = 0; at < some.length; at += 500) {
+      for (const vote of some.slice(at, at + 500)) vote$.next(vote)
+      await state.emptied()
+    }
+    vote$.complete()
+    await all
+    return { seconds: end().seconds, longest_stall_ms: delay.max / 1e6 }
+  }
+  const there = await passed(votes)
+  const long = ['the', 'e', 'How do I get a refund? ', '返', '<|im_start'].map((word) => ({
+    ...votes[0],
+    prompt: { kind: 'text', text: word.repeat(1_000_000 / word.length) },
+  }))
+  const megabytes = await passed(long)
+  own.close()
+  return {
+    ...{ events: count, tokens_per_event: Math.round(tokens / count) },
+    ...{ in_this_process_per_s: Math.round(count / here.seconds), events_per_s: Math.round(count / there.seconds) },
+    ...{ longest_stall_ms: there.longest_stall_ms, five_megabytes: megabytes },
+  }
 }
 
 async function broker(count) {

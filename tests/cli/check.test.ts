@@ -145,3 +145,30 @@ test('--online looks for topic and dead-letter topic on a real broker, and makes
     await broker.stop()
   }
 })
+
+test.each([
+  [
+    'a chat template that never ends',
+    'chat template',
+    {
+      'chat_template.jinja': '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}',
+    },
+  ],
+  ['a pattern of the tokenizer that never ends', 'tokenizer', {}],
+])('%s ends with its code, within the time that a vote has', async (what, finding, files: object) => {
+  const model = scratchDirectory()
+  cpSync('src/demo/model', model, { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(model, name), text)
+  if (finding === 'tokenizer') {
+    const file = JSON.parse(readFileSync(join(model, 'tokenizer.json'), 'utf8'))
+    file.pre_tokenizer = { type: 'Split', pattern: { Regex: '(\\w+\\s?)+$' }, behavior: 'Isolated', invert: false }
+    writeFileSync(join(model, 'tokenizer.json'), JSON.stringify(file))
+  }
+  const set = ['--set', `model.path=${model}`, '--set', 'limits.tokeniseTimeout=1s']
+  const ended = await bcod('check', '--config', configuration(COMPLETE(scratchDirectory())), ...set, '--json')
+  expect(ended.code, what).toBe(1)
+  expect(byName(documentOf(ended).checks).get(finding)).toMatchObject({
+    status: 'fail',
+    detail: expect.stringMatching(/^TEXT_TIMEOUT: not done within 1 s$/),
+  })
+})

@@ -27,6 +27,23 @@ export function vote(index: number, changes: VoteChanges = {}): { key: string; v
   return { key: subject, value: JSON.stringify(event), partition }
 }
 
+/** A vote with words in it, on a question of a user of its own. */
+export const said = (id: string, content: string) => wordsOrIds(id, { prompt: [{ role: 'user', content }] }, true)
+
+/** Votes of two with words and one of token ids, over and over; their ids are numbers from `from` on. */
+export const mixed = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => {
+    const id = String(from + i)
+    if (i % 3 < 2) return said(id, `Question ${id}?`)
+    return wordsOrIds(id, { prompt_tokens: [5, 6, from + i], completion_tokens: [7, 8] }, false)
+  })
+
+function wordsOrIds(id: string, data: object, label: boolean) {
+  const attributes = { specversion: '1.0', type: 'bcod.feedback.v1', source: 'test', id, subject: id }
+  const completion = 'prompt' in data ? { completion: `Answer ${id}.` } : {}
+  return { key: id, value: JSON.stringify({ ...attributes, data: { ...data, ...completion, label, user: id } }) }
+}
+
 export const votes = (from: number, count: number, changes: VoteChanges = {}) =>
   Array.from({ length: count }, (_, i) => vote(from + i, changes))
 
