@@ -63,6 +63,12 @@ export class Reading {
   }
 }
 
+export interface OpenTransaction {
+  send(messages: Message[]): Promise<void>
+  commit(): Promise<void>
+  abort(): Promise<void>
+}
+
 /** A plain kafkajs producer and admin: what other programs do to the topic. */
 export class OtherClient {
   private constructor(
@@ -109,25 +115,26 @@ export class OtherClient {
     await transaction[end]()
   }
 
-  /** Sends the values in a transaction that stays open until it is ended. */
-  async open(topic: string, values: string[]): Promise<{ commit(): Promise<void>; abort(): Promise<void> }> {
+  /** Sends the values in a transaction that stays open until it is ended, or until one of the same name begins. */
+  async open(topic: string, values: string[], name = ''): Promise<OpenTransaction> {
     const createPartitioner = kafkajs.Partitioners.DefaultPartitioner
     const retry = { initialRetryTime: 20 }
     const producer = this.kafka.producer({
       createPartitioner,
       retry,
-      transactionalId: `tx-${topic}`,
+      transactionalId: `tx-${topic}${name}`,
       idempotent: true,
       maxInFlightRequests: 1,
     })
     await producer.connect()
     const transaction = await producer.transaction()
-    await transaction.send({ topic, messages: values.map((value) => ({ value })) })
+    const send = async (messages: Message[]) => void (await transaction.send({ topic, messages }))
+    await send(values.map((value) => ({ value })))
     const end = (how: 'commit' | 'abort') => async () => {
       await transaction[how]()
       await producer.disconnect()
     }
-    return { commit: end('commit'), abort: end('abort') }
+    return { send, commit: end('commit'), abort: end('abort') }
   }
 
   /** A plain consumer that reads on; its partitions follow the rebalances. */

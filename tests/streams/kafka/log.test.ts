@@ -190,6 +190,26 @@ describe('reading', () => {
     expect(reading.values).toEqual(['kept', 'after'])
   })
 
+  test('leaves out transactions that were aborted in another order than they began, and takes no key for a marker', {
+    timeout: 20_000,
+  }, async () => {
+    const topic = await newTopic()
+    const marked = { key: Buffer.alloc(4), value: 'void' }
+    const first = await other.open(topic, ['void'], '-first')
+    const second = await other.open(topic, ['void'], '-second')
+    await first.send([marked, { value: 'void' }])
+    await second.abort()
+    await first.send([{ value: 'void' }])
+    await first.abort()
+    const third = await other.open(topic, ['kept'], '-first')
+    await third.send([{ ...marked, value: 'kept as well' }])
+    await third.commit()
+    const reading = new Reading(logOf(topic))
+    // seven records and three markers
+    await until(() => reading.next.get(0) === 10)
+    expect(reading.values).toEqual(['kept', 'kept as well'])
+  })
+
   test('a rejection of positionsFor ends the stream with that error', async () => {
     const topic = await newTopic()
     const refusal = new Error('no such checkpoint')
