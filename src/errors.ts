@@ -217,6 +217,12 @@ export const ERRORS = {
     cause: 'The checkpoint was written in a format that this version of bcod does not know.',
     remedy: 'Run the version of bcod that wrote it, or a later one.',
   },
+  LETTERS_DAMAGED: {
+    cause:
+      'Dead letters that wait on disk, in the letters directory beside the checkpoints, are not as they were written.',
+    remedy:
+      'Restore letters from the backup that the checkpoints came from. Without one, move the newest checkpoint out of the directory: training goes on from the one before, and what was read since then is read again.',
+  },
   JOURNAL_SHORT: {
     cause: 'journal.jsonl is shorter than the checkpoint says: applied steps are missing from it.',
     remedy:

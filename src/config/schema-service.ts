@@ -49,9 +49,14 @@ export const service = {
       'How many trained votes are remembered, so that one voter trains an answer once with each label; 0 = off.',
     ),
     deadLetterBuffer: integer(
-      1000,
+      100_000,
       { min: 1 },
-      'Letters that wait while the dead-letter topic is down; then reading pauses.',
+      'Letters that wait while the dead-letter topic is slow or down; then reading pauses.',
+    ),
+    dlqSpillBytes: bytes(
+      '256MiB',
+      { min: 1 },
+      'Dead letters that wait are kept on disk, beside the checkpoints, beyond 4 MiB in memory. Reading pauses when they take this much: whoever can write to the topic must not be able to fill the disk.',
     ),
     sessionTimeout: duration(
       '30s',

@@ -31,6 +31,7 @@ import { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { TextProcess } from '../model/text/text-process.js'
 import { type Check, verdict } from '../server/health.js'
+import { LetterSegments } from '../streams/letter-segments.js'
 import { Shard } from '../streams/shard.js'
 import type { Assignment, FeedbackLog, OffsetRange } from '../streams/source.js'
 import { sourceRule } from '../streams/sources.js'
@@ -152,6 +153,12 @@ export class Daemon {
     )
   }
 
+  /** Too little waits for a batch, and what waits does not go out by its age either. */
+  get #starved(): boolean {
+    const { size, maxLatency } = this.#options.config.batch
+    return maxLatency === 0 && this.#state.batcher.waiting < size
+  }
+
   /** Events that wait for their step. */
   get waiting(): number {
     return this.#state.texts.count + this.#state.batcher.count
@@ -185,7 +192,10 @@ export class Daemon {
       })
       this.#learner = await this.#loadLearner(recovered)
       const { checkpoint, fence, identities } = recovered
+      const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
+      this.#state.letters.keepOn(new LetterSegments({ directory: store.directory, fence, failed }))
       if (checkpoint) this.#restore(checkpoint.snapshot, this.#learner.info.maxLength)
+      else this.#state.letters.restore({ letters: [] })
       this.#line = new TrainingLine({
         ...{ config, adaptersDir: config.adapters.dir, store, journal, log, telemetry, fence, identities },
         ...{ learner: this.#learner, state: this.#state, start: checkpoint },
@@ -209,6 +219,7 @@ export class Daemon {
       text?.close()
       await log.close().catch((error: unknown) => telemetry.emit(new Failed(error, false)))
       await journal?.close()
+      await this.#state.letters.close()
       await this.#learner?.close()
       this.lifecycle$.complete()
     }
@@ -459,7 +470,12 @@ export class Daemon {
             },
           }),
       )
-      work.add(interval(TICK_MS).subscribe(() => intake.observe()))
+      work.add(
+        interval(TICK_MS).subscribe(() => {
+          intake.observe()
+          if (intake.paused && this.#starved) this.flush()
+        }),
+      )
       work.add(
         retentionHeadroom$(log, () => intake.unfinished()).subscribe(({ seconds, retentionSeconds }) =>
           telemetry.emit(new RetentionHeadroom(seconds, retentionSeconds)),

@@ -2,9 +2,11 @@ import { type BehaviorSubject, Subject } from 'rxjs'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { Config } from '../config/config.js'
 import type { LogRecord } from '../events/types.js'
+import { recordBytes } from '../streams/event-bytes.js'
+import { Fifo } from '../streams/fifo.js'
 import type { Assignment, FeedbackLog, RecordBatch, Unreadable } from '../streams/source.js'
 import { AssignmentChanged, LagObserved, UncommittedObserved } from '../telemetry/events/consumer.js'
-import { BackpressureChanged, HeldBack } from '../telemetry/events/feedback.js'
+import { BackpressureChanged, HeldBack, WaitingMeasured } from '../telemetry/events/feedback.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { Unfinished } from './retention.js'
@@ -30,6 +32,17 @@ export interface IntakeParts {
   readonly now?: () => number
 }
 
+/** A fetch on its way through the stages. */
+interface Fetch {
+  readonly batch: RecordBatch
+  /** When it came, milliseconds since the epoch. */
+  readonly at: number
+  /** The first of its records that has not gone through. */
+  next: number
+  /** What it takes in memory, once it has to wait. */
+  bytes: number
+}
+
 /** Reads the assigned partitions into the pipeline, tells how far behind they are, and pauses while too much waits. */
 export class Intake {
   /** Each record, read once. */
@@ -47,6 +60,10 @@ export class Intake {
   #epoch = 0
   #paused = false
   #closed = false
+  /** What was fetched and waits because reading is paused. */
+  #fetched = new Fifo<Fetch>()
+  /** The log fetches nothing: since reading was paused, until what was fetched before has gone through. */
+  #stopped = false
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
@@ -103,31 +120,67 @@ export class Intake {
     state.watermark.assign([])
     this.#logEnds.clear()
     this.#uncommitted.clear()
+    // not read, as the positions say: whoever gets the partition next fetches it again
+    for (const { bytes } of this.#fetched) state.memory.fetched.remove(bytes)
+    this.#fetched = new Fifo()
     telemetry.emit(new AssignmentChanged(log.topic, [], 0))
     if (!this.#closed) lifecycle$.next('joining')
   }
 
-  /** Takes a fetch through all stages up to the batch, in this call. */
-  take({ partition, records, nextOffset, logEnd, readableEnd = logEnd, unreadable }: RecordBatch): void {
+  /** Takes a fetch through all stages up to the batch, in this call, or as far as memory lets it. */
+  take(batch: RecordBatch): void {
     if (this.#closed) return
-    const { state, broken, decoded } = this.#parts
-    const now = this.#now()
-    for (const record of records) {
+    this.#logEnds.set(batch.partition, batch.logEnd)
+    this.#fetched.push({ batch, at: this.#now(), next: 0, bytes: 0 })
+    this.#takeFetched()
+    this.observe()
+    this.relieve()
+  }
+
+  /** What was fetched goes through record by record, so that a large fetch takes no more than the budget either. */
+  #takeFetched(): void {
+    const { state, broken } = this.#parts
+    for (let fetch = this.#fetched.peek(); fetch && !this.#paused && !this.#closed; fetch = this.#fetched.peek()) {
+      this.#takeRecords(fetch)
+      state.releaseRecords()
       if (broken()) return
+      if (fetch.next < fetch.batch.records.length) continue
+      this.#endFetch(fetch)
+    }
+    for (const fetch of this.#fetched) {
+      if (fetch.bytes > 0) continue
+      fetch.bytes = fetch.batch.records.reduce((bytes, record) => bytes + recordBytes(record), 1)
+      state.memory.fetched.add(fetch.bytes)
+    }
+  }
+
+  #takeRecords(fetch: Fetch): void {
+    const { state, broken, decoded } = this.#parts
+    const { partition, records } = fetch.batch
+    while (fetch.next < records.length && !this.#paused && !this.#closed && !broken()) {
+      const record = records[fetch.next] as LogRecord
+      fetch.next += 1
       if (!state.begin(record)) continue
       this.record$.next(record)
       decoded()
       state.watermark.observe(partition, record.timestamp, record.appendTime)
+      if (this.#full) this.relieve()
     }
+  }
+
+  #endFetch({ batch, at, bytes }: Fetch): void {
+    const { state, unreadable } = this.#parts
+    const { partition, nextOffset, logEnd, readableEnd = logEnd } = batch
+    this.#fetched.shift()
+    state.memory.fetched.remove(bytes)
     // open from its first offset on until its letter is acknowledged
-    if (unreadable && state.positions.begin(unreadable.record)) this.#parts.unreadable(unreadable)
+    if (batch.unreadable && state.positions.begin(batch.unreadable.record)) unreadable(batch.unreadable)
     state.positions.advance(partition, nextOffset)
     state.watermark.read(partition, nextOffset)
-    this.#ended(partition, readableEnd, logEnd, now)
-    if (this.#paused) state.watermark.paused()
+    this.#ended(partition, readableEnd, logEnd, at)
+    // the log may have grown since it was stopped: only a new fetch tells
+    if (this.#stopped) state.watermark.paused()
     this.fetched$.next()
-    this.observe()
-    this.relieve()
   }
 
   #now(): number {
@@ -146,6 +199,7 @@ export class Intake {
     for (const [partition, records] of this.lag()) telemetry.emit(new LagObserved(partition, records))
     telemetry.emit(new UncommittedObserved([...this.#logEnds.keys()], this.uncommitted()))
     telemetry.emit(new HeldBack(state.held.heldCount))
+    telemetry.emit(new WaitingMeasured({ ...state.memory.byPlace(), letters_on_disk: state.letters.diskBytes }))
   }
 
   /** What no reader can read yet, of each partition that has any. */
@@ -169,20 +223,39 @@ export class Intake {
 
   /** Pauses reading at the budget for what waits, and resumes it when half of that is free again. */
   relieve(): void {
-    const { log, telemetry, config, state, failing, lifecycle$ } = this.#parts
-    const { batcher, letters, texts, watermark, memory } = state
-    const { pendingBytes, pendingEvents } = config.stream
+    const { log, telemetry, state, failing, lifecycle$ } = this.#parts
+    const over = this.#full || failing()
+    if (this.#closed) return
+    if (over !== this.#paused) {
+      this.#paused = over
+      if (over && !this.#stopped) {
+        this.#stopped = true
+        state.watermark.paused()
+        log.pause()
+      }
+      telemetry.emit(new BackpressureChanged(over, this.#waiting))
+      if (lifecycle$.value === (over ? 'running' : 'paused')) lifecycle$.next(over ? 'paused' : 'running')
+      if (!over) this.#takeFetched()
+    }
+    if (this.#paused || !this.#stopped) return
+    this.#stopped = false
+    log.resume()
+  }
+
+  get #waiting(): { readonly events: number; readonly bytes: number } {
+    const { texts, batcher, memory } = this.#parts.state
+    return { events: texts.count + batcher.count, bytes: memory.taken }
+  }
+
+  /** What waits has reached the budget, or half of it while reading is paused. */
+  get #full(): boolean {
+    const { config, state } = this.#parts
+    const { texts, batcher, letters, memory } = state
     const share = this.#paused ? 0.5 : 1
-    const waiting = { events: texts.count + batcher.count, bytes: memory.taken }
-    const full = waiting.bytes >= share * pendingBytes || waiting.events >= share * pendingEvents || letters.full
-    const over = full || failing()
-    if (over === this.#paused || this.#closed) return
-    this.#paused = over
-    if (over) {
-      watermark.paused()
-      log.pause()
-    } else log.resume()
-    telemetry.emit(new BackpressureChanged(over, waiting))
-    if (lifecycle$.value === (over ? 'running' : 'paused')) lifecycle$.next(over ? 'paused' : 'running')
+    return (
+      memory.taken >= share * config.stream.pendingBytes ||
+      texts.count + batcher.count >= share * config.stream.pendingEvents ||
+      letters.full
+    )
   }
 }

@@ -57,6 +57,7 @@ export class StreamState implements Serializable<StreamSnapshot> {
   /** Of the log that was read; null until that is known. */
   topicId: string | null = null
   readonly #lastRecords = new Map<number, LogRecord>()
+  readonly #lastMarks = new Map<number, RecordMark>()
   #known: Record<number, LastRecord> = {}
 
   constructor(
@@ -76,7 +77,8 @@ export class StreamState implements Serializable<StreamSnapshot> {
     this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats, adapterAge })
     this.texts = new TextQueue(memory.tokenising)
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
-    this.letters = new DeadLetterQueue({ capacity: stream.deadLetterBuffer, ...letters })
+    const { deadLetterBuffer: capacity, dlqSpillBytes: maxDiskBytes } = stream
+    this.letters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })
   }
 
   /** Opens a record just read; false where it was read before. */
@@ -86,14 +88,21 @@ export class StreamState implements Serializable<StreamSnapshot> {
     return true
   }
 
+  /** Lets go of the records that were read: each keeps all that was fetched with it in memory. */
+  releaseRecords(): void {
+    for (const [partition, record] of this.#lastRecords) this.#lastMarks.set(partition, recordMark(record))
+    this.#lastRecords.clear()
+  }
+
   /** Marks of the last records read of each partition, to notice a log that has become another one. */
   lastRecords(): Record<number, LastRecord> {
-    for (const [partition, record] of this.#lastRecords) {
+    this.releaseRecords()
+    for (const [partition, mark] of this.#lastMarks) {
       const { earlier = [], ...last } = this.#known[partition] ?? {}
       const before = 'offset' in last ? [last, ...earlier].slice(0, EARLIER) : []
-      this.#known[partition] = { ...recordMark(record), ...(before.length > 0 && { earlier: before }) }
+      this.#known[partition] = { ...mark, ...(before.length > 0 && { earlier: before }) }
     }
-    this.#lastRecords.clear()
+    this.#lastMarks.clear()
     return { ...this.#known }
   }
 
@@ -122,6 +131,7 @@ export class StreamState implements Serializable<StreamSnapshot> {
   ): void {
     this.#known = { ...lastRecords }
     this.#lastRecords.clear()
+    this.#lastMarks.clear()
     this.topicId = topicId
     this.positions.restore(state.positions)
     this.watermark.restore(state.watermark)
@@ -131,14 +141,10 @@ export class StreamState implements Serializable<StreamSnapshot> {
     this.held.restore(state.held)
     this.texts.restore(state.texts ?? { votes: [] })
     this.batcher.restore(state.batcher)
-    this.letters.restore(state.letters)
-    const open: readonly Position[] = [
-      ...state.held.held.map((event) => event.position),
-      ...(state.texts?.votes ?? []).map((event) => event.position),
-      ...state.batcher.events.map((event) => event.position),
-      ...state.letters.letters.map((letter) => letter.record),
-    ]
-    for (const position of open) this.positions.reopen(position)
+    const reopen = (position: Position) => this.positions.reopen(position)
+    this.letters.restore(state.letters, reopen)
+    const waiting = [...state.held.held, ...(state.texts?.votes ?? []), ...state.batcher.events]
+    for (const { position } of waiting) reopen(position)
   }
 }
 

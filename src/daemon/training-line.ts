@@ -202,6 +202,7 @@ export class TrainingLine {
         throw new BcodError('INTERNAL', `a checkpoint of step ${this.#step} got step ${taken.step}`)
       const durable = state.positions.committable()
       const snapshot = this.#snapshot(taken, mark, revision, this.#clusterId)
+      await state.letters.sync()
       this.#parent = await store.write(snapshot)
       this.#committable = durable
       this.#lastPositions = marks(snapshot.positions, durable)

@@ -6,6 +6,8 @@ const VOTE_BYTES = 432
 const TRAINING_EVENT_BYTES = 376
 /** A record without key, value and headers. */
 const RECORD_BYTES = 400
+/** An offset that has not come to its end, where nothing else of its record is in memory. */
+export const OPEN_OFFSET_BYTES = 64
 /** An array of bytes beside its bytes: V8's object and its backing store. */
 const BUFFER_BYTES = 184
 const OBJECT_BYTES = 24
@@ -25,23 +27,26 @@ const WIDE = /[\u0100-\uffff]/
 
 /**
  * Memory that a held vote takes, in bytes, names included: within half of what V8 takes, whatever the vote is made of.
- * Its key is a copy of its subject and user.
+ * Its key is a copy of its source, subject and user.
  */
 export function feedbackBytes(event: Feedback): number {
-  return VOTE_BYTES + stringBytes(event.subject ?? '') + stringBytes(event.user ?? '') + fieldBytes(event)
+  const { source, subject, user } = event
+  const key = stringBytes(source) + stringBytes(subject ?? '') + stringBytes(user ?? '')
+  return VOTE_BYTES + key + fieldBytes(event)
 }
 
 /** Memory that a waiting training event takes, in bytes. */
 export const trainingEventBytes = (event: TrainingEvent): number => TRAINING_EVENT_BYTES + fieldBytes(event)
 
 /** Memory that a record takes, in bytes, where it keeps its own copy of what was fetched. */
-export function recordBytes({ key, value, headers }: LogRecord): number {
-  let bytes = RECORD_BYTES + bufferBytes(key) + bufferBytes(value)
-  for (const name in headers) bytes += TABLE_ENTRY_BYTES + stringBytes(name) + bufferBytes(headers[name] ?? null)
-  return bytes
+export function recordBytes({
+  key,
+  value,
+  headers,
+  rawHeaders,
+}: LogRecord & { readonly rawHeaders?: unknown }): number {
+  return RECORD_BYTES + valueBytes(key) + valueBytes(value) + valueBytes(headers) + valueBytes(rawHeaders)
 }
-
-const bufferBytes = (bytes: Uint8Array | null): number => (bytes === null ? 0 : BUFFER_BYTES + bytes.byteLength)
 
 function stringBytes(text: string): number {
   if (text.length === 0) return 0

@@ -37,7 +37,11 @@ export class MemoryLedger {
     return this.held.bytes + this.tokenising.bytes + this.batching.bytes + this.letters.bytes
   }
 
-  get total(): number {
-    return this.fetched.bytes + this.taken
+  byPlace(): Readonly<Record<string, number>> {
+    const { fetched, held, tokenising, batching, letters } = this
+    return {
+      ...{ fetched: fetched.bytes, held: held.bytes, tokenising: tokenising.bytes },
+      ...{ batching: batching.bytes, letters: letters.bytes },
+    }
   }
 }

@@ -85,6 +85,12 @@ export class Metrics {
     'records',
     'Votes that wait for a later vote on the same completion.',
   )
+  readonly waitingBytes = this.gauge(
+    'waiting_bytes',
+    'bytes',
+    'What was read and waits: in memory as fetched, held, tokenising, batching and letters, and letters on disk.',
+    ['place'],
+  )
   readonly readingPaused = this.gauge('reading_paused', 'boolean', '1 while reading is paused because too much waits.')
   readonly trainingPaused = this.gauge(
     'training_paused',

@@ -152,6 +152,19 @@ export class HeldBack extends InternalEvent {
   }
 }
 
+/** What waits, in bytes, by where it does. */
+export class WaitingMeasured extends InternalEvent {
+  constructor(readonly bytes: Readonly<Record<string, number>>) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    for (const [place, bytes] of Object.entries(this.bytes)) metrics.waitingBytes.set({ place }, bytes)
+  }
+}
+
 /** Reading was paused or goes on. */
 export class BackpressureChanged extends InternalEvent {
   constructor(

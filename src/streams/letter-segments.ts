@@ -1,0 +1,304 @@
+import { createHash, type Hash } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from '../checkpoint/durable-files.js'
+import { codedFailure } from '../checkpoint/failure.js'
+import { assertFence } from '../checkpoint/fence.js'
+import { BcodError } from '../errors.js'
+
+/** What a checkpoint keeps of a segment: where the entries lie in it that were not acknowledged. */
+export interface SegmentRef {
+  readonly name: string
+  readonly start: number
+  readonly end: number
+  readonly count: number
+  /** Of the first `end` bytes. */
+  readonly sha256: string
+}
+
+export interface LetterSegmentsOptions {
+  /** The directory of checkpoints: segments are in `letters` within it. */
+  readonly directory: string
+  /** The fence that this writer holds; it is in the names of its segments, so that none is ever used twice. */
+  readonly fence: number
+  /** A segment is closed at this size. @default 16 MiB */
+  readonly segmentBytes?: number
+  /** Called where a segment that is done could not be removed. */
+  readonly failed: (error: unknown) => void
+}
+
+/** One segment: entries one after the other, each its length in four bytes and then its bytes. */
+interface Segment {
+  readonly name: string
+  readonly file: number
+  readonly hash: Hash
+  /** False for one that was there before: only its first `end` bytes are known to be right, and nothing is added. */
+  readonly isOwn: boolean
+  start: number
+  end: number
+  count: number
+  synced: boolean
+}
+
+const LENGTH_BYTES = 4
+const SEGMENT_BYTES = 16 * 2 ** 20
+
+/**
+ * A queue of byte strings on disk. Each is written once, whatever the number of checkpoints that it waits through: a
+ * checkpoint refers to it by segment, place and hash. What is at the front is acknowledged; a segment of which all is
+ * acknowledged is removed, and `acknowledged.json` says so first, so that a checkpoint that still refers to it is no
+ * checkpoint with something missing.
+ */
+export class LetterSegments {
+  private readonly root: string
+  private readonly segments: Segment[] = []
+  private readonly acknowledged: Record<string, number>
+  private made = 0
+  private removing: Promise<void> = Promise.resolve()
+  private removingBytes = 0
+  private namesSynced = true
+
+  constructor(private readonly options: LetterSegmentsOptions) {
+    this.root = join(options.directory, LETTERS)
+    this.acknowledged = readAcknowledged(this.root)
+  }
+
+  /** Entries that wait. */
+  get count(): number {
+    return this.segments.reduce((sum, { count }) => sum + count, 0)
+  }
+
+  /** Bytes on disk, until a segment is removed. */
+  get bytes(): number {
+    return this.segments.reduce((sum, { end }) => sum + end, this.removingBytes)
+  }
+
+  /** @throws FENCED, CHECKPOINT_DISK_FULL, CHECKPOINT_IO; nothing is added then */
+  append(entry: Uint8Array): void {
+    const framed = Buffer.allocUnsafe(LENGTH_BYTES + entry.byteLength)
+    framed.writeUInt32LE(entry.byteLength)
+    framed.set(entry, LENGTH_BYTES)
+    try {
+      const segment = this.writable()
+      for (let done = 0; done < framed.length; ) {
+        done += writeSync(segment.file, framed, done, framed.length - done, segment.end + done)
+      }
+      segment.hash.update(framed)
+      segment.end += framed.length
+      segment.count += 1
+      segment.synced = false
+    } catch (error) {
+      throw codedFailure(error, 'a dead letter was not kept', this.root)
+    }
+  }
+
+  /** The next entries, at most so many, and no more than so many bytes but for the first. @throws CHECKPOINT_IO */
+  peek(count: number, bytes: number): readonly Uint8Array[] {
+    const segment = this.segments[0]
+    if (segment === undefined) return []
+    const entries: Uint8Array[] = []
+    let at = segment.start
+    while (at < segment.end && entries.length < count && (entries.length === 0 || at - segment.start < bytes)) {
+      const entry = readEntry(segment.file, at, this.path(segment.name))
+      entries.push(entry)
+      at += LENGTH_BYTES + entry.byteLength
+    }
+    return entries
+  }
+
+  /** The first entries, as `peek` gave them, have come to their end. */
+  acknowledge(entries: readonly Uint8Array[]): void {
+    const segment = this.segments[0]
+    if (segment === undefined) return
+    for (const { byteLength } of entries) segment.start += LENGTH_BYTES + byteLength
+    segment.count -= entries.length
+    if (segment.count > 0) return
+    this.segments.shift()
+    this.removingBytes += segment.end
+    this.removing = this.removing
+      .then(() => this.remove(segment))
+      .catch((error) => this.options.failed(error))
+      .finally(() => {
+        this.removingBytes -= segment.end
+      })
+  }
+
+  snapshot(): readonly SegmentRef[] {
+    return this.segments.map(({ name, start, end, count, hash }) => ({
+      ...{ name, start, end, count },
+      sha256: hash.copy().digest('hex'),
+    }))
+  }
+
+  /** Returns once all that `snapshot` refers to is on the disk. @throws CHECKPOINT_DISK_FULL, CHECKPOINT_IO */
+  async sync(): Promise<void> {
+    try {
+      for (const segment of this.segments.filter(({ synced }) => !synced)) await this.syncSegment(segment)
+      if (this.namesSynced) return
+      this.namesSynced = true
+      await syncDirectory(this.root)
+      await syncDirectory(this.options.directory)
+    } catch (error) {
+      this.namesSynced = false
+      throw codedFailure(error, 'dead letters were not synced', this.root)
+    }
+  }
+
+  /**
+   * Takes up what a checkpoint refers to and removes what it does not. `each` gets every entry that waits, in order.
+   *
+   * @throws LETTERS_DAMAGED
+   */
+  restore(refs: readonly SegmentRef[], each: (entry: Uint8Array) => void): void {
+    const known = new Set(refs.map(({ name }) => name))
+    for (const name of segmentNames(this.root)) if (!known.has(name)) rmSync(this.path(name), { force: true })
+    for (const ref of refs) {
+      if (this.isAcknowledged(ref.name)) continue
+      const segment = this.verified(ref)
+      this.segments.push(segment)
+      for (let at = ref.start; at < ref.end; ) {
+        const entry = readEntry(segment.file, at, this.path(ref.name))
+        each(entry)
+        at += LENGTH_BYTES + entry.byteLength
+      }
+    }
+  }
+
+  /** Closes the files, when what is acknowledged has been removed. */
+  async close(): Promise<void> {
+    await this.removing
+    for (const { file } of this.segments.splice(0)) closeSync(file)
+  }
+
+  private async syncSegment(segment: Segment): Promise<void> {
+    const { end } = segment
+    try {
+      const file = await open(this.path(segment.name), 'r+')
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      if (segment.end === end) segment.synced = true
+    } catch (error) {
+      // acknowledged and removed meanwhile: no checkpoint needs it any more
+      if (this.segments.includes(segment)) throw error
+    }
+  }
+
+  private path(name: string): string {
+    return join(this.root, name)
+  }
+
+  private writable(): Segment {
+    const last = this.segments.at(-1)
+    if (last?.isOwn && last.end < (this.options.segmentBytes ?? SEGMENT_BYTES)) return last
+    assertFence(this.options.directory, this.options.fence)
+    mkdirSync(this.root, { recursive: true, mode: 0o700 })
+    const name = `${String(this.options.fence).padStart(8, '0')}-${String(this.made + 1).padStart(8, '0')}`
+    const file = openSync(this.path(name), 'wx+', 0o600)
+    this.made += 1
+    this.namesSynced = false
+    const empty = { start: 0, end: 0, count: 0, synced: true, isOwn: true }
+    const segment: Segment = { name, file, hash: createHash('sha256'), ...empty }
+    this.segments.push(segment)
+    return segment
+  }
+
+  private async remove({ name, file }: Segment): Promise<void> {
+    closeSync(file)
+    const { directory, fence } = this.options
+    assertFence(directory, fence)
+    const [writer, number] = parts(name)
+    this.acknowledged[writer] = Math.max(number, this.acknowledged[writer] ?? 0)
+    const temporary = join(this.root, `${ACKNOWLEDGED}.new`)
+    const note = await open(temporary, 'w', 0o600)
+    try {
+      await note.writeFile(JSON.stringify(this.acknowledged))
+      await note.sync()
+    } finally {
+      await note.close()
+    }
+    await rename(temporary, join(this.root, ACKNOWLEDGED))
+    await syncDirectory(this.root)
+    await rm(this.path(name), { force: true })
+  }
+
+  private isAcknowledged(name: string): boolean {
+    const [writer, number] = parts(name)
+    return number <= (this.acknowledged[writer] ?? 0)
+  }
+
+  /** The segment of a reference, its bytes held against the hash. */
+  private verified({ name, start, end, count, sha256 }: SegmentRef): Segment {
+    const place = this.path(name)
+    const damaged = (message: string) => new BcodError('LETTERS_DAMAGED', message, { place })
+    if (!existsSync(place)) throw damaged('is missing')
+    const file = openSync(place, 'r')
+    const { size } = fstatSync(file)
+    if (size < end) throw damaged(`expected ${end} bytes, got ${size}`)
+    const hash = createHash('sha256')
+    const piece = Buffer.allocUnsafe(2 ** 20)
+    for (let at = 0; at < end; ) {
+      const read = readSync(file, piece, 0, Math.min(piece.length, end - at), at)
+      if (read === 0) throw damaged(`ends at byte ${at}`)
+      hash.update(piece.subarray(0, read))
+      at += read
+    }
+    const found = hash.copy().digest('hex')
+    if (found !== sha256) throw damaged(`expected sha256 ${sha256}, got ${found}`)
+    return { name, file, hash, isOwn: false, start, end, count, synced: true }
+  }
+}
+
+const LETTERS = 'letters'
+const ACKNOWLEDGED = 'acknowledged.json'
+
+const SEGMENT = /^(\d{8,})-(\d{8,})$/
+
+/** The fence of its writer, and its number among the segments of that. */
+function parts(name: string): readonly [writer: string, number: number] {
+  const [, writer = '', number = ''] = SEGMENT.exec(name) ?? []
+  return [String(Number(writer)), Number(number)]
+}
+
+const segmentNames = (root: string): readonly string[] =>
+  existsSync(root) ? readdirSync(root).filter((name) => SEGMENT.test(name)) : []
+
+function readAcknowledged(root: string): Record<string, number> {
+  try {
+    return JSON.parse(readFileSync(join(root, ACKNOWLEDGED), 'utf8')) as Record<string, number>
+  } catch {
+    // none was acknowledged yet; where the file is damaged, a segment that is missing is reported as such
+    return {}
+  }
+}
+
+function readEntry(file: number, at: number, place: string): Uint8Array {
+  const length = readBytes(file, LENGTH_BYTES, at, place).readUInt32LE()
+  const bytes = readBytes(file, length, at + LENGTH_BYTES, place)
+  // no Buffer: what is decoded from one would be Buffers
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function readBytes(file: number, length: number, at: number, place: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  for (let done = 0; done < length; ) {
+    const read = readSync(file, bytes, done, length - done, at + done)
+    if (read === 0) throw new BcodError('LETTERS_DAMAGED', `ends at byte ${at + done}`, { place })
+    done += read
+  }
+  return bytes
+}

@@ -1,0 +1,219 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { BehaviorSubject, NEVER, Subject } from 'rxjs'
+import { expect, onTestFinished, test } from 'vitest'
+import { takeFence } from '../../src/checkpoint/fence.js'
+import { loadConfig } from '../../src/config/config.js'
+import { Intake } from '../../src/daemon/intake.js'
+import { pipeline } from '../../src/daemon/pipeline.js'
+import { StreamState } from '../../src/daemon/stream-state.js'
+import type { LogRecord, TrainingEvent } from '../../src/events/types.js'
+import { LetterSegments } from '../../src/streams/letter-segments.js'
+import type { DeadLetter, FeedbackLog } from '../../src/streams/source.js'
+import type { LifecycleState } from '../../src/telemetry/lifecycle.js'
+import { createLogger } from '../../src/telemetry/logger.js'
+import { Metrics } from '../../src/telemetry/metrics.js'
+import { Telemetry } from '../../src/telemetry/telemetry.js'
+import { temporaryDirectory } from '../checkpoint/samples.js'
+import { usedBytes } from '../streams/heap.js'
+
+const MIB = 2 ** 20
+const NOW = 1_700_000_000_000
+
+/** The stages up to the batch, in front of a learner and a dead-letter topic that take nothing until they are told to. */
+function house(settings: Readonly<Record<string, unknown>> = {}) {
+  const all = { 'stream.holdBack': '0', 'stream.ledger': 1000, 'stream.dedupWindow': 1000, ...settings }
+  const config = loadConfig({ env: {}, set: Object.entries(all).map(([key, value]) => `${key}=${value}`) })
+  const directory = temporaryDirectory()
+  const letters: DeadLetter[] = []
+  let open = false
+  let release = () => undefined as unknown
+  const opened = new Promise((resolve) => {
+    release = () => resolve(undefined)
+  })
+  const state = new StreamState(config, ({ position }) => state.positions.end(position), {
+    write: async (written) => {
+      if (!open) await opened
+      letters.push(...written)
+    },
+    acknowledged: ({ record }) => {
+      state.positions.end(record)
+      intake.relieve()
+    },
+    failed: () => undefined,
+  })
+  const segments = new LetterSegments({ directory, fence: takeFence(directory), failed: () => undefined })
+  state.letters.keepOn(segments)
+  const calls: string[] = []
+  const log = { topic: 'feedback', pause: () => calls.push('pause'), resume: () => calls.push('resume') }
+  const telemetry = new Telemetry(createLogger('silent'), new Metrics())
+  const lifecycle$ = new BehaviorSubject<LifecycleState>('running')
+  const intake = new Intake({
+    ...{ config, log: log as unknown as FeedbackLog, state, telemetry, lifecycle$ },
+    ...{ broken: () => false, failing: () => false, unreadable: () => undefined, decoded: () => undefined },
+  })
+  const free$ = new Subject<void>()
+  const batches: TrainingEvent[][] = []
+  pipeline(intake.record$, {
+    ...{ config, state, text: null, vocabSize: 32_000, maxLength: 100_000 },
+    ...{ free$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => NOW },
+    ...{ received: () => undefined, framed: () => undefined, heldOut: () => undefined, step: () => 0 },
+    reject: (record, error, stage) => state.letters.push({ record, code: error.code, message: error.line, stage }),
+    drop: (position) => state.positions.end(position),
+  }).subscribe((batch) => batches.push(batch))
+  onTestFinished(() => state.letters.settle(0).then(() => state.letters.close()))
+  return {
+    ...{ config, state, intake, calls, batches, letters, directory },
+    /** A step takes what waits. */
+    step() {
+      free$.next()
+      const batch = batches.shift() ?? []
+      for (const { position } of batch) state.positions.end(position)
+      state.batcher.done(batch)
+      intake.relieve()
+      return batch.map(({ position }) => position.offset)
+    },
+    openTopic() {
+      open = true
+      release()
+    },
+  }
+}
+
+let offset = 0
+const record = (value: Buffer): LogRecord => ({
+  ...{ topic: 'feedback', partition: 0, offset: offset++, timestamp: NOW, key: null, value, headers: {} },
+})
+const fetched = (records: readonly LogRecord[]) => ({
+  ...{ partition: 0, records, nextOffset: records.at(-1)!.offset + 1, logEnd: records.at(-1)!.offset + 1 },
+})
+const vote = (index: number, data: object, name = `name-${index}`) =>
+  Buffer.from(
+    JSON.stringify({
+      ...{ specversion: '1.0', type: 'bcod.feedback.v1', source: name, id: name, subject: name },
+      data: { prompt_tokens: [1], completion_tokens: [2], label: true, user: name, adapter: name, ...data },
+    }),
+  )
+/** As a fetch brings them: views of one large block. */
+function views(values: readonly Buffer[]): readonly LogRecord[] {
+  const block = Buffer.from(new Uint8Array(Buffer.concat(values)).buffer)
+  let at = 0
+  return values.map(({ length }) => {
+    at += length
+    return record(block.subarray(at - length, at))
+  })
+}
+const many = <T>(count: number, of: (index: number) => T) => Array.from({ length: count }, (_, i) => of(i))
+const long = (index: number) => `${String(index).padStart(8, '0')}${'😀'.repeat(1016)}`
+const junk = (bytes: number) => (index: number) => Buffer.alloc(bytes, `${index} `)
+
+test('reading pauses within a fetch, goes on with it when half is free, and fetches again when all of it is through', () => {
+  const { intake, state, calls, step } = house({ 'stream.pendingEvents': 10, 'batch.size': 4 })
+  offset = 0
+  intake.take(fetched(many(25, (i) => record(vote(i, {})))))
+  expect([state.batcher.count, state.positions.next(0), intake.paused, calls]).toEqual([10, 10, true, ['pause']])
+  expect(state.memory.byPlace().fetched).toBeGreaterThan(25 * 100)
+  const trained = [...step(), ...step()]
+  expect([state.batcher.count, intake.paused, calls]).toEqual([10, true, ['pause']])
+  while (trained.length < 25) trained.push(...step())
+  expect(trained).toEqual(many(25, (i) => i))
+  expect([intake.paused, calls, state.positions.next(0)]).toEqual([false, ['pause', 'resume'], 25])
+  expect([state.memory.taken, state.memory.fetched.bytes, state.positions.openCount]).toEqual([0, 0, 0])
+})
+
+test('what was fetched and had to wait is forgotten with the assignment: the next one reads it again', () => {
+  const { intake, state, calls } = house({ 'stream.pendingEvents': 2 })
+  offset = 0
+  const records = many(6, (i) => record(vote(i, {})))
+  intake.take(fetched(records))
+  expect(state.memory.byPlace().fetched).toBeGreaterThan(0)
+  intake.revoked()
+  expect([state.memory.byPlace().fetched, state.positions.next(0)]).toEqual([0, 2])
+  const { events } = state.batcher.snapshot()
+  state.batcher.remove(events)
+  for (const { position } of events) state.positions.end(position)
+  intake.relieve()
+  expect(calls).toEqual(['pause', 'resume'])
+  intake.take(fetched(records))
+  expect(state.batcher.snapshot().events.map(({ position }) => position.offset)).toEqual([2, 3])
+})
+
+test('a record that was read does not keep its fetch in memory', () => {
+  const { intake, state } = house()
+  const before = usedBytes()
+  intake.take(fetched(views([...many(40, (i) => vote(i, { more: 'x'.repeat(MIB) })), junk(100)(1)])))
+  expect(state.letters.size).toBe(1)
+  expect(usedBytes() - before).toBeLessThan(2 * MIB)
+})
+
+/** What a stranger can send, in fetches of some MiB. */
+const ATTACKS: Readonly<
+  Record<string, readonly [settings: object, fetches: number, values: (fetch: number) => Buffer[]]>
+> = {
+  'held votes with the longest names': [
+    { 'stream.holdBack': '10m' },
+    40,
+    (fetch) => many(200, (i) => vote(i, {}, long(200 * fetch + i))),
+  ],
+  'held votes of the longest text': [
+    { 'stream.holdBack': '10m', 'limits.maxRecordBytes': '1MiB' },
+    20,
+    (fetch) => many(8, (i) => vote(8 * fetch + i, { prompt_tokens: many(200_000, (k) => k % 10) })),
+  ],
+  'votes that are changed over and over': [
+    { 'stream.holdBack': '10m' },
+    30,
+    (fetch) => many(8, (i) => vote(0, { prompt_tokens: many(100_000, (k) => k % 10), label: i % 2 === 0, id: fetch })),
+  ],
+  'votes that wait for a learner': [{}, 40, (fetch) => many(200, (i) => vote(i, {}, long(200 * fetch + i)))],
+  'large letters': [{}, 40, () => many(8, junk(900_000))],
+  'small letters': [{}, 40, () => many(5_000, junk(20))],
+}
+
+test.each(Object.entries(ATTACKS))(
+  'the process stays within its budget: %s',
+  async (_, [settings, fetches, values]) => {
+    const pendingBytes = 16 * MIB
+    const dlqSpillBytes = 24 * MIB
+    const { intake, state, directory, openTopic, letters } = house({
+      ...{
+        'stream.pendingBytes': pendingBytes,
+        'stream.dlqSpillBytes': dlqSpillBytes,
+        'stream.pendingEvents': 1_000_000,
+      },
+      ...settings,
+    })
+    offset = 0
+    const before = usedBytes()
+    let largest = 0
+    let fetch = 0
+    for (; fetch < fetches && !intake.paused; fetch++) {
+      const records = views(values(fetch))
+      largest = Math.max(
+        largest,
+        records.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0),
+      )
+      intake.take(fetched(records))
+    }
+    const used = usedBytes() - before
+    expect(state.memory.taken).toBeLessThan(1.1 * pendingBytes)
+    expect(used).toBeLessThan(1.5 * pendingBytes + largest)
+    const disk = () => {
+      const folder = join(directory, 'letters')
+      return readdirSync(directory).includes('letters')
+        ? readdirSync(folder).reduce((bytes, name) => bytes + statSync(join(folder, name)).size, 0)
+        : 0
+    }
+    expect(disk()).toBeLessThan(dlqSpillBytes + 2 * MIB)
+    if (state.letters.size === 0) return
+    // a checkpoint does not carry them, and none is lost when the topic takes them
+    const { size } = state.letters
+    const { letters: carried } = state.letters.snapshot()
+    expect(carried.reduce((bytes, { record: { value } }) => bytes + (value?.length ?? 0), 0)).toBeLessThan(4 * MIB)
+    openTopic()
+    for (let tries = 0; tries < 1000 && state.letters.size > 0; tries++)
+      await new Promise((done) => setTimeout(done, 5))
+    expect(letters.length).toBeGreaterThanOrEqual(size)
+    expect(new Set(letters.map(({ record }) => record.offset)).size).toBe(letters.length)
+  },
+)
