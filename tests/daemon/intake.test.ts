@@ -122,7 +122,7 @@ test('reading pauses within a fetch, goes on with it when half is free, and fetc
 })
 
 test('what was fetched and had to wait is forgotten with the assignment: the next one reads it again', () => {
-  const { intake, state, calls } = house({ 'stream.pendingEvents': 2 })
+  const { intake, state, calls } = house({ 'stream.pendingEvents': 2, 'batch.size': 1 })
   offset = 0
   const records = many(6, (i) => record(vote(i, {})))
   intake.take(fetched(records))
@@ -141,7 +141,7 @@ test('what was fetched and had to wait is forgotten with the assignment: the nex
 test('a record that was read does not keep its fetch in memory', () => {
   const { intake, state } = house()
   const before = usedBytes()
-  intake.take(fetched(views([...many(40, (i) => vote(i, { more: 'x'.repeat(MIB) })), junk(100)(1)])))
+  intake.take(fetched(views([...many(20, (i) => vote(i, { more: 'x'.repeat(MIB / 2) })), junk(100)(1)])))
   expect(state.letters.size).toBe(1)
   expect(usedBytes() - before).toBeLessThan(2 * MIB)
 })
@@ -158,7 +158,7 @@ const ATTACKS: Readonly<
   'held votes of the longest text': [
     { 'stream.holdBack': '10m', 'limits.maxRecordBytes': '1MiB' },
     20,
-    (fetch) => many(8, (i) => vote(8 * fetch + i, { prompt_tokens: many(200_000, (k) => k % 10) })),
+    (fetch) => many(4, (i) => vote(4 * fetch + i, { prompt_tokens: many(200_000, (k) => k % 10) })),
   ],
   'votes that are changed over and over': [
     { 'stream.holdBack': '10m' },
@@ -167,14 +167,14 @@ const ATTACKS: Readonly<
   ],
   'votes that wait for a learner': [{}, 40, (fetch) => many(200, (i) => vote(i, {}, long(200 * fetch + i)))],
   'large letters': [{}, 40, () => many(8, junk(900_000))],
-  'small letters': [{}, 40, () => many(5_000, junk(20))],
+  'small letters': [{}, 40, () => many(4_000, junk(20))],
 }
 
 test.each(Object.entries(ATTACKS))(
   'the process stays within its budget: %s',
   async (_, [settings, fetches, values]) => {
-    const pendingBytes = 16 * MIB
-    const dlqSpillBytes = 24 * MIB
+    const pendingBytes = 8 * MIB
+    const dlqSpillBytes = 12 * MIB
     const { intake, state, directory, openTopic, letters } = house({
       ...{
         'stream.pendingBytes': pendingBytes,
