@@ -52,7 +52,7 @@ import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { Intake } from './intake.js'
 import { pipeline } from './pipeline.js'
-import { inspectLine, type Recovered, recover } from './recovery.js'
+import { inspectLine, type Recovered, recover, releaseState } from './recovery.js'
 import { retentionHeadroom$ } from './retention.js'
 import { type StreamSnapshot, StreamState } from './stream-state.js'
 import { TrainingLine } from './training-line.js'
@@ -194,8 +194,10 @@ export class Daemon {
       const { checkpoint, fence, identities } = recovered
       const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
       this.#state.letters.keepOn(new LetterSegments({ directory: store.directory, fence, failed }))
-      if (checkpoint) this.#restore(checkpoint.snapshot, this.#learner.info.maxLength)
-      else this.#state.letters.restore({ letters: [] })
+      if (checkpoint) {
+        this.#restore(checkpoint.snapshot, this.#learner.info.maxLength)
+        releaseState(checkpoint)
+      } else this.#state.letters.restore({ letters: [] })
       this.#line = new TrainingLine({
         ...{ config, adaptersDir: config.adapters.dir, store, journal, log, telemetry, fence, identities },
         ...{ learner: this.#learner, state: this.#state, start: checkpoint },

@@ -57,6 +57,15 @@ export async function recover(
   return { fence, checkpoint, journal, identities }
 }
 
+/**
+ * Lets go of what was restored from a checkpoint: the process refers to it as long as it runs, and all that waited, and
+ * the learner's state, would stay in memory beside what became of it.
+ */
+export function releaseState({ snapshot }: Checkpoint): void {
+  const adapter = { ...snapshot.adapter, tensors: new Map() }
+  Object.assign(snapshot, { pending: null, trainerState: new Map(), adapter } satisfies Partial<Snapshot>)
+}
+
 /** Both, before anything is read or written: what was pointed to by mistake stays as it is. */
 async function takeDirectories(checkpoints: string, adapters: string | null): Promise<void> {
   try {
