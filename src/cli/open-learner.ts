@@ -2,6 +2,7 @@ import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import type { Learner, LearnerOptions } from '../learner/learner.js'
 import type { ConfigWithModel } from './learner-config.js'
+import { say } from './print.js'
 
 /**
  * Loads TensorFlow and the model. TensorFlow reads its settings once, when it is loaded: so it is imported here, after
@@ -12,6 +13,6 @@ export async function openLearner(config: ConfigWithModel, options: LearnerOptio
   nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')
   const learner = new Learner(config, options)
-  for (const note of learner.notes) process.stderr.write(`warning: ${note}\n`)
+  for (const note of learner.notes) say(`warning: ${note}`)
   return learner
 }

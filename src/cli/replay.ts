@@ -55,7 +55,7 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
   )
   const modelPath = config.model.path
   const note = startNote(config)
-  if (note !== null) process.stderr.write(`warning: ${note}\n`)
+  if (note !== null) say(`warning: ${note}`)
   const { replayFile } = await import('../replay/replay.js')
   const summary = await replayFile({
     config,
