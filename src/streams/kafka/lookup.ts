@@ -79,9 +79,10 @@ export class Lookup {
   }
 
   /**
-   * How many members the group has; none where the service does not tell. Rejects with KAFKA_GROUP_SHARED where they
-   * speak the new group protocol. A standby would take over then, so that a
-   * connection that is lost counts as a refusal only where the same broker answers everything else.
+   * How many members the group has; none where the service does not tell. A standby takes over where there are none, so
+   * that a lost connection counts as a refusal only where the same broker answers everything else.
+   *
+   * @throws KAFKA_GROUP_SHARED where they speak the new group protocol
    */
   async members(): Promise<number> {
     const { groupId } = this.options
