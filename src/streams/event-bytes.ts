@@ -27,12 +27,13 @@ const WIDE = /[\u0100-\uffff]/
 
 /**
  * Memory that a held vote takes, in bytes, names included: within half of what V8 takes, whatever the vote is made of.
- * Its key is a copy of its source, subject and user.
+ * Its key refers to source, subject and user until somebody compares it, and is a copy of them from then on: half of
+ * that is counted.
  */
 export function feedbackBytes(event: Feedback): number {
   const { source, subject, user } = event
   const key = stringBytes(source) + stringBytes(subject ?? '') + stringBytes(user ?? '')
-  return VOTE_BYTES + key + fieldBytes(event)
+  return VOTE_BYTES + key / 2 + fieldBytes(event)
 }
 
 /** Memory that a waiting training event takes, in bytes. */
