@@ -172,3 +172,24 @@ test.each([
     detail: expect.stringMatching(/^TEXT_TIMEOUT: not done within 1 s$/),
   })
 })
+
+test.each([
+  [
+    'refuses a greeting',
+    "{{ raise_exception('no') }}",
+    'it fails on a greeting (the template refused the messages: no)',
+  ],
+  [
+    'rewrites the prompt under an answer',
+    '{{ messages | length }}',
+    'it fails on the answer to a greeting, given as a message (the template writes the prompt otherwise once a completion follows)',
+  ],
+])('a chat template that %s is remarked on, for votes may bring text', async (what, template, detail) => {
+  const model = scratchDirectory()
+  cpSync('src/demo/model', model, { recursive: true })
+  writeFileSync(join(model, 'chat_template.jinja'), template)
+  const set = ['--set', `model.path=${model}`]
+  const ended = await bcod('check', '--config', configuration(COMPLETE(scratchDirectory())), ...set, '--json')
+  expect(ended.code, what).toBe(0)
+  expect(byName(documentOf(ended).checks).get('chat template')).toMatchObject({ status: 'warn', detail })
+})

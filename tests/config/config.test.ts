@@ -70,6 +70,16 @@ describe('values', () => {
     expect(config.stream).toMatchObject({ topic: 'votes', acceptGap: true })
   })
 
+  it('are names and values where the key takes any, in a flag, a variable and a file', () => {
+    const off = { enable_thinking: false }
+    expect(load(['model.chatTemplateKwargs={"enable_thinking": false}']).model.chatTemplateKwargs).toEqual(off)
+    const env = { BCOD_MODEL_CHAT_TEMPLATE_KWARGS: '{"enable_thinking": false}' }
+    expect(loadConfig({ env }).model.chatTemplateKwargs).toEqual(off)
+    const file = scratchFile('a.yaml', 'model: {chatTemplateKwargs: {enable_thinking: false}}')
+    expect(loadConfig({ env: {}, file }).model.chatTemplateKwargs).toEqual(off)
+    expect(refusal(() => load(['model.chatTemplateKwargs=[1]'])).code).toBe('CONFIG_INVALID')
+  })
+
   it('of a flag stay text where the key is a text', () => {
     expect(load(['model.path=123', 'stream.topic=true']).model.path).toBe('123')
     expect(load(['model.path={"a":1}']).model.path).toBe('{"a":1}')
