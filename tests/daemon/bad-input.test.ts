@@ -121,7 +121,7 @@ test('without a broker the start ends with the address and what to do, and leave
 })
 
 test('batches that cannot be read are one dead letter each for their offsets, and everything around them trains', async () => {
-  await kafka.client.topic('packed')
+  await kafka.client.topic('packed', 1, { 'retention.ms': '-1' })
   const producer = new RawProducer(kafka.broker.bootstrap)
   const headers = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`h${i}`, '']))
   // a broker looks at the offsets of packed records alone
