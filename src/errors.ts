@@ -252,6 +252,10 @@ export const ERRORS = {
     cause: 'A feedback record is longer than limits.maxRecordBytes.',
     remedy: 'Send less text or token ids, or raise limits.maxRecordBytes.',
   },
+  FEEDBACK_UNREADABLE: {
+    cause: 'bcod failed on a feedback record in a way that it does not know.',
+    remedy: 'Report it with the dead letter; the record is unchanged in it, and the others go on.',
+  },
   PAIRS_INVALID: {
     cause: 'A row of a pairs file is not a prompt with a chosen and a rejected completion.',
     remedy: 'Write one JSON object a line: prompt, chosen, rejected, or prompt_tokens, chosen_tokens, rejected_tokens.',

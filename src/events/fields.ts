@@ -6,6 +6,15 @@ export type Fail = (place: string, message: string) => BcodError
 
 export const invalidFeedback: Fail = (place, message) => new BcodError('FEEDBACK_INVALID', message, { place })
 
+/**
+ * The error of a record that reading has thrown on. One without a code is a fault of bcod; still the record must not end
+ * the daemon, which would read it again at each start. Only the error's class is named: its text may quote the record.
+ */
+export function errorOfRecord(error: unknown): BcodError {
+  if (error instanceof BcodError) return error
+  return new BcodError('FEEDBACK_UNREADABLE', error instanceof Error ? error.constructor.name : typeof error)
+}
+
 /** Longest id, source, subject, user or adapter, in Unicode code points: the dedup window and the vote ledger keep them. */
 export const MAX_NAME_LENGTH = 1024
 

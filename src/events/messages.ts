@@ -79,6 +79,7 @@ function readToolCalls(value: JsonObject, place: string, fail: Fail): readonly J
   const calls = readObjects(value.tool_calls, `${place}.tool_calls`, fail)
   for (const [i, call] of (calls ?? []).entries()) checkToolCall(call, `${place}.tool_calls[${i}]`, fail)
   if (absent(value.function_call)) return calls
+  checkDepth(value.function_call, `${place}.function_call`, fail)
   const call = { type: 'function', function: value.function_call }
   checkToolCall(call, `${place}.function_call`, fail)
   return calls ?? [call]
@@ -94,6 +95,16 @@ function checkToolCall(call: JsonObject, place: string, fail: Fail): void {
   const given = called.arguments
   if (!absent(given) && typeof given !== 'string' && !isJsonObject(given)) {
     throw fail(`${place}.arguments`, `expected an object or its JSON, got ${describe(given)}`)
+  }
+  if (typeof given === 'string') checkDepth(heldBy(given), `${place}.arguments`, fail)
+}
+
+/** What a text of JSON holds: templates get arguments as an object. Null where it holds none. */
+function heldBy(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
   }
 }
 

@@ -1,6 +1,7 @@
 import { filter, map, type OperatorFunction, pipe } from 'rxjs'
-import { BcodError } from '../errors.js'
+import type { BcodError } from '../errors.js'
 import { decodeEnvelope, type Envelope, type EnvelopeOptions } from '../events/envelope.js'
+import { errorOfRecord } from '../events/fields.js'
 import type { DropReason, LogRecord } from '../events/types.js'
 
 /** Where a record that cannot be used goes, with the reason and the stage that found it. */
@@ -51,13 +52,12 @@ export function decode(
   )
 }
 
-/** The result of `run`; null where it threw a coded error, which `onError` got. Other errors are bugs and go on. */
+/** The result of `run`; null where it threw, and `onError` got the error with a code: no record may end the stream. */
 export function attempt<T>(run: () => T, onError: (error: BcodError) => void): T | null {
   try {
     return run()
   } catch (error) {
-    if (!(error instanceof BcodError)) throw error
-    onError(error)
+    onError(errorOfRecord(error))
     return null
   }
 }

@@ -159,13 +159,36 @@ describe('toFeedback', () => {
   })
 
   const TEXT = 'x'.repeat(30)
+  const nested = (levels: number) => Array.from({ length: levels }).reduce<object>((inner) => ({ inner }), {})
+  const NESTED_TEXT = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
   it.each<[string, object, string]>([
     ['label "yes"', { label: 'yes' }, 'data.label: expected boolean or null, got a string of 3 characters'],
     ['tools that are none', { tools: ['refund'] }, 'data.tools[0]: expected an object, got a string of 6 characters'],
+    ['a tool that nests too deeply', { tools: [nested(40)] }, 'data.tools: expected at most 32 levels'],
     [
-      'a tool that nests too deeply',
-      { tools: [Array.from({ length: 40 }).reduce<object>((inner) => ({ inner }), {})] },
-      'data.tools: expected at most 32 levels',
+      'a function call that nests too deeply',
+      { prompt: [{ role: 'assistant', function_call: { name: 'f', arguments: nested(40) } }] },
+      'data.prompt[0].function_call: expected at most 32 levels',
+    ],
+    [
+      'a function call that is a deep array',
+      { prompt: [{ role: 'assistant', function_call: [nested(40)] }] },
+      'data.prompt[0].function_call: expected at most 32 levels',
+    ],
+    [
+      'a tool call whose arguments are text that nests too deeply',
+      { prompt: [{ role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: NESTED_TEXT } }] }] },
+      'data.prompt[0].tool_calls[0].arguments: expected at most 32 levels',
+    ],
+    [
+      'a function call whose arguments are text that nests too deeply',
+      { prompt: [{ role: 'assistant', function_call: { name: 'f', arguments: NESTED_TEXT } }] },
+      'data.prompt[0].function_call.arguments: expected at most 32 levels',
+    ],
+    [
+      'template arguments that nest too deeply',
+      { prompt: [{ role: 'user', content: 'Hi' }], chat_template_kwargs: { a: nested(40) } },
+      'data.chat_template_kwargs: expected at most 32 levels',
     ],
     [
       'a call without a name',

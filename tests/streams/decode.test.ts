@@ -1,6 +1,7 @@
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
-import { decode } from '../../src/streams/decode.js'
+import { BcodError } from '../../src/errors.js'
+import { attempt, decode } from '../../src/streams/decode.js'
 import { cloudEvent, record } from '../events/records.js'
 
 const good = record(cloudEvent())
@@ -64,5 +65,23 @@ describe('decode', () => {
     const expected = '    -a-#'
     const subscription = '^--!'
     run(source, expected, subscription)
+  })
+})
+
+describe('attempt', () => {
+  it('gives what is no coded error a code of its own, and says nothing of its text', () => {
+    const lines: string[] = []
+    const thrown: unknown[] = [new RangeError('hunter2'), 'hunter2', new BcodError('FEEDBACK_INVALID', 'no label')]
+    for (const each of thrown) {
+      const run = () => {
+        throw each
+      }
+      expect(attempt(run, ({ line }) => lines.push(line))).toBeNull()
+    }
+    expect(lines).toEqual([
+      'FEEDBACK_UNREADABLE: RangeError',
+      'FEEDBACK_UNREADABLE: string',
+      'FEEDBACK_INVALID: no label',
+    ])
   })
 })

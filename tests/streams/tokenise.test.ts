@@ -7,7 +7,7 @@ import { Subject } from 'rxjs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import type { Content, Feedback } from '../../src/events/types.js'
-import { loadTextModel } from '../../src/model/text/text-model.js'
+import { loadTextModel, type TextModel } from '../../src/model/text/text-model.js'
 import type { TextService } from '../../src/model/text/text-process.js'
 import { MemoryAccount } from '../../src/streams/memory-ledger.js'
 import { TextQueue } from '../../src/streams/text-queue.js'
@@ -101,6 +101,21 @@ describe('tokenise', () => {
         stage: 'tokenise',
       },
     ])
+  })
+
+  it('goes on behind a vote on which template or tokenizer fails in a way that has no code', async () => {
+    const overflowing = Object.assign(Object.create(loadTextModel('tests/golden/chat')!) as TextModel, {
+      encodePrompt: () => {
+        throw new RangeError('Maximum call stack size exceeded')
+      },
+    })
+    const { push, queue, ends, letters, failure } = stage(localText(overflowing))
+    push(vote(written('a'), written('b'), true, 'w'), vote(tokens(1), tokens(7), true, 'i'))
+    await queue.emptied()
+    await sleep(0)
+    expect(ends).toEqual(['w FEEDBACK_UNREADABLE', 'i'])
+    expect(letters).toMatchObject([{ line: 'FEEDBACK_UNREADABLE: RangeError', stage: 'tokenise' }])
+    expect(failure()).toBeNull()
   })
 
   it('writes the dead letter of a held-back vote anew, at its own position', async () => {

@@ -1,4 +1,4 @@
-import { tap } from 'rxjs'
+import { of, tap } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../src/events/types.js'
@@ -70,5 +70,43 @@ describe('validate', () => {
     expect(new Set(rejected.map(({ line }) => line))).toEqual(
       new Set(['TEXT_WITHOUT_TOKENIZER: text, but the model has no tokenizer']),
     )
+  })
+})
+
+describe('no record ends the stream', () => {
+  const nest = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+  const chat = (fields: string, prompt = '') =>
+    record(
+      Buffer.from(
+        `{"label":true,"prompt":[{"role":"user","content":"x"}]${prompt},` +
+          `"completion":[{"role":"assistant","content":null,${fields}}]}`,
+      ),
+    )
+  const DEEP = nest(20_000)
+  const CALLS = '"tool_calls":[{"function":{"name":"f","arguments":{}}}]'
+
+  it.each([
+    ['function_call', chat(`"function_call":{"name":"f","arguments":${DEEP}}`)],
+    ['function_call, as text', chat(`"function_call":{"name":"f","arguments":${JSON.stringify(DEEP)}}`)],
+    ['tool_calls', chat(`"tool_calls":[{"function":{"name":"f","arguments":${DEEP}}}]`)],
+    ['tool_calls, as text', chat(`"tool_calls":[{"function":{"name":"f","arguments":${JSON.stringify(DEEP)}}}]`)],
+    ['tools', chat(CALLS, `,"tools":[${DEEP}]`)],
+    ['chat_template_kwargs', chat(CALLS, `,"chat_template_kwargs":${DEEP}`)],
+    ['reasoning', chat(`${CALLS},"reasoning":${DEEP}`)],
+    ['user', chat(CALLS, `,"user":${DEEP}`)],
+  ])('whose %s nests 20,000 levels: it is a dead letter', (_, deep) => {
+    const ends: string[] = []
+    const text = { ...describeText(loadTextModel('tests/golden/chat')!), hasTemplate: true }
+    of(deep, record(cloudEvent()))
+      .pipe(
+        decode(
+          { maxRecordBytes: 2 ** 20 },
+          () => expect.unreachable(),
+          () => expect.unreachable(),
+        ),
+        validate({ vocabSize: 256, text }, (_letter, { code }) => ends.push(code)),
+      )
+      .subscribe({ next: () => ends.push('vote'), error: (error: unknown) => ends.push(String(error)) })
+    expect(ends).toEqual(['FEEDBACK_INVALID', 'vote'])
   })
 })

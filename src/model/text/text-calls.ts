@@ -1,5 +1,5 @@
 import { type CarriedError, carry } from '../../carried-error.js'
-import { BcodError } from '../../errors.js'
+import { errorOfRecord } from '../../events/fields.js'
 import type { Content, Feedback, TrainingEvent } from '../../events/types.js'
 import type { TextModel } from './text-model.js'
 import { toTrainingEvent } from './training-event.js'
@@ -50,8 +50,7 @@ export function textCalls(text: TextModel): TextCalls {
         try {
           return { event: toTrainingEvent(vote, { ...limits, text }) }
         } catch (error) {
-          if (!(error instanceof BcodError)) throw error
-          return { error: carry(error, 'text') }
+          return { error: carry(errorOfRecord(error), 'text') }
         }
       }),
     encodePrompt: (prompt, limit) => text.encodePrompt(prompt, undefined, limit),
