@@ -99,6 +99,7 @@ export class Intake {
       state.watermark.read(partition, offset)
       this.#ended(partition, end, assignment.logEnds?.get(partition) ?? end, this.#now())
     }
+    this.#unseen()
     this.#assignment = assignment
     telemetry.emit(new AssignmentChanged(log.topic, assignment.partitions, assignment.total))
     if (assignment.partitions.length > 0) this.assigned$.next(assignment.partitions)
@@ -131,10 +132,21 @@ export class Intake {
   take(batch: RecordBatch): void {
     if (this.#closed) return
     this.#logEnds.set(batch.partition, batch.logEnd)
-    this.#fetched.push({ batch, at: this.#now(), next: 0, bytes: 0 })
-    this.#takeFetched()
+    // while reading is paused, a look at where the log ends says nothing that the one at its end will not say
+    if (!this.#paused || batch.records.length > 0 || batch.unreadable) this.#queue(batch)
     this.observe()
     this.relieve()
+  }
+
+  #queue(batch: RecordBatch): void {
+    const fetch: Fetch = { batch, at: this.#now(), next: 0, bytes: 0 }
+    this.#fetched.push(fetch)
+    this.#takeFetched()
+    // the last of them: where any waits, it does
+    if (this.#fetched.peek() === undefined) return
+    const records = batch.unreadable ? [...batch.records, batch.unreadable.record] : batch.records
+    fetch.bytes = records.reduce((bytes, record) => bytes + recordBytes(record), 1)
+    this.#parts.state.memory.fetched.add(fetch.bytes)
   }
 
   /** What was fetched goes through record by record, so that a large fetch takes no more than the budget either. */
@@ -146,11 +158,6 @@ export class Intake {
       if (broken()) return
       if (fetch.next < fetch.batch.records.length) continue
       this.#endFetch(fetch)
-    }
-    for (const fetch of this.#fetched) {
-      if (fetch.bytes > 0) continue
-      fetch.bytes = fetch.batch.records.reduce((bytes, record) => bytes + recordBytes(record), 1)
-      state.memory.fetched.add(fetch.bytes)
     }
   }
 
@@ -178,9 +185,13 @@ export class Intake {
     state.positions.advance(partition, nextOffset)
     state.watermark.read(partition, nextOffset)
     this.#ended(partition, readableEnd, logEnd, at)
-    // the log may have grown since it was stopped: only a new fetch tells
-    if (this.#stopped) state.watermark.paused()
+    this.#unseen()
     this.fetched$.next()
+  }
+
+  /** The log may have grown since it was stopped: only a new fetch tells where it ends. */
+  #unseen(): void {
+    if (this.#stopped) this.#parts.state.watermark.paused()
   }
 
   #now(): number {

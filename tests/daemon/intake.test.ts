@@ -7,9 +7,10 @@ import { loadConfig } from '../../src/config/config.js'
 import { Intake } from '../../src/daemon/intake.js'
 import { pipeline } from '../../src/daemon/pipeline.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
+import { BcodError } from '../../src/errors.js'
 import type { LogRecord, TrainingEvent } from '../../src/events/types.js'
 import { LetterSegments } from '../../src/streams/letter-segments.js'
-import type { DeadLetter, FeedbackLog } from '../../src/streams/source.js'
+import type { Assignment, DeadLetter, FeedbackLog } from '../../src/streams/source.js'
 import type { LifecycleState } from '../../src/telemetry/lifecycle.js'
 import { createLogger } from '../../src/telemetry/logger.js'
 import { Metrics } from '../../src/telemetry/metrics.js'
@@ -45,25 +46,30 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
   const segments = new LetterSegments({ directory, fence: takeFence(directory), failed: () => undefined })
   state.letters.keepOn(segments)
   const calls: string[] = []
-  const log = { topic: 'feedback', pause: () => calls.push('pause'), resume: () => calls.push('resume') }
+  const log = {
+    ...{ topic: 'feedback', pause: () => calls.push('pause'), resume: () => calls.push('resume') },
+    ...{ clusterId: async () => 'cluster', recordAt: async () => null },
+  }
+  const clock = { now: NOW }
   const telemetry = new Telemetry(createLogger('silent'), new Metrics())
   const lifecycle$ = new BehaviorSubject<LifecycleState>('running')
   const intake = new Intake({
     ...{ config, log: log as unknown as FeedbackLog, state, telemetry, lifecycle$ },
     ...{ broken: () => false, failing: () => false, unreadable: () => undefined, decoded: () => undefined },
+    now: () => clock.now,
   })
   const free$ = new Subject<void>()
   const batches: TrainingEvent[][] = []
   pipeline(intake.record$, {
     ...{ config, state, text: null, vocabSize: 32_000, maxLength: 100_000 },
-    ...{ free$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => NOW },
+    ...{ free$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => clock.now },
     ...{ received: () => undefined, framed: () => undefined, heldOut: () => undefined, step: () => 0 },
     reject: (record, error, stage) => state.letters.push({ record, code: error.code, message: error.line, stage }),
     drop: (position) => state.positions.end(position),
   }).subscribe((batch) => batches.push(batch))
   onTestFinished(() => state.letters.settle(0).then(() => state.letters.close()))
   return {
-    ...{ config, state, intake, calls, batches, letters, directory },
+    ...{ config, state, intake, calls, batches, letters, directory, clock },
     /** A step takes what waits. */
     step() {
       free$.next()
@@ -136,6 +142,50 @@ test('what was fetched and had to wait is forgotten with the assignment: the nex
   expect(calls).toEqual(['pause', 'resume'])
   intake.take(fetched(records))
   expect(state.batcher.snapshot().events.map(({ position }) => position.offset)).toEqual([2, 3])
+})
+
+test('looks at where the log ends do not pile up while reading is paused, and still tell the lag', () => {
+  const { intake, state, step } = house({ 'stream.pendingEvents': 2, 'batch.size': 1 })
+  offset = 0
+  intake.take(fetched(many(4, (i) => record(vote(i, {})))))
+  const { fetched: before } = state.memory.byPlace()
+  for (const logEnd of many(1000, (i) => 4 + i)) intake.take({ partition: 0, records: [], nextOffset: 4, logEnd })
+  expect([intake.paused, state.memory.fetched.bytes]).toEqual([true, before])
+  expect(intake.lag()).toEqual(new Map([[0, 1003]]))
+  while (state.batcher.count > 0) step()
+  expect([intake.paused, state.memory.fetched.bytes, state.positions.next(0)]).toEqual([false, 0, 4])
+})
+
+test('what could not be read counts in memory while it waits, like records', () => {
+  const { intake, state } = house({ 'stream.pendingEvents': 1, 'batch.size': 1 })
+  offset = 0
+  intake.take(fetched(many(1, (i) => record(vote(i, {})))))
+  const unreadable = {
+    record: record(Buffer.alloc(MIB)),
+    range: { lastOffset: 1, records: 1 },
+    error: new BcodError('INTERNAL', 'damaged'),
+  }
+  intake.take({ partition: 0, records: [], nextOffset: 2, logEnd: 2, unreadable })
+  expect(intake.paused).toBe(true)
+  expect(state.memory.fetched.bytes).toBeGreaterThan(MIB)
+})
+
+const assignment = (end: number): Assignment => ({
+  ...{ partitions: [0], total: 1, bounds: new Map([[0, { start: 0, end }]]), committed: new Map() },
+})
+
+test('an assignment that comes while reading is paused does not let held votes go on', async () => {
+  const { intake, state, clock } = house({ 'stream.holdBack': '10s', 'stream.pendingEvents': 2, 'batch.size': 1 })
+  offset = 0
+  await intake.assigned(assignment(0), null)
+  const withoutSubject = { ...JSON.parse(vote(9, {}).toString()), subject: undefined, id: 'other' }
+  const direct = () => record(Buffer.from(JSON.stringify({ ...withoutSubject, id: `vote-${offset}` })))
+  intake.take(fetched([record(vote(0, {})), direct(), direct()]))
+  expect([intake.paused, state.held.heldCount]).toEqual([true, 1])
+  intake.revoked()
+  await intake.assigned(assignment(3), null)
+  clock.now += 3_000
+  expect([intake.paused, state.watermark.at(clock.now)]).toEqual([true, NOW])
 })
 
 test('a record that was read does not keep its fetch in memory', () => {
