@@ -28,7 +28,7 @@ export interface EnvelopeOptions {
  * Takes a record apart by its form:
  * - a structured CloudEvent: a JSON object that looks like one, or the content type `application/cloudevents+json`;
  * - a binary CloudEvent: attributes in `ce_*` headers, the value is the data;
- * - a change event of Debezium: a row of a table;
+ * - a change event of Debezium, whole or flattened: a row of a table;
  * - else a bare row.
  *
  * What has any mark of a CloudEvent is one, so that a wrong one is refused and never taken for a bare row: its
@@ -62,18 +62,10 @@ export function decodeEnvelope(
   if (form.attributes !== null) return { attributes: ownAttributes(form.attributes), data: json, framed }
   if (!isJsonObject(json)) throw invalidFeedback('$', `expected an object, got ${describe(json)}`)
   if (form.structured) return structured(json, framed, unwrap)
-  const row = tableRow(json, key, unwrap)
-  if (row !== null) return { attributes: null, ...row, framed }
-  if (DELETED.has(json.__deleted)) {
-    throw invalidFeedback('data.__deleted', 'a row that Debezium says was deleted: it is no vote any more')
-  }
-  return { attributes: null, data: json, framed }
+  return { attributes: null, ...(tableRow(json, { key, headers }, unwrap) ?? { data: json }), framed }
 }
 
 const ONE_EACH = ': one record is one vote, send each as a record of its own'
-
-/** What Debezium's ExtractNewRecordState adds to a deleted row (`delete.handling.mode=rewrite`). */
-const DELETED: ReadonlySet<unknown> = new Set([true, 'true'])
 
 function structured(event: JsonObject, framed: boolean, unwrap: Unwrap): Envelope {
   const data = dataOf(event, unwrap)

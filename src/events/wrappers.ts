@@ -2,6 +2,7 @@ import { BcodError } from '../errors.js'
 import { FEEDBACK_TYPE } from './cloud-event.js'
 import { describe, invalidFeedback, name, utf8 } from './fields.js'
 import { isJsonObject, type JsonObject, parseJsonText } from './json.js'
+import type { LogRecord } from './types.js'
 
 /** Whether the envelopes of Kafka Connect and Debezium are taken off; else they are errors that name them. */
 export type Unwrap = 'auto' | 'none'
@@ -71,27 +72,59 @@ export interface TableRow {
 
 /**
  * Reads a change event of Debezium: a row that was created, read or updated is the vote in `after`; a deleted one takes
- * back the vote in `before`. Null where the value is something else.
+ * back the vote in `before`. So does a row that ExtractNewRecordState has taken out of its change event, as far as it
+ * keeps metadata of it. Null where the value is something else.
  *
  * @param key  of the record: the row's primary key
  * @throws FEEDBACK_INVALID where the event does not tell which vote it is about
  */
-export function tableRow(value: JsonObject, key: Uint8Array | null, unwrap: Unwrap): TableRow | null {
+export function tableRow(
+  value: JsonObject,
+  { key, headers }: Pick<LogRecord, 'key' | 'headers'>,
+  unwrap: Unwrap,
+): TableRow | null {
   const { op, before, after, label } = value
-  if (typeof op !== 'string' || label !== undefined || (before === undefined && after === undefined)) return null
+  if (typeof op !== 'string' || label !== undefined || (before === undefined && after === undefined)) {
+    return isFlattened(value) || isFlattened(headers) ? flattenedRow(value, key, unwrap) : null
+  }
   if (unwrap === 'none') throw invalidFeedback('$', `Debezium's envelope (before, after, op)${TAKE_OFF}`)
   const row = withoutLayers(op === 'd' ? before : after, op === 'd' ? 'before' : 'after', unwrap)
   if (!['c', 'r', 'u', 'd'].includes(op)) throw invalidFeedback('op', 'a change event of Debezium that is about no row')
-  if (!isJsonObject(row) || (op === 'd' && row.label === undefined)) {
-    const remedy = op === 'd' ? ': the table needs REPLICA IDENTITY FULL to tell whose vote was deleted' : ''
-    throw invalidFeedback(op === 'd' ? 'before' : 'after', `a change event of Debezium without the row${remedy}`)
-  }
+  if (op === 'd') return { subject: rowKey(key), data: deletion(row, 'before') }
+  if (!isJsonObject(row)) throw invalidFeedback('after', WITHOUT_ROW)
   if (row.aggregateid !== undefined) {
     throw invalidFeedback('after', "a row of an outbox table: Debezium's EventRouter writes its payload alone")
   }
-  const subject = rowKey(key)
-  return { subject, data: op === 'd' ? { label: null, user: row.user } : row }
+  return { subject: rowKey(key), data: row }
 }
+
+/** Whether fields or headers hold what ExtractNewRecordState adds (`add.fields`, `add.headers`, `rewrite`). */
+function isFlattened(fields: JsonObject | LogRecord['headers']): boolean {
+  for (const name in fields) if (name.startsWith('__') && ADDED_FIELD.test(name)) return true
+  return false
+}
+
+const ADDED_FIELD = /^__(?:op|deleted|db|schema|table|lsn|ts_[mun]s|source_\w+|transaction_\w+)$/
+const DELETED: ReadonlySet<unknown> = new Set([true, 'true'])
+
+function flattenedRow(row: JsonObject, key: Uint8Array | null, unwrap: Unwrap): TableRow {
+  if (unwrap === 'none') {
+    throw invalidFeedback('$', 'a row that Debezium has flattened (__op, __deleted): stream.unwrap=auto reads it')
+  }
+  const isDeleted = row.__op === 'd' || DELETED.has(row.__deleted)
+  return { subject: rowKey(key), data: isDeleted ? deletion(row, 'data') : row }
+}
+
+/** Takes back the vote of a deleted row. Without REPLICA IDENTITY FULL all but the key is missing or null. */
+function deletion(row: unknown, place: string): JsonObject {
+  if (!isJsonObject(row) || row.label === undefined || (row.label === null && !row.user)) {
+    const remedy = ': the table needs REPLICA IDENTITY FULL to tell whose vote was deleted'
+    throw invalidFeedback(place, `${WITHOUT_ROW}${remedy}`)
+  }
+  return { label: null, user: row.user }
+}
+
+const WITHOUT_ROW = 'a change event of Debezium without the row'
 
 function rowKey(key: Uint8Array | null): string {
   if (key === null)

@@ -226,6 +226,8 @@ describe("Debezium's change event", () => {
     source: { connector: 'postgresql' },
     ts_ms: 1,
   })
+  const NOT_WHOLE =
+    'a change event of Debezium without the row: the table needs REPLICA IDENTITY FULL to tell whose vote was deleted'
   const key = Buffer.from('{"id":5}')
   const wrappedKey = Buffer.from(JSON.stringify({ schema: { type: 'struct' }, payload: { id: 5 } }))
 
@@ -236,6 +238,15 @@ describe("Debezium's change event", () => {
     ['a deleted row takes it back', change('d', row, null), null],
     ['a row as a text (MongoDB)', change('c', null, JSON.stringify(row)), true],
     ["within Connect's envelope", { schema: {}, payload: change('c', null, row) }, true],
+    // https://debezium.io/documentation/reference/stable/transformations/event-flattening.html
+    ['a flattened row is a vote (add.fields=op)', { ...row, __op: 'c' }, true],
+    ['a flattened row that was changed is a vote on the same thing', { ...row, label: false, __op: 'u' }, false],
+    ['a flattened row is a vote (rewrite)', { ...row, __deleted: 'false' }, true],
+    ['a flattened row is a vote (add.fields=table,lsn)', { ...row, __table: 'votes', __lsn: 7 }, true],
+    ['a flattened row is a vote (add.fields=source.ts_ms)', { ...row, __source_ts_ms: 7 }, true],
+    ['a flattened row that was deleted takes it back (rewrite)', { ...row, __deleted: 'true' }, null],
+    ['a flattened row that was deleted takes it back (add.fields=op)', { ...row, __op: 'd', __deleted: true }, null],
+    ["a flattened row within Connect's envelope", { schema: {}, payload: { ...row, __op: 'r' } }, true],
   ])('%s', (_, value, label) => {
     for (const each of [key, wrappedKey])
       expect(read(value, {}, { key: each })).toMatchObject({ source: 'votes', subject: '{"id":5}', user: 'u-7', label })
@@ -248,12 +259,7 @@ describe("Debezium's change event", () => {
       null,
       'key: a change event of Debezium without a key: which row it is about is not known',
     ],
-    [
-      'a deleted row that is not told whole',
-      change('d', { id: 5 }, null),
-      key,
-      'before: a change event of Debezium without the row: the table needs REPLICA IDENTITY FULL to tell whose vote was deleted',
-    ],
+    ['a deleted row that is not told whole', change('d', { id: 5 }, null), key, `before: ${NOT_WHOLE}`],
     ['a truncated table', change('t', null, null), key, 'op: a change event of Debezium that is about no row'],
     [
       'an outbox table',
@@ -262,10 +268,23 @@ describe("Debezium's change event", () => {
       "after: a row of an outbox table: Debezium's EventRouter writes its payload alone",
     ],
     [
-      'a flattened row that was deleted',
-      { ...row, __deleted: 'true' },
+      'a deleted row of which all but the key is null',
+      change('d', { id: 5, label: null, user: null, prompt: null, completion: null }, null),
       key,
-      'data.__deleted: a row that Debezium says was deleted: it is no vote any more',
+      `before: ${NOT_WHOLE}`,
+    ],
+    [
+      'a flattened row without a key',
+      { ...row, __op: 'u' },
+      null,
+      'key: a change event of Debezium without a key: which row it is about is not known',
+    ],
+    ['a flattened, deleted row that is not told whole', { id: 5, __deleted: 'true' }, key, `data: ${NOT_WHOLE}`],
+    [
+      'a flattened, deleted row of which all but the key is null',
+      { id: 5, label: null, user: null, __op: 'd' },
+      key,
+      `data: ${NOT_WHOLE}`,
     ],
   ])('is a dead letter for %s', (_, value, each, problem) => {
     expect(errorLine(() => read(value, {}, { key: each }))).toBe(`FEEDBACK_INVALID ${problem}`)
@@ -275,6 +294,13 @@ describe("Debezium's change event", () => {
     expect(errorLine(() => read(change('c', null, row), {}, { key, unwrap: 'none' }))).toBe(
       "FEEDBACK_INVALID $: Debezium's envelope (before, after, op): stream.unwrap=auto takes it off",
     )
+    expect(errorLine(() => read({ ...row, __op: 'c' }, {}, { key, unwrap: 'none' }))).toBe(
+      'FEEDBACK_INVALID $: a row that Debezium has flattened (__op, __deleted): stream.unwrap=auto reads it',
+    )
+  })
+
+  it('is a flattened row also where its metadata are in the headers (add.headers=op)', () => {
+    expect(read(row, { __op: 'u' }, { key })).toMatchObject({ subject: '{"id":5}', label: true })
   })
 })
 
