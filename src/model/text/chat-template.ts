@@ -58,8 +58,8 @@ export class ChatTemplate {
       add_generation_prompt: end === 'generation-prompt',
       tools,
     }
-    for (const [name, value] of Object.entries(variables)) environment.set(name, value)
     try {
+      for (const [name, value] of Object.entries(variables)) environment.set(name, value)
       return String(new Interpreter(environment).run(this.#template.parsed).value)
     } catch (error) {
       throw new BcodError('CHAT_TEMPLATE_FAILED', this.#refusal(error))

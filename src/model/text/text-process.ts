@@ -90,7 +90,7 @@ export class TextProcess implements TextService {
     try {
       return await this.#call('tokenise', votes, limits)
     } catch (error) {
-      if (!endedProcess(error) || this.#closed) throw error
+      if (!failedCall(error) || this.#closed) throw error
     }
     const outcomes: Outcome[] = []
     for (const vote of votes) outcomes.push(await this.#alone(vote, limits))
@@ -121,7 +121,7 @@ export class TextProcess implements TextService {
       const [outcome] = await this.#call('tokenise', [vote], limits)
       return outcome as Outcome
     } catch (error) {
-      if (!endedProcess(error) || this.#closed) throw error
+      if (!failedCall(error) || this.#closed) throw error
       return { error: carry(error, 'text process') }
     }
   }
@@ -165,6 +165,10 @@ export class TextProcess implements TextService {
 /** Whether a call failed because its process is no more. */
 const endedProcess = (error: unknown): error is BcodError =>
   error instanceof BcodError && (error.code === 'TEXT_TIMEOUT' || error.code === 'TEXT_PROCESS_ENDED')
+
+/** Whether the call itself failed, not the loading of the model before it. */
+const failedCall = (error: unknown): error is BcodError =>
+  endedProcess(error) || (error instanceof BcodError && error.code === 'INTERNAL')
 
 /** A call's time is looked at this often. */
 const TICKS = 20

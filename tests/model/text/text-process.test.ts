@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import type { BcodError } from '../../../src/errors.js'
 import type { Content } from '../../../src/events/types.js'
-import type { LabelledVote } from '../../../src/model/text/text-calls.js'
-import { loadTextModel } from '../../../src/model/text/text-model.js'
+import { type LabelledVote, textCalls } from '../../../src/model/text/text-calls.js'
+import { loadTextModel, type TextModel } from '../../../src/model/text/text-model.js'
 import { TextProcess } from '../../../src/model/text/text-process.js'
 import { scratchDirectory } from '../../support/bcod.js'
 import { localText } from '../../support/local-text.js'
@@ -124,6 +124,49 @@ test.each([
     expect.stringMatching(/^(TEXT_PROCESS_ENDED|TEXT_TIMEOUT|CHAT_TEMPLATE_FAILED)$/),
   ])
   expect(await codes([vote(said('later'))])).toEqual(['event'])
+})
+
+test('arguments in a text that nest for ever cost their vote and no more', async () => {
+  const { codes, ends } = await start(CHAT)
+  const calls = (levels: number): LabelledVote => {
+    const call = { function: { name: 'f', arguments: `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}` } }
+    const extra = JSON.stringify({ tool_calls: [call] })
+    return {
+      ...vote(said('x')),
+      completion: { kind: 'messages', messages: [{ role: 'assistant', content: '', extra }] },
+    }
+  }
+  const deep = [3_000, 80_000].map(calls)
+  expect(await codes([vote(said('hello')), ...deep, vote(said('hello again'))])).toEqual([
+    'event',
+    ...deep.map(() => 'FEEDBACK_UNREADABLE'),
+    'event',
+  ])
+  expect(ends).toEqual([])
+})
+
+test('a call that fails as a whole is made again for each vote', async () => {
+  const { codes } = await start(CHAT)
+  const notAnArray = new Set([vote(said('hello')), vote(said('hello again'))])
+  expect(await codes(notAnArray as unknown as readonly LabelledVote[])).toEqual(['event', 'event'])
+})
+
+test('an error that has no code becomes the error of the vote, and says no word of it', async () => {
+  const encodePrompt = (prompt: Content) => {
+    if (prompt.kind === 'text') throw new RangeError(`too much of ${prompt.text}`)
+    return [1]
+  }
+  const text = { encodePrompt, encodeCompletion: () => [2], hasTemplate: true, special: { bos: null } }
+  const outcomes = textCalls(text as unknown as TextModel).tokenise(
+    [vote({ kind: 'text', text: 'secret' }), vote(said('hello'))],
+    LIMITS,
+  )
+  expect(outcomes).toEqual([
+    {
+      error: expect.objectContaining({ code: 'FEEDBACK_UNREADABLE', message: 'RangeError' }),
+    },
+    { event: expect.objectContaining({ promptTokens: [1], completionTokens: [2] }) },
+  ])
 })
 
 test('a process that somebody kills costs no vote', async () => {
