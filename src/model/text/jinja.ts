@@ -30,6 +30,8 @@ const environment = new Environment()
 const text = (value: string): Value => new StringValue(value)
 const StringValue = classOf<string>(environment.set('text', ''))
 const FunctionValue = classOf<Method>(environment.set('method', () => ''))
+const IntegerValue = classOf<number>(environment.set('count', 1))
+const FloatValue = classOf<number>(environment.set('share', 0.5))
 
 /**
  * 1. `strip`, `lstrip` and `rstrip` ignore which characters they are to take (`strip('\n')` in Qwen3's template), and
@@ -44,6 +46,7 @@ Object.defineProperty(strings, 'builtins', {
     for (const [name, side] of Object.entries(SIDES)) {
       builtins.set(name, new Repaired(([characters]) => text(strip(this.value, side, given(characters)))))
     }
+    builtins.set('capitalize', new Repaired(() => text(capitalized(this.value))))
     return builtins
   },
 })
@@ -75,7 +78,11 @@ export function strip(value: string, side: 'both' | 'left' | 'right', characters
   return all.slice(start, end).join('')
 }
 
-/** 2. The filter `trim` takes white space as JavaScript has it, and no characters at all; `string` writes true for True. */
+/**
+ * 2. The filter `trim` takes white space as JavaScript has it, and no characters at all; `string` writes true for True;
+ * `capitalize` leaves all but the first character as it is; `length` counts UTF-16; none of them takes what is undefined
+ * or none, which are '' and 'None' to Jinja.
+ */
 interface FilterNode {
   readonly type: string
   readonly value?: unknown
@@ -90,16 +97,36 @@ const interpreter = Interpreter.prototype as unknown as Filters
 const applyFilter = interpreter.applyFilter
 interpreter.applyFilter = function (operand, node, scope) {
   const name = node.type === 'CallExpression' ? node.callee?.value : node.value
+  if (hasNothing(operand) && (OF_TEXT.includes(name) || (name === 'length' && operand.type === 'UndefinedValue')))
+    return this.applyFilter(text(printed(operand)), node, scope)
   if (name === 'string' && operand.type === 'BooleanValue') return text(String(operand))
+  if (name === 'capitalize' && operand.type === 'StringValue') return text(capitalized(String(operand.value)))
+  if (name === 'length' && operand.type === 'StringValue') return new IntegerValue([...String(operand.value)].length)
   if (name !== 'trim' || operand.type !== 'StringValue') return applyFilter.call(this, operand, node, scope)
   const [args, named] =
     node.args === undefined ? [[], new Map<string, Value>()] : this.evaluateArguments(node.args, scope)
   return text(strip(String(operand.value), 'both', given(args[0] ?? named.get('chars'))))
 }
 
+const OF_TEXT: readonly unknown[] = ['trim', 'string', 'upper', 'lower', 'capitalize', 'title']
+
+const hasNothing = ({ type }: Value): boolean => type === 'UndefinedValue' || type === 'NullValue'
+
+/** A value as Jinja prints it. */
+function printed(value: Value): string {
+  if (value.type === 'UndefinedValue') return ''
+  return value.type === 'NullValue' ? 'None' : String(value)
+}
+
+function capitalized(value: string): string {
+  const [first = '', ...rest] = value
+  return first.toUpperCase() + rest.join('').toLowerCase()
+}
+
 /**
  * 3. Operators take JavaScript's side where it differs: `+` puts anything behind a string, such as `[object Map]` for an
- * object, where Python refuses all but strings; `''` equals `false`, and `'1'` equals 1; `~` writes true for True.
+ * object, where Python refuses all but strings; `''` equals `false`, and `'1'` equals 1; `~` writes true for True, and
+ * refuses what is undefined or none; the rest of `%` has the sign of the dividend.
  */
 interface BinaryNode {
   readonly operator: { readonly value: string }
@@ -114,15 +141,27 @@ const operators = Interpreter.prototype as unknown as Operators
 const evaluateBinaryExpression = operators.evaluateBinaryExpression
 operators.evaluateBinaryExpression = function (node, scope) {
   const operator = node.operator.value
-  if (!['+', '~', '==', '!='].includes(operator)) return evaluateBinaryExpression.call(this, node, scope)
+  if (!['+', '~', '%', '==', '!='].includes(operator)) return evaluateBinaryExpression.call(this, node, scope)
   const left = this.evaluate(node.left, scope)
   const right = this.evaluate(node.right, scope)
   if (operator === '==' || operator === '!=') return new BooleanValue(equal(left, right) === (operator === '=='))
-  if (operator === '~') return text(`${left}${right}`)
-  if (left.type === 'StringValue' && right.type === 'StringValue') return text(`${left.value}${right.value}`)
-  if (left.type === 'StringValue' || right.type === 'StringValue') throw new Error('only a string follows a string')
+  if (operator === '~') return text(printed(left) + printed(right))
+  if (operator === '%' && isNumber(left.value) && isNumber(right.value)) return modulo(left, right)
+  if (operator === '+' && left.type === 'StringValue' && right.type === 'StringValue')
+    return text(`${left.value}${right.value}`)
+  if (operator === '+' && (left.type === 'StringValue' || right.type === 'StringValue'))
+    throw new Error('only a string follows a string')
   const known = (value: Value) => ({ type: 'Known', value })
   return evaluateBinaryExpression.call(this, { ...node, left: known(left), right: known(right) }, scope)
+}
+
+/** Python's `%` of numbers: it has the sign of the divisor. */
+function modulo(left: Value, right: Value): Value {
+  const [a, b] = [Number(left.value), Number(right.value)]
+  if (b === 0) throw new Error('modulo by zero')
+  const rest = a % b
+  const Kind = [left, right].some(({ type }) => type === 'FloatValue') ? FloatValue : IntegerValue
+  return new Kind(rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest)
 }
 
 /** Python's `==`: numbers and booleans by their number, lists and dicts by what they hold, all else by type and value. */
@@ -150,6 +189,23 @@ operators.evaluate = function (node, scope) {
   const { type, value } = (node ?? {}) as { readonly type?: string; readonly value?: Value }
   return type === 'Known' && value !== undefined ? value : evaluate.call(this, node, scope)
 }
+
+/** 4. `{{ none }}` prints nothing. Statements that print nothing are none as well. */
+interface Blocks {
+  evaluate(node: unknown, scope: unknown): Value
+  evaluateBlock(statements: readonly { readonly type: string }[], scope: unknown): Value
+}
+const blocks = Interpreter.prototype as unknown as Blocks
+blocks.evaluateBlock = function (statements, scope) {
+  let all = ''
+  for (const statement of statements) {
+    const value = this.evaluate(statement, scope)
+    if (value.type !== 'NullValue' || !SILENT.includes(statement.type)) all += printed(value)
+  }
+  return text(all)
+}
+
+const SILENT: readonly string[] = ['Set', 'Macro', 'Comment']
 
 type Class<T> = new (value: T) => Value
 

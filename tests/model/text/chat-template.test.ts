@@ -35,6 +35,27 @@ describe('ChatTemplate', () => {
     )
   })
 
+  // right values: jinja2 3.1.6
+  it.each([
+    ["{{ 'user' ~ messages[0].name ~ '|' ~ none ~ nothing }}", 'user|None'],
+    ['{{ none }}|{{ nothing }}|{% set x = none %}{{ x }}{# no #}', 'None||None'],
+    ["{{ 'a' if false }}|{{ messages[0].get('name') }}", '|None'],
+    ['{{ -7 % 3 }} {{ 7 % -3 }} {{ 7 % 3 }} {{ -7.5 % 2 }} {{ 6 % -3 }}', '2 -2 1 0.5 0'],
+    ["{{ 'hELLO wORLD' | capitalize }} {{ 'hELLO'.capitalize() }}", 'Hello world Hello'],
+    ["{{ '\u{1f600}' | length }}{{ 'é' | length }}{{ [1, 2] | length }}", '112'],
+    ['{{ nothing | trim }}|{{ nothing | upper }}|{{ nothing | length }}|{{ nothing | string }}', '||0|'],
+    ['{{ none | string }} {{ none | trim }} {{ none | upper }}', 'None None NONE'],
+  ])('prints %s as Jinja does', (source, printed) => {
+    expect(render(source)).toBe(printed)
+  })
+
+  it.each(["{{ 'a' + nothing }}", "{{ 'a' + none }}", '{{ none | length }}', '{{ 1 % 0 }}'])(
+    'refuses %s as Jinja does',
+    (source) => {
+      expect(errorLine(() => render(source))).toMatch(/^CHAT_TEMPLATE_FAILED/)
+    },
+  )
+
   it('shows what the template says when it refuses the messages', () => {
     expect(errorLine(() => render('{{ raise_exception("roles must alternate") }}'))).toBe(
       'CHAT_TEMPLATE_FAILED: the template refused the messages: roles must alternate',
