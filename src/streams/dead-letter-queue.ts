@@ -2,6 +2,7 @@ import { decode, encode } from '@msgpack/msgpack'
 import { BcodError } from '../errors.js'
 import type { LogRecord, Position, Serializable } from '../events/types.js'
 import { OPEN_OFFSET_BYTES, recordBytes } from './event-bytes.js'
+import { isIndex, type RawHeaders, type ReadRecord } from './headers.js'
 import type { LetterSegments, SegmentRef } from './letter-segments.js'
 import { MemoryAccount } from './memory-ledger.js'
 import type { DeadLetter } from './source.js'
@@ -33,10 +34,8 @@ export interface DeadLetterQueueState {
 
 /** Headers as pairs: a decoder refuses `__proto__` as a key, and a record may call its headers anything. */
 export interface StoredLetter extends Omit<DeadLetter, 'record'> {
-  readonly record: Omit<LogRecord, 'headers'> & { readonly headers: Pairs; readonly rawHeaders?: Pairs }
+  readonly record: Omit<LogRecord, 'headers'> & { readonly headers: RawHeaders; readonly rawHeaders?: RawHeaders }
 }
-
-type Pairs = readonly (readonly [name: string, value: unknown])[]
 
 interface Waiting {
   readonly letter: DeadLetter
@@ -223,37 +222,25 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Kafka allows a header more than once; a record that came from there also has its headers as they were. */
-type ReadRecord = LogRecord & { readonly rawHeaders?: Readonly<Record<string, unknown>> }
-
 function stored({ record, ...reason }: DeadLetter): StoredLetter {
-  const { headers, rawHeaders, ...rest }: ReadRecord = record
-  const raw = rawHeaders && { rawHeaders: Object.entries(rawHeaders) }
-  return { ...reason, record: { ...rest, headers: Object.entries(headers), ...raw } }
+  return { ...reason, record: { ...record, headers: Object.entries(record.headers) } }
 }
 
 /** Byte arrays of a decoded snapshot may be views into it: the letter gets its own. */
-function restored({ record, ...reason }: StoredLetter): DeadLetter {
-  const { headers, rawHeaders, key, value, ...rest } = record
-  const raw = rawHeaders && { rawHeaders: named(rawHeaders) }
-  const own: ReadRecord = {
-    ...{ ...rest, key: copy(key), value: copy(value) },
-    headers: named(headers) as LogRecord['headers'],
-    ...raw,
-  }
-  return { ...reason, record: own }
-}
+const restored = ({ record, ...reason }: StoredLetter): DeadLetter => ({ ...reason, record: own(record) })
 
 /** With its own bytes: as they were fetched, they keep the whole fetch in memory. */
-function owned(record: LogRecord): LogRecord {
-  const { rawHeaders }: ReadRecord = record
-  const headers = named(Object.entries(record.headers)) as LogRecord['headers']
-  const raw = rawHeaders && { rawHeaders: named(Object.entries(rawHeaders)) }
-  const own: ReadRecord = { ...record, key: copy(record.key), value: copy(record.value), headers, ...raw }
-  return own
-}
+const owned = (record: LogRecord): LogRecord => own({ ...record, headers: Object.entries(record.headers) })
 
-const named = (pairs: Pairs) => Object.fromEntries(pairs.map(([name, value]) => [name, copy(value)]))
+function own(record: StoredLetter['record']): LogRecord {
+  const { headers, rawHeaders = headers.some(([name]) => isIndex(name)) ? headers : undefined } = record
+  const named = Object.fromEntries(headers.filter(([name]) => !isIndex(name)).map(copy)) as LogRecord['headers']
+  const copied: ReadRecord = {
+    ...{ ...record, key: copy(record.key), value: copy(record.value), headers: named },
+    ...(rawHeaders && { rawHeaders: copy(rawHeaders) }),
+  }
+  return copied
+}
 
 function copy<T>(value: T): T
 function copy(value: unknown): unknown {

@@ -4,9 +4,13 @@ import { toFeedback } from '../../src/events/feedback.js'
 import type { Content, Feedback, TrainingEvent } from '../../src/events/types.js'
 import { toTrainingEvent } from '../../src/model/text/training-event.js'
 import { Batcher } from '../../src/streams/batcher.js'
+import { DeadLetterQueue } from '../../src/streams/dead-letter-queue.js'
 import { HoldBack } from '../../src/streams/hold-back.js'
+import { MemoryAccount } from '../../src/streams/memory-ledger.js'
 import { Positions } from '../../src/streams/positions.js'
 import { VoteLedger } from '../../src/streams/vote-ledger.js'
+import { portions } from '../../src/streams/wire/portions.js'
+import { encodeBatch, encodeRecords } from '../support/record-batches.js'
 import { usedBytes } from './heap.js'
 
 interface Shape {
@@ -116,3 +120,29 @@ test('a vote that was superseded is not kept in memory', () => {
   expect(held.heldCount).toBe(1)
   expect(usedBytes() - before).toBeLessThan(3 * 2 ** 20)
 })
+
+test.each(['a,b', '1020', '1020,2500', '0,1020,2500,4990', 'a,b,1020,2500', 'a,1,2,3,4,5,6,7,8,9'])(
+  'the memory of letters is counted within half of what it is, whatever their headers are called: %s',
+  (names) => {
+    const headers = names.split(',').map((name) => [name, Buffer.alloc(0)] as const)
+    const count = 4_000
+    const records = encodeRecords(Array.from({ length: count }, () => ({ headers, value: Buffer.alloc(20) })))
+    const fetched = { topic: 't', partition: 0, bytes: encodeBatch(records, count), aborted: [], highWatermark: count }
+    const reason = { code: 'FEEDBACK_NOT_JSON', message: 'expected {', stage: 'decode' }
+    const memory = new MemoryAccount()
+    const write = () => new Promise<void>(() => undefined)
+    const options = { capacity: count, memory, write, acknowledged: () => undefined, failed: () => undefined }
+    const queue = new DeadLetterQueue(options)
+    const before = usedBytes()
+    // in a function of its own, whose end lets go of what was read
+    const push = () => {
+      for (const { records } of portions(fetched, 0, { maxBatchBytes: 2 ** 24 }))
+        for (const record of records) queue.push({ record, ...reason })
+    }
+    push()
+    const counted = memory.bytes / (usedBytes() - before)
+    expect(queue.size).toBe(count)
+    expect(counted).toBeGreaterThan(0.6)
+    expect(counted).toBeLessThan(1.5)
+  },
+)

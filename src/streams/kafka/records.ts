@@ -1,11 +1,11 @@
 import type { IHeaders } from 'kafkajs'
 import type { LogRecord } from '../../events/types.js'
-import type { ReadRecord } from '../wire/records.js'
+import type { ReadRecord } from '../headers.js'
 
 /** The headers as they came, where the record still has them. */
 export function headersOf(record: LogRecord): IHeaders {
   const headers: IHeaders = Object.create(null)
-  for (const [name, value] of Object.entries((record as ReadRecord).rawHeaders ?? record.headers))
+  for (const [name, value] of (record as ReadRecord).rawHeaders ?? Object.entries(record.headers))
     headers[name] = value === null || value instanceof Uint8Array ? bytes(value) : value.map(bytes)
   return headers
 }

@@ -1,11 +1,11 @@
 import { BcodError } from '../../errors.js'
 import { positionId } from '../../events/position.js'
+import type { ReadRecord } from '../headers.js'
 import type { Unreadable } from '../source.js'
 import { batchBytes, LARGEST_OFFSET, SHORTEST_BATCH } from './batch-header.js'
 import { Budget } from './budget.js'
 import { int64At } from './cursor.js'
 import { type Batch, readBatch } from './read-batch.js'
-import type { ReadRecord } from './records.js'
 import { type AbortedTransaction, AbortedTransactions } from './transactions.js'
 
 /** What a broker sent of one partition, not yet taken apart. */

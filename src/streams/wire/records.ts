@@ -1,11 +1,6 @@
-import type { LogRecord } from '../../events/types.js'
+import { isIndex, type ReadRecord } from '../headers.js'
 import { type Budget, damaged } from './budget.js'
 import { Cursor } from './cursor.js'
-
-/** A record whose headers repeat a name also has them as they came. */
-export interface ReadRecord extends LogRecord {
-  readonly rawHeaders?: Readonly<Record<string, Uint8Array | readonly Uint8Array[]>>
-}
 
 /** What the header of their batch says of records. */
 export interface RecordContext {
@@ -70,23 +65,22 @@ type Headers = Pick<ReadRecord, 'headers' | 'rawHeaders'>
 function readHeaders(cursor: Cursor, count: number, budget: Budget): Headers {
   budget.spend(HEADER_BYTES * count)
   const headers: Record<string, Buffer> = Object.create(null)
-  let repeated: Map<string, Buffer[]> | null = null
+  let raw: Map<string, Buffer | Buffer[]> | null = null
   for (let i = 0; i < count; i++) {
     const name = cursor.text(cursor.varint())
     const value = cursor.slice(cursor.varint()) ?? EMPTY
-    const earlier = headers[name]
-    if (earlier !== undefined) {
-      repeated ??= new Map()
-      const values = repeated.get(name)
-      if (values) values.push(value)
-      else repeated.set(name, [earlier, value])
-    }
-    headers[name] = value
+    const index = isIndex(name)
+    if (raw === null && (index || headers[name] !== undefined)) raw = new Map(Object.entries(headers))
+    if (raw !== null) add(raw, name, value)
+    if (!index) headers[name] = value
   }
-  if (repeated === null) return { headers }
-  const rawHeaders: Record<string, Buffer | Buffer[]> = Object.create(null)
-  for (const name of Object.keys(headers)) rawHeaders[name] = repeated.get(name) ?? headers[name]!
-  return { headers, rawHeaders }
+  return raw === null ? { headers } : { headers, rawHeaders: [...raw] }
+}
+
+function add(raw: Map<string, Buffer | Buffer[]>, name: string, value: Buffer): void {
+  const earlier = raw.get(name)
+  if (Array.isArray(earlier)) earlier.push(value)
+  else raw.set(name, earlier === undefined ? value : [earlier, value])
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LogRecord } from '../../../src/events/types.js'
+import type { ReadRecord } from '../../../src/streams/headers.js'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import { type Broker, startBroker } from '../../support/kafka-broker.js'
 import { OtherClient, Reading, until } from '../../support/kafka-reading.js'
@@ -37,7 +38,11 @@ const hex = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).t
 test('keeps key, value and headers to the byte, in order, and says where and why', async () => {
   const topic = await other.topic('raw')
   await other.send(topic, [
-    { key: Buffer.from([0xff, 0]), value: Buffer.from([0, 0x80, 0xfe]), headers: { ce_id: 'a', twice: ['x', 'y'] } },
+    {
+      key: Buffer.from([0xff, 0]),
+      value: Buffer.from([0, 0x80, 0xfe]),
+      headers: { ce_id: 'a', twice: ['x', 'y'], 2500: 'z' },
+    },
     { key: null, value: null },
   ])
   const records = await readAll(topic, 2)
@@ -58,8 +63,9 @@ test('keeps key, value and headers to the byte, in order, and says where and why
     'bcod.error.partition': '0',
     'bcod.error.offset': '0',
   })
-  const twice = (first as LogRecord & { rawHeaders: { twice: Buffer[] } }).rawHeaders.twice
+  const twice = new Map((first as ReadRecord).rawHeaders).get('twice') as Buffer[]
   expect(twice.map(text)).toEqual(['x', 'y'])
+  expect(text(new Map((first as ReadRecord).rawHeaders).get('2500') as Buffer)).toBe('z')
   expect([second?.key, second?.value, text(second?.headers['bcod.error.id'])]).toEqual([null, null, 'raw-0-1'])
 })
 
