@@ -4,6 +4,7 @@ import { describe, invalidFeedback } from './fields.js'
 import { frameLength } from './frames.js'
 import { isJsonObject, type JsonObject, parseJson } from './json.js'
 import type { LogRecord } from './types.js'
+import { requireAvailable } from './unavailable.js'
 import { dataOf, isDapr, ownAttributes, tableRow, type Unwrap, withoutLayers } from './wrappers.js'
 
 /** A record taken apart, nothing in it checked. */
@@ -62,7 +63,9 @@ export function decodeEnvelope(
   if (form.attributes !== null) return { attributes: ownAttributes(form.attributes), data: json, framed }
   if (!isJsonObject(json)) throw invalidFeedback('$', `expected an object, got ${describe(json)}`)
   if (form.structured) return structured(json, framed, unwrap)
-  return { attributes: null, ...(tableRow(json, { key, headers }, unwrap) ?? { data: json }), framed }
+  const row = tableRow(json, { key, headers }, unwrap) ?? { data: json }
+  requireAvailable(row.data)
+  return { attributes: null, ...row, framed }
 }
 
 const ONE_EACH = ': one record is one vote, send each as a record of its own'

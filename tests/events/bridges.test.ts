@@ -299,6 +299,34 @@ describe("Debezium's change event", () => {
     )
   })
 
+  // https://debezium.io/documentation/reference/stable/connectors/postgresql.html#postgresql-toasted-values
+  const GONE = '__debezium_unavailable_value'
+  it.each<[string, object, string]>([
+    ['prompt', { prompt: GONE }, 'prompt'],
+    ['completion', { completion: GONE }, 'completion'],
+    ['user', { user: GONE }, 'user'],
+    ['column of bytes', { completion: Buffer.from(GONE).toString('base64') }, 'completion'],
+    ['array of texts', { tools: [GONE] }, 'tools'],
+    ['array of integers', { completion_tokens: [...Buffer.from(GONE)] }, 'completion_tokens'],
+    ['map', { chat_template_kwargs: { [GONE]: GONE } }, 'chat_template_kwargs'],
+  ])('is a dead letter where an update does not tell a long %s (TOAST)', (_, columns, place) => {
+    const problem =
+      `FEEDBACK_INVALID data.${place}: Debezium's placeholder for a column that it was not told: the table needs ` +
+      "REPLICA IDENTITY FULL, or the connector Debezium's reselect post processor"
+    const updated = { ...row, ...columns }
+    for (const value of [change('u', null, updated), { ...updated, __op: 'u' }, updated])
+      expect(errorLine(() => read(value, {}, { key }))).toBe(problem)
+  })
+
+  it('is a vote where the word is in a column that nobody reads, or within a text', () => {
+    const updated = { ...row, tags: GONE, prompt: `What is ${GONE}?` }
+    expect(read(change('u', null, updated), {}, { key })).toMatchObject({ prompt: { text: `What is ${GONE}?` } })
+  })
+
+  it('takes back the vote of a deleted row whose text is not told', () => {
+    expect(read(change('d', { ...row, prompt: GONE }, null), {}, { key })).toMatchObject({ label: null, user: 'u-7' })
+  })
+
   it('is a flattened row also where its metadata are in the headers (add.headers=op)', () => {
     expect(read(row, { __op: 'u' }, { key })).toMatchObject({ subject: '{"id":5}', label: true })
   })
