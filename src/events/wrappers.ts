@@ -133,11 +133,17 @@ function rowKey(key: Uint8Array | null): string {
   let subject = text
   try {
     const json: unknown = JSON.parse(text)
-    if (isConnect(json)) subject = JSON.stringify(json.payload)
+    if (isConnect(json) && isExact(json.payload)) subject = JSON.stringify(json.payload)
   } catch {
-    // A key that is no JSON is taken as it is.
+    // A key that is no JSON, or nests too deeply, is taken as it is.
   }
   return name(subject, 'key', invalidFeedback)
+}
+
+/** Whether all numbers are as they were written: beyond 2^53 - 1 two keys could become one. */
+function isExact(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value)
+  return typeof value !== 'object' || value === null || Object.values(value).every(isExact)
 }
 
 const isConnect = (value: unknown): value is { readonly schema: unknown; readonly payload: unknown } =>

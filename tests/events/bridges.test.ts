@@ -252,6 +252,20 @@ describe("Debezium's change event", () => {
       expect(read(value, {}, { key: each })).toMatchObject({ source: 'votes', subject: '{"id":5}', user: 'u-7', label })
   })
 
+  it.each<[string, string, string]>([
+    ['9007199254740993', '9007199254740992', ''],
+    ['{"a":1,"id":{"b":[9007199254740993]}}', '{"a":1,"id":{"b":[9007199254740992]}}', 'deep in it'],
+    ['{"id":0.10000000000000000001}', '{"id":0.1}', 'of a decimal'],
+    ['{"id":1e999}', '{"id":2e999}', 'beyond all numbers'],
+  ])('keeps apart the keys %s and %s %s', (one, other) => {
+    const subjects = [one, other].flatMap((payload) =>
+      [payload, `{"schema":{"type":"int64"},"payload":${payload}}`].map(
+        (text) => read(change('c', null, row), {}, { key: Buffer.from(text) }).subject,
+      ),
+    )
+    expect(new Set(subjects).size).toBe(4)
+  })
+
   it.each<[string, unknown, Uint8Array | null, string]>([
     [
       'a record without a key',
