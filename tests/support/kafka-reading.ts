@@ -88,11 +88,12 @@ export class OtherClient {
   async topic(topic: string, numPartitions = 1, config: Record<string, string> = {}): Promise<string> {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
     await this.admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false })
-    // kafkajs' own wait fails where a busy broker does not know the topic yet
+    // kafkajs' own wait fails where a busy broker does not know the topic yet, and ends before every partition takes
+    // records: what its producer then sends again is in the topic twice
     for (const end = Date.now() + 10_000; ; await sleep(20)) {
-      const known = await this.admin.fetchTopicMetadata({ topics: [topic] }).catch((error) => error)
-      if (!(known instanceof Error)) return topic
-      if (Date.now() > end) throw known
+      const ready = await this.admin.fetchTopicOffsets(topic).catch((error) => error)
+      if (!(ready instanceof Error) && ready.length === numPartitions) return topic
+      if (Date.now() > end) throw ready instanceof Error ? ready : new Error(`${topic} has ${ready.length} partitions`)
     }
   }
 
