@@ -1,4 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { arrive, type CarriedError, carry } from '../../carried-error.js'
 import { BcodError } from '../../errors.js'
@@ -36,9 +38,13 @@ export interface TextProcessOptions {
   readonly timeout: number
   /** How the text of votes is rendered and tokenised. */
   readonly text?: TextOptions
-  /** Told of each end of the process that was not asked for: the next call starts another one. */
+  /** Told of each end of the process that was not asked for, and of each start that failed. */
   readonly ended?: (error: BcodError) => void
+  /** Between two tries to start it anew, in milliseconds: the first pause, and the longest. */
+  readonly pauses?: { readonly first: number; readonly longest: number }
 }
+
+const PAUSES = { first: 1_000, longest: 30_000 }
 
 /** Reading a large vocabulary takes seconds on a slow machine. */
 const LOAD_MS = 60_000
@@ -48,12 +54,12 @@ const HEAP_MIB = 1024
 /**
  * A model's tokenizer and template in a process of their own (text-server.ts). Calls are answered one at a time, in
  * order. A call that takes too long, or that ends the process, fails with TEXT_TIMEOUT or TEXT_PROCESS_ENDED, and the
- * next one finds a new process.
+ * next one finds a new process. Where that cannot be started, the calls wait: no text is at fault.
  */
 export class TextProcess implements TextService {
   #child: Child | null = null
   #turn: Promise<unknown> = Promise.resolve()
-  #closed = false
+  readonly #closing = new AbortController()
   #description: TextDescription | null = null
 
   private constructor(
@@ -111,9 +117,13 @@ export class TextProcess implements TextService {
 
   /** Ends the process; calls under way fail. */
   close(): void {
-    this.#closed = true
+    this.#closing.abort()
     this.#child?.kill()
     this.#child = null
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted
   }
 
   async #alone(vote: LabelledVote, limits: TokenLimits): Promise<Outcome> {
@@ -128,11 +138,35 @@ export class TextProcess implements TextService {
 
   #call<N extends keyof TextCalls>(name: N, ...args: Parameters<TextCalls[N]>): Promise<ReturnType<TextCalls[N]>> {
     const turn = this.#turn.then(async () => {
-      const child = this.#child ?? (await this.#start()).child
+      const child = await this.#running()
       return (await this.#ask(child, name, args, this.options.timeout)) as ReturnType<TextCalls[N]>
     })
     this.#turn = turn.catch(() => undefined)
     return turn
+  }
+
+  /**
+   * A process that can be asked. One that cannot be started, for want of memory or of the right to start processes, is
+   * tried again until it can, until `close`, or until the model itself is refused.
+   */
+  async #running(): Promise<Child> {
+    if (this.#child?.end) this.#lost(this.#child.end)
+    if (this.#child) return this.#child
+    const { first, longest } = this.options.pauses ?? PAUSES
+    for (let pause = first; ; pause = Math.min(2 * pause, longest)) {
+      try {
+        const { child, description } = await this.#start()
+        if (description) return child
+        child.kill()
+        this.#child = null
+        throw new BcodError('TOKENIZER_INVALID', 'it is there no more', {
+          place: join(this.modelDir, 'tokenizer.json'),
+        })
+      } catch (error) {
+        if (this.#closed || refusedModel(error)) throw error
+      }
+      await sleep(pause, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+    }
   }
 
   async #start(): Promise<{ readonly child: Child; readonly description: TextDescription | null }> {
@@ -153,12 +187,14 @@ export class TextProcess implements TextService {
     try {
       return await child.ask(name, args, timeout)
     } catch (error) {
-      if (endedProcess(error)) {
-        this.#child = null
-        if (!this.#closed) this.options.ended?.(error)
-      }
+      if (endedProcess(error) || (name === 'load' && !refusedModel(error))) this.#lost(coded(error))
       throw error
     }
+  }
+
+  #lost(error: BcodError): void {
+    this.#child = null
+    if (!this.#closed) this.options.ended?.(error)
   }
 }
 
@@ -170,6 +206,11 @@ const endedProcess = (error: unknown): error is BcodError =>
 const failedCall = (error: unknown): error is BcodError =>
   endedProcess(error) || (error instanceof BcodError && error.code === 'INTERNAL')
 
+/** Whether loading failed for a reason of the model's own: trying again would change nothing. */
+const refusedModel = (error: unknown): boolean => error instanceof BcodError && !failedCall(error)
+
+const coded = (error: unknown): BcodError => (error instanceof BcodError ? error : arrive(carry(error, 'text process')))
+
 /** A call's time is looked at this often. */
 const TICKS = 20
 /** A process whose parent is gone ends by itself after this many times the limit of the call. */
@@ -177,21 +218,22 @@ const ORPHAN_LIMITS = 4
 
 /** One process. It holds no secret, and the command that started it does not wait for it. */
 class Child {
-  readonly #process: ChildProcess
+  readonly #process: ChildProcess | null
   #settle: ((reply: TextReply | BcodError) => void) | null = null
   #end: BcodError | null = null
 
   constructor() {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BCOD_')))
-    this.#process = fork(SERVER, {
-      ...{ env, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
-      execArgv: [`--max-old-space-size=${HEAP_MIB}`],
-    })
-    this.#process.unref()
-    this.#process.on('message', (reply: TextReply) => this.#settle?.(reply))
-    this.#process.on('error', (cause) => this.#ended(`it cannot be reached (${cause.name})`))
-    this.#process.on('exit', (code, signal) => this.#ended(`it ended with ${signal ?? `code ${code}`}`))
-    this.#process.channel?.unref()
+    this.#process = this.#fork()
+    this.#process?.unref()
+    this.#process?.on('message', (reply: TextReply) => this.#settle?.(reply))
+    this.#process?.on('error', (cause) => this.#ended(`it cannot be reached (${reason(cause)})`))
+    this.#process?.on('exit', (code, signal) => this.#ended(`it ended with ${signal ?? `code ${code}`}`))
+    this.#process?.channel?.unref()
+  }
+
+  /** Why it can be asked no more. */
+  get end(): BcodError | null {
+    return this.#end
   }
 
   /** @throws TEXT_TIMEOUT, TEXT_PROCESS_ENDED, and what the call throws */
@@ -218,12 +260,29 @@ class Child {
         else resolve(reply.value)
       }
       this.#settle = settle
-      this.#process.send({ name, args, orphanMs: ORPHAN_LIMITS * timeout } satisfies TextRequest)
+      // a process without a channel was never started, or has just ended: `error` or `exit` is on its way
+      if (this.#process?.connected)
+        this.#process.send({ name, args, orphanMs: ORPHAN_LIMITS * timeout } satisfies TextRequest)
     })
   }
 
   kill(): void {
-    this.#process.kill('SIGKILL')
+    // kill(0) would end everything that was started together with this process
+    if (this.#process?.pid) this.#process.kill('SIGKILL')
+  }
+
+  /** Null where the system refuses at once; most refusals come as `error`. */
+  #fork(): ChildProcess | null {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BCOD_')))
+    try {
+      return fork(SERVER, {
+        ...{ env, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
+        execArgv: [`--max-old-space-size=${HEAP_MIB}`],
+      })
+    } catch (error) {
+      this.#ended(`it cannot be started (${reason(error)})`)
+      return null
+    }
   }
 
   #ended(message: string): void {
@@ -231,3 +290,6 @@ class Child {
     this.#settle?.(this.#end)
   }
 }
+
+const reason = (error: unknown): string =>
+  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown'

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { BcodError } from '../../../src/errors.js'
 import type { Content } from '../../../src/events/types.js'
 import { type LabelledVote, textCalls } from '../../../src/model/text/text-calls.js'
@@ -42,9 +42,9 @@ const splitBy = (pattern: string) => (file: Tokenizer) => ({
   pre_tokenizer: { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
 })
 
-async function start(dir: string, timeout = TIMEOUT) {
+async function start(dir: string, timeout = TIMEOUT, pauses = { first: 10, longest: 40 }) {
   const ends: string[] = []
-  const text = await TextProcess.start(dir, { timeout, ended: ({ code }: BcodError) => ends.push(code) })
+  const text = await TextProcess.start(dir, { timeout, pauses, ended: ({ code }: BcodError) => ends.push(code) })
   onTestFinished(() => text?.close())
   if (!text) throw new Error(`no tokenizer in ${dir}`)
   const codes = async (votes: readonly LabelledVote[]) =>
@@ -176,6 +176,66 @@ test('a process that somebody kills costs no vote', async () => {
   process.kill(pid as number, 'SIGKILL')
   expect(new Set(await outcomes)).toEqual(new Set(['event']))
   expect(ends).toEqual(['TEXT_PROCESS_ENDED'])
+})
+
+/** From here on every new process ends before it has loaded anything. */
+function noProcessStarts(): void {
+  vi.stubEnv('NODE_OPTIONS', '--require /nonexistent.cjs')
+  onTestFinished(() => void vi.unstubAllEnvs())
+}
+
+/** Ends the text process while it has nothing to do. */
+async function killIdle(): Promise<void> {
+  const [pid] = children(process.pid) as [number]
+  process.kill(pid, 'SIGKILL')
+  await vi.waitFor(() => expect(children(process.pid)).not.toContain(pid))
+}
+
+test('while no process can be started the votes wait, and none is lost', async () => {
+  const { codes, ends } = await start(CHAT)
+  noProcessStarts()
+  await killIdle()
+  const outcomes = codes(Array.from({ length: 5 }, () => vote(said('hello'))))
+  await vi.waitFor(() => expect(ends.length).toBeGreaterThan(5), 30_000)
+  vi.unstubAllEnvs()
+  expect(await outcomes).toEqual(Array(5).fill('event'))
+  expect(new Set(ends)).toEqual(new Set(['TEXT_PROCESS_ENDED']))
+}, 60_000)
+
+test('a text at fault is still found where no process can be started for a while after it', async () => {
+  const { codes, ends } = await start(model(PASSWORD))
+  const outcomes = codes(['hello', 'abracadabra', 'hello'].map((words) => vote(said(words))))
+  noProcessStarts()
+  await vi.waitFor(() => expect(ends.length).toBeGreaterThan(3), 30_000)
+  vi.unstubAllEnvs()
+  expect(await outcomes).toEqual(['event', 'TEXT_TIMEOUT', 'event'])
+}, 60_000)
+
+test.each([
+  ['is broken', (file: string) => writeFileSync(file, '{')],
+  ['is gone', (file: string) => rmSync(file)],
+])('a tokenizer that %s when the process starts anew ends the call with its own code', async (_, change) => {
+  const dir = model(null)
+  const { codes, ends } = await start(dir)
+  change(join(dir, 'tokenizer.json'))
+  await killIdle()
+  await expect(codes([vote(said('hello'))])).rejects.toMatchObject({ code: 'TOKENIZER_INVALID' })
+  expect(ends).toEqual(['TEXT_PROCESS_ENDED'])
+})
+
+test('close ends the pause before the next start at once, with no timer left', async () => {
+  const { text, codes, ends } = await start(CHAT, TIMEOUT, { first: 600_000, longest: 600_000 })
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  noProcessStarts()
+  await killIdle()
+  const before = timers()
+  const outcomes = expect(codes([vote(said('hello'))])).rejects.toMatchObject({ code: 'TEXT_PROCESS_ENDED' })
+  await vi.waitFor(() => expect(ends).toHaveLength(2))
+  await sleep(0)
+  expect(timers()).toBeGreaterThan(before)
+  text.close()
+  await outcomes
+  expect(timers()).toBe(before)
 })
 
 test('votes of a megabyte leave this process free, whatever they hold', async () => {
