@@ -94,8 +94,15 @@ export class ControlTokens {
     return this.normalise === null ? 0 : this.#normalised.count(this.normalise(text))
   }
 
-  /** Whether a control token shows once the text is normalised. */
-  #hides = (text: string): boolean => this.#all.count(text) === 0 && this.#hidden(text) > 0
+  /** Whether a control token shows only once the text is normalised, alone or beside others that are seen. */
+  #hides(text: string): boolean {
+    if (this.normalise === null) return false
+    const seen = [...this.#all.matches(text)]
+    if (this.#hidden(text) > seen.length) return true
+    const starts = [0, ...seen.map(([, end]) => end)]
+    const ends = [...seen.map(([start]) => start), text.length]
+    return starts.some((start, i) => this.#hidden(text.slice(start, ends[i])) > 0)
+  }
 
   /** A mark at either end that could become part of a control token. */
   #parted(text: string, clean: string): string {

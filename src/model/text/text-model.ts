@@ -6,7 +6,7 @@ import type { Content } from '../../events/types.js'
 import { type ChatTemplate, readChatTemplate, templateNames } from './chat-template.js'
 import { type AddedToken, ControlTokens, type SpecialTokenPolicy } from './control-tokens.js'
 import type { Messages } from './conversation.js'
-import { readJsonFile } from './files.js'
+import { type JsonFile, readJsonFile } from './files.js'
 import { withoutMarks } from './marks.js'
 import { readSpecialTokens, type SpecialTokens } from './special-tokens.js'
 import { TemplateWriter } from './template-writer.js'
@@ -286,7 +286,7 @@ export function loadTextModel(modelDir: string, options: TextOptions = {}): Text
   const tokenizerFile = readJsonFile(modelDir, 'tokenizer.json')
   if (tokenizerFile === null) return null
   const config = readJsonFile(modelDir, 'tokenizer_config.json') ?? {}
-  const tokenizer = createTokenizer(tokenizerFile, config, join(modelDir, 'tokenizer.json'))
+  const tokenizer = createTokenizer(withDeclaredTokens(tokenizerFile, config), config, join(modelDir, 'tokenizer.json'))
   const special = readSpecialTokens(modelDir, config, (token) => tokenizer.token_to_id(token))
   const named = options.templateName ?? null
   const read = (names: readonly string[]) => readChatTemplate(modelDir, config, special.texts, names)
@@ -308,6 +308,21 @@ export function loadTextModel(modelDir: string, options: TextOptions = {}): Text
     options,
   )
 }
+
+/** Tokens that only `tokenizer_config.json` declares: transformers adds them to those of `tokenizer.json`. */
+function withDeclaredTokens(file: JsonFile, config: JsonFile): JsonFile {
+  const own = (Array.isArray(file.added_tokens) ? file.added_tokens : []) as readonly Partial<AddedToken>[]
+  const known = new Set(own.flatMap(({ id, content }) => [id, content]))
+  const declared = Object.entries((config.added_tokens_decoder ?? {}) as Readonly<Record<string, Partial<AddedToken>>>)
+  const missing = declared
+    .map(([id, token]) => ({ ...PLAIN_TOKEN, ...token, id: Number(id) }))
+    .filter(
+      ({ id, content }) => typeof content === 'string' && Number.isInteger(id) && !known.has(id) && !known.has(content),
+    )
+  return missing.length === 0 ? file : { ...file, added_tokens: [...own, ...missing] }
+}
+
+const PLAIN_TOKEN = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false }
 
 function createTokenizer(file: object, config: object, place: string): Tokenizer {
   try {
