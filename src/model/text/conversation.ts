@@ -1,3 +1,4 @@
+import { BcodError } from '../../errors.js'
 import type { JsonObject } from '../../events/json.js'
 import type { Content, Message } from '../../events/types.js'
 import type { Conversation } from './chat-template.js'
@@ -93,6 +94,37 @@ function fromJson(text: string): unknown {
   } catch {
     return text
   }
+}
+
+/**
+ * Arguments that a text holds, and an object would not hold as they are: JavaScript has no 20.0 and no large integers,
+ * and puts keys that are whole numbers first.
+ *
+ * @throws MESSAGE_NOT_RENDERED
+ */
+export function requireExactArguments(messages: readonly Message[]): void {
+  for (const { extra } of messages) {
+    for (const call of (parsed(extra).tool_calls ?? []) as readonly JsonObject[]) {
+      const { arguments: given } = (call.function ?? call) as JsonObject
+      if (typeof given === 'string' && typeof fromJson(given) === 'object' && !isExact(given))
+        throw new BcodError('MESSAGE_NOT_RENDERED', 'arguments of a call have a number or a key that would change')
+    }
+  }
+}
+
+function isExact(json: string): boolean {
+  const tokens = json.match(/"(?:[^"\\]|\\.)*"\s*:?|-?\d[\d.eE+-]*/g) ?? []
+  return tokens.every((token) => {
+    if (!token.startsWith('"')) return isExactNumber(token)
+    return !token.endsWith(':') || !/^(0|[1-9]\d*)$/.test(JSON.parse(token.slice(0, -1)) as string)
+  })
+}
+
+/** Python writes numbers below 0.0001 with an exponent, JavaScript does not. */
+function isExactNumber(text: string): boolean {
+  const value = Number(text)
+  if (String(value) !== text || text.includes('e')) return false
+  return Number.isInteger(value) ? Number.isSafeInteger(value) : Math.abs(value) >= 1e-4
 }
 
 /** As Python's `json.dumps` writes it: a space behind each comma and colon. */

@@ -3,7 +3,14 @@ import type { JsonObject } from '../../events/json.js'
 import type { Message } from '../../events/types.js'
 import type { ChatTemplate, Conversation, Ending } from './chat-template.js'
 import type { ControlTokens } from './control-tokens.js'
-import { type ArgumentForm, conversation, endsWithinAnswer, joined, type Messages } from './conversation.js'
+import {
+  type ArgumentForm,
+  conversation,
+  endsWithinAnswer,
+  joined,
+  type Messages,
+  requireExactArguments,
+} from './conversation.js'
 import { type Part, partsNotWritten } from './rendered.js'
 
 /** Writes the messages of votes with the model's chat template. What it writes may be marked (`marks.ts`). */
@@ -43,7 +50,10 @@ export class TemplateWriter {
     const whole = this.#conversation(prompt, answer, 'object')
     const template = whole.tools === null ? this.template : (this.withTools ?? this.template)
     const refused = this.#refusal(template, whole, answer.length, ending, now)
-    if (refused === null) return template.render(whole, ending, now)
+    if (refused === null) {
+      requireExactArguments([...prompt.messages, ...answer])
+      return template.render(whole, ending, now)
+    }
     const asText = this.#conversation(prompt, answer, 'text')
     if (this.#refusal(template, asText, answer.length, ending, now) === null)
       return template.render(asText, ending, now)

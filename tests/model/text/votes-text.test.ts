@@ -262,6 +262,29 @@ describe('tools, calls and reasoning', () => {
     expect(chat.decode(ids)).toBe('<tool_call>{"name": "refund", "arguments": {"order": 7}}</tool_call><|im_end|>')
   })
 
+  const called = (json: string) =>
+    messages(said('assistant', null, { tool_calls: [{ function: { name: 'f', arguments: json } }] }))
+
+  it.each([
+    '{"a": 9007199254740993}',
+    '{"a": [20.0]}',
+    '{"a": 1e3}',
+    '{"a": -0}',
+    '{"b": 1, "2": 1}',
+    '{"\\u0031" : 0}',
+  ])('refuses arguments that an object would not hold as they are: %s', (json) => {
+    expect(errorLine(() => chat.encodeCompletion(HI, called(json)))).toBe(
+      'MESSAGE_NOT_RENDERED: arguments of a call have a number or a key that would change',
+    )
+    const asText = model(CHATML.replace('(c.function | tojson)', "c.function.name + ' ' + c.function.arguments"))
+    expect(asText.decode(asText.encodeCompletion(HI, called(json)))).toContain(json)
+  })
+
+  it('takes arguments whose numbers and keys stay what they are', () => {
+    const json = '{"a": [1, -2.5, "20.0", "x \\"7\\": 1e5"], "k1": 0.25}'
+    expect(chat.decode(chat.encodeCompletion(HI, called(json)))).toContain(json)
+  })
+
   it('gives arguments as text to a template that puts them behind a string', () => {
     const source = CHATML.replace('(c.function | tojson)', "c.function.name + ' ' + c.function.arguments")
     const other = model(source)
