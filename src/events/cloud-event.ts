@@ -29,7 +29,8 @@ export function readHeaders(headers: LogRecord['headers']): HeaderForm {
       const attribute = header.slice(prefix.length).trim().toLowerCase()
       attributes ??= Object.create(null) as Record<string, unknown>
       if (!READ_ATTRIBUTES.has(attribute)) continue
-      const value = unquoted(utf8(bytes, attribute, invalidFeedback))
+      const text = unquoted(utf8(bytes, attribute, invalidFeedback))
+      const value = prefix.toLowerCase() === HTTP_PREFIX ? percentDecoded(text) : text
       if ((attributes[attribute] ?? value) !== value) {
         throw invalidFeedback(attribute, 'two headers give it different values')
       }
@@ -40,6 +41,8 @@ export function readHeaders(headers: LogRecord['headers']): HeaderForm {
 }
 
 const ATTRIBUTE_HEADER = /^(?:ce|cloudevents?)[_:.-]/i
+/** Of the binding that percent-encodes the values (HTTP, 3.1.3.2); the others write them as they are. */
+const HTTP_PREFIX = 'ce-'
 const CONTENT_TYPE_HEADER = /^content[-_]?type$/i
 const READ_ATTRIBUTES: ReadonlySet<string> = new Set(['specversion', 'type', 'source', 'id', 'subject'])
 
@@ -69,6 +72,20 @@ function unquoted(text: string): string {
     return text
   }
 }
+
+/** A text with each percent-encoded character in its place; what encodes none stays as it is. */
+const percentDecoded = (text: string): string =>
+  text.replace(PERCENT_ENCODED, (encoded) => {
+    try {
+      return decodeURIComponent(encoded)
+    } catch {
+      return encoded
+    }
+  })
+
+/** A character of UTF-8, one to four bytes. */
+const PERCENT_ENCODED =
+  /%[0-7][\da-f]|%[cd][\da-f]%[89ab][\da-f]|%e[\da-f](?:%[89ab][\da-f]){2}|%f[0-7](?:%[89ab][\da-f]){3}/gi
 
 /** Keys that a CloudEvent has and a bare row does not, in any case; versions before 0.2 had the second. */
 const MARKS: ReadonlySet<string> = new Set(['specversion', 'cloudeventsversion', 'data', 'data_base64'])

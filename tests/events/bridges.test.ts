@@ -54,6 +54,26 @@ describe('the headers of a binary CloudEvent', () => {
     expect(decodeEnvelope(rest.value!, odd, 2 ** 20).attributes).toMatchObject({ id: 'e-1' })
   })
 
+  // CloudEvents 1.0, HTTP protocol binding, 3.1.3.2
+  it.each([
+    ['a%20b', 'a b'],
+    ['Euro%20%E2%82%AC%20%F0%9F%98%80', 'Euro € 😀'],
+    ['%c3%a9', 'é'],
+    ['"a%22b"', 'a"b'],
+    ['%2520', '%20'],
+    ['100%', '100%'],
+    ['%zz%2', '%zz%2'],
+    ['%ff%20%c3%41', '%ff %c3A'],
+    ['%ed%a0%80', '%ed%a0%80'],
+  ])('are percent-decoded where HTTP has spelt them: %s is %s', (written, meant) => {
+    for (const prefix of ['ce-', 'Ce-'])
+      expect(read(data, { ...named((name) => `${prefix}${name}`), [`${prefix}subject`]: written }).subject).toBe(meant)
+    for (const prefix of ['ce_', 'cloudEvents:'])
+      expect(read(data, { ...named((name) => `${prefix}${name}`), [`${prefix}subject`]: 'a%20b' }).subject).toBe(
+        'a%20b',
+      )
+  })
+
   it.each<[string, Record<string, string>, string]>([
     [
       'one of them alone',
