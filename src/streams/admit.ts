@@ -163,6 +163,7 @@ const userText = ({ source, user }: Feedback): string => `${source.length}:${sou
 /** Unicode's compatibility form, without case, invisible characters and differences of white space. */
 const normalised = (text: string): string =>
   text
+    .replace(INVISIBLE, '') // one between a letter and its accent would keep them apart
     .normalize('NFKC')
     .toLowerCase()
     .replace(INVISIBLE, '')

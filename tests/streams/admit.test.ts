@@ -103,6 +103,26 @@ test('prompts that a reader would call the same are the same', () => {
     ])
     expect(admission.refuse(vote(9, { prompt: form('How do I reset her password?') }))).toBeNull()
   }
+  // U+0301 composes with the letter before it (UAX #15), U+1161 with the Hangul before it
+  for (const [letter, mark] of [
+    ['e', '\u0301'],
+    ['\u1100', '\u1161'],
+  ] as const) {
+    const accents = new Admission({ ...OFF, promptRepeats: 1 })
+    expect(accents.refuse(vote(0, { prompt: text(`${letter}${mark}`.normalize('NFC')) }))).toBeNull()
+    for (const invisible of [
+      '',
+      '\u200b',
+      '\u00ad',
+      '\u034f',
+      '\u2060',
+      '\ufe0f',
+      '\u200d\u200c',
+      '\u{e0061}',
+      '\uffa0',
+    ])
+      expect(accents.refuse(vote(1, { prompt: text(`${letter}${invisible}${mark}`) }))).toBe('prompt_cap')
+  }
   const admission = new Admission({ ...OFF, promptRepeats: 1 })
   expect(admission.refuse(vote(0, { prompt: messages('a') }))).toBeNull()
   expect(admission.refuse(vote(1, { prompt: messages('a', 'system') }))).toBeNull()
