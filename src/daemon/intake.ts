@@ -79,9 +79,10 @@ export class Intake {
     return this.#paused
   }
 
-  /** Takes no further record. */
+  /** Takes no further record. What is held stays held: whoever reads on knows whether it still stands. */
   close(): void {
     this.#closed = true
+    this.#parts.state.watermark.paused()
   }
 
   /** Where to read a new assignment from. @throws what `startPositions` throws */
@@ -191,7 +192,7 @@ export class Intake {
 
   /** The log may have grown since it was stopped: only a new fetch tells where it ends. */
   #unseen(): void {
-    if (this.#stopped) this.#parts.state.watermark.paused()
+    if (this.#stopped || this.#closed) this.#parts.state.watermark.paused()
   }
 
   #now(): number {

@@ -1,11 +1,13 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeMulti, encode } from '@msgpack/msgpack'
-import { Observable, Subject } from 'rxjs'
+import { interval, Observable, Subject } from 'rxjs'
 import type { LogRecord } from '../events/types.js'
 import type { Assignment, DeadLetter, FeedbackLog, RecordBatch } from './source.js'
 
 const PARTITION = 0
+/** Readers are told this often where the log ends. */
+const BETWEEN_LOOKS = 2_000
 
 interface StoredRecord {
   readonly timestamp: number
@@ -80,6 +82,7 @@ export class EmbeddedLog implements FeedbackLog {
         (positions) => {
           next = positions.get(PARTITION) ?? 0
           subscriber.add(this.#appended$.subscribe(emit))
+          subscriber.add(interval(BETWEEN_LOOKS).subscribe(emit))
           emit()
         },
         (error: unknown) => subscriber.error(error),

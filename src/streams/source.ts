@@ -76,6 +76,7 @@ export interface FeedbackLog {
    * An assignment of no partitions is reported too. `revoked` is called when an assignment ends, before the next.
    * The same partitions are assigned anew where the log may have become another one, or may have lost its end.
    * `grown` is called when the topic has got partitions that are not assigned yet, with their new number.
+   * Where nothing new comes, a partition is reported every 2 s all the same, with an empty batch: it says where it ends.
    */
   read(hooks: {
     positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>

@@ -24,11 +24,15 @@ interface Partition {
 /** So many ends of a log are remembered; of more, every second is forgotten. */
 const ENDS = 64
 
+/** Milliseconds for which a log that was read to its end counts as read to it: two looks at where it ends, and a delay. */
+const UNSEEN_MS = 5_000
+
 /**
  * The time up to which the log has been read: everything written before it has gone through. It stands on this
  * process's own clock and on where the log ended when, never on a time that a producer has set: once reading has come to
  * where the log ended at some time, all that was written before that time has been read. At the log's end the wall clock
- * itself counts. The lowest partition decides.
+ * itself counts, for as long as a log that is looked at every 2 s may have gone unseen: after that (the process was
+ * frozen, no broker answers) nobody knows what was written. The lowest partition decides.
  *
  * After an outage every vote thus waits as long as it would have: how old the backlog is, nobody knows, and no time
  * counts before it is read to where it ended. Where the broker itself stamps the records (`LogAppendTime`), their times
@@ -107,8 +111,8 @@ export class Watermark implements Serializable<WatermarkState> {
   at(now: number): number {
     let lowest = Number.POSITIVE_INFINITY
     for (const partition of this.assigned) {
-      const readTo = this.atEnd.has(partition) ? now : (this.partitions.get(partition)?.readTo ?? UNKNOWN)
-      lowest = Math.min(lowest, readTo, now)
+      const readTo = this.partitions.get(partition)?.readTo ?? UNKNOWN
+      lowest = Math.min(lowest, this.atEnd.has(partition) ? readTo + UNSEEN_MS : readTo, now)
     }
     return this.assigned.length === 0 ? UNKNOWN : lowest
   }

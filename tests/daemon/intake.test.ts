@@ -188,6 +188,18 @@ test('an assignment that comes while reading is paused does not let held votes g
   expect([intake.paused, state.watermark.at(clock.now)]).toEqual([true, NOW])
 })
 
+test('from its end on no held vote goes on, however long the daemon takes to stop', async () => {
+  const { intake, state, clock } = house({ 'stream.holdBack': '2s' })
+  offset = 0
+  await intake.assigned(assignment(0), null)
+  intake.take(fetched([record(vote(0, {}))]))
+  clock.now += 1_000
+  intake.close()
+  clock.now += 3_000
+  intake.fetched$.next()
+  expect([state.held.heldCount, state.watermark.at(clock.now)]).toEqual([1, NOW])
+})
+
 test('a record that was read does not keep its fetch in memory', () => {
   const { intake, state } = house()
   const before = usedBytes()

@@ -65,6 +65,19 @@ describe('the watermark', () => {
     expect(watermark.at(2_000)).toBe(2_000)
   })
 
+  test('stands still soon after nothing tells any more where the log ends: frozen, or cut off', () => {
+    const watermark = new Watermark()
+    watermark.assign([0, 1])
+    fetch(watermark, 0, 5, 5, 1_000)
+    fetch(watermark, 1, 5, 5, 3_000)
+    expect(watermark.at(5_900)).toBe(5_900)
+    expect(watermark.at(600_000)).toBe(6_000)
+    watermark.ended(0, 5, 600_000)
+    expect(watermark.at(600_000)).toBe(8_000)
+    watermark.ended(1, 6, 600_000)
+    expect(watermark.at(600_000)).toBe(3_000)
+  })
+
   test('stands still while fetching is paused, until the end is looked up again', () => {
     const watermark = new Watermark()
     watermark.assign([0])
