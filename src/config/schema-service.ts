@@ -23,7 +23,7 @@ export const service = {
     pendingBytes: bytes(
       '64MiB',
       { min: 1 },
-      'Reading pauses when what was read and waits (held votes, events before their step, dead letters) takes this much memory, names and objects included; it goes on at half of that. Above 0.4 of it the oldest held votes go on early. Node needs it beside its own 100 MB.',
+      'Reading pauses when what was read and waits (held votes, events before their step, dead letters) takes this much memory, names and objects included; it goes on when half of what held votes and dead letters leave of it is free again. Above 0.4 of it the oldest held votes go on early. Node needs it beside its own 100 MB.',
     ),
     pendingEvents: integer(10_000, { min: 1 }, 'Reading pauses when this many events wait for their step.'),
     tombstones: choice(

@@ -259,13 +259,17 @@ export class Intake {
     return { events: texts.count + batcher.count, bytes: memory.taken }
   }
 
-  /** What waits has reached the budget, or half of it while reading is paused. */
+  /**
+   * What waits has reached the budget. While reading is paused, half of it is enough, of what drains without reading:
+   * held votes wait for more to be read, letters for their topic, and each has a bound of its own.
+   */
   get #full(): boolean {
     const { config, state } = this.#parts
     const { texts, batcher, letters, memory } = state
     const share = this.#paused ? 0.5 : 1
+    const apart = memory.held.bytes + memory.letters.bytes
     return (
-      memory.taken >= share * config.stream.pendingBytes ||
+      memory.taken - apart >= share * (config.stream.pendingBytes - apart) ||
       texts.count + batcher.count >= share * config.stream.pendingEvents ||
       letters.full
     )

@@ -36,8 +36,8 @@ export interface StreamSnapshot {
 const ADMISSION_WINDOW = 10_000
 
 /**
- * What held votes may have of `stream.pendingBytes`; above it the oldest go on before their time. Less than the half at
- * which reading goes on: votes that wait for more to be read can then never be what keeps it from being read.
+ * What held votes may have of `stream.pendingBytes`; above it the oldest go on before their time. Votes that wait for more to
+ * be read can so never be what keeps it from being read.
  */
 const HELD_SHARE = 0.4
 

@@ -200,6 +200,34 @@ test('from its end on no held vote goes on, however long the daemon takes to sto
   expect([state.held.heldCount, state.watermark.at(clock.now)]).toEqual([1, NOW])
 })
 
+test('reading goes on when all that can drain has drained, however much letters and held votes take', () => {
+  const pendingBytes = 16 * MIB
+  const { intake, state, step } = house({
+    ...{ 'stream.holdBack': '10m', 'stream.pendingBytes': pendingBytes, 'stream.pendingEvents': 1_000_000 },
+    'batch.size': 64,
+  })
+  offset = 0
+  const read = (count: number, value: (index: number) => Buffer) =>
+    intake.take(fetched(many(count, () => record(value(offset)))))
+  read(60, junk(100_000))
+  while (state.memory.held.bytes < 0.39 * pendingBytes) read(100, (i) => vote(i, {}, long(i)))
+  expect(state.memory.taken).toBeGreaterThan(0.5 * pendingBytes)
+  const direct = (index: number) => {
+    const { subject: _, ...event } = JSON.parse(vote(index, {}, `vote-${index}`).toString())
+    return Buffer.from(
+      JSON.stringify({ ...event, data: { ...event.data, prompt_tokens: many(5_000, (k) => k + index) } }),
+    )
+  }
+  while (!intake.paused) read(20, direct)
+  expect(state.memory.taken).toBeLessThan(1.1 * pendingBytes)
+  let resumed = 0
+  while (state.batcher.count > 0 && intake.paused) {
+    step()
+    resumed = state.batcher.count
+  }
+  expect([intake.paused, resumed > 0]).toEqual([false, true])
+})
+
 test('a record that was read does not keep its fetch in memory', () => {
   const { intake, state } = house()
   const before = usedBytes()
