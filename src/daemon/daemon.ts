@@ -475,6 +475,9 @@ export class Daemon {
       work.add(
         interval(TICK_MS).subscribe(() => {
           intake.observe()
+          // the disk may have room again, and a dead-letter topic that is away tells nothing
+          this.#state.letters.relieve()
+          intake.relieve()
           if (intake.paused && this.#starved) this.flush()
         }),
       )

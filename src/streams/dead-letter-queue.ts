@@ -58,6 +58,8 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   private segments: LetterSegments | null = null
   private readonly memory: MemoryAccount
   private diskFailed = false
+  /** The first so many are on their way to the topic. */
+  private out = 0
   private writing: Promise<void> | null = null
   private stopped = false
 
@@ -92,6 +94,22 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
       this.keep({ letter: { ...letter, record: owned(letter.record) }, bytes })
     }
     this.start()
+  }
+
+  /**
+   * What the disk did not take is offered to it again, the last first: the first is the next to be written. Call it now
+   * and then: a topic that is away settles no write that could do it.
+   */
+  relieve(): void {
+    if (this.stopped) return
+    while (this.diskFailed && this.waitingBytes > this.maxMemoryBytes && this.waiting.length > this.out) {
+      const last = this.waiting.at(-1)
+      if (last === undefined || !this.toDisk(last.letter)) return
+      this.waiting.pop()
+      this.forget(last)
+      this.diskFailed = true
+    }
+    this.diskFailed = false
   }
 
   /** Starts writing what a restored state held. */
@@ -174,18 +192,6 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     }
   }
 
-  /** What the disk did not take is offered to it again, the last first: the first is the next to be written. */
-  private relieve(): void {
-    while (this.diskFailed && this.waitingBytes > this.maxMemoryBytes) {
-      const last = this.waiting.at(-1)
-      if (last === undefined || !this.toDisk(last.letter)) return
-      this.waiting.pop()
-      this.forget(last)
-      this.diskFailed = true
-    }
-    this.diskFailed = false
-  }
-
   private async drain(): Promise<void> {
     while (this.size > 0 && !this.stopped) {
       try {
@@ -204,7 +210,10 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   private async writeWaiting(): Promise<readonly DeadLetter[]> {
     const entries = this.waiting.slice(0, AT_ONCE)
     const letters = entries.map(({ letter }) => letter)
-    await this.options.write(letters)
+    this.out = entries.length
+    await this.options.write(letters).finally(() => {
+      this.out = 0
+    })
     this.waiting = this.waiting.slice(entries.length)
     for (const entry of entries) this.forget(entry)
     return letters

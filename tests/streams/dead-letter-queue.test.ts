@@ -7,6 +7,7 @@ import {
   type DeadLetterQueueState,
 } from '../../src/streams/dead-letter-queue.js'
 import { headersOf } from '../../src/streams/kafka/records.js'
+import type { LetterSegments } from '../../src/streams/letter-segments.js'
 import type { DeadLetter } from '../../src/streams/source.js'
 import { until } from '../support/kafka-reading.js'
 
@@ -86,6 +87,31 @@ test('it is full at its capacity, and takes more all the same', () => {
   queue.push(letter(1))
   queue.push(letter(2))
   expect([queue.full, queue.size]).toEqual([true, 3])
+})
+
+test('letters go to a disk that has room again also while the topic is away, and reading may go on', async () => {
+  const topic = new Topic()
+  const queue = new DeadLetterQueue({ capacity: 10, maxMemoryBytes: 1_000, ...topic.options })
+  let isFull = true
+  const onDisk: Uint8Array[] = []
+  const segments = {
+    append: (entry: Uint8Array) => {
+      if (isFull) throw new Error('ENOSPC')
+      onDisk.push(entry)
+    },
+    ...{ count: 0, bytes: 0, snapshot: () => [] },
+  }
+  queue.keepOn(segments as unknown as LetterSegments)
+  for (const each of letters(0, 4)) queue.push(each)
+  queue.relieve()
+  expect([queue.full, onDisk.length]).toEqual([true, 0])
+  isFull = false
+  queue.relieve()
+  const kept = () => queue.snapshot().letters.map(({ record }) => record.offset)
+  expect([queue.full, kept(), onDisk.length]).toEqual([false, [0, 1], 2])
+  // the one on its way stays the first
+  await topic.answers('ok')
+  expect([topic.written.map(offsets), topic.acknowledged, kept()]).toEqual([[[0], [1]], [0], [1]])
 })
 
 test('settling ends when all letters are out', async () => {
