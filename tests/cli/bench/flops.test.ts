@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { usefulFlops } from '../../../src/cli/bench/flops.js'
 import { parseArchitecture } from '../../../src/model/architecture.js'
 
-/** Width 2, MLP 3, two query heads and one key-value head of one channel, five words. */
+/** Width 2, MLP 3, two query heads and one key-value head of two channels, five words. */
 const architecture = (layers: number) =>
   parseArchitecture(
     {
@@ -12,6 +12,7 @@ const architecture = (layers: number) =>
       num_hidden_layers: layers,
       num_attention_heads: 2,
       num_key_value_heads: 1,
+      head_dim: 2,
       vocab_size: 5,
     },
     'config.json',
@@ -27,9 +28,9 @@ describe('one event of three tokens, one of them in the completion', () => {
     // forward 2 · 2 · 3 positions, backward 2 · 3 positions; logits forward 2 · 2 · 1, backward 2 · 1
     expect(new Map(products.map(({ input, output, flops }) => [`${input} to ${output}`, flops]))).toEqual(
       new Map([
-        ['2 to 2', (12 + 6) * (4 + 4)], // q and o, each way
-        ['2 to 1', 12 * (2 + 2)], // k and v
-        ['1 to 2', 6 * (2 + 2)],
+        ['2 to 4', 12 * 8 + 6 * 8], // q forward, o backward
+        ['4 to 2', 12 * 8 + 6 * 8], // o forward, q backward
+        ['2 to 2', (12 + 6) * (4 + 4)], // k and v, each way
         ['2 to 3', 12 * (6 + 6) + 6 * 6], // gate and up forward, down backward
         ['3 to 2', 12 * 6 + 6 * (6 + 6)],
         ['2 to 5', 4 * 10], // logits
@@ -39,15 +40,15 @@ describe('one event of three tokens, one of them in the completion', () => {
   })
 
   test('LoRA: x A, its B, and for each of the two the gradient of the matrix and of what it multiplies', () => {
-    expect(lora).toBe(3 * (2 * 3 * 2 * 1) + 3 * (2 * 3 * 1 * 2))
+    expect(lora).toBe(3 * (2 * 3 * 2 * 1) + 3 * (2 * 3 * 1 * 4))
   })
 
   test('attention: 1 + 2 + 3 pairs a head; four products forward and four backward', () => {
-    expect(attention).toBe((4 + 4) * 2 * (1 + 2 + 3) * 2)
+    expect(attention).toBe((4 + 4) * 2 * (1 + 2 + 3) * 4)
   })
 
   test('the total is their sum', () => {
-    expect(total).toBe(6 * 3 * 30 + 6 * 10 + 72 + 192)
+    expect(total).toBe(6 * 3 * 42 + 6 * 10 + 108 + 384)
   })
 })
 
