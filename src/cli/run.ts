@@ -5,7 +5,6 @@ import { adminVerbs } from '../daemon/admin-verbs.js'
 import { Daemon } from '../daemon/daemon.js'
 import { EventLoopWatch } from '../server/health.js'
 import { StatusServer } from '../server/server.js'
-import { registerCodecs } from '../streams/kafka/codecs.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
 import { BuildInfo, ConfigLoaded, ExposureFound, Failed } from '../telemetry/events/daemon.js'
 import { PortRefused } from '../telemetry/events/port.js'
@@ -61,7 +60,6 @@ export async function serve(
   telemetry.emit(new BuildInfo())
   telemetry.emit(new ConfigLoaded(config))
   for (const finding of findings) telemetry.emit(new ExposureFound(finding))
-  registerCodecs()
   const daemon = new Daemon({
     ...{ config, log: kafkaLog(config, telemetry), telemetry, acceptOlder },
     ...(onStage && { onStage }),

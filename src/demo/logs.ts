@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.js'
 import { encodeFeedback, type FeedbackDraft, STRUCTURED_HEADERS } from '../events/encode.js'
 import { EmbeddedLog } from '../streams/embedded-log.js'
-import { registerCodecs } from '../streams/kafka/codecs.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
 import { ensureTopic } from '../streams/kafka/topics.js'
 import { KafkaFeedbackWriter } from '../streams/kafka/writer.js'
@@ -27,7 +26,6 @@ export async function openEmbeddedLog(directory: string, { stream }: Config): Pr
 
 /** A real Kafka broker, started for the demo and stopped after it. */
 export async function openKafkaLog(_directory: string, { stream }: Config): Promise<DemoLog> {
-  registerCodecs()
   const broker = await startBroker()
   try {
     const topic = stream.topic ?? 'feedback'

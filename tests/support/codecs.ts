@@ -1,15 +1,15 @@
 import kafkajs from 'kafkajs'
-import { BcodError } from '../../errors.js'
-import { Budget } from '../wire/budget.js'
-import { unpack } from '../wire/unpack.js'
-import { FinalFailure } from './failure.js'
-import { DEFAULT_BATCH_BYTES } from './options.js'
+import { BcodError } from '../../src/errors.js'
+import { FinalFailure } from '../../src/streams/kafka/failure.js'
+import { DEFAULT_BATCH_BYTES } from '../../src/streams/kafka/options.js'
+import { Budget } from '../../src/streams/wire/budget.js'
+import { unpack } from '../../src/streams/wire/unpack.js'
 
 const { CompressionCodecs, CompressionTypes } = kafkajs
 
 /**
- * Gives kafkajs the codecs that it lacks, for whoever publishes with it in this process; zstd is only read. Records that
- * are read do not come by here: streams/wire unpacks them by the same decoders.
+ * Gives kafkajs the codecs that it lacks, to publish with; zstd is only read. bcod itself publishes without compression,
+ * and what it reads does not come by here: streams/wire unpacks it by the same decoders.
  */
 export function registerCodecs(): void {
   CompressionCodecs[CompressionTypes.GZIP] = codec(CompressionTypes.GZIP, async (plain) => {
