@@ -38,10 +38,11 @@ const major = (text) => Number(/(\d+)/.exec(text)?.[1])
 function checkTools() {
   const missing = []
   const need = (ok, what, remedy) => ok || missing.push(`  ${what}\n      ${remedy}`)
-  const node = major(process.versions.node)
+  const [node, minor] = process.versions.node.split('.').map(Number)
   need(
-    [20, 22, 24].includes(node),
-    `Node 22 or 24 (found ${process.versions.node})`,
+    // from these on there is crc32 in node:zlib
+    minor >= ({ 20: 15, 22: 2, 24: 0 }[node] ?? Infinity),
+    `Node 22 (22.2 or newer) or 24 (found ${process.versions.node})`,
     'install Node 24: https://nodejs.org',
   )
   if (node === 20) say('Node 20 is past its end of life: it works, and gets no security fixes. Install Node 24.')

@@ -52,6 +52,7 @@ describe('its checks', () => {
     const statusOf = (version: string) => checkNode(version).status
     expect(['22.3.0', '24.0.0'].map(statusOf)).toEqual(['ok', 'ok'])
     expect(['18.20.0', '21.0.0', '23.0.0', '25.0.0'].map(statusOf)).toEqual(['fail', 'fail', 'fail', 'fail'])
+    expect(['20.14.1', '22.1.0'].map(statusOf)).toEqual(['fail', 'fail'])
     expect(checkNode('20.20.2')).toMatchObject({ status: 'warn', detail: expect.stringContaining('end of life') })
   })
 

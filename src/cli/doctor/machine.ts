@@ -9,8 +9,14 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   return environment.BCOD_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bcod')
 }
 
+/** Where `crc32` of node:zlib begins, which checks batches from Kafka. */
+const OLDEST_MINOR: Readonly<Record<number, number>> = { 20: 15, 22: 2 }
+
 export function checkNode(version: string): Finding {
-  const major = Number(version.split('.')[0])
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const oldest = OLDEST_MINOR[major]
+  if (oldest !== undefined && minor < oldest)
+    return fail('node', `v${version} is older than v${major}.${oldest}`, 'Install Node 24: https://nodejs.org')
   if (major === 22 || major === 24) return pass('node', `v${version}`)
   const remedy = 'Install Node 24: https://nodejs.org'
   return major === 20
