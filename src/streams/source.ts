@@ -15,8 +15,6 @@ export interface RecordBatch {
    * @default logEnd
    */
   readonly readableEnd?: number
-  /** What the records keep in memory, their bytes and what stands around them; unset where the log does not tell. */
-  readonly bytes?: number
   /** What could not be read before `nextOffset`; then there are no records. */
   readonly unreadable?: Unreadable
 }

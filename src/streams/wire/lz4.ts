@@ -1,5 +1,5 @@
 import { type Budget, damaged } from './budget.js'
-import { Output } from './output.js'
+import { copyLiteral, copyMatch, Output } from './output.js'
 
 /**
  * Unpacks an LZ4 frame as Kafka's `Lz4BlockInputStream` does: one frame of independent blocks, with or without sizes
@@ -64,8 +64,7 @@ function block(packed: Buffer, from: number, to: number, output: Output, largest
       }
     if (literals > to - at) throw cutShort()
     if (literals > end - out) throw full()
-    if (literals < SHORT) for (let i = 0; i < literals; i++) bytes[out + i] = packed[at + i]!
-    else packed.copy(bytes, out, at, at + literals)
+    copyLiteral(packed, at, bytes, out, literals)
     at += literals
     out += literals
     // the last sequence has literals alone
@@ -81,11 +80,8 @@ function block(packed: Buffer, from: number, to: number, output: Output, largest
       }
     if (offset === 0 || offset > out - start) throw damaged('an LZ4 match begins before its block')
     if (length > end - out) throw full()
-    for (let i = 0; i < length; i++) bytes[out + i] = bytes[out - offset + i]!
+    copyMatch(bytes, out, offset, length)
     out += length
   }
   output.length = out
 }
-
-/** Below it a loop is faster than a call. */
-const SHORT = 32

@@ -48,3 +48,17 @@ export class Output {
     return this.bytes.subarray(0, this.length)
   }
 }
+
+/** Below it a loop is faster than a call. */
+const SHORT = 32
+
+/** Writes `length` bytes of `packed` as they stand, where a decoder has made room for them. */
+export function copyLiteral(packed: Buffer, at: number, bytes: Buffer, out: number, length: number): void {
+  if (length < SHORT) for (let i = 0; i < length; i++) bytes[out + i] = packed[at + i]!
+  else packed.copy(bytes, out, at, at + length)
+}
+
+/** Writes again `length` bytes from `offset` before the end; what is written may be a part of what is copied. */
+export function copyMatch(bytes: Buffer, out: number, offset: number, length: number): void {
+  for (let i = 0; i < length; i++) bytes[out + i] = bytes[out - offset + i]!
+}

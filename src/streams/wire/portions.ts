@@ -24,8 +24,6 @@ export interface Portion {
   readonly records: readonly ReadRecord[]
   /** The offset after the last batch that this portion comes from. */
   readonly nextOffset: number
-  /** What the portion takes in memory, as it was charged to the budgets of its batches. */
-  readonly bytes: number
   readonly unreadable?: Unreadable
 }
 
@@ -68,23 +66,23 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
     if (read.error !== null) {
       records.length = before
       if (!read.isChecked && followingOffset(bytes, at) <= next) continue // it ends before the offset to read next
-      if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
+      if (next > handedOn) yield { records, nextOffset: next }
       const unreadable = unreadableBatch(batch, read, read.error, fetched, next, followingOffset(bytes, at))
       next = handedOn = unreadable.range.lastOffset + 1
-      yield { records: [], nextOffset: next, bytes: size, unreadable }
+      yield { records: [], nextOffset: next, unreadable }
       // it may have been an end marker; the broker's next list will know
       if (!read.isChecked && transactions.pending) return
     } else {
       next = Math.max(next, read.lastOffset + 1)
       spent += budget.spent
       if (spent < portionBytes) continue
-      if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
+      if (next > handedOn) yield { records, nextOffset: next }
       handedOn = next
     }
     records = []
     spent = 0
   }
-  if (next > handedOn) yield { records, nextOffset: next, bytes: spent }
+  if (next > handedOn) yield { records, nextOffset: next }
   if (next > from || bytes.length === 0) return
   const place = positionId({ topic, partition, offset: from })
   throw new BcodError('KAFKA_BATCH_DAMAGED', `${bytes.length} bytes from the broker hold no batch with this offset`, {

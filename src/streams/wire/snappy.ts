@@ -1,5 +1,5 @@
 import { type Budget, damaged } from './budget.js'
-import { Output } from './output.js'
+import { copyLiteral, copyMatch, Output } from './output.js'
 
 /** `snappy-java`'s own stream: this magic, two versions, then blocks with their length before them. */
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
@@ -71,8 +71,7 @@ function block(packed: Buffer, from: number, to: number, output: Output, budget:
         at += wide
       }
       if (length > to - at || length > end - out) throw damaged('a snappy literal is longer than what is there')
-      if (length < SHORT) for (let i = 0; i < length; i++) bytes[out + i] = packed[at + i]!
-      else packed.copy(bytes, out, at, at + length)
+      copyLiteral(packed, at, bytes, out, length)
       at += length
       out += length
       continue
@@ -90,7 +89,7 @@ function block(packed: Buffer, from: number, to: number, output: Output, budget:
     at += wide
     if (offset === 0 || offset > out - start) throw damaged('a snappy copy begins before its block')
     if (length > end - out) throw damaged('a snappy block is longer than it declares')
-    for (let i = 0; i < length; i++) bytes[out + i] = bytes[out - offset + i]!
+    copyMatch(bytes, out, offset, length)
     out += length
   }
   if (out !== end) throw damaged('a snappy block is shorter than it declares')
@@ -98,5 +97,3 @@ function block(packed: Buffer, from: number, to: number, output: Output, budget:
 }
 
 const LITERAL = 0
-/** Below it a loop is faster than a call. */
-const SHORT = 32
