@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
-import { openModelTensors, weightFileNames } from '../model/safetensors-directory.js'
+import { openModelTensors, weightFileNames } from '../safetensors/directory.js'
 import { type JsonValue, stableJson } from './json.js'
 
 /**

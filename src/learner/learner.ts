@@ -19,11 +19,11 @@ import {
   toAdapter,
 } from '../model/lora.js'
 import { describeNonFinite, findNonFiniteWeight } from '../model/non-finite.js'
-import { openModelTensors } from '../model/safetensors-directory.js'
 import type { Embedding } from '../ratio/classifier-model.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
 import { type PromptEmbedder, promptEmbedder } from '../ratio/embedders/embedder.js'
 import { PromptClassifier } from '../ratio/prompt-classifier.js'
+import { openModelTensors } from '../safetensors/directory.js'
 import type { TokenPair } from './block.js'
 import type { LearnerConfig } from './config.js'
 import { BlockOutOfMemory, ModelSession } from './model-session.js'

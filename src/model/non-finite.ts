@@ -1,7 +1,7 @@
+import type { Dtype } from '../safetensors/header.js'
+import type { TensorReader } from '../safetensors/reader.js'
 import type { Architecture } from './architecture.js'
 import { modelTensors } from './parameters.js'
-import type { TensorReader } from './safetensors.js'
-import type { Dtype } from './safetensors-header.js'
 import { EMBEDDING, requireTensor } from './tied-head.js'
 
 /** A weight that is NaN or infinite. */

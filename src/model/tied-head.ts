@@ -1,7 +1,7 @@
 import { BcodError } from '../errors.js'
+import type { TensorReader } from '../safetensors/reader.js'
 import type { Architecture } from './architecture.js'
 import type { ModelTensor } from './parameters.js'
-import type { TensorReader } from './safetensors.js'
 
 export const EMBEDDING = 'model.embed_tokens.weight'
 export const HEAD = 'lm_head.weight'

@@ -1,7 +1,7 @@
 import type { Session } from '../engine/index.js'
+import type { TensorReader } from '../safetensors/reader.js'
 import type { Architecture } from './architecture.js'
 import type { WeightVariable } from './parameters.js'
-import type { TensorReader } from './safetensors.js'
 import { requireTensor } from './tied-head.js'
 
 /** Bytes of weights that one call carries to the device: few calls, and no second copy of a whole large model. */

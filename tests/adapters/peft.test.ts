@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type AdapterTensor, adapterSha256 } from '../../src/adapters/adapter.js'
 import { readAdapter, writeAdapter } from '../../src/adapters/peft.js'
 import { BcodError } from '../../src/errors.js'
-import { type WritableTensor, writeSafetensors } from '../../src/model/safetensors-writer.js'
+import { type WritableTensor, writeSafetensors } from '../../src/safetensors/writer.js'
 
 const golden = join(import.meta.dirname, '../golden/tiny_adapter')
 let directory: string

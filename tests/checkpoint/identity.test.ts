@@ -3,7 +3,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { hashFile, hashJson, hashModelDirectory, hashTokenizer } from '../../src/checkpoint/identity.js'
-import { writeSafetensors } from '../../src/model/safetensors-writer.js'
+import { writeSafetensors } from '../../src/safetensors/writer.js'
 import { errorOf, temporaryDirectory } from './samples.js'
 
 const golden = join(import.meta.dirname, '../golden')

@@ -3,8 +3,8 @@ import { cpSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { program } from '../../src/cli/program.js'
-import { openSafetensors } from '../../src/model/safetensors.js'
-import { writeSafetensors } from '../../src/model/safetensors-writer.js'
+import { openSafetensors } from '../../src/safetensors/reader.js'
+import { writeSafetensors } from '../../src/safetensors/writer.js'
 import { VERSION } from '../../src/telemetry/version.js'
 import { bcod, jsonl, scratchDirectory } from '../support/bcod.js'
 

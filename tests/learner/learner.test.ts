@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
 import type { TrainingEvent } from '../../src/events/types.js'
 import { Learner } from '../../src/learner/learner.js'
-import { openSafetensors } from '../../src/model/safetensors.js'
+import { openSafetensors } from '../../src/safetensors/reader.js'
 import { relativeDistance } from '../support/compare.js'
 import { trainingEvent } from '../support/events.js'
 

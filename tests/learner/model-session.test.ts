@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { ModelSession } from '../../src/learner/model-session.js'
 import { loraFromAdapter } from '../../src/model/lora.js'
-import { openSafetensors } from '../../src/model/safetensors.js'
+import { openSafetensors } from '../../src/safetensors/reader.js'
 import { relativeDistance } from '../support/compare.js'
 import { ADAMW } from '../support/optimizer.js'
 

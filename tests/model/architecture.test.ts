@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import { parseArchitecture, readArchitecture } from '../../src/model/architecture.js'
-import { openModelTensors } from '../../src/model/safetensors-directory.js'
+import { openModelTensors } from '../../src/safetensors/directory.js'
 
 const config = (name: string) => JSON.parse(readFileSync(`tests/golden/arch/${name}/config.json`, 'utf8'))
 const qwen = config('qwen2')

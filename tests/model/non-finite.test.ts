@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { readArchitecture } from '../../src/model/architecture.js'
 import { findNonFiniteWeight } from '../../src/model/non-finite.js'
-import type { TensorReader } from '../../src/model/safetensors.js'
-import { openModelTensors } from '../../src/model/safetensors-directory.js'
+import { openModelTensors } from '../../src/safetensors/directory.js'
+import type { TensorReader } from '../../src/safetensors/reader.js'
 import { spoiltModel } from '../support/spoilt-model.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'bcod-finite-'))

@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSafetensors } from '../../src/model/safetensors.js'
-import { type WritableTensor, writeSafetensors } from '../../src/model/safetensors-writer.js'
+import { openSafetensors } from '../../src/safetensors/reader.js'
+import { type WritableTensor, writeSafetensors } from '../../src/safetensors/writer.js'
 
 const SOUND = 'tests/golden/arch/llama3_scaled_untied'
 

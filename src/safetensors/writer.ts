@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
-import type { Dtype } from './safetensors-header.js'
+import type { Dtype } from './header.js'
 
 /** A tensor to be written; its dtype is that of its array. */
 export interface WritableTensor {

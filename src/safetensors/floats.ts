@@ -1,4 +1,4 @@
-import type { Dtype } from './safetensors-header.js'
+import type { Dtype } from './header.js'
 
 /**
  * Elements of any supported type as f32. F32 keeps its bits and shares the bytes; F16 and BF16 are exact, NaN payloads

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
-import { openSafetensors } from '../../src/model/safetensors.js'
-import { openModelTensors, weightFileNames } from '../../src/model/safetensors-directory.js'
-import { safetensorsChunks, type WritableTensor, writeSafetensors } from '../../src/model/safetensors-writer.js'
+import { openModelTensors, weightFileNames } from '../../src/safetensors/directory.js'
+import { openSafetensors } from '../../src/safetensors/reader.js'
+import { safetensorsChunks, type WritableTensor, writeSafetensors } from '../../src/safetensors/writer.js'
 
 const root = mkdtempSync(join(tmpdir(), 'bcod-safetensors-'))
 afterAll(() => rmSync(root, { recursive: true }))

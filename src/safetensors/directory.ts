@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { readJson } from '../files/read-json.js'
-import { openSafetensors, type SafetensorsFile, type TensorReader } from './safetensors.js'
-import type { TensorInfo } from './safetensors-header.js'
+import type { TensorInfo } from './header.js'
+import { openSafetensors, type SafetensorsFile, type TensorReader } from './reader.js'
 
 /**
  * Opens the weights of a Hugging Face model directory: `model.safetensors`, else the shards that

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { BcodError } from '../errors.js'
 import { FOREIGN_HEAD_BYTES, foreignFile } from '../files/foreign.js'
-import { toFloat32 } from './safetensors-floats.js'
-import { type Header, MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './safetensors-header.js'
+import { toFloat32 } from './floats.js'
+import { type Header, MAX_HEADER_BYTES, parseHeader, type TensorInfo } from './header.js'
 
 /** Named tensors on disk, each read when it is asked for. */
 export interface TensorReader {
