@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import { isDiskFull, systemCode } from './durable-files.js'
+import { isDiskFull, systemCode } from '../files/durable-files.js'
 
 /** An operating-system error as the coded error that an operator can act on; any other error as it is. */
 export function codedFailure(error: unknown, message: string, place: string): unknown {

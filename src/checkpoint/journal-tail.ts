@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory, writeAll } from './durable-files.js'
-import { takeDirectory } from './own-directory.js'
+import { syncDirectory, writeAll } from '../files/durable-files.js'
+import { takeDirectory } from '../files/own-directory.js'
 
 /**
  * Moves what lies beyond `bytes` into `journal.tail-<n>.jsonl`. The copy is durable before the journal is cut: a crash

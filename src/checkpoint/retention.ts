@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { clearWork, takeDirectory } from '../files/own-directory.js'
 import { MANIFEST } from './manifest.js'
-import { clearWork, takeDirectory } from './own-directory.js'
 import { parseCheckpointName } from './snapshot.js'
 
 export interface RetentionRule {

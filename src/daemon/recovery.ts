@@ -5,11 +5,11 @@ import { takeFence } from '../checkpoint/fence.js'
 import { hashJson, hashModelDirectory, hashTokenizer } from '../checkpoint/identity.js'
 import { Journal } from '../checkpoint/journal.js'
 import type { JsonValue } from '../checkpoint/json.js'
-import { takeDirectory } from '../checkpoint/own-directory.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { Checkpoint, CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
+import { takeDirectory } from '../files/own-directory.js'
 
 export interface Recovered {
   readonly fence: number

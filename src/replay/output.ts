@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { isEmptyDirectory } from '../checkpoint/own-directory.js'
 import { BcodError } from '../errors.js'
+import { isEmptyDirectory } from '../files/own-directory.js'
 
 /**
  * A directory of results that is either whole or as it was. Everything is written under `staging`, which `finish` takes

@@ -13,10 +13,10 @@ import {
 } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from '../checkpoint/durable-files.js'
 import { codedFailure } from '../checkpoint/failure.js'
 import { assertFence } from '../checkpoint/fence.js'
 import { BcodError } from '../errors.js'
+import { syncDirectory } from '../files/durable-files.js'
 
 /** What a checkpoint keeps of a segment: where the entries lie in it that were not acknowledged. */
 export interface SegmentRef {

@@ -11,7 +11,7 @@ import {
   publishedSteps,
   setLiveVersion,
 } from '../../src/adapters/publish.js'
-import { WORK } from '../../src/checkpoint/own-directory.js'
+import { WORK } from '../../src/files/own-directory.js'
 import { errorOf, sampleAdapter, temporaryDirectory } from '../checkpoint/samples.js'
 
 const time = new Date('2026-01-02T03:04:05Z')

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
-import { WORK } from '../../src/checkpoint/own-directory.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
+import { WORK } from '../../src/files/own-directory.js'
 import { sampleSnapshot, temporaryDirectory } from './samples.js'
 
 /** In the order in which they happen when fence 2 writes step 2 over what fence 1 left there. */

@@ -7,9 +7,9 @@ import { describe, expect, it } from 'vitest'
 import { adapterSha256 } from '../../src/adapters/adapter.js'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
-import { takeDirectory, WORK } from '../../src/checkpoint/own-directory.js'
 import type { Snapshot, StateTensor } from '../../src/checkpoint/snapshot.js'
 import { CheckpointStore, type CheckpointStoreOptions } from '../../src/checkpoint/store.js'
+import { takeDirectory, WORK } from '../../src/files/own-directory.js'
 import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
 
 /** A store in a fresh directory whose fence 1 is taken. */

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { assertOwn } from '../../checkpoint/own-directory.js'
 import type { Config } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
+import { assertOwn } from '../../files/own-directory.js'
 import { type Finding, fail, pass } from '../doctor/finding.js'
 import { checkDisk } from '../doctor/machine.js'
 

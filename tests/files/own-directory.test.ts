@@ -4,10 +4,10 @@ import { expect, it } from 'vitest'
 import { pruneVersions, publishAdapter, takeRegistry } from '../../src/adapters/publish.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal } from '../../src/checkpoint/journal.js'
-import { assertOwn, clearWork, takeDirectory, WORK } from '../../src/checkpoint/own-directory.js'
 import { removeTemporary } from '../../src/checkpoint/retention.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
-import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
+import { assertOwn, clearWork, takeDirectory, WORK } from '../../src/files/own-directory.js'
+import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../checkpoint/samples.js'
 
 const take = (directory: string, besides: readonly string[] = []) => takeDirectory(directory, { mode: 0o700, besides })
 

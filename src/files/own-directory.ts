@@ -2,7 +2,6 @@ import { type Dirent, existsSync, lstatSync, mkdirSync, readdirSync } from 'node
 import { readdir, rm } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { BcodError } from '../errors.js'
-import { MANIFEST } from './manifest.js'
 
 /**
  * The directory inside a directory of checkpoints or adapters in which things are made before they get their names, and
@@ -75,7 +74,13 @@ const isHarmless = ({ name }: { readonly name: string }): boolean =>
 /** Only a writer of checkpoints leaves these: its journal is not just any file of that name. */
 const isProof = ({ name }: Dirent): boolean => /^(fence-\d{8,}|step-\d{8,})/.test(name)
 
-const CHECKPOINT_FILES = [MANIFEST, 'state.json', 'pending.bin', 'trainer_state.safetensors', 'adapter_config.json']
+const CHECKPOINT_FILES = [
+  'MANIFEST.json',
+  'state.json',
+  'pending.bin',
+  'trainer_state.safetensors',
+  'adapter_config.json',
+]
 const CHECKPOINT = /^(superseded-)?step-\d{8,}(\.r\d{4,})?(-\d+)?$/
 const VERSION = /^v\d{8,15}$/
 const FILE = /^(fence-\d{8,}|journal\.jsonl|journal\.tail-\d+\.jsonl|tmp-journal-tail)$/
