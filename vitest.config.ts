@@ -5,7 +5,7 @@ const SYSTEM = [
   'tests/{cli,daemon,demo,deploy,docs,engine,faults,grafana,learner,replay,scripts,sklearn,soak}/**/*.test.ts',
   'tests/adapters/peft-golden.test.ts',
   'tests/model/attention.test.ts',
-  'tests/model/text/text-process.test.ts',
+  'tests/text/text-process.test.ts',
   'tests/server/browser.test.ts',
   'tests/streams/kafka/**/*.test.ts',
 ]

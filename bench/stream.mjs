@@ -26,15 +26,15 @@ import { startBroker } from '../dist/demo/broker.js'
 import { decodeEnvelope } from '../dist/events/envelope.js'
 import { toFeedback } from '../dist/events/feedback.js'
 import { readArchitecture } from '../dist/model/architecture.js'
-import { loadTextModel } from '../dist/model/text/text-model.js'
-import { TextProcess } from '../dist/model/text/text-process.js'
-import { toTrainingEvent } from '../dist/model/text/training-event.js'
 import { DedupWindow } from '../dist/streams/dedup.js'
 import { HoldBack } from '../dist/streams/hold-back.js'
 import { KafkaFeedbackLog } from '../dist/streams/kafka/log.js'
 import { TextQueue } from '../dist/streams/text-queue.js'
 import { tokenise as tokeniseStage } from '../dist/streams/tokenise.js'
 import { VoteLedger } from '../dist/streams/vote-ledger.js'
+import { loadTextModel } from '../dist/text/text-model.js'
+import { TextProcess } from '../dist/text/text-process.js'
+import { toTrainingEvent } from '../dist/text/training-event.js'
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

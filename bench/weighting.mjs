@@ -15,7 +15,7 @@ const { judge } = await import('../dist/demo/world/judge.js')
 const { seededRandom } = await import('../dist/demo/world/random.js')
 const { prompts, topics } = await import('../dist/demo/world/world.js')
 const { Learner } = await import('../dist/learner/learner.js')
-const { loadTextModel } = await import('../dist/model/text/text-model.js')
+const { loadTextModel } = await import('../dist/text/text-model.js')
 
 const { values: flags } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 import { textOptions } from '../config/text-options.js'
 import { readArchitecture } from '../model/architecture.js'
-import { TextProcess } from '../model/text/text-process.js'
+import { TextProcess } from '../text/text-process.js'
 import type { ConfigWithModel } from './learner-config.js'
 
 /** What reading a file of events or pairs needs to know of the model. */

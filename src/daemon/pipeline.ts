@@ -2,7 +2,6 @@ import { asyncScheduler, concatMap, map, type Observable, of, type SchedulerLike
 import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
 import type { DropReason, Feedback, LogRecord, Position, TimeCorrection, TrainingEvent } from '../events/types.js'
-import type { TextService } from '../model/text/text-process.js'
 import { admit } from '../streams/admit.js'
 import { batch } from '../streams/batch.js'
 import { decode, type Reject } from '../streams/decode.js'
@@ -14,6 +13,7 @@ import { onlyShard, Shard } from '../streams/shard.js'
 import { allowSources } from '../streams/sources.js'
 import { tokenise } from '../streams/tokenise.js'
 import { validate } from '../streams/validate.js'
+import type { TextService } from '../text/text-process.js'
 import type { StreamState } from './stream-state.js'
 
 export interface PipelineOptions {

@@ -3,7 +3,6 @@ import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
 import { atLine, readJsonl } from '../events/jsonl.js'
 import type { DropReason, Feedback, TrainingEvent } from '../events/types.js'
-import type { TextService } from '../model/text/text-process.js'
 import { Admission, admit } from '../streams/admit.js'
 import { DedupWindow, dedup } from '../streams/dedup.js'
 import { HoldBack, holdBack } from '../streams/hold-back.js'
@@ -12,6 +11,7 @@ import { allowSources } from '../streams/sources.js'
 import { TextQueue } from '../streams/text-queue.js'
 import { tokenise } from '../streams/tokenise.js'
 import { VoteLedger } from '../streams/vote-ledger.js'
+import type { TextService } from '../text/text-process.js'
 
 export interface EventFile {
   readonly path: string

@@ -1,8 +1,8 @@
 import { filter, map, type OperatorFunction, pipe } from 'rxjs'
 import { toFeedback, toRetraction } from '../events/feedback.js'
 import type { Feedback, LogRecord } from '../events/types.js'
-import type { TextDescription } from '../model/text/text-calls.js'
-import { requireEncodable } from '../model/text/training-event.js'
+import type { TextDescription } from '../text/text-calls.js'
+import { requireEncodable } from '../text/training-event.js'
 import { attempt, type Decoded, type Reject } from './decode.js'
 
 export interface Validated {

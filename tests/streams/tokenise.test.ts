@@ -7,11 +7,11 @@ import { Subject } from 'rxjs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import type { Content, Feedback } from '../../src/events/types.js'
-import { loadTextModel, type TextModel } from '../../src/model/text/text-model.js'
-import type { TextService } from '../../src/model/text/text-process.js'
 import { MemoryAccount } from '../../src/streams/memory-ledger.js'
 import { TextQueue } from '../../src/streams/text-queue.js'
 import { tokenise } from '../../src/streams/tokenise.js'
+import { loadTextModel, type TextModel } from '../../src/text/text-model.js'
+import type { TextService } from '../../src/text/text-process.js'
 import { localText } from '../support/local-text.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'bcod-tokenise-'))

@@ -2,10 +2,10 @@ import { of, tap } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../src/events/types.js'
-import { describeText } from '../../src/model/text/text-calls.js'
-import { loadTextModel } from '../../src/model/text/text-model.js'
 import { decode } from '../../src/streams/decode.js'
 import { type ValidationLimits, validate } from '../../src/streams/validate.js'
+import { describeText } from '../../src/text/text-calls.js'
+import { loadTextModel } from '../../src/text/text-model.js'
 import { cloudEvent, record } from '../events/records.js'
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }]

@@ -1,6 +1,6 @@
-import { describeText, textCalls } from '../../src/model/text/text-calls.js'
-import type { TextModel } from '../../src/model/text/text-model.js'
-import type { TextService } from '../../src/model/text/text-process.js'
+import { describeText, textCalls } from '../../src/text/text-calls.js'
+import type { TextModel } from '../../src/text/text-model.js'
+import type { TextService } from '../../src/text/text-process.js'
 
 /** A text model in this process, asked as if it ran in one of its own. */
 export function localText(model: TextModel): TextService {

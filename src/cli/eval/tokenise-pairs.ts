@@ -4,8 +4,8 @@ import { atLine } from '../../events/jsonl.js'
 import type { Pair } from '../../events/pairs.js'
 import type { Content } from '../../events/types.js'
 import type { TokenPair } from '../../learner/block.js'
-import { fitToLength } from '../../model/text/fit.js'
-import type { TextService } from '../../model/text/text-process.js'
+import { fitToLength } from '../../text/fit.js'
+import type { TextService } from '../../text/text-process.js'
 
 export interface TokenisedPair {
   /** Line in the file, from 1. */

@@ -1,6 +1,6 @@
 /// <reference lib="es2024.string" />
 import type { Tokenizer } from '@huggingface/tokenizers'
-import { BcodError } from '../../errors.js'
+import { BcodError } from '../errors.js'
 import { isMarked, type Piece, pieces } from './marks.js'
 
 type Tokens = readonly number[]

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { loadTextModel, type TextModel } from '../../../src/model/text/text-model.js'
-import { usableEnd, usableStart } from '../../../src/model/text/usable.js'
+import { loadTextModel, type TextModel } from '../../src/text/text-model.js'
+import { usableEnd, usableStart } from '../../src/text/usable.js'
 
 const MODELS = ['src/demo/model', 'tests/golden/chat'].map((dir) => [dir, loadTextModel(dir)!] as const)
 const LIMIT = 16

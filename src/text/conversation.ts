@@ -1,6 +1,6 @@
-import { BcodError } from '../../errors.js'
-import type { JsonObject } from '../../events/json.js'
-import type { Content, Message } from '../../events/types.js'
+import { BcodError } from '../errors.js'
+import type { JsonObject } from '../events/json.js'
+import type { Content, Message } from '../events/types.js'
 import type { Conversation } from './chat-template.js'
 import type { ControlTokens } from './control-tokens.js'
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Message } from '../../../src/events/types.js'
-import { loadTextModel } from '../../../src/model/text/text-model.js'
-import { errorLine } from '../../events/records.js'
+import type { Message } from '../../src/events/types.js'
+import { loadTextModel } from '../../src/text/text-model.js'
+import { errorLine } from '../events/records.js'
 
 interface Case {
   readonly prompt: string | Message[]

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { JsonObject } from '../../../src/events/json.js'
-import { ChatTemplate } from '../../../src/model/text/chat-template.js'
+import type { JsonObject } from '../../src/events/json.js'
+import { ChatTemplate } from '../../src/text/chat-template.js'
 
 const GOLDEN = 'tests/golden/text'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fitToLength } from '../../../src/model/text/fit.js'
+import { fitToLength } from '../../src/text/fit.js'
 
 const BOS = 1
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ChatTemplate, readChatTemplate } from '../../../src/model/text/chat-template.js'
-import { errorLine } from '../../events/records.js'
+import { ChatTemplate, readChatTemplate } from '../../src/text/chat-template.js'
+import { errorLine } from '../events/records.js'
 
 const NOW = Date.UTC(2026, 1, 3, 4, 5)
 const HI = [{ role: 'user', content: 'Hi' }]

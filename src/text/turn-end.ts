@@ -1,4 +1,4 @@
-import { ROLES } from '../../events/messages.js'
+import { ROLES } from '../events/messages.js'
 import type { ChatTemplate, Conversation, Ending } from './chat-template.js'
 import type { TokenFinder } from './token-finder.js'
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { Content, Message } from '../../../src/events/types.js'
-import { loadTextModel } from '../../../src/model/text/text-model.js'
-import { errorLine } from '../../events/records.js'
+import type { Content, Message } from '../../src/events/types.js'
+import { loadTextModel } from '../../src/text/text-model.js'
+import { errorLine } from '../events/records.js'
 
 const GOLDEN = 'tests/golden/text'
 

@@ -1,6 +1,6 @@
-import { type CarriedError, carry } from '../../carried-error.js'
-import { errorOfRecord } from '../../events/fields.js'
-import type { Content, Feedback, TrainingEvent } from '../../events/types.js'
+import { type CarriedError, carry } from '../carried-error.js'
+import { errorOfRecord } from '../events/fields.js'
+import type { Content, Feedback, TrainingEvent } from '../events/types.js'
 import type { TextModel } from './text-model.js'
 import { toTrainingEvent } from './training-event.js'
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readSpecialTokens } from '../../../src/model/text/special-tokens.js'
+import { readSpecialTokens } from '../../src/text/special-tokens.js'
 
 /** Llama 3's ids. */
 const IDS = new Map([

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { BcodError } from '../../errors.js'
-import type { JsonObject } from '../../events/json.js'
+import { BcodError } from '../errors.js'
+import type { JsonObject } from '../events/json.js'
 import { filesIn, type JsonFile, readJsonFile, readTextFile } from './files.js'
 import { Environment, Interpreter, strip, Template } from './jinja.js'
 import { strftime } from './strftime.js'

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { Content, Feedback } from '../../../src/events/types.js'
-import { loadTextModel } from '../../../src/model/text/text-model.js'
-import { toTrainingEvent } from '../../../src/model/text/training-event.js'
-import { errorLine } from '../../events/records.js'
+import type { Content, Feedback } from '../../src/events/types.js'
+import { loadTextModel } from '../../src/text/text-model.js'
+import { toTrainingEvent } from '../../src/text/training-event.js'
+import { errorLine } from '../events/records.js'
 
 const text = loadTextModel('tests/golden/chat')!
 const vocabSize = 1000

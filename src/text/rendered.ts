@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../events/json.js'
+import type { JsonObject } from '../events/json.js'
 import type { ChatTemplate, Conversation, Ending } from './chat-template.js'
 
 /** What of a conversation a template may leave out without a word. */

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Content, Message } from '../../../src/events/types.js'
-import { loadTextModel, type TextModel, type TextOptions } from '../../../src/model/text/text-model.js'
-import { endedByModel } from '../../../src/model/text/turn-end.js'
-import { errorLine } from '../../events/records.js'
+import type { Content, Message } from '../../src/events/types.js'
+import { loadTextModel, type TextModel, type TextOptions } from '../../src/text/text-model.js'
+import { endedByModel } from '../../src/text/turn-end.js'
+import { errorLine } from '../events/records.js'
 
 const dirs: string[] = []
 afterAll(() => {

@@ -3,8 +3,8 @@
  * where one never ends, or takes all memory, this process is ended and the daemon goes on.
  */
 import { createContext, Script } from 'node:vm'
-import { carry } from '../../carried-error.js'
-import { BcodError } from '../../errors.js'
+import { carry } from '../carried-error.js'
+import { BcodError } from '../errors.js'
 import { describeText, type TextCalls, textCalls } from './text-calls.js'
 import { loadTextModel, type TextOptions } from './text-model.js'
 import type { TextReply, TextRequest } from './text-process.js'

@@ -1,4 +1,4 @@
-import { BcodError } from '../../errors.js'
+import { BcodError } from '../errors.js'
 import { CLOSE, isMarked, OPEN, pieces, withoutMarks } from './marks.js'
 import { TokenFinder } from './token-finder.js'
 

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { BcodError } from '../../../src/errors.js'
-import type { Content } from '../../../src/events/types.js'
-import { type LabelledVote, textCalls } from '../../../src/model/text/text-calls.js'
-import { loadTextModel, type TextModel } from '../../../src/model/text/text-model.js'
-import { TextProcess } from '../../../src/model/text/text-process.js'
-import { scratchDirectory } from '../../support/bcod.js'
-import { localText } from '../../support/local-text.js'
+import type { BcodError } from '../../src/errors.js'
+import type { Content } from '../../src/events/types.js'
+import { type LabelledVote, textCalls } from '../../src/text/text-calls.js'
+import { loadTextModel, type TextModel } from '../../src/text/text-model.js'
+import { TextProcess } from '../../src/text/text-process.js'
+import { scratchDirectory } from '../support/bcod.js'
+import { localText } from '../support/local-text.js'
 
 const CHAT = 'tests/golden/chat'
 const LIMITS = { maxLength: 64, vocabSize: 1000 }
@@ -251,7 +251,7 @@ test('votes of a megabyte leave this process free, whatever they hold', async ()
 
 test('a process in the midst of an endless call ends by itself when whoever asked is killed, and has no secret', async () => {
   const script = `
-    import { TextProcess } from './dist/model/text/text-process.js'
+    import { TextProcess } from './dist/text/text-process.js'
     const text = await TextProcess.start(${JSON.stringify(model(LOOP))}, { timeout: 500 })
     console.log('up')
     text.encodePrompt({ kind: 'messages', messages: [] })`

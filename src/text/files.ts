@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type JsonFile, readJson, readText } from '../../files/read-json.js'
+import { type JsonFile, readJson, readText } from '../files/read-json.js'
 
-export type { JsonFile } from '../../files/read-json.js'
+export type { JsonFile } from '../files/read-json.js'
 
 /** A text file of the model directory; null where there is none. @throws TOKENIZER_INVALID, FILE_FOREIGN */
 export const readTextFile = (modelDir: string, name: string): string | null =>

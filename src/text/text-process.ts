@@ -2,15 +2,15 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { arrive, type CarriedError, carry } from '../../carried-error.js'
-import { BcodError } from '../../errors.js'
+import { arrive, type CarriedError, carry } from '../carried-error.js'
+import { BcodError } from '../errors.js'
 import type { LabelledVote, Outcome, TextCalls, TextDescription, TokenLimits } from './text-calls.js'
 import type { TextOptions } from './text-model.js'
 
 /** Compiled code: a process runs no TypeScript, also where tests import this file as it is. */
 const SERVER = fileURLToPath(
   import.meta.url.endsWith('.ts')
-    ? new URL('../../../dist/model/text/text-server.js', import.meta.url)
+    ? new URL('../../dist/text/text-server.js', import.meta.url)
     : new URL('./text-server.js', import.meta.url),
 )
 

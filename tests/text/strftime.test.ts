@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { strftime } from '../../../src/model/text/strftime.js'
+import { strftime } from '../../src/text/strftime.js'
 
 describe('strftime', () => {
   it('writes what Python writes', () => {
