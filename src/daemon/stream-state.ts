@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js'
 import type { DropReason, Feedback, LogRecord, Position, Serializable, TrainingEvent } from '../events/types.js'
 import { Admission, type AdmissionState } from '../streams/admit.js'
 import { Batcher, type BatcherState } from '../streams/batcher.js'
-import type { BoundedMapState } from '../streams/bounded-map.js'
+import type { BoundedMapState } from '../streams/collections/bounded-map.js'
 import {
   DeadLetterQueue,
   type DeadLetterQueueOptions,

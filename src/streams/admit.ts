@@ -1,8 +1,8 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
 import { versionStep } from '../adapters/version.js'
 import type { Content, Feedback, Serializable } from '../events/types.js'
+import { KeyHash } from './collections/key-hash.js'
 import type { Drop } from './drop.js'
-import { KeyHash } from './key-hash.js'
 
 export interface AdmissionOptions {
   /** How many admitted events the caps look back on. */

@@ -1,6 +1,6 @@
 import type { Serializable, TrainingEvent } from '../events/types.js'
+import { Fifo } from './collections/fifo.js'
 import { trainingEventBytes } from './event-bytes.js'
-import { Fifo } from './fifo.js'
 import { MemoryAccount } from './memory-ledger.js'
 
 export interface BatcherOptions {

@@ -1,7 +1,7 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
 import { positionId } from '../events/position.js'
 import type { Feedback, Serializable } from '../events/types.js'
-import { BoundedMap, type BoundedMapState } from './bounded-map.js'
+import { BoundedMap, type BoundedMapState } from './collections/bounded-map.js'
 import type { Drop } from './drop.js'
 
 /**

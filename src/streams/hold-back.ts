@@ -1,10 +1,10 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs'
 import { BcodError } from '../errors.js'
 import type { DropReason, Feedback, Serializable } from '../events/types.js'
+import { MinHeap } from './collections/min-heap.js'
 import type { Drop } from './drop.js'
 import { feedbackBytes } from './event-bytes.js'
 import { MemoryAccount } from './memory-ledger.js'
-import { MinHeap } from './min-heap.js'
 import { type VoteLedger, voteKey } from './vote-ledger.js'
 
 export interface HoldBackOptions {

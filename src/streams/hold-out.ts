@@ -1,6 +1,6 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
 import type { Feedback } from '../events/types.js'
-import { KeyHash } from './key-hash.js'
+import { KeyHash } from './collections/key-hash.js'
 
 /**
  * Keeps a share of the completions (of the bare rows, by id) out of training, for evaluation.

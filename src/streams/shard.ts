@@ -2,8 +2,8 @@ import { filter, type MonoTypeOperatorFunction } from 'rxjs'
 import { idText } from '../events/fields.js'
 import { positionId } from '../events/position.js'
 import type { LogRecord } from '../events/types.js'
+import { KeyHash } from './collections/key-hash.js'
 import type { Decoded } from './decode.js'
-import { KeyHash } from './key-hash.js'
 
 export interface ShardOptions {
   /** 0 … count − 1. */

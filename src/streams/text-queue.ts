@@ -1,6 +1,6 @@
 import type { Feedback, Serializable } from '../events/types.js'
+import { Fifo } from './collections/fifo.js'
 import { feedbackBytes } from './event-bytes.js'
-import { Fifo } from './fifo.js'
 import { MemoryAccount } from './memory-ledger.js'
 
 export interface TextQueueState {

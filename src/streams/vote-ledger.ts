@@ -1,5 +1,5 @@
 import type { Feedback, Serializable } from '../events/types.js'
-import { BoundedMap, type BoundedMapState } from './bounded-map.js'
+import { BoundedMap, type BoundedMapState } from './collections/bounded-map.js'
 
 type Voter = Pick<Feedback, 'source' | 'subject' | 'user'>
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BoundedMap } from '../../src/streams/bounded-map.js'
+import { BoundedMap } from '../../src/streams/collections/bounded-map.js'
 import { VoteLedger, voteKey } from '../../src/streams/vote-ledger.js'
 
 const voter = (subject: string | null, user: string | null, source = 'chat') => ({ source, subject, user })

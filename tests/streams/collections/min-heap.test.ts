@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MinHeap } from '../../src/streams/min-heap.js'
+import { MinHeap } from '../../../src/streams/collections/min-heap.js'
 
 test('gives its items in order, also after some were taken out of the middle', () => {
   fc.assert(

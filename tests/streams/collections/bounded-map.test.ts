@@ -1,7 +1,7 @@
 import { decode, encode } from '@msgpack/msgpack'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { BoundedMap, type BoundedMapState } from '../../src/streams/bounded-map.js'
+import { BoundedMap, type BoundedMapState } from '../../../src/streams/collections/bounded-map.js'
 
 const writes = fc.array(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 255 })), { maxLength: 120 })
 

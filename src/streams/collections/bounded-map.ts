@@ -1,5 +1,5 @@
-import { BcodError } from '../errors.js'
-import type { Serializable } from '../events/types.js'
+import { BcodError } from '../../errors.js'
+import type { Serializable } from '../../events/types.js'
 import { KeyHash } from './key-hash.js'
 
 export interface BoundedMapState {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { KeyHash } from '../../src/streams/key-hash.js'
+import { KeyHash } from '../../../src/streams/collections/key-hash.js'
 
 /** From `vectors_hsip64` of the reference implementation: key 00 01 … 07, input 00 01 02 … of that many bytes. */
 const VECTORS: readonly (readonly [bytes: number, hash: string])[] = [

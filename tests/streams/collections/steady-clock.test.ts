@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { SteadyClock } from '../../src/streams/steady-clock.js'
+import { SteadyClock } from '../../../src/streams/collections/steady-clock.js'
 
 function clocks() {
   const time = { wall: 1_000_000, monotonic: 0 }
