@@ -5,6 +5,7 @@ import { adminVerbs } from '../daemon/admin-verbs.js'
 import { Daemon } from '../daemon/daemon.js'
 import { EventLoopWatch } from '../server/health.js'
 import { StatusServer } from '../server/server.js'
+import { kafkaConnection } from '../streams/kafka/connection.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
 import { BuildInfo, ConfigLoaded, ExposureFound, Failed } from '../telemetry/events/daemon.js'
 import { PortRefused } from '../telemetry/events/port.js'
@@ -14,7 +15,6 @@ import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import type { Finding } from './doctor/finding.js'
 import { exposureFindings } from './exposure-findings.js'
-import { kafkaConnection } from './kafka-connection.js'
 
 interface RunFlags extends ConfigFlags {
   readonly start?: string

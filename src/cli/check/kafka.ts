@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
+import { kafkaConnection } from '../../streams/kafka/connection.js'
 import { type Finding, fail, pass, warn } from '../doctor/finding.js'
-import { kafkaConnection } from '../kafka-connection.js'
 
 /** A check does not wait as long as a daemon does. Milliseconds. */
 const LONGEST_WAIT = 10_000

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { Config } from '../config/config.js'
-import { BcodError } from '../errors.js'
-import type { KafkaConnection, KafkaSasl } from '../streams/kafka/options.js'
-import { endpointToken, fileToken } from '../streams/kafka/token.js'
+import type { Config } from '../../config/config.js'
+import { BcodError } from '../../errors.js'
+import type { KafkaConnection, KafkaSasl } from './options.js'
+import { endpointToken, fileToken } from './token.js'
 
 /**
  * How to reach the brokers that the configuration names.
