@@ -1,11 +1,11 @@
 import { basename } from 'node:path'
 import type { Journal } from '../checkpoint/journal.js'
+import { journalLine } from '../checkpoint/journal-line.js'
 import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import { inspectLine, learningConfig, recover } from '../daemon/recovery.js'
 import type { TrainingEvent } from '../events/types.js'
-import { journalLine } from '../learner/journal-line.js'
 import type { Learner } from '../learner/learner.js'
 import type { AppliedStep } from '../learner/step.js'
 

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { TrainingEvent } from '../../../src/events/types.js'
-import { EmbeddingEndpoint, type EndpointOptions } from '../../../src/ratio/embedders/endpoint.js'
+import { EmbeddingEndpoint, type EndpointOptions } from '../../src/embeddings/endpoint.js'
+import type { TrainingEvent } from '../../src/events/types.js'
 
 interface Asked {
   readonly path: string | undefined

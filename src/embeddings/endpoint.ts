@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BcodError } from '../../errors.js'
-import type { EmbeddingOutcome, TrainingEvent } from '../../events/types.js'
-import { MAX_WIDTH, Projection } from '../projection.js'
+import { BcodError } from '../errors.js'
+import type { EmbeddingOutcome, TrainingEvent } from '../events/types.js'
+import { MAX_WIDTH, Projection } from '../ratio/projection.js'
 
 export interface EndpointOptions {
   /** `embeddings.url`: of an OpenAI-compatible API, up to and with `/v1`. */

@@ -1,6 +1,22 @@
-import type { JournalEvent, JournalLine, JournalSettings } from '../checkpoint/journal.js'
 import type { TrainingEvent } from '../events/types.js'
-import type { AppliedStep } from './step.js'
+import type { JournalEvent, JournalLine, JournalSettings } from './journal.js'
+
+/** What the journal keeps of an applied step. */
+export interface JournalledStep {
+  readonly step: number
+  /** The events that trained, as indexes into those handed to the step. */
+  readonly trained: readonly number[]
+  /** w of each of them. */
+  readonly ratios: readonly number[]
+  /** The split: indexes into `trained`. */
+  readonly microBatches: readonly (readonly number[])[]
+  readonly delta: number
+  readonly lr: number
+  readonly loss: number
+  /** π̂ of thumbs-up before the step. */
+  readonly upShare: number
+  readonly adapterSha256: string
+}
 
 /**
  * The journal's line of an applied step.
@@ -9,7 +25,7 @@ import type { AppliedStep } from './step.js'
  * @param quarantined  taken for this step, or for ones before it that were not applied, and put aside
  */
 export function journalLine(
-  applied: AppliedStep,
+  applied: JournalledStep,
   events: readonly TrainingEvent[],
   { quarantined, blockLimit, reference, keepEvents, settings }: JournalOptions,
 ): JournalLine {

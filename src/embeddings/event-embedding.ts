@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
-import { EmbeddingEndpoint, type EndpointParts } from '../ratio/embedders/endpoint.js'
 import type { TextService } from '../text/text-process.js'
+import { EmbeddingEndpoint, type EndpointParts } from './endpoint.js'
 
 /** Gives the events of a step what the learner cannot find out by itself. */
 export type EventEmbedding = (events: readonly TrainingEvent[]) => Promise<readonly TrainingEvent[]>
