@@ -31,11 +31,12 @@ export interface Architecture {
 
 type ModelType = Architecture['modelType']
 
-const SUPPORTED: Readonly<Record<string, ModelType>> = {
-  LlamaForCausalLM: 'llama',
-  Qwen2ForCausalLM: 'qwen2',
-  Qwen3ForCausalLM: 'qwen3',
-}
+/** A Map, in which a name from a file finds nothing of an object's own, such as `toString`. */
+const SUPPORTED: ReadonlyMap<unknown, ModelType> = new Map([
+  ['LlamaForCausalLM', 'llama'],
+  ['Qwen2ForCausalLM', 'qwen2'],
+  ['Qwen3ForCausalLM', 'qwen3'],
+])
 
 /** What transformers' own configuration classes take where a key is not there. */
 const DEFAULTS: Readonly<Record<ModelType, { readonly maxPositions: number; readonly headDim?: number }>> = {
@@ -109,18 +110,17 @@ export function parseArchitecture(c: JsonFile, place: string): Architecture {
 
 /** By `architectures`, or `model_type` where there are none. */
 function modelTypeOf({ architectures, model_type: type }: JsonFile, { unsupported }: Refuse): ModelType {
-  const supported = `supported are ${Object.keys(SUPPORTED).join(', ')}`
+  const supported = `supported are ${[...SUPPORTED.keys()].join(', ')}`
   const name = Array.isArray(architectures) ? architectures[0] : undefined
-  if (name !== undefined) return SUPPORTED[String(name)] ?? unsupported(`architecture ${String(name)}; ${supported}`)
-  const known = Object.values(SUPPORTED).find((each) => each === type)
+  if (name !== undefined) return SUPPORTED.get(name) ?? unsupported(`architecture ${shown(name)}; ${supported}`)
+  const known = [...SUPPORTED.values()].find((each) => each === type)
   return known ?? unsupported(`architecture none given; ${supported}`)
 }
 
 function refuseUnsupported(c: JsonFile, modelType: ModelType, { unsupported }: Refuse): void {
   const activation = c.hidden_act ?? 'silu'
   // two names of one function
-  if (activation !== 'silu' && activation !== 'swish')
-    unsupported(`hidden_act ${String(c.hidden_act)}; supported is silu`)
+  if (activation !== 'silu' && activation !== 'swish') unsupported(`hidden_act ${shown(activation)}; supported is silu`)
   if (modelType === 'llama' && c.mlp_bias === true) unsupported('mlp_bias')
   for (const key of ['quantization_config', 'compression_config']) {
     const quantised = c[key]
@@ -144,8 +144,8 @@ function refuseSlidingWindow(
   const on = c.use_sliding_window === true
   const window = c.sliding_window === undefined ? 4096 : c.sliding_window
   if (Array.isArray(types)) {
-    const other = types.find((type) => !['full_attention', 'attention', 'sliding_attention'].includes(String(type)))
-    if (other !== undefined) unsupported(`layer_types with ${String(other)}`)
+    const other = types.find((type) => !['full_attention', 'attention', 'sliding_attention'].includes(type))
+    if (other !== undefined) unsupported(`layer_types with ${shown(other)}`)
     if (!types.includes('sliding_attention')) return
     if (!on || typeof window !== 'number') unsupported('layer_types with sliding_attention, and no window for it')
   } else {
@@ -153,7 +153,7 @@ function refuseSlidingWindow(
     if ((typeof first === 'number' ? first : 28) >= layers) return
   }
   if (typeof window === 'number' && window >= maxPositions) return
-  unsupported(`a sliding window of ${String(window)} tokens (use_sliding_window)`)
+  unsupported(`a sliding window of ${shown(window)} tokens (use_sliding_window)`)
 }
 
 function rmsNormEps({ rms_norm_eps: eps }: JsonFile, { invalid }: Refuse): number {
@@ -166,3 +166,6 @@ function biasesOf(modelType: ModelType, attentionBias: boolean): Architecture['b
   if (modelType === 'qwen2') return ['q_proj', 'k_proj', 'v_proj']
   return attentionBias ? ['q_proj', 'k_proj', 'v_proj', 'o_proj'] : []
 }
+
+/** A value of the file, for a message. `String` would call a `toString` that the file gives an object. */
+const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))

@@ -147,9 +147,9 @@ const ADDITIONAL = 'additional_chat_templates'
 function named(value: unknown): readonly (readonly [string, string])[] {
   if (typeof value === 'string') return [['default', value]]
   if (!Array.isArray(value)) return []
-  const list: readonly { readonly name?: unknown; readonly template?: unknown }[] = value
-  return list.flatMap(({ name, template }) =>
-    typeof name === 'string' && typeof template === 'string' ? [[name, template] as const] : [],
+  const list: readonly ({ readonly name?: unknown; readonly template?: unknown } | null)[] = value
+  return list.flatMap((each) =>
+    typeof each?.name === 'string' && typeof each.template === 'string' ? [[each.name, each.template] as const] : [],
   )
 }
 

@@ -286,7 +286,7 @@ export function loadTextModel(modelDir: string, options: TextOptions = {}): Text
   const tokenizerFile = readJsonFile(modelDir, 'tokenizer.json')
   if (tokenizerFile === null) return null
   const config = readJsonFile(modelDir, 'tokenizer_config.json') ?? {}
-  const tokenizer = createTokenizer(withDeclaredTokens(tokenizerFile, config), config, join(modelDir, 'tokenizer.json'))
+  const tokenizer = createTokenizer(tokenizerFile, config, join(modelDir, 'tokenizer.json'))
   const special = readSpecialTokens(modelDir, config, (token) => tokenizer.token_to_id(token))
   const named = options.templateName ?? null
   const read = (names: readonly string[]) => readChatTemplate(modelDir, config, special.texts, names)
@@ -324,9 +324,9 @@ function withDeclaredTokens(file: JsonFile, config: JsonFile): JsonFile {
 
 const PLAIN_TOKEN = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false }
 
-function createTokenizer(file: object, config: object, place: string): Tokenizer {
+function createTokenizer(file: JsonFile, config: JsonFile, place: string): Tokenizer {
   try {
-    return new Tokenizer(file, config)
+    return new Tokenizer(withDeclaredTokens(file, config), config)
   } catch (error) {
     throw new BcodError('TOKENIZER_INVALID', 'not a tokenizer that is supported', { place, cause: error })
   }

@@ -109,6 +109,36 @@ test.each([
   expect(error.message).toMatch(message)
 })
 
+describe('words that JavaScript finds in every object', () => {
+  const WORDS = ['toString', 'constructor', '__proto__', 'hasOwnProperty', 'valueOf']
+  const VALUES = [...WORDS, ...WORDS.map((word) => JSON.parse(`{ "${word}": 1 }`)), WORDS]
+  const KEYS = [
+    ...Object.keys({ ...qwen, ...config('qwen3') }),
+    ...['hidden_act', 'quantization_config', 'compression_config', 'use_sliding_window', 'sliding_window'],
+    ...['layer_types', 'max_window_layers', 'rope_parameters', 'rope_scaling', 'partial_rotary_factor'],
+  ]
+
+  test.each(VALUES)('%j names no architecture, activation or kind of rotary position', (value) => {
+    for (const changes of [{ architectures: [value] }, { hidden_act: value }]) {
+      expect(errorOf(() => parseArchitecture({ ...qwen, ...changes }, 'p')).code).toBe('MODEL_UNSUPPORTED')
+    }
+    const rope = { rope_scaling: null, rope_parameters: { rope_type: value } }
+    expect(errorOf(() => parseArchitecture({ ...qwen, ...rope }, 'p')).code).toMatch(/^MODEL_/)
+    const typed = { ...qwen, architectures: null, model_type: value }
+    expect(errorOf(() => parseArchitecture(typed, 'p')).code).toBe('MODEL_UNSUPPORTED')
+  })
+
+  test.each([...new Set(KEYS)])('%s of such a value is taken, or refused with a code', (key) => {
+    for (const value of [...VALUES, ...VALUES.map((each) => [each])]) {
+      try {
+        parseArchitecture({ ...qwen, use_sliding_window: true, [key]: value }, 'p')
+      } catch (error) {
+        expect(error).toBeInstanceOf(BcodError)
+      }
+    }
+  })
+})
+
 const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 269060552\n`
 
 describe('a config.json that is none says what it is', () => {

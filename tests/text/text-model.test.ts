@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
+import { BcodError } from '../../src/errors.js'
 import type { Message } from '../../src/events/types.js'
 import { loadTextModel } from '../../src/text/text-model.js'
 import { errorLine } from '../events/records.js'
@@ -148,4 +149,40 @@ describe('loadTextModel', () => {
       `TOKENIZER_INVALID ${empty}/tokenizer.json: not a tokenizer that is supported`,
     )
   })
+
+  it.each(['toString', 'constructor', '__proto__', { toString: 1 }, null, [null], 7])(
+    'refuses with a code what it cannot load: %j in the place of any value',
+    (value) => {
+      const file = JSON.parse(readFileSync(join(GOLDEN, 'tokenizer.json'), 'utf8'))
+      const parts = ['model', 'normalizer', 'pre_tokenizer', 'decoder', 'post_processor', 'added_tokens']
+      const files = parts.flatMap((part) => [
+        { 'tokenizer.json': { ...file, [part]: value } },
+        { 'tokenizer.json': { ...file, [part]: { ...file[part], type: value } } },
+      ])
+      const keys = [
+        'added_tokens_decoder',
+        'additional_special_tokens',
+        'chat_template',
+        'eos_token',
+        'tokenizer_class',
+      ]
+      const configs = keys.map((key) => ({ 'tokenizer_config.json': { [key]: value }, 'chat_template.jinja': null }))
+      for (const changed of [...files, ...configs]) {
+        const texts = Object.entries(changed).map(([name, content]) => [name, content && JSON.stringify(content)])
+        const load = () => loadTextModel(modelDir(Object.fromEntries(texts)))
+        expect(outcome(load)).toMatch(/^(loaded|TOKENIZER_INVALID|CHAT_TEMPLATE_FAILED)/)
+      }
+    },
+  )
 })
+
+/** @throws what is thrown without a code */
+function outcome(run: () => unknown): string {
+  try {
+    run()
+    return 'loaded'
+  } catch (error) {
+    if (error instanceof BcodError) return error.code
+    throw error
+  }
+}
