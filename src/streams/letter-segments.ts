@@ -66,8 +66,13 @@ export class LetterSegments {
   private readonly segments: Segment[] = []
   private readonly acknowledged: Record<string, number>
   private made = 0
+  private waiting = 0
+  private bytesOnDisk = 0
+  /** Acknowledged, and not removed yet. */
+  private finished: Segment[] = []
+  /** The first of these are in `acknowledged.json`. */
+  private noted = 0
   private removing: Promise<void> = Promise.resolve()
-  private removingBytes = 0
   private namesSynced = true
 
   constructor(private readonly options: LetterSegmentsOptions) {
@@ -77,12 +82,12 @@ export class LetterSegments {
 
   /** Entries that wait. */
   get count(): number {
-    return this.segments.reduce((sum, { count }) => sum + count, 0)
+    return this.waiting
   }
 
   /** Bytes on disk, until a segment is removed. */
   get bytes(): number {
-    return this.segments.reduce((sum, { end }) => sum + end, this.removingBytes)
+    return this.bytesOnDisk
   }
 
   /** @throws FENCED, CHECKPOINT_DISK_FULL, CHECKPOINT_IO; nothing is added then */
@@ -99,6 +104,8 @@ export class LetterSegments {
       segment.end += framed.length
       segment.count += 1
       segment.synced = false
+      this.waiting += 1
+      this.bytesOnDisk += framed.length
     } catch (error) {
       throw codedFailure(error, 'a dead letter was not kept', this.root)
     }
@@ -124,15 +131,12 @@ export class LetterSegments {
     if (segment === undefined) return
     for (const { byteLength } of entries) segment.start += LENGTH_BYTES + byteLength
     segment.count -= entries.length
+    this.waiting -= entries.length
     if (segment.count > 0) return
     this.segments.shift()
-    this.removingBytes += segment.end
-    this.removing = this.removing
-      .then(() => this.remove(segment))
-      .catch((error) => this.options.failed(error))
-      .finally(() => {
-        this.removingBytes -= segment.end
-      })
+    closeSync(segment.file)
+    this.finished.push(segment)
+    this.serially(() => this.removeFinished()).catch((error) => this.options.failed(error))
   }
 
   snapshot(): readonly SegmentRef[] {
@@ -142,9 +146,15 @@ export class LetterSegments {
     }))
   }
 
-  /** Returns once all that `snapshot` refers to is on the disk. @throws CHECKPOINT_DISK_FULL, CHECKPOINT_IO */
+  /**
+   * Returns once the disk has all that `snapshot` refers to, and the note of what it no longer refers to: a restart from
+   * that checkpoint removes these segments, and the checkpoints before it must not miss them.
+   *
+   * @throws FENCED, CHECKPOINT_DISK_FULL, CHECKPOINT_IO
+   */
   async sync(): Promise<void> {
     try {
+      await this.serially(() => this.noteFinished())
       for (const segment of this.segments.filter(({ synced }) => !synced)) await this.syncSegment(segment)
       if (this.namesSynced) return
       this.namesSynced = true
@@ -162,12 +172,15 @@ export class LetterSegments {
    * @throws LETTERS_DAMAGED
    */
   restore(refs: readonly SegmentRef[], each: (entry: Uint8Array) => void): void {
-    const known = new Set(refs.map(({ name }) => name))
+    const waiting = refs.filter(({ name }) => !this.isAcknowledged(name))
+    const segments = waiting.map((ref) => this.verified(ref))
+    const known = new Set(waiting.map(({ name }) => name))
     for (const name of segmentNames(this.root)) if (!known.has(name)) rmSync(this.path(name), { force: true })
-    for (const ref of refs) {
-      if (this.isAcknowledged(ref.name)) continue
-      const segment = this.verified(ref)
+    for (const [i, ref] of waiting.entries()) {
+      const segment = segments[i]!
       this.segments.push(segment)
+      this.waiting += segment.count
+      this.bytesOnDisk += segment.end
       for (let at = ref.start; at < ref.end; ) {
         const entry = readEntry(segment.file, at, this.path(ref.name))
         each(entry)
@@ -217,12 +230,31 @@ export class LetterSegments {
     return segment
   }
 
-  private async remove({ name, file }: Segment): Promise<void> {
-    closeSync(file)
-    const { directory, fence } = this.options
-    assertFence(directory, fence)
-    const [writer, number] = parts(name)
-    this.acknowledged[writer] = Math.max(number, this.acknowledged[writer] ?? 0)
+  /** Runs after what is under way already, whatever comes of that. */
+  private serially(work: () => Promise<void>): Promise<void> {
+    const run = this.removing.then(work)
+    this.removing = run.catch(() => undefined)
+    return run
+  }
+
+  private async removeFinished(): Promise<void> {
+    await this.noteFinished()
+    for (const { name, end } of this.finished.slice(0, this.noted)) {
+      await rm(this.path(name), { force: true })
+      this.finished.shift()
+      this.noted -= 1
+      this.bytesOnDisk -= end
+    }
+  }
+
+  private async noteFinished(): Promise<void> {
+    const { length } = this.finished
+    if (this.noted === length) return
+    assertFence(this.options.directory, this.options.fence)
+    for (const { name } of this.finished) {
+      const [writer, number] = parts(name)
+      this.acknowledged[writer] = Math.max(number, this.acknowledged[writer] ?? 0)
+    }
     const temporary = join(this.root, `${ACKNOWLEDGED}.new`)
     const note = await open(temporary, 'w', 0o600)
     try {
@@ -233,7 +265,7 @@ export class LetterSegments {
     }
     await rename(temporary, join(this.root, ACKNOWLEDGED))
     await syncDirectory(this.root)
-    await rm(this.path(name), { force: true })
+    this.noted = length
   }
 
   private isAcknowledged(name: string): boolean {
