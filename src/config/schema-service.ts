@@ -34,7 +34,7 @@ export const service = {
     unwrap: choice(
       ['auto', 'none'],
       'auto',
-      "The envelopes of Kafka Connect (schema, payload) and Debezium (before, after, op). auto: they are taken off; a table's row is a vote under its key. none: such a record is a dead letter that names its envelope.",
+      "The envelopes of Kafka Connect (schema, payload) and Debezium (before, after, op; or flattened by ExtractNewRecordState, with __op or __deleted in it). auto: they are taken off; a table's row is a vote under its key. none: such a record is a dead letter that names its envelope.",
     ),
     shard: integer(
       0,

@@ -9,7 +9,7 @@ import { affordableConnections, ConnectionLimit } from './connections.js'
 import { addressGroup } from './crowd.js'
 import { type Check, verdict } from './health.js'
 import { PageAssets } from './page.js'
-import { type RefusalReport, Refusals } from './refusals.js'
+import type { Refusal } from './refusals.js'
 import { TAP_PATH, TapStreams } from './tap.js'
 
 export interface StatusServerOptions {
@@ -40,7 +40,7 @@ export interface StatusSources {
   /** Told of an answer that could not be given. */
   failed?(error: unknown): void
   /** Told of each request, watcher or connection that was turned away. */
-  refused?(refusal: RefusalReport): void
+  refused?(refusal: Refusal): void
 }
 
 /** The last hour as JSON, for the operator's page. */
@@ -62,17 +62,15 @@ export class StatusServer {
   private readonly admin: AdminRoutes
   private readonly taps: TapStreams
   private readonly assets = new PageAssets()
-  private readonly refusals: Refusals
   private readonly hosts: AllowedHosts
 
   constructor(
     private readonly options: StatusServerOptions,
     private readonly sources: StatusSources,
   ) {
-    this.refusals = new Refusals((refusal) => sources.refused?.(refusal))
     this.hosts = new AllowedHosts([options.host, ...(options.allowedHosts ?? [])])
-    this.taps = new TapStreams(sources.tap$, (address) => this.refusals.add('watcher', address))
-    this.admin = new AdminRoutes(options.adminToken, (request) => this.refuse('token', request))
+    this.taps = new TapStreams(sources.tap$, (address) => this.refused('watcher', address))
+    this.admin = new AdminRoutes(options.adminToken, (request) => this.refusedRequest('token', request))
     const arrivalLimit = options.arrivalLimit ?? ARRIVAL_LIMIT_MS
     const limits = {
       headersTimeout: arrivalLimit,
@@ -82,7 +80,7 @@ export class StatusServer {
     }
     this.server = createServer(limits, (request, response) => void this.handle(request, response))
     new ConnectionLimit(this.server, affordableConnections(options.maxConnections ?? MOST_CONNECTIONS), (address) =>
-      this.refusals.add('connection', address),
+      this.refused('connection', address),
     )
   }
 
@@ -104,7 +102,7 @@ export class StatusServer {
       this.server.listen(port, host, () => {
         this.server.off('error', refuse)
         // EMFILE and its like: a connection that cannot be accepted is not the end of the daemon
-        this.server.on('error', () => this.refusals.add('accept', null))
+        this.server.on('error', () => this.refused('accept', null))
         resolve((this.server.address() as AddressInfo).port)
       })
     })
@@ -127,7 +125,7 @@ export class StatusServer {
     response.socket?.setTimeout(0)
     const [path = ''] = request.url!.split('?', 1)
     if (!PROBES.has(path) && !this.hosts.allows(request.headers.host)) {
-      this.refuse('host', request)
+      this.refusedRequest('host', request)
       return this.send(request, response, HOST_REFUSED)
     }
     if (request.method === 'GET' && request.url === TAP_PATH) return this.taps.open(request, response)
@@ -145,8 +143,12 @@ export class StatusServer {
     send(request, response, answer)
   }
 
-  private refuse(reason: 'host' | 'token', request: IncomingMessage): void {
-    this.refusals.add(reason, addressGroup(request.socket.remoteAddress))
+  private refusedRequest(reason: 'host' | 'token', request: IncomingMessage): void {
+    this.refused(reason, addressGroup(request.socket.remoteAddress))
+  }
+
+  private refused(reason: Refusal['reason'], address: string | null): void {
+    this.sources.refused?.({ reason, address })
   }
 
   private async answer(request: IncomingMessage): Promise<Answer> {

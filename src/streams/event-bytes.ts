@@ -4,8 +4,8 @@ import type { Feedback, LogRecord, TrainingEvent } from '../events/types.js'
 const VOTE_BYTES = 432
 /** The same of a training event. */
 const TRAINING_EVENT_BYTES = 376
-/** A record without key, value and headers. */
-const RECORD_BYTES = 400
+/** A record without key, value and headers, which is 7 bytes in the log. */
+export const RECORD_BYTES = 400
 /** An offset that has not come to its end, where nothing else of its record is in memory. */
 export const OPEN_OFFSET_BYTES = 64
 /** An array of bytes beside its bytes: V8's object and its backing store. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Subject } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { RefusalReport } from '../../src/server/refusals.js'
+import type { Refusal } from '../../src/server/refusals.js'
 import { StatusServer } from '../../src/server/server.js'
 
 const servers: StatusServer[] = []
@@ -12,7 +12,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()))
 })
 
-async function start(refused: (refusal: RefusalReport) => void = () => {}) {
+async function start(refused: (refusal: Refusal) => void = () => {}) {
   const line$ = new Subject<object>()
   const server = new StatusServer(
     { host: '127.0.0.1', port: 0, adminToken: null },
@@ -76,7 +76,7 @@ it('takes eight watchers; a ninth displaces the oldest, which is told so', async
   await expect.poll(() => line$.observed).toBe(true)
   const ninth = await watch(port)
   expect(await textOf(first!.reader)).toContain('{"kind":"ended","reason":"displaced"}\n')
-  expect(refused).toEqual([{ reason: 'watcher', address: '127.0.0.1', sinceLogged: 1 }])
+  expect(refused).toEqual([{ reason: 'watcher', address: '127.0.0.1' }])
   line$.next({ kind: 'step', step: 1 })
   for (const { reader } of [...others, ninth]) expect((await reader.read()).value).toBe('{"kind":"step","step":1}\n')
 })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DeadLettered, EventDropped } from '../../src/telemetry/events/feedback.js'
+import { PortRefused } from '../../src/telemetry/events/port.js'
 import { capture } from './capture.js'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -36,6 +37,22 @@ test('what a cap refuses is a warning, once an hour, that says what to do', () =
   expect(lines).toMatchObject([{ level: 'warn', reason: 'user_cap', remedy: expect.stringContaining('data.user') }])
   vi.advanceTimersByTime(3_600_000)
   expect(lines.at(-1)).toMatchObject({ kind: 'user_cap', lines: 49 })
+})
+
+test('what the port turns away has one line in ten seconds for each reason, with the address', async () => {
+  const { telemetry, lines, sample } = capture('info')
+  const refuse = (reason: 'host' | 'token') => telemetry.emit(new PortRefused({ reason, address: '10.0.0.7' }))
+  for (let i = 0; i < 40; i++) refuse('token')
+  refuse('host')
+  expect(lines).toMatchObject([
+    { level: 'warn', reason: 'token', address: '10.0.0.7' },
+    { level: 'warn', reason: 'host', address: '10.0.0.7' },
+  ])
+  expect(await sample('bcod_http_refused_total{reason="token"}')).toBe(40)
+  vi.advanceTimersByTime(10_000)
+  expect(lines.at(-1)).toMatchObject({ kind: 'http_refused_token', lines: 39, seconds: 10 })
+  refuse('token')
+  expect(lines.at(-1)).toMatchObject({ reason: 'token' })
 })
 
 test('control characters of C1 and direction marks in a line are escaped, and the JSON stays the same', () => {

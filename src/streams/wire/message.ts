@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib'
+import { RECORD_BYTES } from '../event-bytes.js'
 import type { ReadRecord } from '../headers.js'
 import type { BatchClaims, BatchPlace } from './batch-header.js'
 import { type Budget, damaged } from './budget.js'
 import { Cursor } from './cursor.js'
-import { RECORD_BYTES } from './records.js'
 import { CODEC_MASK, unpack } from './unpack.js'
 
 /** A message of the formats before Kafka 0.11, as old segments of a log still hold them. */

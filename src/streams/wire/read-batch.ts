@@ -1,4 +1,5 @@
 import { BcodError } from '../../errors.js'
+import { RECORD_BYTES } from '../event-bytes.js'
 import type { ReadRecord } from '../headers.js'
 import {
   type BatchClaims,
@@ -13,7 +14,7 @@ import {
 import { type Budget, damaged } from './budget.js'
 import { int64At } from './cursor.js'
 import { readMessage } from './message.js'
-import { RECORD_BYTES, readRecords } from './records.js'
+import { readRecords } from './records.js'
 import type { AbortedTransactions } from './transactions.js'
 import { unpack } from './unpack.js'
 

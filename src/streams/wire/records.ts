@@ -16,11 +16,7 @@ export interface RecordContext {
   readonly appendTime: number | null
 }
 
-/**
- * What a record and a header take in memory beside their bytes, measured on V8 and rounded up: a record with nothing
- * in it is 7 bytes in the log, a header 2.
- */
-export const RECORD_BYTES = 400
+/** Memory of a header beside its bytes, measured on V8 and rounded up: one with nothing in it is 2 bytes in the log. */
 export const HEADER_BYTES = 250
 
 /**

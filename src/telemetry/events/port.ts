@@ -1,8 +1,9 @@
-import type { RefusalReport } from '../../server/refusals.js'
+import type { Refusal } from '../../server/refusals.js'
+import type { LogLimit } from '../log-limit.js'
 import type { Metrics } from '../metrics.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
-const WHAT: Readonly<Record<RefusalReport['reason'], string>> = {
+const MESSAGES: Readonly<Record<Refusal['reason'], string>> = {
   host: 'a request under a name that is not in server.allowedHosts',
   token: 'a wrong admin token',
   watcher: 'a watcher of /v1/tap had to make room for a newer one',
@@ -10,15 +11,18 @@ const WHAT: Readonly<Record<RefusalReport['reason'], string>> = {
   accept: 'a connection could not be accepted: no descriptor is free',
 }
 
-/** The status server turned a request, a watcher or a connection away. At most one line in ten seconds for each reason. */
+/** The status server turned a request, a watcher or a connection away. */
 export class PortRefused extends InternalEvent {
-  constructor(readonly refusal: RefusalReport) {
+  constructor(readonly refusal: Refusal) {
     super()
   }
-  log(): LogLine | null {
-    const { reason, address, sinceLogged } = this.refusal
-    if (sinceLogged === null) return null
-    return { level: 'warn', msg: WHAT[reason], reason, address, times: sinceLogged }
+  log(): LogLine {
+    const { reason, address } = this.refusal
+    return { level: 'warn', msg: MESSAGES[reason], reason, address }
+  }
+  /** Whoever knocks often fills no disk. */
+  override limit(): LogLimit {
+    return { kind: `http_refused_${this.refusal.reason}`, lines: 1, seconds: 10 }
   }
   override count(metrics: Metrics): void {
     metrics.httpRefused.inc({ reason: this.refusal.reason })

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { RECORD_BYTES } from '../../../src/streams/event-bytes.js'
 import {
   type FetchedPartition,
   type Portion,
   type PortionOptions,
   portions,
 } from '../../../src/streams/wire/portions.js'
-import { HEADER_BYTES, RECORD_BYTES } from '../../../src/streams/wire/records.js'
+import { HEADER_BYTES } from '../../../src/streams/wire/records.js'
 import {
   APPEND_TIME,
   type BatchParts,
