@@ -10,84 +10,120 @@ function fetch(watermark: Watermark, partition: number, to: number, end: number,
   watermark.ended(partition, end, now)
 }
 
+type Move =
+  | readonly ['fetch', partition: number, to: number, end: number, now: number]
+  | readonly ['read', partition: number, to: number]
+  | readonly ['ended', partition: number, end: number, now: number]
+  | readonly ['timestamp', partition: number, timestamp: number, by: 'producer' | 'broker']
+  | readonly ['paused']
+  | readonly ['is', expected: number, at: number]
+
+function move(watermark: Watermark, [what, ...is]: Move): void {
+  const [first = 0, second = 0, third = 0, fourth = 0] = is.map(Number)
+  if (what === 'fetch') fetch(watermark, first, second, third, fourth)
+  else if (what === 'read') watermark.read(first, second)
+  else if (what === 'ended') watermark.ended(first, second, third)
+  else if (what === 'timestamp') watermark.observe(first, second, is[2] === 'broker')
+  else if (what === 'paused') watermark.paused()
+  else expect(watermark.at(second), `at ${second}`).toBe(first)
+}
+
 describe('the watermark', () => {
-  test('is the wall clock where every partition is read to its end, and nothing is known before', () => {
+  test.each<readonly [behaviour: string, partitions: readonly number[], moves: readonly Move[]]>([
+    ['is unknown before anything is read', [0], [['is', UNKNOWN, 1_000]]],
+    [
+      'is the wall clock once every partition is read to its end',
+      [0, 1],
+      [
+        ['fetch', 0, 5, 5, 100],
+        ['is', UNKNOWN, 1_000],
+        ['fetch', 1, 7, 7, 200],
+        ['is', 1_000, 1_000],
+      ],
+    ],
+    [
+      'within a backlog is the latest time at which the log ended where reading is now',
+      [0],
+      [
+        ['fetch', 0, 10, 100, 1_000],
+        ['fetch', 0, 20, 150, 2_000],
+        ['fetch', 0, 99, 200, 3_000],
+        ['is', UNKNOWN, 9_000],
+        ['read', 0, 100],
+        ['is', 1_000, 9_000],
+        ['read', 0, 180],
+        ['is', 2_000, 9_000],
+        ['fetch', 0, 200, 200, 4_000],
+        ['is', 9_000, 9_000],
+      ],
+    ],
+    [
+      'is that of the lowest partition',
+      [0, 1],
+      [
+        ['fetch', 0, 3, 3, 1_000],
+        ['fetch', 1, 0, 8, 1_500],
+        ['fetch', 1, 8, 9, 2_000],
+        ['is', 1_500, 5_000],
+      ],
+    ],
+    [
+      "ignores producers' timestamps",
+      [0],
+      [
+        ['fetch', 0, 0, 100, 1_000],
+        ['timestamp', 0, 50_000_000, 'producer'],
+        ['is', UNKNOWN, 2_000],
+      ],
+    ],
+    [
+      "follows the broker's timestamps within a backlog, but never past the clock",
+      [0],
+      [
+        ['fetch', 0, 0, 100, 1_000],
+        ['timestamp', 0, 500, 'broker'],
+        ['is', 500, 2_000],
+        ['timestamp', 0, 400, 'broker'],
+        ['is', 500, 2_000],
+        ['timestamp', 0, 5_000, 'broker'],
+        ['is', 2_000, 2_000],
+      ],
+    ],
+    [
+      'stops 5 s after the end of the log was last seen: the process was frozen, or no broker answers',
+      [0, 1],
+      [
+        ['fetch', 0, 5, 5, 1_000],
+        ['fetch', 1, 5, 5, 3_000],
+        ['is', 5_900, 5_900],
+        ['is', 6_000, 600_000],
+        ['ended', 0, 5, 600_000],
+        ['is', 8_000, 600_000],
+        ['ended', 1, 6, 600_000],
+        ['is', 3_000, 600_000],
+      ],
+    ],
+    [
+      'stops while fetching is paused, until the end is looked up again',
+      [0],
+      [
+        ['fetch', 0, 5, 5, 100],
+        ['paused'],
+        ['is', 100, 1_000],
+        ['ended', 0, 5, 900],
+        ['is', 1_000, 1_000],
+        ['ended', 0, 6, 1_100],
+        ['is', 900, 1_200],
+      ],
+    ],
+  ])('%s', (_, partitions, moves) => {
     const watermark = new Watermark()
-    expect(watermark.at(1_000)).toBe(UNKNOWN)
-    watermark.assign([0, 1])
-    fetch(watermark, 0, 5, 5, 100)
-    expect(watermark.at(1_000)).toBe(UNKNOWN)
-    fetch(watermark, 1, 7, 7, 200)
-    expect(watermark.at(1_000)).toBe(1_000)
+    watermark.assign(partitions)
+    for (const each of moves) move(watermark, each)
   })
 
-  test('within a backlog is the latest time at which the log ended where reading is now', () => {
-    const watermark = new Watermark()
-    watermark.assign([0])
-    fetch(watermark, 0, 10, 100, 1_000)
-    fetch(watermark, 0, 20, 150, 2_000)
-    fetch(watermark, 0, 99, 200, 3_000)
-    expect(watermark.at(9_000)).toBe(UNKNOWN)
-    watermark.read(0, 100)
-    expect(watermark.at(9_000)).toBe(1_000)
-    watermark.read(0, 180)
-    expect(watermark.at(9_000)).toBe(2_000)
-    fetch(watermark, 0, 200, 200, 4_000)
-    expect(watermark.at(9_000)).toBe(9_000)
-  })
-
-  test('is of the lowest partition', () => {
-    const watermark = new Watermark()
-    watermark.assign([0, 1])
-    fetch(watermark, 0, 3, 3, 1_000)
-    fetch(watermark, 1, 0, 8, 1_500)
-    fetch(watermark, 1, 8, 9, 2_000)
-    expect(watermark.at(5_000)).toBe(1_500)
-  })
-
-  test('takes no notice of the times of producers', () => {
-    const watermark = new Watermark()
-    watermark.assign([0])
-    fetch(watermark, 0, 0, 100, 1_000)
-    watermark.observe(0, 50_000_000)
-    expect(watermark.at(2_000)).toBe(UNKNOWN)
-  })
-
-  test('goes by the times of the broker within a backlog, though never past the clock', () => {
-    const watermark = new Watermark()
-    watermark.assign([0])
-    fetch(watermark, 0, 0, 100, 1_000)
-    watermark.observe(0, 500, true)
-    expect(watermark.at(2_000)).toBe(500)
-    watermark.observe(0, 400, true)
-    expect(watermark.at(2_000)).toBe(500)
-    watermark.observe(0, 5_000, true)
-    expect(watermark.at(2_000)).toBe(2_000)
-  })
-
-  test('stands still soon after nothing tells any more where the log ends: frozen, or cut off', () => {
-    const watermark = new Watermark()
-    watermark.assign([0, 1])
-    fetch(watermark, 0, 5, 5, 1_000)
-    fetch(watermark, 1, 5, 5, 3_000)
-    expect(watermark.at(5_900)).toBe(5_900)
-    expect(watermark.at(600_000)).toBe(6_000)
-    watermark.ended(0, 5, 600_000)
-    expect(watermark.at(600_000)).toBe(8_000)
-    watermark.ended(1, 6, 600_000)
-    expect(watermark.at(600_000)).toBe(3_000)
-  })
-
-  test('stands still while fetching is paused, until the end is looked up again', () => {
-    const watermark = new Watermark()
-    watermark.assign([0])
-    fetch(watermark, 0, 5, 5, 100)
-    watermark.paused()
-    expect(watermark.at(1_000)).toBe(100)
-    watermark.ended(0, 5, 900)
-    expect(watermark.at(1_000)).toBe(1_000)
-    watermark.ended(0, 6, 1_100)
-    expect(watermark.at(1_200)).toBe(900)
+  test('is unknown while no partition is assigned', () => {
+    expect(new Watermark().at(1_000)).toBe(UNKNOWN)
   })
 
   test('stands still without partitions, and keeps what it knows of those that come back', () => {
