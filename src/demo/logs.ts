@@ -5,8 +5,8 @@ import { EmbeddedLog } from '../streams/embedded-log.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
 import { ensureTopic } from '../streams/kafka/topics.js'
 import { KafkaFeedbackWriter } from '../streams/kafka/writer.js'
-import { startBroker } from './broker.js'
 import type { DemoLog } from './demo.js'
+import { startBroker } from './kafka/broker.js'
 
 /** The append-only log that is built in. */
 export async function openEmbeddedLog(directory: string, { stream }: Config): Promise<DemoLog> {

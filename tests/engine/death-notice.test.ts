@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { endText } from '../../src/demo/process-end.js'
+import { endText } from '../../src/demo/kafka/process-end.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'bcod-death-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

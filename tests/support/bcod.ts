@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { endText } from '../../src/demo/process-end.js'
+import { endText } from '../../src/demo/kafka/process-end.js'
 
 export interface Ended {
   /** −1 where a signal ended it: `stderr` then says which. */

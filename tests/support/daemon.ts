@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JournalLine, journalPath } from '../../src/checkpoint/journal.js'
 import { parseCheckpointName } from '../../src/checkpoint/snapshot.js'
-import { endText, type ProcessEnd } from '../../src/demo/process-end.js'
+import { endText, type ProcessEnd } from '../../src/demo/kafka/process-end.js'
 
 /** A port that is free now. */
 export async function freePort(): Promise<number> {

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Broker, startBroker } from '../../src/demo/broker.js'
+import { type Broker, startBroker } from '../../src/demo/kafka/broker.js'
 
-export { type Broker, type BrokerOptions, CLUSTER_ID, startBroker } from '../../src/demo/broker.js'
+export { type Broker, type BrokerOptions, CLUSTER_ID, startBroker } from '../../src/demo/kafka/broker.js'
 
 /** Users of a secure broker, name to password. `admin` may do everything, the others what an ACL grants. */
 export const USERS = { admin: 'admin-secret', reader: 'reader-secret' } as const

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
-import { kafkaLibs, startBroker } from '../../src/demo/broker.js'
+import { kafkaLibs, startBroker } from '../../../src/demo/kafka/broker.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'bcod-broker-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BcodError } from '../errors.js'
+import { BcodError } from '../../errors.js'
 import { brokerProperties } from './broker-properties.js'
 import { type GuardedProcess, startGuarded } from './guarded-process.js'
 import { endText } from './process-end.js'

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { startGuarded } from '../../src/demo/guarded-process.js'
-import { until } from '../support/kafka-reading.js'
+import { startGuarded } from '../../../src/demo/kafka/guarded-process.js'
+import { until } from '../../support/kafka-reading.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'bcod-guarded-'))
 symlinkSync(resolve('node_modules'), join(dir, 'node_modules'))
@@ -49,7 +49,7 @@ describe.each([
       parent,
       `import { writeFileSync } from 'node:fs'
        import { test } from 'vitest'
-       import { startGuarded } from ${JSON.stringify(resolve('src/demo/guarded-process.ts'))}
+       import { startGuarded } from ${JSON.stringify(resolve('src/demo/kafka/guarded-process.ts'))}
        test('waits', { timeout: 60_000 }, async () => {
          const child = startGuarded('sleep', ['600'], ${JSON.stringify({ ...options, logFile: join(dir, 'inner') })})
          writeFileSync(${JSON.stringify(pids)}, process.pid + ' ' + child.pid + ' ')
