@@ -1,15 +1,17 @@
 // Writes the pages that are generated from the code, and the dashboards' copies for Kubernetes. `make docs` builds and runs it.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { configurationPage } from '../dist/config/page.js'
-import { errorsPage, metricsPage } from '../dist/telemetry/page.js'
+import { explainAll } from '../dist/config/explain.js'
+import { ERRORS } from '../dist/errors.js'
+import { Metrics } from '../dist/telemetry/metrics.js'
 import { writeDashboards } from './dashboards.mjs'
+import { configurationPage, errorsPage, metricsPage } from './docs/pages.mjs'
 import { placeContent } from './place.mjs'
 
 const pages = {
-  'errors.md': errorsPage(),
-  'metrics.md': metricsPage(),
-  'configuration.md': configurationPage(),
+  'errors.md': errorsPage(ERRORS),
+  'metrics.md': metricsPage(new Metrics().catalogue),
+  'configuration.md': configurationPage(explainAll()),
 }
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
