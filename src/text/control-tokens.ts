@@ -1,18 +1,10 @@
 import { BcodError } from '../errors.js'
+import type { AddedToken } from './added-tokens.js'
 import { CLOSE, isMarked, OPEN, pieces, withoutMarks } from './marks.js'
 import { TokenFinder } from './token-finder.js'
 
 /** What becomes of control tokens in the text of a vote (`limits.specialTokens`). */
 export type SpecialTokenPolicy = 'reject' | 'escape' | 'allow'
-
-/** A token that the tokenizer finds in a text before anything else. */
-export interface AddedToken {
-  readonly id: number
-  readonly content: string
-  readonly special: boolean
-  /** It is looked for in the normalised text. */
-  readonly normalized: boolean
-}
 
 /** Marks of an answer's own: its thinking and its calls. They are not special, and an answer given as text has them. */
 const OWN = /think|thought|reason|call/i

@@ -3,8 +3,9 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { BcodError } from '../errors.js'
 import type { JsonObject } from '../events/json.js'
 import type { Content } from '../events/types.js'
+import { type AddedToken, type DeclaredTokens, readDeclaredTokens, withDeclaredTokens } from './added-tokens.js'
 import { type ChatTemplate, readChatTemplate, templateNames } from './chat-template.js'
-import { type AddedToken, ControlTokens, type SpecialTokenPolicy } from './control-tokens.js'
+import { ControlTokens, type SpecialTokenPolicy } from './control-tokens.js'
 import type { Messages } from './conversation.js'
 import { type JsonFile, readJsonFile } from './files.js'
 import { withoutMarks } from './marks.js'
@@ -286,8 +287,9 @@ export function loadTextModel(modelDir: string, options: TextOptions = {}): Text
   const tokenizerFile = readJsonFile(modelDir, 'tokenizer.json')
   if (tokenizerFile === null) return null
   const config = readJsonFile(modelDir, 'tokenizer_config.json') ?? {}
-  const tokenizer = createTokenizer(tokenizerFile, config, join(modelDir, 'tokenizer.json'))
-  const special = readSpecialTokens(modelDir, config, (token) => tokenizer.token_to_id(token))
+  const declared = readDeclaredTokens(modelDir, config)
+  const tokenizer = createTokenizer(tokenizerFile, declared, config, join(modelDir, 'tokenizer.json'))
+  const special = readSpecialTokens(modelDir, declared, (token) => tokenizer.token_to_id(token))
   const named = options.templateName ?? null
   const read = (names: readonly string[]) => readChatTemplate(modelDir, config, special.texts, names)
   const template = read([named ?? 'default'])
@@ -309,24 +311,9 @@ export function loadTextModel(modelDir: string, options: TextOptions = {}): Text
   )
 }
 
-/** Tokens that only `tokenizer_config.json` declares: transformers adds them to those of `tokenizer.json`. */
-function withDeclaredTokens(file: JsonFile, config: JsonFile): JsonFile {
-  const own = (Array.isArray(file.added_tokens) ? file.added_tokens : []) as readonly Partial<AddedToken>[]
-  const known = new Set(own.flatMap(({ id, content }) => [id, content]))
-  const declared = Object.entries((config.added_tokens_decoder ?? {}) as Readonly<Record<string, Partial<AddedToken>>>)
-  const missing = declared
-    .map(([id, token]) => ({ ...PLAIN_TOKEN, ...token, id: Number(id) }))
-    .filter(
-      ({ id, content }) => typeof content === 'string' && Number.isInteger(id) && !known.has(id) && !known.has(content),
-    )
-  return missing.length === 0 ? file : { ...file, added_tokens: [...own, ...missing] }
-}
-
-const PLAIN_TOKEN = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false }
-
-function createTokenizer(file: JsonFile, config: JsonFile, place: string): Tokenizer {
+function createTokenizer(file: JsonFile, declared: DeclaredTokens, config: JsonFile, place: string): Tokenizer {
   try {
-    return new Tokenizer(withDeclaredTokens(file, config), config)
+    return new Tokenizer(withDeclaredTokens(file, declared), config)
   } catch (error) {
     throw new BcodError('TOKENIZER_INVALID', 'not a tokenizer that is supported', { place, cause: error })
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readDeclaredTokens } from '../../src/text/added-tokens.js'
 import { readSpecialTokens } from '../../src/text/special-tokens.js'
 
 /** Llama 3's ids. */
@@ -17,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }))
 
 const read = (tokenizerConfig: Record<string, unknown>) =>
-  readSpecialTokens(dir, tokenizerConfig, (text) => IDS.get(text))
+  readSpecialTokens(dir, readDeclaredTokens(dir, tokenizerConfig), (text) => IDS.get(text))
 
 describe('readSpecialTokens', () => {
   it('takes the end of turn of an instruct model as its end token and keeps the others as ends', () => {
@@ -37,10 +38,10 @@ describe('readSpecialTokens', () => {
   it('reads tokens written as objects, and those of special_tokens_map.json', () => {
     writeFileSync(
       join(dir, 'special_tokens_map.json'),
-      '{"bos_token": {"content": "<|begin_of_text|>"}, "eos_token": "<|eot_id|>"}',
+      '{"bos_token": {"content": "<|begin_of_text|>"}, "eos_token": "<|end_of_text|>"}',
     )
     const { texts, bos, eos } = read({
-      eos_token: { content: '<|end_of_text|>' },
+      eos_token: { content: '<|eot_id|>' },
       add_bos_token: true,
       pad_token: null,
     })

@@ -227,10 +227,10 @@ describe('control tokens in the text of a vote', () => {
   )
 
   it('are those too that only tokenizer_config.json declares', () => {
-    const declared = { added_tokens_decoder: { 900: { content: '<|forge|>', special: true, normalized: false } } }
+    const declared = { added_tokens_decoder: { 640: { content: '<|forge|>', special: true, normalized: false } } }
     const prompt = messages(said('user', '<|forge|>'))
-    expect(model(CHATML, {}, declared).encodePrompt(prompt)).toContain(900)
-    expect(model(CHATML, { specialTokens: 'escape' }, declared).encodePrompt(prompt)).not.toContain(900)
+    expect(model(CHATML, {}, declared).encodePrompt(prompt)).toContain(640)
+    expect(model(CHATML, { specialTokens: 'escape' }, declared).encodePrompt(prompt)).not.toContain(640)
     const refusing = model(CHATML, { specialTokens: 'reject' }, declared)
     expect(errorLine(() => refusing.encodePrompt(prompt))).toMatch(/^CONTROL_TOKEN_IN_TEXT/)
   })

@@ -1,7 +1,8 @@
-"""Makes the fixtures beside it with transformers: what it renders (templates.json) and what it tokenises (tokens.json).
+"""Makes the fixtures beside it with transformers: what it renders (templates.json), what it tokenises (tokens.json),
+and which tokens it takes from the files beside tokenizer.json (declared.json).
 
     python3 -m venv V && V/bin/pip install transformers==5.24.0 tokenizers==0.23.3 jinja2==3.1.6
-    V/bin/python tests/golden/text/make.py templates tokens
+    V/bin/python tests/golden/text/make.py templates tokens declared
 
 Run once; the tests read the files. Conversations are random, rich in white space, think blocks and tool calls.
 """
@@ -213,6 +214,52 @@ def tokens():
                 parted = whole[:known] == row["prompt_tokens"]
                 cases.append({**row, "completion": completion, "completion_tokens": whole[known:] if parted else None})
     write("tokens.json", {"made_with": "transformers 5.24.0", "cases": cases})
+
+
+FLAGS = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
+X, Y, Z = "<|x|>", "<|y|>", "<|z|>"
+DECLARED = [  # tokenizer_config.json, special_tokens_map.json, added_tokens.json
+    ({}, None, None),
+    ({"additional_special_tokens": [X, Y]}, None, None),
+    ({"additional_special_tokens": [{"content": X, **FLAGS, "lstrip": True, "__type": "AddedToken"}]}, None, None),
+    ({"additional_special_tokens": [X], "extra_special_tokens": [Y]}, None, None),
+    ({"extra_special_tokens": {"image_token": X, "video": Y}}, None, None),
+    ({}, {"additional_special_tokens": [X, Y]}, None),
+    ({"additional_special_tokens": [Z]}, {"additional_special_tokens": [X, Y]}, None),
+    ({"eos_token": X}, None, None),
+    ({"image_token": X}, None, None),
+    ({}, {"pad_token": X}, None),
+    ({}, {"pad_token": {"content": Y, **FLAGS, "rstrip": True}}, None),
+    ({}, {"eos_token": X, "image_token": Z}, None),
+    ({"additional_special_tokens": ["the", "Ġthe"]}, None, None),
+    ({"added_tokens_decoder": {"600": {"content": X, "special": False, "lstrip": True}}, "additional_special_tokens": [X, Y]}, None, None),
+    ({"added_tokens_decoder": {"0": {"content": "<|endoftext|>", "special": False, "lstrip": True}}}, None, None),
+    ({"added_tokens_decoder": {"9": {"content": Z}, "10": {"content": X}}}, {"additional_special_tokens": [Y], "pad_token": Y}, {Y: 7}),
+    ({}, None, {Y: 641, X: 640}),
+    ({"additional_special_tokens": [Y]}, None, {Z: 640, Y: 641}),
+]
+
+
+def declared():
+    import tempfile
+
+    from transformers import AutoTokenizer
+
+    chat = HERE.parent / "chat"
+    own = json.loads((chat / "tokenizer_config.json").read_text())
+    text, cases = f"a {X} b{Y} {Z} the <|endoftext|>the", []
+    for config, *others in DECLARED:
+        files = {"tokenizer_config.json": {**own, **config}}
+        files.update({name: value for name, value in zip(["special_tokens_map.json", "added_tokens.json"], others) if value})
+        with tempfile.TemporaryDirectory() as folder:
+            for name, value in files.items():
+                pathlib.Path(folder, name).write_text(json.dumps(value))
+            pathlib.Path(folder, "tokenizer.json").write_text((chat / "tokenizer.json").read_text())
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        names = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if token}
+        tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
+        cases.append({"files": files, "text": text, "tokens": tokens, "names": names, "special": tokenizer.all_special_tokens})
+    write("declared.json", {"made_with": "transformers 5.24.0"} | {"cases": cases})
 
 
 def write(name, value):
