@@ -14,36 +14,31 @@ import { Metrics } from '../../src/telemetry/metrics.js'
 
 const read = (path: string) => readFileSync(path, 'utf8')
 const readme = read('README.md')
-const markdown = [
-  'README.md',
-  'scripts/demo-model/README.md',
-  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join('docs', name)),
-]
-/** Pages that name keys, codes and commands as they are now; a decision tells of its time. */
-const current = [
-  'README.md',
-  'docs/ARCHITECTURE.md',
-  'docs/capacity.md',
-  'docs/deployment.md',
-  'docs/performance.md',
-  'docs/runbook.md',
-  'docs/security.md',
-]
+const commandsPage = read('docs/commands.md')
+const inDocs = readdirSync('docs', { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => join('docs', name))
+const roots = readdirSync('.').filter((name) => name.endsWith('.md'))
+const markdown = [...roots, 'scripts/demo-model/README.md', ...inDocs]
+/** Pages that name keys, codes and commands as they are now: a decision or a change log speaks of its own time. */
+const current = [...roots, ...inDocs].filter((page) => page !== 'CHANGELOG.md' && !page.startsWith('docs/adr/'))
 
 const withoutBlocks = (text: string) => text.replace(/^```[\s\S]*?^```/gm, '')
 const blocks = (text: string) => [...text.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map((match) => match[1]!)
 const inlineCode = (text: string) => [...withoutBlocks(text).matchAll(/`([^`\n]+)`/g)].map((match) => match[1]!)
 
-/** Command lines of `node dist/cli.js`, and those that the table of commands lists without it. */
+/** Command lines of `node dist/cli.js`. */
 function commandLines(text: string): readonly string[] {
   const written = [...blocks(text).join('\n').split('\n'), ...inlineCode(text)]
   const full = written.flatMap((line) => /node dist\/cli\.js ([a-z][^#\n]*)/.exec(line)?.slice(1, 2) ?? [])
-  const table = text.split('## Commands')[1]?.split('\n## ')[0] ?? ''
-  const cells = table.split('\n').flatMap((row) => (/^\| `[a-z]/.test(row) ? row.split(' | ').slice(0, 1) : []))
-  return [...full, ...cells.flatMap(inlineCode)]
+  return full
 }
+
+/** Those that the table of docs/commands.md lists without `node dist/cli.js`. */
+const listedCommands = commandsPage
+  .split('\n')
+  .flatMap((row) => (/^\| `[a-z]/.test(row) ? row.split(' | ').slice(0, 1) : []))
+  .flatMap(inlineCode)
 
 /** The command that a line runs, by as many of its first words as name one. */
 function commandOf(line: string): { readonly command: Command; readonly rest: string } {
@@ -58,7 +53,30 @@ function commandOf(line: string): { readonly command: Command; readonly rest: st
   }
 }
 
+/** The command line has this command, with these options. */
+function expectCommand(line: string): void {
+  const { command, rest } = commandOf(line)
+  expect(command.name(), line).not.toBe('bcod')
+  const options = command.options.map(({ long }) => long)
+  for (const [flag] of rest.matchAll(/--[a-z][a-z-]*/g)) expect([...options, '--help'], line).toContain(flag)
+}
+
+/** What bcod makes of a vote as it stands in a record. */
+function accepted(json: string) {
+  const position = { topic: 'feedback', partition: 0, offset: 0, timestamp: 0 }
+  return toFeedback(decodeEnvelope(Buffer.from(json), {}, 2 ** 20), position, { vocabSize: 1000 })
+}
+
 describe('the documentation', () => {
+  it.each(current)('%s names make targets that are there, and every shell block parses', (page) => {
+    const text = read(page)
+    const targets = read('Makefile').match(/^[a-z][a-z0-9-]*(?=:)/gm)
+    const code = [...blocks(text).flatMap((block) => block.split('\n')), ...inlineCode(text)]
+    for (const line of code)
+      for (const [, name] of line.matchAll(/\bmake ([a-z][a-z0-9-]*)/g)) expect(targets, line).toContain(name)
+    for (const [, script] of text.matchAll(/^```sh\n([\s\S]*?)^```/gm)) execFileSync('bash', ['-n', '-c', script!])
+  })
+
   it.each(markdown)('%s links to files that are there', (page) => {
     const links = [...withoutBlocks(read(page)).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!)
     const missing = links
@@ -68,12 +86,7 @@ describe('the documentation', () => {
   })
 
   it.each(current)('%s names commands and options that the command line has', (page) => {
-    for (const line of commandLines(read(page))) {
-      const { command, rest } = commandOf(line)
-      expect(command.name(), line).not.toBe('bcod')
-      const options = command.options.map(({ long }) => long)
-      for (const [flag] of rest.matchAll(/--[a-z][a-z-]*/g)) expect([...options, '--help'], line).toContain(flag)
-    }
+    for (const line of commandLines(read(page))) expectCommand(line)
   })
 
   it.each(current)('%s names keys, variables, metrics and codes that the code has', (page) => {
@@ -86,47 +99,49 @@ describe('the documentation', () => {
       .filter((word) => !notKeys.test(word))
     for (const key of keys) expect([...settings.keys(), ...groups], key).toContain(key)
     const variables = [...settings.keys()].map(environmentName)
-    for (const [name] of text.matchAll(/\bBCOD_[A-Z_]+/g))
+    for (const [name] of text.matchAll(/\bBCOD_[A-Z0-9_]+/g))
       expect([...variables, 'BCOD_TF', 'BCOD_CACHE']).toContain(name)
     const metrics = new Metrics().catalogue.map(({ name }) => name)
     for (const [name] of text.matchAll(/\bbcod_[a-z_]+/g)) expect(metrics).toContain(name)
-    const codes = inlineCode(text).filter((word) => /^(?!BCOD_|TF_|VLLM_)[A-Z]+(_[A-Z]+)+$|^FENCED$/.test(word))
+    const codes = inlineCode(text).filter((word) => /^(?!BCOD_|TF_|VLLM_|CE_)[A-Z]+(_[A-Z]+)+$|^FENCED$/.test(word))
     for (const word of codes) expect(Object.keys(ERRORS)).toContain(word)
   })
 })
 
-describe('README.md', () => {
-  it('lists every command', () => {
-    const listed = new Set(commandLines(readme).map((line) => line.split(' ')[0]))
+describe('docs/commands.md', () => {
+  it('lists every command, with options that it has', () => {
+    for (const line of listedCommands) expectCommand(line)
+    const listed = new Set(listedCommands.map((line) => line.split(' ')[0]))
     for (const command of program().commands) expect([...listed]).toContain(command.name())
   })
+})
 
-  it('names make targets that are there, and every shell block parses', () => {
-    const targets = read('Makefile').match(/^[a-z][a-z0-9-]*(?=:)/gm)
-    const named = [...readme.matchAll(/\bmake ([a-z][a-z0-9-]*)/g)].map((match) => match[1]!)
-    expect(named).toEqual(expect.arrayContaining(['demo', 'test', 'setup']))
-    for (const name of named.filter((word) => word !== 'it')) expect(targets).toContain(name)
-    for (const [, script] of readme.matchAll(/^```sh\n([\s\S]*?)^```/gm)) execFileSync('bash', ['-n', '-c', script!])
+describe('README.md', () => {
+  it('is short enough to be read', () => {
+    expect(readme.split('\n').length).toBeLessThan(250)
   })
 
-  it('shows a vote that is accepted, from kcat and from Node.js', () => {
-    const [, echoed] = /^echo '(.*)' \|/m.exec(readme)!
-    const body =
-      /publishVote\(\{ completionId, user, prompt, completion, label \}\) \{\n {2}const event = (\{[\s\S]*?\n {2}\})/
-    const event = new Function(
-      ...['completionId', 'user', 'prompt', 'completion', 'label'],
-      `return JSON.stringify(${body.exec(readme)![1]})`,
-    ) as (...values: readonly unknown[]) => string
-    const built = event('cmpl-1', 'u-1', [{ role: 'user', content: 'Hello' }], 'Hi', false)
-    const position = { topic: 'feedback', partition: 0, offset: 0, timestamp: 0 }
-    const votes = [echoed!, built].map((json) => {
-      const value = Buffer.from(json)
-      return toFeedback(decodeEnvelope(value, {}, 2 ** 20), position, { vocabSize: 1000 })
-    })
-    expect(votes.map(({ label, subject, user }) => [label, subject, user])).toEqual([
-      [true, 'cmpl-1', 'u-1'],
-      [false, 'cmpl-1', 'u-1'],
-    ])
+  it('shows a vote that is accepted', () => {
+    const [, vote] = /^```json\n([\s\S]*?)^```/m.exec(readme)!
+    expect(accepted(vote!)).toMatchObject({ label: true, subject: 'cmpl-1', user: 'u-1' })
+  })
+})
+
+describe('examples/publish-votes.mjs', () => {
+  const script = read('examples/publish-votes.mjs')
+
+  it('publishes votes that are accepted', () => {
+    const body = /^function (vote\(\{[\s\S]*?\n\})/m.exec(script)![1]!
+    const vote = new Function(`return function ${body}`)() as (fields: object) => object
+    const fields = { completionId: 'cmpl-1', user: 'u-1', prompt: [{ role: 'user', content: 'Hello' }] }
+    const built = JSON.stringify(vote({ ...fields, completion: 'Hi', label: false }))
+    expect(accepted(built)).toMatchObject({ label: false, subject: 'cmpl-1', user: 'u-1' })
+  })
+
+  it('publishes to the broker and the topic of examples/bcod.yaml', () => {
+    const { brokers, topic } = loadConfig({ file: 'examples/bcod.yaml', env: {} }).stream
+    expect(script).toContain(`brokers: ['${brokers[0]}']`)
+    expect(script).toContain(`topic: '${topic}'`)
   })
 })
 
@@ -135,10 +150,10 @@ describe('examples/bcod.yaml', () => {
 
   it('is a configuration that `bcod run` takes, with the paths, topic and port of README.md', () => {
     expect(readme).toContain(`${config.adapters.dir}/live`)
-    expect(readme).toContain(`--lineage ${config.checkpoint.dir}`)
-    expect(readme).toContain(`--local-dir ${config.model.path}`)
-    expect(readme).toContain(`--topic ${config.stream.topic}`)
-    expect(readme).toContain(`-b ${config.stream.brokers[0]}`)
+    expect(read('docs/restarts.md')).toContain(`--lineage ${config.checkpoint.dir}`)
+    expect(readme).toContain(`cp -r src/demo/model ${config.model.path}`)
+    expect(readme).toContain(`sed 's/maxLength: ${config.limits.maxLength}/maxLength: 96/'`)
+    expect(readme).toContain(`--bootstrap-server ${config.stream.brokers[0]} --create --topic ${config.stream.topic} `)
     expect(readme).toContain(`http://${config.server.host}:${config.server.port}/`)
   })
 })
