@@ -31,10 +31,9 @@ soak:
 	@node scripts/setup.mjs --tests
 	@SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(or $(SEED),$(shell date +%s)) npx --no-install vitest run tests/soak
 
-# writes grafana/*.json from grafana/src, and their copies for Kubernetes
+# writes grafana/*.json from grafana/src
 dashboards: setup
-	@npx --no-install vitest run tests/grafana/pages.test.ts --update
-	@node -e "import('./scripts/dashboards.mjs').then(({ writeDashboards }) => writeDashboards())"
+	@node scripts/dashboards.mjs
 
 # every query of every panel on a real Prometheus that scrapes a real daemon; alerts with promtool
 dashboards-test:

@@ -1,10 +1,9 @@
-// Writes the pages that are generated from the code, and the dashboards' copies for Kubernetes. `make docs` builds and runs it.
+// Writes the pages that are generated from the code. `make docs` builds and runs it.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { explainAll } from '../dist/config/explain.js'
 import { ERRORS } from '../dist/errors.js'
 import { Metrics } from '../dist/telemetry/metrics.js'
-import { writeDashboards } from './dashboards.mjs'
 import { configurationPage, errorsPage, metricsPage } from './docs/pages.mjs'
 import { placeContent } from './place.mjs'
 
@@ -16,4 +15,3 @@ const pages = {
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
 for (const [name, text] of Object.entries(pages)) placeContent(text, join(docs, name))
-writeDashboards()

@@ -10,3 +10,7 @@ export const pages: Readonly<Record<string, PageSpec>> = { alignment, feedback, 
 
 /** What Grafana imports for a page. */
 export const dashboardFor = (page: PageSpec): Dashboard => dashboardOf(page, Object.values(pages))
+
+/** The content of `grafana/NAME.json`. */
+export const dashboardJson = (name: string): string =>
+  `${JSON.stringify(dashboardFor(pages[name] as PageSpec), null, 2)}\n`

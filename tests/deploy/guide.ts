@@ -18,6 +18,7 @@ export const file = (name: string): string =>
 /** Puts the checkout `bcod` and the guide's overlay `my-bcod` side by side, as the guide has them. */
 export function layOut(directory: string, kustomization = file('my-bcod/kustomization.yaml')): void {
   cpSync(K8S, join(directory, 'bcod/deploy/k8s'), { recursive: true })
+  cpSync(join(K8S, '../../grafana'), join(directory, 'bcod/grafana'), { recursive: true })
   mkdirSync(join(directory, 'my-bcod'))
   writeFileSync(join(directory, 'my-bcod/bcod.yaml'), file('my-bcod/bcod.yaml'))
   writeFileSync(join(directory, 'my-bcod/kustomization.yaml'), kustomization)

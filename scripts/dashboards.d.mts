@@ -1,2 +1,0 @@
-export function dashboardFiles(): ReadonlyMap<string, string>
-export function writeDashboards(): void
