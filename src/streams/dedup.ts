@@ -19,10 +19,7 @@ export class DedupWindow implements Serializable<BoundedMapState> {
   /** True where the event is new; it is remembered. */
   admit(event: Feedback): boolean {
     if ((event.subject === null || event.ofAllUsers) && event.id === positionId(event.position)) return true
-    const key = `${event.source.length}:${event.source}${event.id}`
-    if (this.seen.get(key) !== undefined) return false
-    this.seen.set(key, 1)
-    return true
+    return this.seen.merge(`${event.source.length}:${event.source}${event.id}`, 1) === 0
   }
 
   snapshot(): BoundedMapState {

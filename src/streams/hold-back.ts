@@ -88,12 +88,12 @@ export class HoldBack implements Serializable<HoldBackState> {
       return null
     }
     if (held && held.event.label !== event.label) this.dropHeld(held, 'superseded')
-    if (held?.event.label === event.label || ledger.has(event, event.label)) {
+    if (held?.event.label === event.label || ledger.has(event, event.label, key)) {
       drop(event, 'repeat')
       return null
     }
     if (window === 0) {
-      ledger.remember(event, event.label)
+      ledger.remember(event, event.label, key)
       return event
     }
     this.hold(key, event)
@@ -113,7 +113,7 @@ export class HoldBack implements Serializable<HoldBackState> {
     if (!due) this.early += 1
     this.order.pop()
     this.remove(first)
-    ledger.remember(first.event, first.event.label)
+    ledger.remember(first.event, first.event.label, first.key)
     return first.event
   }
 

@@ -34,18 +34,17 @@ export function tokenise(
   drop: (feedback: Feedback, reason: DropReason) => void,
 ): OperatorFunction<Feedback, TrainingEvent> {
   const refuse = (vote: Feedback, error: BcodError) => reject(recordOf(vote), error, 'tokenise')
-  const bosId = text?.description.bos ?? null
+  const ofTokens = { ...limits, text: null, bosId: text?.description.bos ?? null }
 
   /** The event of a vote of token ids. */
   const fitted = (vote: Feedback): TrainingEvent | null => {
-    const { label } = vote
-    if (label === null) {
+    if (vote.label === null) {
       drop(vote, 'retraction')
       return null
     }
     return attempt(
       () => {
-        const event = toTrainingEvent({ ...vote, label }, { ...limits, text: null, bosId })
+        const event = toTrainingEvent(vote as LabelledVote, ofTokens)
         if (!event) drop(vote, 'completion_too_long')
         return event
       },

@@ -34,16 +34,20 @@ export class VoteLedger implements Serializable<BoundedMapState> {
     this.labels = new BoundedMap(capacity)
   }
 
-  /** Whether the vote has gone on with this label before. */
-  has(voter: Voter, label: boolean): boolean {
+  /**
+   * Whether the vote has gone on with this label before.
+   *
+   * @param key  the voter's, where the caller has it
+   */
+  has(voter: Voter, label: boolean, key = voteKey(voter)): boolean {
     const bit = label ? UP : DOWN
-    if (((this.labels.get(voteKey(voter)) ?? 0) & bit) !== 0) return true
+    if (((this.labels.get(key) ?? 0) & bit) !== 0) return true
     return this.hasOlder && ((this.labels.get(keyWithoutSource(voter)) ?? 0) & bit) !== 0
   }
 
-  remember(voter: Voter, label: Feedback['label']): void {
-    const key = voteKey(voter)
-    this.labels.set(key, (this.labels.get(key) ?? 0) | WITH_SOURCE | (label ? UP : DOWN))
+  /** @param key  the voter's, where the caller has it */
+  remember(voter: Voter, label: Feedback['label'], key = voteKey(voter)): void {
+    this.labels.merge(key, WITH_SOURCE | (label ? UP : DOWN))
   }
 
   snapshot(): BoundedMapState {

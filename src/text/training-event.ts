@@ -29,7 +29,8 @@ export function toTrainingEvent(
   { text, maxLength, vocabSize, bosId = text?.special.bos ?? null }: TokeniseOptions,
 ): TrainingEvent | null {
   requireEncodable(feedback, text)
-  requireFew(feedback, MESSAGES_FOR_A_TOKEN * maxLength)
+  requireFew(feedback.prompt, 'prompt', MESSAGES_FOR_A_TOKEN * maxLength)
+  requireFew(feedback.completion, 'completion', MESSAGES_FOR_A_TOKEN * maxLength)
   const now = feedback.timestamp > 0 ? feedback.timestamp : UNDATED
   const { prompt, completion } = feedback
   const promptTokens = prompt.kind === 'tokens' ? prompt.tokens : text!.encodePrompt(prompt, now, maxLength)
@@ -42,8 +43,9 @@ export function toTrainingEvent(
   const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)
   if (!fitted) return null
   const { position, timestamp, source, id, subject, user, label, weight } = feedback
-  const shortened = fitted.promptTokens.length < promptTokens.length ? ({ shortened: true } as const) : {}
-  return { position, timestamp, source, id, subject, user, label, weight, ...fitted, ...shortened }
+  const event = { position, timestamp, source, id, subject, user, label, weight, completionTokens }
+  if (fitted.promptTokens === promptTokens) return { ...event, promptTokens }
+  return { ...event, promptTokens: fitted.promptTokens, shortened: true }
 }
 
 /**
@@ -65,10 +67,9 @@ export function requireEncodable(
 const MESSAGES_FOR_A_TOKEN = 4
 
 /** Rendering takes its time for each message, and cannot be cut short without changing what the template says. */
-function requireFew({ prompt, completion }: Feedback, limit: number): void {
-  for (const [side, content] of Object.entries({ prompt, completion }))
-    if (content.kind === 'messages' && content.messages.length > limit)
-      throw invalidFeedback(`data.${side}`, `expected at most ${limit} messages, got ${content.messages.length}`)
+function requireFew(content: Content, side: 'prompt' | 'completion', limit: number): void {
+  if (content.kind === 'messages' && content.messages.length > limit)
+    throw invalidFeedback(`data.${side}`, `expected at most ${limit} messages, got ${content.messages.length}`)
 }
 
 /** The date that Llama 3's template falls back on, for events of which no time is known. */
@@ -76,8 +77,9 @@ const UNDATED = Date.UTC(2024, 6, 26)
 
 function checkIds(ids: readonly number[], side: 'prompt' | 'completion', content: Content, vocabSize: number): void {
   if (ids.length === 0) throw invalidFeedback(`data.${side}`, 'expected at least one token, got none')
-  const outside = ids.findIndex((id) => id >= vocabSize)
-  if (outside === -1) return
+  let outside = 0
+  while (outside < ids.length && ids[outside]! < vocabSize) outside += 1
+  if (outside === ids.length) return
   const message = outsideVocabulary(vocabSize)
   if (content.kind === 'tokens') throw invalidFeedback(`data.${side}_tokens[${outside}]`, message)
   throw new BcodError('TOKENIZE_FAILED', message, { place: `data.${side}` })

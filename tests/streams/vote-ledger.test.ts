@@ -39,9 +39,9 @@ test('goes on the same after a restore', () => {
 test('what a checkpoint of before the source was in the key remembers holds for every source', () => {
   // values of that format: 0 taken back, 1 down, 2 up; keys `length:subjectuser`, `-subject` without a user
   const older = new BoundedMap(10)
-  older.set('1:au', 2)
-  older.set('-a', 1)
-  older.set('1:bu', 0)
+  older.merge('1:au', 2)
+  older.merge('-a', 1)
+  older.merge('1:bu', 0)
   const ledger = new VoteLedger(10)
   ledger.restore(older.snapshot())
   expect(labels(ledger, 'a', 'u')).toEqual([true])

@@ -11,7 +11,7 @@ export interface BoundedMapState {
 
 /**
  * Remembers one byte for each of the last `capacity` keys, oldest forgotten first; 26 bytes a key at most, allocated at
- * once; a capacity of 0 remembers nothing. Keys are known by a 64-bit hash alone (see KeyHash for the odds). Setting a known key keeps its age.
+ * once; a capacity of 0 remembers nothing. Keys are known by a 64-bit hash alone (see KeyHash for the odds). A known key keeps its age.
  */
 export class BoundedMap implements Serializable<BoundedMapState> {
   private readonly hash = new KeyHash()
@@ -42,11 +42,16 @@ export class BoundedMap implements Serializable<BoundedMapState> {
     return place === 0 ? undefined : this.values[place - 1]
   }
 
-  /** @param value 0..255 */
-  set(key: string, value: number): void {
-    if (this.capacity === 0) return
+  /**
+   * Adds bits to the key's byte.
+   *
+   * @param bits 1..255
+   * @return what the byte was before; 0 for a key that is not known
+   */
+  merge(key: string, bits: number): number {
+    if (this.capacity === 0) return 0
     const { low, high } = this.hash.of(key)
-    this.put(low, high, value)
+    return this.put(low, high, bits)
   }
 
   snapshot(): BoundedMapState {
@@ -71,19 +76,25 @@ export class BoundedMap implements Serializable<BoundedMapState> {
     }
   }
 
-  private put(low: number, high: number, value: number): void {
-    const known = this.index[this.slotOf(low, high)]!
+  private put(low: number, high: number, bits: number): number {
+    let slot = this.slotOf(low, high)
+    const known = this.index[slot]!
     if (known !== 0) {
-      this.values[known - 1] = value
-      return
+      const before = this.values[known - 1]!
+      this.values[known - 1] = before | bits
+      return before
     }
-    if (this.count === this.capacity) this.forgetOldest()
+    if (this.count === this.capacity) {
+      this.forgetOldest()
+      slot = this.slotOf(low, high)
+    }
     const place = (this.oldest + this.count) % this.capacity
     this.hashes[2 * place] = low
     this.hashes[2 * place + 1] = high
-    this.values[place] = value
-    this.index[this.slotOf(low, high)] = place + 1
+    this.values[place] = bits
+    this.index[slot] = place + 1
     this.count += 1
+    return 0
   }
 
   /** The slot that holds the key, else the free one where it would go. */

@@ -9,6 +9,7 @@
 export class KeyHash {
   low = 0
   high = 0
+  private words = new Int32Array(256)
 
   constructor(
     private readonly key0 = 0,
@@ -16,18 +17,36 @@ export class KeyHash {
   ) {}
 
   of(key: string): this {
+    const { length } = key
+    const words = this.room(length >> 1)
+    for (let i = 0; i < length >> 1; i++) words[i] = key.charCodeAt(2 * i) | (key.charCodeAt(2 * i + 1) << 16)
+    return this.hash(words, length >> 1, ((2 * length) << 24) | (length & 1 ? key.charCodeAt(length - 1) : 0))
+  }
+
+  /** Of token ids below 2^32: the hash of a string that has two code units for each, the low one first. */
+  ofIds(ids: readonly number[]): this {
+    const words = this.room(ids.length)
+    for (let i = 0; i < ids.length; i++) words[i] = ids[i]!
+    return this.hash(words, ids.length, (4 * ids.length) << 24)
+  }
+
+  private room(words: number): Int32Array {
+    if (words > this.words.length) this.words = new Int32Array(2 * words)
+    return this.words
+  }
+
+  /** @param last  the bytes that fill no word, and the length's low byte above them */
+  private hash(words: Int32Array, count: number, last: number): this {
     let v0 = this.key0 | 0
     let v1 = this.key1 ^ 0xee
     let v2 = this.key0 ^ 0x6c796765
     let v3 = this.key1 ^ 0x74656462
-    const length = key.length
-    const blocks = (length >> 1) + 1
-    const odd = length & 1 ? key.charCodeAt(length - 1) : 0
+    const blocks = count + 1
     for (let block = 0; block < blocks + FINAL_BLOCKS; block++) {
       let word = 0
       let rounds = 2
-      if (block < blocks - 1) word = key.charCodeAt(2 * block) | (key.charCodeAt(2 * block + 1) << 16)
-      else if (block < blocks) word = ((2 * length) << 24) | odd
+      if (block < count) word = words[block]!
+      else if (block === count) word = last
       else {
         rounds = 4
         if (block === blocks) v2 ^= 0xee

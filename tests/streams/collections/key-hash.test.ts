@@ -16,13 +16,24 @@ test('gives the published HalfSipHash-2-4 values', () => {
   for (const [bytes, expected] of VECTORS) {
     let key = ''
     for (let i = 0; i < bytes; i += 2) key += String.fromCharCode(i | ((i + 1) << 8))
-    hash.of(key)
-    const out = Buffer.alloc(8)
-    out.writeUInt32LE(hash.low, 0)
-    out.writeUInt32LE(hash.high, 4)
-    expect(out.toString('hex')).toBe(expected)
+    expect(hex(hash.of(key))).toBe(expected)
   }
 })
+
+test('hashes token ids as the bytes of their 32-bit words', () => {
+  const hash = new KeyHash(0x03020100, 0x07060504)
+  for (const [bytes, expected] of VECTORS.filter(([bytes]) => bytes % 4 === 0)) {
+    const ids = Array.from({ length: bytes / 4 }, (_, i) => 4 * i + 0x03020100 + 4 * i * 0x01010100)
+    expect(hex(hash.ofIds(ids))).toBe(expected)
+  }
+})
+
+function hex({ low, high }: KeyHash): string {
+  const out = Buffer.alloc(8)
+  out.writeUInt32LE(low, 0)
+  out.writeUInt32LE(high, 4)
+  return out.toString('hex')
+}
 
 test('a fraction is at least 0 and below 1, and evenly spread', () => {
   const hash = new KeyHash(7)
