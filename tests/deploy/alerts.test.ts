@@ -55,7 +55,7 @@ describe('the PrometheusRule', () => {
     expect(url).toBe(`docs/runbook.md#${rule.alert.toLowerCase()}`)
     expect(anchors).toContain(rule.alert.toLowerCase())
     const section = sectionOf(rule.alert.toLowerCase())
-    for (const part of ['**Means.**', '**Look.**', '**Do.**', '**Roll back.**']) expect(section).toContain(part)
+    for (const part of ['**You see.**', '**Means.**', '**Do.**', '**Roll back.**']) expect(section).toContain(part)
   })
 })
 
