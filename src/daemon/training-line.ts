@@ -8,7 +8,7 @@ import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import type { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import type { EventEmbedding } from '../embeddings/event-embedding.js'
-import { BcodError } from '../errors.js'
+import { BcodError, isFatal } from '../errors.js'
 import { recordOf } from '../events/encode.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { LearnerSnapshot } from '../learner/protocol.js'
@@ -320,10 +320,6 @@ export class TrainingLine {
     }
   }
 }
-
-/** Errors after which going on would harm: another writer has taken over, or the learner is gone. */
-const isFatal = (error: unknown): boolean =>
-  !(error instanceof BcodError) || ['FENCED', 'LEARNER_GONE', 'INTERNAL', 'JOURNAL_MISMATCH'].includes(error.code)
 
 const marks = (next: Readonly<Record<number, number>>, committable: ReadonlyMap<number, number>): string =>
   JSON.stringify([next, [...committable]])

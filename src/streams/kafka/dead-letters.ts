@@ -2,7 +2,7 @@ import kafkajs, { type Admin, type Kafka, type Producer, type RetryOptions } fro
 import { BcodError } from '../../errors.js'
 import type { DeadLetter } from '../source.js'
 import { createClient } from './client.js'
-import { isTransient, kafkaError } from './failure.js'
+import { kafkaError } from './failure.js'
 import { batches, DEFAULT_MESSAGE_BYTES, type Letter, letterOf } from './letter.js'
 import type { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
@@ -51,7 +51,7 @@ export class DeadLetters {
         await createTopic(this.admin, { topic: this.topic, partitions: 1, replicationFactor })
       } catch (error) {
         const coded = kafkaError(error, this.place())
-        const refused = isTransient(coded)
+        const refused = coded.retryable
           ? ++lost === REFUSALS
           : coded.code === 'KAFKA_NOT_AUTHORIZED' || coded.code === 'KAFKA_FAILED'
         if (!refused) throw coded

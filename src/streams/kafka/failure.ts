@@ -63,10 +63,6 @@ export function advertisedUnreachable(first: string, advertised: string, error: 
 export const leaderMissing = (topic: string, partitions: readonly number[]): BcodError =>
   new BcodError('KAFKA_LEADER_MISSING', `no broker leads partition ${partitions.join(', ')}`, { place: topic })
 
-/** Whether waiting may help. */
-export const isTransient = ({ code }: BcodError): boolean =>
-  code === 'KAFKA_UNREACHABLE' || code === 'KAFKA_LEADER_MISSING'
-
 /** What kafkajs, Node's TLS and OpenSSL put on their errors. */
 interface Failure extends Error {
   readonly type?: unknown

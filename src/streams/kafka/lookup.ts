@@ -3,7 +3,7 @@ import type { BcodError } from '../../errors.js'
 import type { LogRecord } from '../../events/types.js'
 import type { Assignment } from '../source.js'
 import { portions } from '../wire/portions.js'
-import { isTransient, kafkaError } from './failure.js'
+import { kafkaError } from './failure.js'
 import { fetchUncommitted } from './fetched.js'
 import { groupShared, newProtocolMembers } from './new-protocol.js'
 import { fromOffset, toOffset } from './offsets.js'
@@ -94,7 +94,7 @@ export class Lookup {
       try {
         return membersOf(await coordinator.describeGroups({ groupIds: [groupId] }))
       } catch (error) {
-        const answered = !isTransient(kafkaError(error, this.options))
+        const answered = !kafkaError(error, this.options).retryable
         if (answered) return 0
         if (error instanceof Error && 'type' in error) throw error // a coordinator that is moving says so
       }

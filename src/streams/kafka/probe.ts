@@ -1,7 +1,7 @@
 import type { Broker } from 'kafkajs'
 import { BcodError } from '../../errors.js'
 import { createClient, NO_RETRY } from './client.js'
-import { advertisedUnreachable, isTransient, kafkaError, leaderMissing, unreachable } from './failure.js'
+import { advertisedUnreachable, kafkaError, leaderMissing, unreachable } from './failure.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
 import { addresses, clusterOf, connectedBroker, coordinatorOf, topicMetadata } from './patch.js'
 import { describeTopic } from './topic-description.js'
@@ -36,7 +36,7 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
       if (typeof outcome === 'string') return outcome
       last = ended.aborted && last ? last : outcome
       const missing = last.code === 'KAFKA_TOPIC_MISSING' && Date.now() - started < TOPIC_GRACE
-      if (!isTransient(last) && !missing) throw last
+      if (!last.retryable && !missing) throw last
       waiting.because(last)
       await pause(BETWEEN_ATTEMPTS, ended)
     }

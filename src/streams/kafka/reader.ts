@@ -3,7 +3,7 @@ import type { Cluster, Consumer, ConsumerCrashEvent, EachBatchPayload, Kafka } f
 import { BcodError } from '../../errors.js'
 import type { Assignment, RecordBatch } from '../source.js'
 import { portions } from '../wire/portions.js'
-import { FinalFailure, isTransient, kafkaError } from './failure.js'
+import { FinalFailure, kafkaError } from './failure.js'
 import { fetchOf } from './fetched.js'
 import type { Ends, Lookup } from './lookup.js'
 import { fromOffset } from './offsets.js'
@@ -82,7 +82,7 @@ export class GroupReader {
       if (positionLost) this.outOfRange = true
       // a topic may be on its way back: `reachable` gives it a moment
       const healing = ['KAFKA_ASSIGNMENT_LOST', 'KAFKA_TOPIC_MISSING'].includes(coded.code)
-      if (!isTransient(coded) && !healing && !positionLost) throw coded
+      if (!coded.retryable && !healing && !positionLost) throw coded
       this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
       await pause(BEFORE_REJOIN, this.stopping.signal)
       await this.reachable()

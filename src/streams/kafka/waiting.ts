@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BcodError } from '../../errors.js'
-import { type FailurePlace, isTransient, kafkaError } from './failure.js'
+import { type FailurePlace, kafkaError } from './failure.js'
 import type { KafkaLogger } from './options.js'
 
 const PAUSE = 250
@@ -27,7 +27,7 @@ export async function persist<T>(
       return await attempt()
     } catch (error) {
       const coded = signal.aborted ? closed() : kafkaError(error, at)
-      if (!isTransient(coded)) throw coded
+      if (!coded.retryable) throw coded
       waiting.because(coded)
       await pause(PAUSE, signal)
     }
