@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { systemCode, type WrittenFile } from '../files/durable-files.js'
 import { hashFile } from './identity.js'
@@ -52,12 +52,15 @@ export async function readManifest(root: string, name: string): Promise<Manifest
 }
 
 /**
- * Reads every file of a checkpoint and holds it against the manifest.
+ * Reads every file of a checkpoint and holds it against the manifest. Nothing outside the checkpoint is opened, whatever
+ * the manifest lists.
+ *
  * @throws CHECKPOINT_DAMAGED, naming the file and what was expected; CHECKPOINT_IO
  */
 export async function verifyFiles(root: string, name: string, manifest: Manifest): Promise<void> {
   for (const [file, expected] of Object.entries(manifest.files)) {
     const place = join(root, name, file)
+    if (basename(file) !== file) throw damaged(join(root, name, MANIFEST), 'lists a file outside the checkpoint')
     try {
       const { size } = await stat(place)
       if (size !== expected.bytes) throw damaged(place, `expected ${expected.bytes} bytes, got ${size}`)

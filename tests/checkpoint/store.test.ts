@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { adapterSha256 } from '../../src/adapters/adapter.js'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
+import { stableJson } from '../../src/checkpoint/json.js'
+import { sealManifest } from '../../src/checkpoint/manifest.js'
 import type { Snapshot, StateTensor } from '../../src/checkpoint/snapshot.js'
 import { CheckpointStore, type CheckpointStoreOptions } from '../../src/checkpoint/store.js'
 import { takeDirectory, WORK } from '../../src/files/own-directory.js'
@@ -262,6 +264,18 @@ describe('a damaged checkpoint', () => {
     const { store } = await damagedStore()
     execFileSync('cp', ['-r', 'step-00000005', 'step-00000009'], { cwd: store.directory })
     expect((await errorOf(() => store.latest())).message).toBe('was written as step-00000005')
+  })
+
+  it('that lists a file elsewhere is refused before that file is opened', async () => {
+    const { store } = await damagedStore()
+    const directory = join(store.directory, 'step-00000005')
+    for (const elsewhere of ['../step-00000004/state.json', '/etc/hostname']) {
+      const files = { [elsewhere]: { bytes: 0, sha256: '0'.repeat(64) } }
+      const manifest = sealManifest({ step: 5, revision: 0, fence: 1, parent: null, files })
+      writeFileSync(join(directory, 'MANIFEST.json'), stableJson(manifest))
+      const { line } = await errorOf(() => store.latest())
+      expect(line).toBe(`CHECKPOINT_DAMAGED ${directory}/MANIFEST.json: lists a file outside the checkpoint`)
+    }
   })
 
   it('is told from one of a later format', async () => {
