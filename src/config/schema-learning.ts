@@ -124,7 +124,11 @@ export const learning = {
       { min: 100 },
       'What one vote may take in chat template and tokenizer. A vote that takes longer is a dead letter: a template or a pattern that never ends must not stop the votes behind it. Ordinary votes take a millisecond, the longest a fifth of a second.',
     ),
-    maxRecordBytes: bytes('1MiB', { min: 1 }, 'A larger record is a dead letter.'),
+    maxRecordBytes: bytes(
+      '1MiB',
+      { min: 1 },
+      'A record whose key, value and headers are larger together is a dead letter.',
+    ),
     maxBatchBytes: bytes(
       '32MiB',
       { min: 65_536 },

@@ -38,7 +38,7 @@ export interface EnvelopeOptions {
  *
  * A record without a value is a tombstone and carries no event.
  *
- * @param maxBytes  longest accepted value, in bytes; a longer one is not parsed
+ * @param maxBytes  what key, value and headers may have together, in bytes; a longer record is not parsed
  * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON, FEEDBACK_INVALID where the JSON is not an object
  * @see CloudEvents 1.0, Kafka protocol binding, section 3
  */
@@ -48,9 +48,8 @@ export function decodeEnvelope(
   maxBytes: number,
   { key = null, unwrap = 'auto' }: EnvelopeOptions = {},
 ): Envelope {
-  if (value.byteLength > maxBytes) {
-    throw new BcodError('FEEDBACK_TOO_LARGE', `${value.byteLength} bytes, at most ${maxBytes} are accepted`)
-  }
+  const bytes = value.byteLength + (key?.byteLength ?? 0) + headerBytes(headers)
+  if (bytes > maxBytes) throw new BcodError('FEEDBACK_TOO_LARGE', `${bytes} bytes, at most ${maxBytes} are accepted`)
   const form = readHeaders(headers)
   const frame = frameLength(value)
   const framed = frame > 0
@@ -66,6 +65,12 @@ export function decodeEnvelope(
   const row = tableRow(json, { key, headers }, unwrap) ?? { data: json }
   requireAvailable(row.data)
   return { attributes: null, ...row, framed }
+}
+
+function headerBytes(headers: LogRecord['headers']): number {
+  let bytes = 0
+  for (const name in headers) bytes += name.length + headers[name]!.byteLength
+  return bytes
 }
 
 const ONE_EACH = ': one record is one vote, send each as a record of its own'

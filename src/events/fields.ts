@@ -41,7 +41,7 @@ export function name(value: unknown, place: string, fail: Fail): string {
   if (typeof value !== 'string' || value === '') {
     throw fail(place, `expected a non-empty string, got ${describe(value)}`)
   }
-  if (value.length > MAX_NAME_LENGTH && [...value].length > MAX_NAME_LENGTH) {
+  if (value.length > MAX_NAME_LENGTH && (value.length > 2 * MAX_NAME_LENGTH || [...value].length > MAX_NAME_LENGTH)) {
     throw fail(place, `expected at most ${MAX_NAME_LENGTH} characters, got ${describe(value)}`)
   }
   if (!value.isWellFormed()) throw fail(place, 'expected Unicode text, got a lone surrogate')

@@ -103,6 +103,16 @@ describe('decodeEnvelope', () => {
     expect(decode(record(value), value.length).data).toEqual({ a: 1 })
   })
 
+  it.each([
+    ['a header', { ce_id: 'a'.repeat(2 ** 20) }, null],
+    ['the name of a header', { ['x'.repeat(2 ** 20)]: '' }, null],
+    ['an encoded attribute', { 'ce-id': '%41'.repeat(2 ** 20) }, null],
+    ['the key', {}, Buffer.alloc(2 ** 20)],
+  ])('counts %s into the size of a record', (_, headers, key) => {
+    const { value, headers: encoded } = record({ label: true }, headers)
+    expect(errorLine(() => decodeEnvelope(value!, encoded, 2 ** 20, { key }))).toMatch(/^FEEDBACK_TOO_LARGE: /)
+  })
+
   it('throws nothing but coded errors on any JSON and any headers', () => {
     const names = fc.constantFrom(...Object.keys(BINARY), 'ce_subject', 'ce-id', 'CE_TYPE', 'contentType', '__proto__')
     const headers = fc.dictionary(names, fc.string())

@@ -260,12 +260,12 @@ export class GroupReader {
     this.outOfRange = false
     let since = performance.now()
     for (const portion of this.held ? [] : portions(fetch, expected, { maxBatchBytes })) {
-      const { nextOffset } = portion
+      const { nextOffset, isPart = false, ...read } = portion
       resolveOffset(fromOffset(nextOffset - 1))
       assigned.next.set(partition, nextOffset)
-      this.hooks.batch({ partition, logEnd, readableEnd, ...portion })
+      this.hooks.batch({ partition, logEnd, readableEnd, nextOffset, ...read })
       // what was not taken apart yet is fetched again
-      if (this.held || this.assigned !== assigned) return
+      if ((this.held && !isPart) || this.assigned !== assigned) return
       if (performance.now() - since < LONGEST_TURN) continue
       await heartbeat()
       await immediate()

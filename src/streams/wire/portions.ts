@@ -1,5 +1,6 @@
 import { BcodError } from '../../errors.js'
 import { positionId } from '../../events/position.js'
+import { RECORD_BYTES } from '../event-bytes.js'
 import type { ReadRecord } from '../headers.js'
 import type { Unreadable } from '../source.js'
 import { batchBytes, LARGEST_OFFSET, SHORTEST_BATCH } from './batch-header.js'
@@ -22,8 +23,10 @@ export interface FetchedPartition {
 /** Some records of a fetch, or one batch that could not be read. */
 export interface Portion {
   readonly records: readonly ReadRecord[]
-  /** The offset after the last batch that this portion comes from. */
+  /** The offset to read next: after the last batch that this portion comes from, or of the batch's next record. */
   readonly nextOffset: number
+  /** More records of the same batches follow. */
+  readonly isPart?: true
   readonly unreadable?: Unreadable
 }
 
@@ -35,6 +38,8 @@ export interface PortionOptions {
 }
 
 const DEFAULT_PORTION = 1 << 20
+/** A portion that is larger is handed on in parts, so that whoever takes them can let others have a turn in between. */
+const PART_BYTES = 1 << 18
 
 /**
  * Takes a fetch apart, batch by batch, as it is asked for: one unpacked batch is in memory at a time, and whoever stops
@@ -66,7 +71,7 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
     if (read.error !== null) {
       records.length = before
       if (!read.isChecked && followingOffset(bytes, at) <= next) continue // it ends before the offset to read next
-      if (next > handedOn) yield { records, nextOffset: next }
+      if (next > handedOn) yield* parts(records, next)
       const unreadable = unreadableBatch(batch, read, read.error, fetched, next, followingOffset(bytes, at))
       next = handedOn = unreadable.range.lastOffset + 1
       yield { records: [], nextOffset: next, unreadable }
@@ -76,18 +81,33 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
       next = Math.max(next, read.lastOffset + 1)
       spent += budget.spent
       if (spent < portionBytes) continue
-      if (next > handedOn) yield { records, nextOffset: next }
+      if (next > handedOn) yield* parts(records, next)
       handedOn = next
     }
     records = []
     spent = 0
   }
-  if (next > handedOn) yield { records, nextOffset: next }
+  if (next > handedOn) yield* parts(records, next)
   if (next > from || bytes.length === 0) return
   const place = positionId({ topic, partition, offset: from })
   throw new BcodError('KAFKA_BATCH_DAMAGED', `${bytes.length} bytes from the broker hold no batch with this offset`, {
     place,
   })
+}
+
+/** These records, in parts of about `PART_BYTES`. */
+function* parts(records: readonly ReadRecord[], nextOffset: number): Generator<Portion> {
+  let begin = 0
+  let bytes = 0
+  for (const [i, { key, value }] of records.entries()) {
+    if (bytes >= PART_BYTES) {
+      yield { records: records.slice(begin, i), nextOffset: records[i]!.offset, isPart: true }
+      begin = i
+      bytes = 0
+    }
+    bytes += RECORD_BYTES + (key?.byteLength ?? 0) + (value?.byteLength ?? 0)
+  }
+  yield { records: begin === 0 ? records : records.slice(begin), nextOffset }
 }
 
 /** Where the batch at `at` begins, as far as it is there. */

@@ -13,6 +13,7 @@ import { Output } from './output.js'
 export function unzstd(packed: Buffer, budget: Budget): Buffer {
   const output = new Output(budget, 4 * packed.length)
   let frames = 0
+  let moved = 0
   for (let at = 0; at < packed.length; ) {
     if (packed.length - at < 8) throw damaged('a zstd frame is cut short')
     const magic = packed.readUInt32LE(at)
@@ -26,7 +27,7 @@ export function unzstd(packed: Buffer, budget: Budget): Buffer {
     const frame = frameAt(packed, at)
     const bytes = packed.subarray(at, frame.end)
     if (native) withNode(native, bytes, output, budget)
-    else withFzstd(frame, bytes, output, budget)
+    else moved = withFzstd(frame, bytes, output, budget, moved)
     at = frame.end
   }
   return output.take()
@@ -114,18 +115,32 @@ function withNode(unpack: Unpack, frame: Buffer, output: Output, budget: Budget)
   output.append(plain)
 }
 
-/** fzstd moves its whole window with each block. So much moving takes a second, and no producer comes near it. */
-const MOST_MOVED = 8 * 2 ** 30
+/**
+ * fzstd moves its whole window with each block. This much, over all frames of a batch, takes about a second, and no
+ * producer comes near it.
+ */
+const MAX_MOVED_BYTES = 4 * 2 ** 30
 
-/** Block by block, so that it ends where the budget does. */
-function withFzstd({ window, blocks, most }: Frame, frame: Buffer, output: Output, budget: Budget): void {
+/**
+ * Block by block, so that it ends where the budget does.
+ *
+ * @param moved  bytes that the frames before it have made fzstd move
+ * @returns the same with this frame
+ */
+function withFzstd(
+  { window, blocks, most }: Frame,
+  frame: Buffer,
+  output: Output,
+  budget: Budget,
+  moved: number,
+): number {
   // fzstd allocates the window that a frame declares: what cannot come out of it need not be kept
   const needed = Math.min(window, most, Math.max(output.room, LARGEST_BLOCK))
   const single = (frame[4]! & SINGLE_SEGMENT) !== 0
   if (single && window > output.room) throw budget.exceeded()
   const descriptor = Math.max(0, Math.ceil(Math.log2(Math.max(1, needed))) - 10) << 3
-  if (blocks * (single ? window : windowOf(descriptor)) > MOST_MOVED)
-    throw damaged('a zstd frame has too many blocks for its window')
+  const total = moved + blocks * (single ? window : windowOf(descriptor))
+  if (total > MAX_MOVED_BYTES) throw damaged('it has too many zstd blocks for their windows')
   const bytes = single ? frame : Buffer.from(frame)
   if (!single) bytes[5] = descriptor
   let failure: unknown = null
@@ -142,4 +157,5 @@ function withFzstd({ window, blocks, most }: Frame, frame: Buffer, output: Outpu
   } catch {
     throw failure ?? damaged('a zstd frame cannot be unpacked')
   }
+  return total
 }

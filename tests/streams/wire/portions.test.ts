@@ -120,6 +120,21 @@ test('batches that follow each other are one portion, until they fill it', () =>
   expect(read(batches, 0, { portionBytes: 1 }).map(({ nextOffset }) => nextOffset)).toEqual([2, 3, 4])
 })
 
+test.each([
+  ['20,000 records without a value', 20_000, 0],
+  ['20 records of 1 MB', 20, 2 ** 20],
+])('a batch of %s is handed on in parts, of which each can be read on from', (_, count, bytes) => {
+  const records = encodeRecords(Array.from({ length: count }, () => ({ value: Buffer.alloc(bytes) })))
+  const batch = encodeBatch(records, count, { baseOffset: 50 })
+  const found = read([batch], 50, { maxBatchBytes: 2 ** 25 })
+  expect(offsets(found)).toEqual(Array.from({ length: count }, (_, i) => 50 + i))
+  expect(found.map(({ nextOffset }) => nextOffset)).toEqual(found.map(({ records }) => records.at(-1)!.offset + 1))
+  expect(found.map(({ isPart }) => isPart)).toEqual([...Array(found.length - 1).fill(true), undefined])
+  expect(Math.max(...found.map(({ records }) => records.length))).toBeLessThan(700)
+  const [third] = read([batch], found[1]!.nextOffset, { maxBatchBytes: 2 ** 25 })
+  expect(third?.records[0]).toEqual(found[2]!.records[0])
+})
+
 test('records before the offset that was asked for are passed over', () => {
   const found = read([batchOf(['a', 'b', 'c'], { baseOffset: 10 })], 11)
   expect([values(found), found[0]?.nextOffset]).toEqual([['b', 'c'], 13])

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { deflateSync, gzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import fc from 'fast-check'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
@@ -26,6 +26,7 @@ test('the checksum is CRC-32C', () => {
 const TEXT = Buffer.from(JSON.stringify({ prompt: 'How do I get a refund?', label: true }).repeat(3))
 const [A, B] = [TEXT.subarray(0, 50), TEXT.subarray(50)]
 const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
+const { deflateSync, gzipSync } = zlib
 const { gzip, snappy, lz4, zstd } = CODEC
 const sizeOf = (bytes: Buffer) => {
   const size = Buffer.alloc(8)
@@ -80,6 +81,19 @@ test.each<[string, number, Buffer]>([
 ])('%s is damage', (_, codec, packed) => {
   expect(() => unpacked(codec, packed)).toThrow(expect.objectContaining({ code: 'KAFKA_BATCH_DAMAGED' }))
 })
+
+const hasNativeZstd = 'zstdDecompressSync' in zlib
+
+test.skipIf(hasNativeZstd)(
+  'zstd whose blocks make fzstd move its window without end is damage, in many frames too',
+  () => {
+    const nothing = { kind: 2, size: 3, bytes: Buffer.from([1 << 3, 65, 0]) }
+    const frame = zstdFrame(Array<typeof nothing>(1_500).fill(nothing), { window: 17 << 3 })
+    expect(unpacked(zstd, frame)).toHaveLength(1_500)
+    const frames = Buffer.concat([frame, frame, frame])
+    expect(() => unpacked(zstd, frames)).toThrow(expect.objectContaining({ code: 'KAFKA_BATCH_DAMAGED' }))
+  },
+)
 
 function changed(bytes: Buffer, at: number, value = bytes.at(at)! ^ 0xff): Buffer {
   const copy = Buffer.from(bytes)
