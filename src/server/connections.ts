@@ -7,11 +7,13 @@ import { addressGroup, displaced, type Place } from './crowd.js'
 const SHARE_OF_DESCRIPTORS = 0.25
 /** After this long without a byte the kernel asks whether the other end is still there. */
 const KEEP_ALIVE_MS = 30_000
+/** Requests of one connection that may wait for their answers. Browsers, scrapers and probes send one after another. */
+const MAX_UNANSWERED = 4
 
 interface Connection extends Place {
   readonly socket: Socket
-  /** Requests that are being answered. */
-  answering: number
+  /** Requests without their answer. */
+  unanswered: number
 }
 
 /**
@@ -21,35 +23,46 @@ interface Connection extends Place {
 export class ConnectionLimit {
   readonly #open = new Map<Socket, Connection>()
 
-  /** @param onDisplaced  told of each connection that had to go */
+  /** @param onEnded  called for each connection that had to go */
   constructor(
     server: Server,
-    private readonly most: number,
-    private readonly onDisplaced: (address: string) => void,
+    private readonly max: number,
+    private readonly onEnded: (reason: 'connection' | 'pipelining', address: string) => void,
   ) {
     server.on('connection', (socket: Socket) => this.#opened(socket))
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#asked(request, response))
+  }
+
+  /**
+   * Whether to answer a request. A client that sends many without waiting for their answers loses its connection: a
+   * packet holds hundreds of them, and all would be answered at once.
+   */
+  admits(request: IncomingMessage, response: ServerResponse): boolean {
+    const connection = this.#open.get(request.socket)
+    if (connection === undefined) return false
+    if (connection.unanswered === MAX_UNANSWERED) {
+      this.#end(connection, 'pipelining')
+      return false
+    }
+    connection.unanswered += 1
+    response.once('close', () => {
+      connection.unanswered -= 1
+    })
+    return true
   }
 
   #opened(socket: Socket): void {
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
-    this.#open.set(socket, { socket, group: addressGroup(socket.remoteAddress), answering: 0 })
+    this.#open.set(socket, { socket, group: addressGroup(socket.remoteAddress), unanswered: 0 })
     socket.once('close', () => this.#open.delete(socket))
-    if (this.#open.size <= this.most) return
-    const victim = displaced([...this.#open.values()], ({ answering }) => answering > 0)
-    if (victim === undefined) return
-    this.#open.delete(victim.socket)
-    this.onDisplaced(victim.group)
-    victim.socket.destroy()
+    if (this.#open.size <= this.max) return
+    const victim = displaced([...this.#open.values()], ({ unanswered }) => unanswered > 0)
+    if (victim !== undefined) this.#end(victim, 'connection')
   }
 
-  #asked(request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#open.get(request.socket)
-    if (connection === undefined) return
-    connection.answering += 1
-    response.once('close', () => {
-      connection.answering -= 1
-    })
+  #end({ socket, group }: Connection, reason: 'connection' | 'pipelining'): void {
+    this.#open.delete(socket)
+    this.onEnded(reason, group)
+    socket.destroy()
   }
 }
 

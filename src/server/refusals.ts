@@ -1,5 +1,5 @@
-/** What the port turns away: a Host that is not its own, a wrong token, one too many watchers or connections, and what the system could not accept. */
-export const REFUSALS = ['host', 'token', 'watcher', 'connection', 'accept'] as const
+/** What the port turns away: a Host that is not its own, a wrong token, one too many watchers or connections, requests that do not wait for answers, and what the system could not accept. */
+export const REFUSALS = ['host', 'token', 'watcher', 'connection', 'pipelining', 'accept'] as const
 
 /** A request, a watcher or a connection that was turned away. */
 export interface Refusal {

@@ -47,7 +47,7 @@ export interface StatusSources {
 const HISTORY_PATH = '/v1/history'
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CLOSE_GRACE_MS = 1000
-const MOST_CONNECTIONS = 128
+const MAX_CONNECTIONS = 128
 const ARRIVAL_LIMIT_MS = 10_000
 /** A kept-alive connection without a request ends after this; Prometheus comes every 15 s. */
 const IDLE_LIMIT_MS = 20_000
@@ -63,6 +63,9 @@ export class StatusServer {
   private readonly taps: TapStreams
   private readonly assets = new PageAssets()
   private readonly hosts: AllowedHosts
+  private readonly connections: ConnectionLimit
+  /** The exposition that is being written: requests that come meanwhile get the same. */
+  private metrics: Promise<string> | null = null
 
   constructor(
     private readonly options: StatusServerOptions,
@@ -79,9 +82,8 @@ export class StatusServer {
       connectionsCheckingInterval: Math.ceil(arrivalLimit / 5),
     }
     this.server = createServer(limits, (request, response) => void this.handle(request, response))
-    new ConnectionLimit(this.server, affordableConnections(options.maxConnections ?? MOST_CONNECTIONS), (address) =>
-      this.refused('connection', address),
-    )
+    const connections = affordableConnections(options.maxConnections ?? MAX_CONNECTIONS)
+    this.connections = new ConnectionLimit(this.server, connections, (reason, address) => this.refused(reason, address))
   }
 
   /** Adds `POST /v1/admin/NAME`. */
@@ -122,6 +124,7 @@ export class StatusServer {
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.connections.admits(request, response)) return
     response.socket?.setTimeout(0)
     const [path = ''] = request.url!.split('?', 1)
     if (!PROBES.has(path) && !this.hosts.allows(request.headers.host)) {
@@ -164,7 +167,7 @@ export class StatusServer {
     if (this.assets.has(path)) return () => this.assets.answer(path)
     switch (path) {
       case '/metrics':
-        return async () => ({ status: 200, type: METRICS_TYPE, body: await this.sources.metrics() })
+        return async () => ({ status: 200, type: METRICS_TYPE, body: await this.exposition() })
       case '/livez':
         return () => probe(this.sources.live())
       case '/readyz':
@@ -176,6 +179,13 @@ export class StatusServer {
       default:
         return null
     }
+  }
+
+  private exposition(): Promise<string> {
+    this.metrics ??= this.sources.metrics().finally(() => {
+      this.metrics = null
+    })
+    return this.metrics
   }
 
   private history(query: string): Answer {

@@ -268,7 +268,7 @@ export class Metrics {
   readonly httpRefused = this.counter(
     'http_refused_total',
     'refusals',
-    "What the port turned away: host (a name that is not the port's), token (a wrong admin token), watcher and connection (displaced by a newer one), accept (the system had no descriptor).",
+    "What the port turned away: host (a name that is not the port's), token (a wrong admin token), watcher and connection (displaced by a newer one), pipelining (requests that do not wait for answers), accept (the system had no descriptor).",
     ['reason'],
   )
   readonly buildInfo = this.gauge('build_info', 'boolean', 'Always 1; the version is in the labels.', [

@@ -309,6 +309,42 @@ describe('connections', () => {
     expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['connection']))
   })
 
+  it('that send request after request without waiting for the answers are ended, and cost a few answers', async () => {
+    const refused: Refusal[] = []
+    let asked = 0
+    const status = () => ({ asked: ++asked })
+    const { port, get } = await start({ status, refused: (refusal) => void refused.push(refusal) })
+    const socket = await open(port)
+    socket.write('GET /status HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000))
+    await once(socket, 'close')
+    expect(refused).toEqual([{ reason: 'pipelining', address: '127.0.0.1' }])
+    expect(asked).toBeLessThan(10)
+    expect((await get('/livez')).status).toBe(200)
+  })
+
+  it('that ask for the metrics at the same time get the same ones', async () => {
+    let written = 0
+    let release = () => {}
+    const metrics = () => {
+      written += 1
+      return new Promise<string>((resolve) => (release = () => resolve(`n ${written}\n`)))
+    }
+    const { port, get } = await start({ metrics })
+    const socket = await open(port)
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += String(chunk)
+    })
+    socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3))
+    await expect.poll(() => written).toBe(1)
+    release()
+    await expect.poll(() => text.match(/n 1\n/g)).toHaveLength(3)
+    const next = get('/metrics')
+    await expect.poll(() => written).toBe(2)
+    release()
+    expect(await (await next).text()).toBe('n 2\n')
+  })
+
   it('of another address stay, and so does one whose answer is on its way', async () => {
     let release = () => {}
     const metrics = () => new Promise<string>((resolve) => (release = () => resolve('late 1\n')))

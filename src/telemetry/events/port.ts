@@ -8,6 +8,7 @@ const MESSAGES: Readonly<Record<Refusal['reason'], string>> = {
   token: 'a wrong admin token',
   watcher: 'a watcher of /v1/tap had to make room for a newer one',
   connection: 'a connection had to make room for a newer one: server.maxConnections were open',
+  pipelining: 'a connection sent request after request without waiting for the answers',
   accept: 'a connection could not be accepted: no descriptor is free',
 }
 
