@@ -3,17 +3,12 @@ import {
   asapScheduler,
   asyncScheduler,
   BehaviorSubject,
-  concatMap,
-  filter,
+  exhaustMap,
   interval,
-  map,
   merge,
-  NEVER,
   observeOn,
-  ReplaySubject,
   Subject,
   Subscription,
-  tap,
 } from 'rxjs'
 import { publishedSteps, referenceDirectory } from '../adapters/publish.js'
 import { versionName } from '../adapters/version.js'
@@ -54,6 +49,7 @@ import { Intake } from './intake.js'
 import { pipeline } from './pipeline.js'
 import { inspectLine, type Recovered, recover, releaseState } from './recovery.js'
 import { retentionHeadroom$ } from './retention.js'
+import { SerialQueue } from './serial-queue.js'
 import { type StreamSnapshot, StreamState } from './stream-state.js'
 import { TrainingLine } from './training-line.js'
 
@@ -81,9 +77,6 @@ const LETTERS_MS = 5_000
 /** A stop may take this long; what is not durable by then trains again after the restart. */
 const DRAIN_MS = 25_000
 
-/** Tasks of the one line that steps and checkpoints stand in. */
-type Task = () => Promise<void>
-
 /** The daemon: from a log to published adapters. `run` resolves when it has been stopped and rejects when it cannot go on. */
 export class Daemon {
   readonly lifecycle$ = new BehaviorSubject<LifecycleState>('starting')
@@ -96,15 +89,12 @@ export class Daemon {
   readonly #flush$ = new Subject<void>()
   /** No step begins while it is true. */
   readonly #trainingPaused$ = new BehaviorSubject(false)
-  readonly #task$ = new Subject<Task>()
+  /** Steps and checkpoints, one at a time. */
+  readonly #queue = new SerialQueue(() => new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`))
   readonly #stop$ = new Subject<void>()
-  /** Nothing that was asked for is done any more. */
-  readonly #over$ = new ReplaySubject<void>(1)
   readonly #clock = new SteadyClock()
   #learner: RemoteLearner | null = null
   #line: TrainingLine | null = null
-  /** What ended the pipeline. */
-  #broken: unknown = null
   #stopping = false
 
   constructor(options: DaemonOptions) {
@@ -122,7 +112,7 @@ export class Daemon {
     const shard = new Shard(config.stream)
     this.#intake = new Intake({
       ...{ config, log, telemetry, state: this.#state, lifecycle$: this.lifecycle$ },
-      broken: () => this.#broken !== null,
+      broken: () => this.#queue.isFailed,
       failing: () => this.#line?.failing === true,
       unreadable: ({ record, range, error }) =>
         shard.ownsUndecoded(record) ? this.#reject(record, error, 'unpack', range) : this.#drop(record, 'other_shard'),
@@ -205,9 +195,7 @@ export class Daemon {
           counted: (outcome, prompts) => telemetry.emit(new PromptsEmbedded(outcome, prompts)),
           failed: (error) => telemetry.emit(new Failed(error, false)),
         }),
-        assertIntact: () => {
-          if (this.#broken !== null) throw this.#broken
-        },
+        assertIntact: () => this.#queue.throwIfFailed(),
         stepped: (step) => this.step$.next(step),
         stage: (stage) => this.#options.onStage?.(stage),
       })
@@ -257,23 +245,18 @@ export class Daemon {
    */
   async checkpoint(): Promise<{ readonly step: number; readonly adapter: string | null }> {
     const line = this.#line
-    const notRunning = () => new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
-    if (line === null || this.#intake.assignment === null || this.#stopping) throw notRunning()
-    return new Promise((resolve, reject) => {
-      const over = this.#over$.subscribe(() => reject(notRunning()))
-      this.#task$.next(async () => {
-        try {
-          await line.checkpoint()
-        } catch (error) {
-          reject(error)
-          throw error
-        }
-        over.unsubscribe()
+    if (line === null || this.#intake.assignment === null || this.#stopping)
+      throw new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
+    return this.#queue
+      .enqueue(async () => {
+        await line.checkpoint()
         this.#intake.relieve()
-        if (line.durable) resolve({ step: line.step, adapter: this.#published })
-        else reject(new BcodError('CHECKPOINT_FAILED', `step ${line.step} is not durable and published`))
+        return { step: line.step, adapter: this.#published, durable: line.durable }
       })
-    })
+      .then(({ durable, ...made }) => {
+        if (durable) return made
+        throw new BcodError('CHECKPOINT_FAILED', `step ${made.step} is not durable and published`)
+      })
   }
 
   live(): readonly Check[] {
@@ -418,76 +401,47 @@ export class Daemon {
         telemetry.emit(new EventHeldOut(position))
       },
     })
-    let closed = false
-    const step$ = batch$.pipe(
-      map(
-        (events): Task =>
-          async () => {
-            if (closed) return
-            // paused between the batch and its turn in the line
-            if (this.#trainingPaused$.value) this.#state.batcher.putBack()
-            else await line.train(events)
-            if (line.due) await line.checkpoint()
-            this.#intake.relieve()
-            if (!this.#stopping) this.#free$.next()
-          },
-      ),
-    )
-    const { every } = config.checkpoint
-    // at most one timed checkpoint waits, however long a step or a checkpoint takes
-    let queued = false
-    const timely = async () => {
-      queued = false
-      if (!this.#stopping) await line.checkpoint()
-      this.#intake.relieve()
+    const train = async (events: readonly TrainingEvent[]) => {
+      // paused between the batch and its turn
+      if (this.#trainingPaused$.value) this.#state.batcher.putBack()
+      else await line.train(events)
+      if (line.due) await line.checkpoint()
+      intake.relieve()
+      if (!this.#stopping) this.#free$.next()
     }
-    const wanted = filter(() => !queued && !this.#stopping)
-    const queue = tap(() => {
-      queued = true
-    })
-    const timed$ =
-      every > 0
-        ? interval(every).pipe(
-            wanted,
-            queue,
-            map((): Task => timely),
-          )
-        : NEVER
-    const assigned$ = intake.assigned$.pipe(
-      map(
-        (partitions): Task =>
-          () =>
-            line.assigned(partitions),
+    const timedCheckpoint = async () => {
+      if (!this.#stopping) await line.checkpoint()
+      intake.relieve()
+    }
+    const queue = this.#queue
+    const work = new Subscription()
+    work.add(
+      batch$.subscribe({
+        next: (events) => void queue.enqueue(() => train(events)),
+        error: (error: unknown) => queue.fail(error),
+      }),
+    )
+    work.add(intake.assigned$.subscribe((partitions) => void queue.enqueue(() => line.assigned(partitions))))
+    const { every } = config.checkpoint
+    if (every > 0) {
+      // at most one timed checkpoint is queued, however long a step or a checkpoint takes
+      const timed = () => queue.enqueue(timedCheckpoint).catch(() => undefined)
+      work.add(interval(every).pipe(exhaustMap(timed)).subscribe())
+    }
+    work.add(
+      interval(TICK_MS).subscribe(() => {
+        intake.observe()
+        // the disk may have room again, and a dead-letter topic that is away tells nothing
+        this.#state.letters.relieve()
+        intake.relieve()
+        if (intake.paused && this.#starved) this.flush()
+      }),
+    )
+    work.add(
+      retentionHeadroom$(log, () => intake.unfinished()).subscribe(({ seconds, retentionSeconds }) =>
+        telemetry.emit(new RetentionHeadroom(seconds, retentionSeconds)),
       ),
     )
-    const work = new Subscription()
-    const failed = new Promise<never>((_, reject) => {
-      work.add(
-        merge(step$, timed$, assigned$, this.#task$)
-          .pipe(concatMap((task) => task()))
-          .subscribe({
-            error: (error: unknown) => {
-              this.#broken = error
-              reject(error)
-            },
-          }),
-      )
-      work.add(
-        interval(TICK_MS).subscribe(() => {
-          intake.observe()
-          // the disk may have room again, and a dead-letter topic that is away tells nothing
-          this.#state.letters.relieve()
-          intake.relieve()
-          if (intake.paused && this.#starved) this.flush()
-        }),
-      )
-      work.add(
-        retentionHeadroom$(log, () => intake.unfinished()).subscribe(({ seconds, retentionSeconds }) =>
-          telemetry.emit(new RetentionHeadroom(seconds, retentionSeconds)),
-        ),
-      )
-    })
-    failed.catch(() => undefined)
     const ended = new Promise<void>((resolve, reject) => {
       work.add(this.#stop$.subscribe(() => resolve()))
       this.lifecycle$.next('joining')
@@ -501,25 +455,22 @@ export class Daemon {
       this.#free$.next()
     })
     try {
-      await Promise.race([ended, failed])
+      await Promise.race([ended, queue.failed])
       this.#end()
       this.lifecycle$.next('draining')
       log.pause()
-      // whatever stands in the line before this ends first; no step is asked for any more
-      const last = new Promise<void>((resolve) =>
-        this.#task$.next(async () => {
-          closed = true
-          await this.#state.letters.settle(LETTERS_MS)
-          await line.checkpoint()
-          // once more where that commit failed
-          await line.commit()
-          resolve()
-        }),
-      )
-      await Promise.race([failed, last, overdue(DRAIN_MS)])
+      queue.enqueue(async () => {
+        await this.#state.letters.settle(LETTERS_MS)
+        await line.checkpoint()
+        // once more if that commit failed
+        await line.commit()
+      })
+      await Promise.race([queue.failed, queue.close(), overdue(DRAIN_MS)])
+    } catch (error) {
+      queue.fail(error)
+      throw error
     } finally {
       work.unsubscribe()
-      this.#over$.next()
     }
   }
 
