@@ -1,9 +1,5 @@
-import { catchError, EMPTY, exhaustMap, filter, from, type Observable, timer } from 'rxjs'
+import { catchError, EMPTY, exhaustMap, filter, from, type Observable, type SchedulerLike, timer } from 'rxjs'
 import type { FeedbackLog } from '../streams/source.js'
-
-/** First look, and time between looks. */
-const FIRST_MS = 5_000
-const EVERY_MS = 30_000
 
 /** Where the oldest record of a partition stands that a restart would read again, and where the log ends. */
 export interface Unfinished {
@@ -18,22 +14,36 @@ export interface Headroom {
   readonly retentionSeconds: number
 }
 
+/** When the log is asked: milliseconds until the first time, and between two times. */
+export interface RetentionTimes {
+  readonly firstMs: number
+  readonly everyMs: number
+  readonly scheduler: SchedulerLike
+}
+
 /**
- * Least time over partitions until the log deletes a record that a restart would still need, in seconds; negative where
- * it may be gone already. Says nothing where the log keeps its records for ever or does not tell.
+ * Least time over partitions until the log deletes a record that a restart would still need, in seconds; negative if it
+ * may be gone already. Emits nothing if the log keeps its records for ever, or does not report its retention.
  *
- * @param unfinished  of each assigned partition, asked at each look
+ * @param unfinished  of each assigned partition, asked for each time
  */
-export const retentionHeadroom$ = (log: FeedbackLog, unfinished: () => readonly Unfinished[]): Observable<Headroom> =>
-  timer(FIRST_MS, EVERY_MS).pipe(
-    exhaustMap(() => from(headroom(log, unfinished())).pipe(catchError(() => EMPTY))),
+export const retentionHeadroom$ = (
+  log: Pick<FeedbackLog, 'retentionMs' | 'recordAt'>,
+  unfinished: () => readonly Unfinished[],
+  { firstMs, everyMs, scheduler }: RetentionTimes,
+): Observable<Headroom> =>
+  timer(firstMs, everyMs, scheduler).pipe(
+    exhaustMap(() => from(headroom(log, unfinished(), scheduler.now())).pipe(catchError(() => EMPTY))),
     filter((found) => found !== null),
   )
 
-async function headroom(log: FeedbackLog, unfinished: readonly Unfinished[]): Promise<Headroom | null> {
+async function headroom(
+  log: Pick<FeedbackLog, 'retentionMs' | 'recordAt'>,
+  unfinished: readonly Unfinished[],
+  now: number,
+): Promise<Headroom | null> {
   const retention = await log.retentionMs()
   if (retention === null || unfinished.length === 0) return null
-  const now = Date.now()
   const waiting = unfinished.filter(({ offset, logEnd }) => offset < logEnd)
   const oldest = await Promise.all(waiting.map(({ partition, offset }) => log.recordAt(partition, offset)))
   // a position without a record (a transaction's marker, a compacted one), or without a time, says nothing of time

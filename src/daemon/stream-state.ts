@@ -81,6 +81,11 @@ export class StreamState implements Serializable<StreamSnapshot> {
     this.letters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })
   }
 
+  /** Events that wait for their step. */
+  get waiting(): number {
+    return this.texts.count + this.batcher.count
+  }
+
   /** Opens a record just read; false where it was read before. */
   begin(record: LogRecord): boolean {
     if (!this.positions.begin(record)) return false

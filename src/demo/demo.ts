@@ -113,7 +113,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
     const measured = await Promise.race([loop.run(), ended]).finally(() => loop.abandon())
     daemon.stop()
     await running
-    const version = (daemon.status() as { adapter: string | null }).adapter
+    const version = daemon.status().adapter
     const seconds = Math.round((performance.now() - started) / 100) / 10
     return { ...measured, adapter: version ?? 'none', seconds }
   } finally {

@@ -1,21 +1,20 @@
 import { basename } from 'node:path'
 import type { Journal } from '../checkpoint/journal.js'
-import { journalLine } from '../checkpoint/journal-line.js'
 import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
-import { inspectLine, learningConfig, recover } from '../daemon/recovery.js'
 import type { TrainingEvent } from '../events/types.js'
-import type { Learner } from '../learner/learner.js'
-import type { AppliedStep } from '../learner/step.js'
+import type { Learner, StepOutcome } from '../learner/learner.js'
+import { lineageSettings } from '../training/learning-config.js'
+import { inspectLineage, recoverLineage } from '../training/recovery.js'
+import { type RecordedStep, StepRecorder } from '../training/step-recorder.js'
 
 /** What stands for the cluster's id in the checkpoints of a file. */
 const FILE = 'file'
 
-/** The line of checkpoints of a replay: step 0, the journal, and the last step. */
+/** The lineage of a replay: the checkpoint of the initial adapter, the journal, and the checkpoint of the last step. */
 export class Lineage {
-  /** Events put aside since the last applied step. */
-  #quarantined: readonly TrainingEvent[] = []
+  readonly #recorder: StepRecorder
   #parent: CheckpointRef | null = null
 
   private constructor(
@@ -25,9 +24,11 @@ export class Lineage {
     private readonly store: CheckpointStore,
     private readonly journal: Journal,
     private readonly fixed: Pick<Snapshot, 'fence' | 'identities'>,
-  ) {}
+  ) {
+    this.#recorder = new StepRecorder({ journal, config, resolved: learner.resolved })
+  }
 
-  /** Begins a line in a directory that is not there yet, with the checkpoint of the initial adapter. */
+  /** Begins a lineage in a directory that does not exist yet, with the checkpoint of the initial adapter. */
   static async start(
     learner: Learner,
     config: Config,
@@ -36,30 +37,16 @@ export class Lineage {
     directory: string,
   ): Promise<Lineage> {
     const store = new CheckpointStore(directory, { keep: config.checkpoint.keep })
-    const { journal, fence, identities } = await recover(config, await inspectLine(config, modelPath, store), store)
+    const inspected = await inspectLineage(config, modelPath, store)
+    const { journal, fence, identities } = await recoverLineage(config, inspected, store)
     const lineage = new Lineage(learner, config, eventsPath, store, journal, { fence, identities })
     await lineage.#checkpoint(0)
     return lineage
   }
 
-  putAside(events: readonly TrainingEvent[]): void {
-    this.#quarantined = [...this.#quarantined, ...events]
-  }
-
-  /**
-   * @param events      those handed to the step
-   * @param blockLimit  positions of the largest block that memory allowed; null for no limit
-   */
-  record(applied: AppliedStep, events: readonly TrainingEvent[], blockLimit: number | null): void {
-    const { journal, model } = this.config
-    const options = {
-      quarantined: this.#quarantined,
-      blockLimit,
-      reference: model.reference,
-      keepEvents: journal.keepEvents,
-    }
-    this.journal.append(journalLine(applied, events, options))
-    this.#quarantined = []
+  /** Journals a step. @param events  those handed to it */
+  record(events: readonly TrainingEvent[], outcome: StepOutcome): RecordedStep {
+    return this.#recorder.record(events, outcome)
   }
 
   /** Writes the last checkpoint and closes the journal. @param lastLine  of the file; 0 for an empty one */
@@ -86,7 +73,7 @@ export class Lineage {
       adapter: learner.adapter(),
       trainerState: learner.state(),
       pending: null,
-      extra: { config: learningConfig(config), modelPath: config.model.path },
+      extra: lineageSettings(config),
     })
   }
 }

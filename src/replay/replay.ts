@@ -4,7 +4,6 @@ import { writeAdapter } from '../adapters/peft.js'
 import type { Config } from '../config/config.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
 import { BcodError } from '../errors.js'
-import type { TrainingEvent } from '../events/types.js'
 import { systemCode } from '../files/durable-files.js'
 import type { Learner } from '../learner/learner.js'
 import { batches } from './batches.js'
@@ -97,7 +96,6 @@ async function train(
   const lineage = await Lineage.start(learner, config, modelPath, file.path, join(directory, 'checkpoint'))
   const steps = openSync(join(directory, 'steps.jsonl'), 'wx', 0o600)
   let quarantined = 0
-  let blockLimit: number | null = null
   let trained = 0
   let first: StepLine | null = null
   let last: StepLine | null = null
@@ -105,15 +103,11 @@ async function train(
     for await (const events of batches(trainingEvents(file, tally), config)) {
       const begun = performance.now()
       const embedded = await embed(events)
-      const outcome = learner.trainStep(embedded)
-      if (outcome.blockLimit !== null && outcome.blockLimit !== blockLimit) onBlockLimit?.(outcome.blockLimit)
-      blockLimit = outcome.blockLimit
-      const put = [...outcome.quarantined, ...outcome.refused].map((index) => events[index] as TrainingEvent)
-      quarantined += put.length
-      lineage.putAside(put)
-      if (outcome.applied === null) continue
-      lineage.record(outcome.applied, embedded, blockLimit)
-      last = stepLine(outcome.applied, performance.now() - begun)
+      const step = lineage.record(embedded, learner.trainStep(embedded))
+      if (step.newBlockLimit !== null) onBlockLimit?.(step.newBlockLimit)
+      quarantined += step.quarantined.length
+      if (step.applied === null) continue
+      last = stepLine(step.applied, performance.now() - begun)
       first ??= last
       trained += last.events
       writeSync(steps, `${JSON.stringify(last)}\n`)

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeMulti, encode } from '@msgpack/msgpack'
-import { interval, Observable, Subject } from 'rxjs'
+import { asyncScheduler, interval, Observable, type SchedulerLike, Subject } from 'rxjs'
 import type { LogRecord } from '../events/types.js'
 import type { Assignment, DeadLetter, FeedbackLog, RecordBatch } from './source.js'
 
@@ -32,6 +32,7 @@ export class EmbeddedLog implements FeedbackLog {
   constructor(
     readonly directory: string,
     readonly topic: string,
+    private readonly scheduler: SchedulerLike = asyncScheduler,
   ) {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const path = join(directory, `${topic}.log`)
@@ -82,7 +83,7 @@ export class EmbeddedLog implements FeedbackLog {
         (positions) => {
           next = positions.get(PARTITION) ?? 0
           subscriber.add(this.#appended$.subscribe(emit))
-          subscriber.add(interval(BETWEEN_LOOKS).subscribe(emit))
+          subscriber.add(interval(BETWEEN_LOOKS, this.scheduler).subscribe(emit))
           emit()
         },
         (error: unknown) => subscriber.error(error),

@@ -69,16 +69,10 @@ export class History {
   readonly #lag = new Map<number, number>()
   #state: LifecycleState = 'starting'
   #totalLag: number | null = null
-  #lastStepAt: number | null = null
 
   /** @param now  milliseconds since 1970 */
   constructor(private readonly now: () => number = Date.now) {
     this.#started = now()
-  }
-
-  /** When the last step was applied, in seconds since 1970; null before the first one of this process. */
-  get lastStepTime(): number | null {
-    return this.#lastStepAt === null ? null : seconds(this.#lastStepAt)
   }
 
   /** Dead letters since the start, by code. */
@@ -105,7 +99,6 @@ export class History {
 
   step(report: StepReport): void {
     const slot = this.#slot()
-    this.#lastStepAt = this.now()
     slot.up += report.up
     slot.down += report.down
     slot.lossSum += report.loss * report.events

@@ -19,6 +19,7 @@ export function anHour(seconds = 3600) {
   const telemetry = new Telemetry(createLogger('silent'), new Metrics(), history)
   const random = seededRandom(1, 'an hour')
   let step = 0
+  let lastStepTime: number | null = null
   telemetry.emit(new LifecycleChanged(seconds > 0 ? 'joining' : 'loading'))
   for (let second = 0; second < seconds; second += EVERY, now += EVERY) {
     const done = second / 3600
@@ -27,6 +28,7 @@ export function anHour(seconds = 3600) {
     if (second === 2000) telemetry.emit(new LifecycleChanged('running'))
     telemetry.emit(new LagObserved(0, Math.round(20 + 200 * Math.max(0, Math.sin(6 * done)) + 10 * random())))
     if (second < 40) continue
+    lastStepTime = now
     const up = Math.round(2 + 4 * random())
     const down = 8 - up
     const rewards = (count: number, mean: number) => Array.from({ length: count }, () => mean + 0.3 * (random() - 0.5))
@@ -43,17 +45,17 @@ export function anHour(seconds = 3600) {
     if (second % 700 === 0) telemetry.emit(new DeadLettered(AT, 'FEEDBACK_NOT_JSON', 'decode', ''))
   }
   const lag = (records: number) => telemetry.emit(new LagObserved(0, records))
-  return { history, step, lag }
+  return { history, step, lastStepTime, lag }
 }
 
 /** `/status` at the end of it. */
-export const statusOf = ({ history, step }: ReturnType<typeof anHour>) => ({
+export const statusOf = ({ history, step, lastStepTime }: ReturnType<typeof anHour>) => ({
   ...{
     state: 'running',
     ready: true,
     not_ready: [],
     step,
-    last_step_time: history.lastStepTime,
+    last_step_time: lastStepTime,
     delta: 0.2,
     loss: 0.83,
   },

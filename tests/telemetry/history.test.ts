@@ -152,14 +152,5 @@ describe('the hour', () => {
     const { history, telemetry } = watched()
     telemetry.emit(new FeedbackReceived('up', AT))
     expect(history.answer().points.time).toEqual([])
-    expect(history.lastStepTime).toBeNull()
   })
-})
-
-it('the last step is known by its time', () => {
-  const { history, telemetry, wait } = watched()
-  wait(12.5)
-  telemetry.emit(new StepApplied(stepReport({})))
-  wait(100)
-  expect(history.lastStepTime).toBe(BEGIN + 12.5)
 })

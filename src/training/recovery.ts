@@ -10,6 +10,7 @@ import type { Checkpoint, CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { takeDirectory } from '../files/own-directory.js'
+import { learningConfig } from './learning-config.js'
 
 export interface Recovered {
   readonly fence: number
@@ -19,12 +20,13 @@ export interface Recovered {
 }
 
 /**
- * What the line is made for. Nothing of the line is taken or written: a start that must refuse leaves a healthy writer
- * alone.
+ * Checks that this model and these settings may continue the lineage. Takes no fence and writes no checkpoint: a start
+ * that must be refused leaves a healthy writer alone.
  *
- * @throws DIRECTORY_FOREIGN; CHECKPOINT_MODEL_MISMATCH where the newest checkpoint was made for another base or tokenizer; CHECKPOINT_*
+ * @throws DIRECTORY_FOREIGN; CHECKPOINT_MODEL_MISMATCH if the newest checkpoint was made for another base or tokenizer;
+ *   CHECKPOINT_SETTINGS_CHANGED; CHECKPOINT_*
  */
-export async function inspectLine(
+export async function inspectLineage(
   config: Config,
   modelPath: string,
   store: CheckpointStore,
@@ -41,11 +43,11 @@ export async function inspectLine(
 }
 
 /**
- * Takes the fence, finds the newest checkpoint, verifies it, and opens the journal at its mark.
+ * Takes the fence, finds and verifies the newest checkpoint, and opens the journal at its mark.
  *
- * @throws what `inspectLine` throws, and JOURNAL_*
+ * @throws what `inspectLineage` throws, and JOURNAL_*
  */
-export async function recover(
+export async function recoverLineage(
   config: Config,
   identities: Snapshot['identities'],
   store: CheckpointStore,
@@ -57,16 +59,13 @@ export async function recover(
   return { fence, checkpoint, journal, identities }
 }
 
-/**
- * Lets go of what was restored from a checkpoint: the process refers to it as long as it runs, and all that waited, and
- * the learner's state, would stay in memory beside what became of it.
- */
+/** Empties a checkpoint that has been restored: the process keeps it as long as it runs, but needs no second copy. */
 export function releaseState({ snapshot }: Checkpoint): void {
   const adapter = { ...snapshot.adapter, tensors: new Map() }
   Object.assign(snapshot, { pending: null, trainerState: new Map(), adapter } satisfies Partial<Snapshot>)
 }
 
-/** Both, before anything is read or written: what was pointed to by mistake stays as it is. */
+/** Before anything is read or written, so that a directory named by mistake stays as it is. */
 async function takeDirectories(checkpoints: string, adapters: string | null): Promise<void> {
   try {
     takeDirectory(checkpoints, { mode: 0o700, besides: adapters === null ? [] : [adapters] })
@@ -75,7 +74,7 @@ async function takeDirectories(checkpoints: string, adapters: string | null): Pr
   }
   if (adapters === null) return
   await takeRegistry(adapters, [checkpoints]).catch((error) => {
-    // one that cannot be written is told of at each publication, and training goes on
+    // an unwritable registry is reported at each publication; training does not need it
     if (error instanceof BcodError) throw error
   })
 }
@@ -87,7 +86,7 @@ async function newest(
   acceptOlder: boolean,
 ): Promise<Checkpoint | null> {
   const checkpoint = await store.latest({ acceptOlder })
-  if (checkpoint) assertSameLine(checkpoint, identities, config)
+  if (checkpoint) assertSameLineage(checkpoint, identities, config)
   return checkpoint
 }
 
@@ -102,7 +101,11 @@ const FIXED = [
   'ratio.mode',
 ] as const
 
-function assertSameLine({ snapshot, directory }: Checkpoint, identities: Snapshot['identities'], config: Config): void {
+function assertSameLineage(
+  { snapshot, directory }: Checkpoint,
+  identities: Snapshot['identities'],
+  config: Config,
+): void {
   for (const part of ['base', 'tokenizer'] as const) {
     const made = snapshot.identities[part]
     if (made === identities[part]) continue
@@ -123,14 +126,3 @@ const setting = (tree: JsonValue, key: string): unknown =>
   key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], tree)
 
 const short = (hash: string | null) => (hash === null ? 'none' : hash.slice(0, 12))
-
-/** The settings that decide what is learnt, without paths: what `identities.config` hashes and a replay needs again. */
-export function learningConfig({ model, lora, bco, ratio, optimizer, batch, limits, seed }: Config): JsonValue {
-  const settings = {
-    model: { dtype: model.dtype, reference: model.reference },
-    lora: { r: lora.r, alpha: lora.alpha, rslora: lora.rslora, targets: lora.targets },
-    ...{ bco, ratio, optimizer, batch: { size: batch.size, tokens: batch.tokens }, seed },
-    limits: { maxLength: limits.maxLength },
-  }
-  return JSON.parse(JSON.stringify(settings)) as JsonValue
-}

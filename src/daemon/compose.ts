@@ -1,0 +1,144 @@
+import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs'
+import { publishedSteps } from '../adapters/publish.js'
+import { CheckpointStore } from '../checkpoint/store.js'
+import type { ConfigFor } from '../config/requirements.js'
+import { eventEmbedding } from '../embeddings/event-embedding.js'
+import { BcodError } from '../errors.js'
+import type { AppliedStep } from '../learner/step.js'
+import { SteadyClock } from '../streams/collections/steady-clock.js'
+import { Shard } from '../streams/shard.js'
+import type { FeedbackLog } from '../streams/source.js'
+import { Failed } from '../telemetry/events/daemon.js'
+import { PromptsEmbedded } from '../telemetry/events/training.js'
+import type { LifecycleState } from '../telemetry/lifecycle.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+import type { TextService } from '../text/text-process.js'
+import type { Recovered } from '../training/recovery.js'
+import { StepRecorder } from '../training/step-recorder.js'
+import { AdapterPublisher } from './adapter-publisher.js'
+import { Checkpointer } from './checkpointer.js'
+import { Intake } from './intake.js'
+import { OffsetCommitter } from './offset-committer.js'
+import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
+import { Outcomes } from './outcomes.js'
+import { SerialQueue } from './serial-queue.js'
+import { StreamState } from './stream-state.js'
+import { Trainer } from './trainer.js'
+
+/** What a daemon consists of before its model is loaded. */
+export interface DaemonParts {
+  readonly options: DaemonOptions
+  readonly config: ConfigFor<'run'>
+  readonly log: FeedbackLog
+  readonly telemetry: Telemetry
+  readonly intervals: DaemonIntervals
+  readonly scheduler: SchedulerLike
+  /** What time it is for held votes. */
+  readonly clock: { now(): number }
+  readonly stage: (stage: string) => void
+  readonly lifecycle$: BehaviorSubject<LifecycleState>
+  /** Each step, once it is applied. */
+  readonly step$: Subject<AppliedStep>
+  /** While it is true, no step begins. */
+  readonly trainingPaused$: BehaviorSubject<boolean>
+  /** Trains what waits without waiting for a full batch. */
+  readonly flush$: Subject<void>
+  /** Aborted when the daemon is to stop. */
+  readonly stop: AbortController
+  /** Steps and checkpoints, one at a time. */
+  readonly queue: SerialQueue
+  readonly state: StreamState
+  readonly outcomes: Outcomes
+  readonly reader: Intake
+  readonly store: CheckpointStore
+  /** Checkpoints fail: nothing more is read until one succeeds. */
+  readonly checkpointsFail$: BehaviorSubject<boolean>
+}
+
+/** What trains, once the model is loaded. */
+export interface Training {
+  readonly trainer: Trainer
+  readonly checkpointer: Checkpointer
+  readonly committer: OffsetCommitter
+  readonly publisher: AdapterPublisher
+}
+
+/** Puts a daemon together, up to what needs its model. Nothing is read or written. */
+export function compose(options: DaemonOptions): DaemonParts {
+  const { config, log, telemetry, scheduler = asyncScheduler } = options
+  const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
+  const stage = (name: string) => options.onStage?.(name)
+  const clock = options.scheduler ?? new SteadyClock()
+  const lifecycle$ = new BehaviorSubject<LifecycleState>('starting')
+  const checkpointsFail$ = new BehaviorSubject(false)
+  const queue = new SerialQueue(() => new BcodError('NOT_RUNNING', `the daemon is ${lifecycle$.value}`))
+  const outcomes = new Outcomes(() => state, telemetry)
+  const state = new StreamState(config, (event, reason) => outcomes.drop(event.position, reason), {
+    write: (letters) => log.writeDeadLetters(letters),
+    acknowledged: ({ record }) => {
+      state.positions.end(record)
+      reader.relieve()
+    },
+    failed,
+  })
+  const shard = new Shard(config.stream)
+  const reader: Intake = new Intake({
+    ...{ config, log, telemetry, state, lifecycle$ },
+    broken: () => queue.isFailed,
+    failing: () => checkpointsFail$.value,
+    unreadable: ({ record, range, error }) =>
+      shard.ownsUndecoded(record)
+        ? outcomes.reject(record, error, 'unpack', range)
+        : outcomes.drop(record, 'other_shard'),
+    decoded: () => stage('decoded'),
+    now: () => clock.now(),
+  })
+  const store = new CheckpointStore(config.checkpoint.dir, {
+    keep: config.checkpoint.keep,
+    publishedSteps: () => publishedSteps(config.adapters.dir),
+    onDamaged: (_, error) => failed(error),
+    onCleanupFailed: failed,
+    onStage: (name) => stage(`checkpoint ${name}`),
+  })
+  return {
+    ...{ options, config, log, telemetry, scheduler, clock, stage, lifecycle$, queue, state, outcomes, reader, store },
+    intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
+    step$: new Subject(),
+    trainingPaused$: new BehaviorSubject(false),
+    flush$: new Subject(),
+    stop: new AbortController(),
+    checkpointsFail$,
+  }
+}
+
+/** Puts together what trains. The stream's state is restored by now. */
+export function composeTraining(
+  parts: DaemonParts,
+  { checkpoint, fence, identities, journal }: Recovered,
+  learner: DaemonLearner,
+  text: TextService | null,
+): Training {
+  const { config, log, telemetry, scheduler, stage, state, store, queue, step$, intervals } = parts
+  const now = () => scheduler.now()
+  const { dir: directory, keep } = config.adapters
+  const publisher = new AdapterPublisher({ directory, keep, telemetry, stage, now })
+  const committer = new OffsetCommitter({ log, telemetry, stage, limitMs: intervals.commit, scheduler })
+  const trainer = new Trainer({
+    ...{ learner, state, telemetry, stage, now, step: checkpoint?.snapshot.step ?? 0 },
+    recorder: new StepRecorder({ journal, config, resolved: learner.info.resolved }),
+    embed: eventEmbedding(config, text, {
+      counted: (outcome, prompts) => telemetry.emit(new PromptsEmbedded(outcome, prompts)),
+      failed: (error) => telemetry.emit(new Failed(error, false)),
+    }),
+    applied: (step, trained) => {
+      publisher.trained(trained)
+      step$.next(step)
+    },
+  })
+  const checkpointer = new Checkpointer({
+    ...{ config, store, journal, log, learner, state, committer, publisher, telemetry, fence, identities },
+    ...{ start: checkpoint, step: () => trainer.step, throwIfFailed: () => queue.throwIfFailed() },
+    failing: (isFailing) => parts.checkpointsFail$.next(isFailing),
+  })
+  return { trainer, checkpointer, committer, publisher }
+}

@@ -1,0 +1,41 @@
+import { referenceDirectory } from '../adapters/publish.js'
+import type { Snapshot } from '../checkpoint/snapshot.js'
+import type { ConfigFor } from '../config/requirements.js'
+import { startNote } from '../learner/config.js'
+import { RemoteLearner } from '../learner/remote-learner.js'
+import { ModelNoted } from '../telemetry/events/daemon.js'
+import { ClassifierReset, ProgramCompiled } from '../telemetry/events/training.js'
+import type { DaemonLearner, DaemonOptions } from './options.js'
+
+/**
+ * Loads the model, with the executor and threads that the lineage was begun with. `restoreLearner` follows.
+ *
+ * @throws what the model directory, the adapter or TensorFlow give as coded errors
+ */
+export async function loadLearner(options: DaemonOptions, snapshot: Snapshot | null): Promise<DaemonLearner> {
+  const { config, telemetry, decoder = null, startLearner = RemoteLearner.start } = options
+  const executor = (snapshot?.resolved.executor ?? null) as 'graph' | 'xla' | null
+  const threads = Number(snapshot?.resolved.threads ?? config.model.threads)
+  const setup = { config: workerConfig(config, threads), executor, decoder }
+  const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
+  const learner = await startLearner(setup, { compiled })
+  for (const note of [...learner.info.notes, startNote(config)]) if (note !== null) telemetry.emit(new ModelNoted(note))
+  return learner
+}
+
+/** Restores the learning state of a checkpoint. @throws CHECKPOINT_DAMAGED */
+export async function restoreLearner(
+  learner: DaemonLearner,
+  { adapter, trainerState }: Snapshot,
+  { telemetry }: Pick<DaemonOptions, 'telemetry'>,
+): Promise<void> {
+  const { classifierKept } = await learner.call('restore', { adapter, state: trainerState })
+  if (!classifierKept) telemetry.emit(new ClassifierReset())
+}
+
+/** The learner's part of the configuration, without anything secret. */
+function workerConfig(config: ConfigFor<'run'>, threads: number) {
+  const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters } = config
+  const reference = referenceDirectory(model.reference, adapters.dir)
+  return { model: { ...model, reference, threads }, lora, bco, ratio, optimizer, batch, limits, seed }
+}

@@ -1,0 +1,54 @@
+import type { SchedulerLike } from 'rxjs'
+import type { ConfigFor } from '../config/requirements.js'
+import type { WorkerSetup } from '../learner/protocol.js'
+import type { RemoteLearner, RemoteLearnerEvents } from '../learner/remote-learner.js'
+import type { FeedbackLog } from '../streams/source.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+
+export interface DaemonOptions {
+  readonly config: ConfigFor<'run'>
+  readonly log: FeedbackLog
+  readonly telemetry: Telemetry
+  /** Continue from an older checkpoint if the newest is damaged. @default false */
+  readonly acceptOlder?: boolean
+  /** Room for sampling with the current adapter. @default none */
+  readonly decoder?: { readonly rows: number; readonly length: number } | null
+  /** Called at each point between a record and a published adapter; a fault test kills the process there. */
+  readonly onStage?: (stage: string) => void
+  /** @default `DEFAULT_INTERVALS` */
+  readonly intervals?: Partial<DaemonIntervals>
+  /** Runs every timer, and tells the time. @default the wall clock; for held votes, one without its steps */
+  readonly scheduler?: SchedulerLike
+  /** Loads the model. @default in a thread of its own */
+  readonly startLearner?: (setup: WorkerSetup, events: RemoteLearnerEvents) => Promise<DaemonLearner>
+}
+
+/** What the daemon needs of a learner. */
+export type DaemonLearner = Pick<RemoteLearner, 'call' | 'close' | 'busyMs' | 'info'>
+
+/** How often the daemon looks at things, and how long it waits for them; milliseconds. */
+export interface DaemonIntervals {
+  /** Between two looks at held votes, lag and backpressure while nothing comes in. */
+  readonly tick: number
+  /** Between two looks of a standby at the group's members. */
+  readonly standby: number
+  /** Until the first look at the log's retention, and between two looks. */
+  readonly firstRetention: number
+  readonly retention: number
+  /** A step waits this long for a commit of offsets. */
+  readonly commit: number
+  /** Dead letters get this long when the daemon stops; the rest is in the checkpoint. */
+  readonly deadLetters: number
+  /** A stop may take this long; what is not durable by then trains again after the restart. */
+  readonly drain: number
+}
+
+export const DEFAULT_INTERVALS: DaemonIntervals = {
+  tick: 1_000,
+  standby: 1_000,
+  firstRetention: 5_000,
+  retention: 30_000,
+  commit: 3_000,
+  deadLetters: 5_000,
+  drain: 25_000,
+}

@@ -1,0 +1,114 @@
+import type { LearnerInfo } from '../learner/protocol.js'
+import { type Check, verdict } from '../server/health.js'
+import type { History } from '../telemetry/history.js'
+import type { LifecycleState } from '../telemetry/lifecycle.js'
+import type { AdapterPublisher } from './adapter-publisher.js'
+import type { Intake } from './intake.js'
+import type { StreamState } from './stream-state.js'
+import type { Trainer } from './trainer.js'
+import type { UncommittedPart } from './uncommitted.js'
+
+/** What `/status` answers. Figures of the last step are null before the first one of this process. */
+export interface DaemonStatus {
+  readonly state: LifecycleState
+  readonly ready: boolean
+  readonly not_ready: readonly { readonly name: string; readonly detail: string | null }[]
+  /** The last applied step of the lineage. */
+  readonly step: number
+  /** When this process applied it, in seconds since 1970. */
+  readonly last_step_time: number | null
+  readonly delta: number | null
+  readonly loss: number | null
+  readonly reward_up_mean: number | null
+  readonly reward_down_mean: number | null
+  readonly weight_mean: number | null
+  readonly classifier_ready: boolean | null
+  readonly classifier_trust: number | null
+  /** The version that this process published last. */
+  readonly adapter: string | null
+  /** Of each partition: records that are not acknowledged, read or not. */
+  readonly lag: Readonly<Record<number, number>>
+  /** Of each partition with an open transaction: what nobody can read yet. */
+  readonly uncommitted: Readonly<Record<number, UncommittedPart>>
+  readonly held_back: number
+  /** Events that wait for their step. */
+  readonly waiting: number
+  /** Since the start of this process, by code. */
+  readonly dead_letters: Readonly<Record<string, number>>
+  readonly dead_letters_waiting: number
+  /** Reading is paused, because too much waits. */
+  readonly paused: boolean
+  /** Training is paused by a person. */
+  readonly training_paused: boolean
+  readonly partitions: readonly number[]
+}
+
+/** What a status is made of. */
+export interface StatusParts {
+  readonly lifecycle: LifecycleState
+  readonly reader: Intake
+  readonly state: StreamState
+  readonly history: History
+  readonly isTrainingPaused: boolean
+  /** Null until the model is loaded. */
+  readonly learner: { readonly info: LearnerInfo; readonly busyMs: number } | null
+  readonly trainer: Trainer | null
+  readonly publisher: AdapterPublisher | null
+}
+
+export function statusOf(parts: StatusParts): DaemonStatus {
+  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher } = parts
+  const { ok, failing } = verdict(readyChecks(parts))
+  const { lastStep = null, lastStepTime = null, step = 0 } = trainer ?? {}
+  return {
+    state: lifecycle,
+    ready: ok,
+    not_ready: failing,
+    step,
+    last_step_time: lastStepTime === null ? null : Math.round(lastStepTime) / 1000,
+    delta: lastStep?.delta ?? null,
+    loss: lastStep?.loss ?? null,
+    reward_up_mean: lastStep?.rewardUpMean ?? null,
+    reward_down_mean: lastStep?.rewardDownMean ?? null,
+    weight_mean: lastStep?.weightMean ?? null,
+    classifier_ready: lastStep?.classifier.ready ?? null,
+    classifier_trust: lastStep?.classifier.trust ?? null,
+    adapter: publisher?.version ?? null,
+    lag: Object.fromEntries(reader.lag()),
+    uncommitted: Object.fromEntries(reader.uncommitted()),
+    held_back: state.held.heldCount,
+    waiting: state.waiting,
+    dead_letters: history.deadLetters,
+    dead_letters_waiting: state.letters.size,
+    paused: reader.paused,
+    training_paused: isTrainingPaused,
+    partitions: reader.assignment?.partitions ?? [],
+  }
+}
+
+/** A call of the learner may take this long, compilation included, before the daemon counts as stuck. */
+const STUCK_MS = 10 * 60_000
+
+/** What must hold for the daemon to be alive. */
+export function liveChecks({ lifecycle, learner }: Pick<StatusParts, 'lifecycle' | 'learner'>): readonly Check[] {
+  const busy = learner?.busyMs ?? 0
+  return [
+    { name: 'lifecycle', ok: lifecycle !== 'failed', detail: lifecycle },
+    { name: 'learner', ok: busy <= STUCK_MS, detail: `in one call for ${Math.round(busy / 1000)} s` },
+  ]
+}
+
+/** What must hold for the daemon to be ready: it trains on every partition of the topic. */
+export function readyChecks(parts: Pick<StatusParts, 'lifecycle' | 'learner' | 'reader'>): readonly Check[] {
+  const { lifecycle, learner, reader } = parts
+  const { partitions, total } = reader.assignment ?? { partitions: [], total: null }
+  return [
+    { name: 'model', ok: learner !== null, detail: learner === null ? 'the model is not loaded' : 'loaded' },
+    {
+      name: 'assignment',
+      ok: partitions.length === total && total > 0,
+      detail: `${partitions.length} of ${total ?? 'unknown'} partitions`,
+    },
+    { name: 'running', ok: lifecycle === 'running' || lifecycle === 'paused', detail: lifecycle },
+  ]
+}

@@ -1,0 +1,18 @@
+import { liveTensors, usesGpu } from '../engine/index.js'
+import type { Learner } from './learner.js'
+import type { LearnerCalls } from './protocol.js'
+
+/** What a learner answers to those who reach it by name: through the worker thread, or in process. */
+export function learnerCalls(learner: Learner): LearnerCalls {
+  return {
+    trainStep(events) {
+      const started = performance.now()
+      const outcome = learner.trainStep(events)
+      return { ...outcome, durationMs: performance.now() - started }
+    },
+    generate: (prompts, options) => learner.generate(prompts, options),
+    snapshot: () => ({ step: learner.step, delta: learner.delta, adapter: learner.adapter(), state: learner.state() }),
+    restore: ({ adapter, state }) => learner.restore(adapter, state),
+    device: () => ({ tensors: liveTensors(), memoryBytes: usesGpu() ? null : process.memoryUsage.rss() }),
+  }
+}
