@@ -131,7 +131,7 @@ test('votes become steps, checkpoints, acknowledged offsets and a live adapter; 
   await second.stop()
   expect(journal().map(({ step }) => step)).toEqual([1, 2, 3, 4])
   expect(trainedIds(journal())).toEqual(voteIds(0, 13))
-})
+}, 180_000)
 
 test('while training is paused votes wait and none trains; resumed, they do', async () => {
   const { start, scheduler } = place()
@@ -223,8 +223,10 @@ test('a held vote trains once a look at the log shows that its window has passed
 
 test('dead letters alone move the positions: the timed checkpoint keeps them, as a revision', async () => {
   const { start, scheduler, config } = place({ 'checkpoint.every': '30s' })
-  const { log, until, stop } = start()
+  const { daemon, log, until, stop } = start()
   await until(({ state }) => state === 'running')
+  // the first one, of the initial adapter
+  expect(await daemon.checkpoint()).toEqual({ step: 0, adapter: null })
   log.append([junk(10), junk(20)])
   await until(() => log.letters?.length === 2)
   await until(({ dead_letters_waiting }) => dead_letters_waiting === 0)
