@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { DEFAULT_INTERVALS } from '../../../src/daemon/options.js'
 import { amount, daemonOf, podsOf } from '../manifest.js'
 import { type Check, when } from './check.js'
 
@@ -104,7 +105,7 @@ function limitIn(path: string, name: string): number {
 }
 
 /** Step, checkpoint and commit; then the group is left and the clients are closed. */
-export const STOP_S = (limitIn('daemon/daemon.ts', 'DRAIN_MS') + limitIn('streams/kafka/log.ts', 'CLOSE_LIMIT')) / 1000
+export const STOP_S = (DEFAULT_INTERVALS.drain + limitIn('streams/kafka/log.ts', 'CLOSE_LIMIT')) / 1000
 /** For the thread to end, the server to close, and a slow node. */
 const MARGIN_S = 15
 
