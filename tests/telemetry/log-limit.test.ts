@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DeadLettered, EventDropped } from '../../src/telemetry/events/feedback.js'
+import { BackpressureChanged, DeadLettered, EventDropped } from '../../src/telemetry/events/feedback.js'
 import { PortRefused } from '../../src/telemetry/events/port.js'
 import { capture } from './capture.js'
 
@@ -53,6 +53,14 @@ test('what the port turns away has one line in ten seconds for each reason, with
   expect(lines.at(-1)).toMatchObject({ kind: 'http_refused_token', lines: 39, seconds: 10 })
   refuse('token')
   expect(lines.at(-1)).toMatchObject({ reason: 'token' })
+})
+
+test('reading that pauses and goes on all the time has twenty lines a minute', () => {
+  const { telemetry, lines } = capture('info')
+  for (let i = 0; i < 200; i++) telemetry.emit(new BackpressureChanged(i % 2 === 0, { events: 10, bytes: 1_000 }))
+  expect(lines).toHaveLength(20)
+  vi.advanceTimersByTime(60_000)
+  expect(lines.at(-1)).toMatchObject({ kind: 'reading', lines: 180, seconds: 60 })
 })
 
 test('control characters of C1 and direction marks in a line are escaped, and the JSON stays the same', () => {

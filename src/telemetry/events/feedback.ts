@@ -182,6 +182,10 @@ export class BackpressureChanged extends InternalEvent {
       pendingBytes: bytes,
     }
   }
+  /** A flood of letters pauses and resumes reading as fast as their topic takes them. */
+  override limit(): LogLimit {
+    return { kind: 'reading', lines: 20, seconds: 60 }
+  }
   override count(metrics: Metrics): void {
     metrics.readingPaused.set(this.paused ? 1 : 0)
   }
