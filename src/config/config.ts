@@ -5,7 +5,7 @@ import { accepts, coerce, expectation, FORMAT_NAMES } from './formats.js'
 import { refuse, wrongValue } from './problem.js'
 import { contradictions } from './rules.js'
 import { type Config, environmentName, settings } from './schema.js'
-import { type Setting, seen } from './setting.js'
+import { parsed, type Setting } from './setting.js'
 import { fromEnvironment, fromFile, fromFlags, fromTree, type Given } from './sources.js'
 import { deepFreeze, nest } from './tree.js'
 
@@ -49,7 +49,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   refuse('CONFIG_INVALID', problems)
   values.validate({ allowed: 'strict' })
 
-  const config = derive(nest([...settings].map(([key, setting]) => [key, seen(setting, values.get(key))])))
+  const config = derive(nest([...settings].map(([key, setting]) => [key, parsed(setting, values.get(key))])))
   refuse('CONFIG_INVALID', contradictions(config))
   return deepFreeze(config)
 }

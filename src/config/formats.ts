@@ -1,7 +1,7 @@
 import type { Format, Range, Setting } from './setting.js'
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.js'
 
-/** Is the written value one that the key allows? */
+/** Whether the key allows this raw value. */
 export function accepts(setting: Setting<unknown>, value: unknown): boolean {
   if (value === null) return setting.nullable
   return FORMATS[setting.format].accepts(value, setting)

@@ -3,24 +3,24 @@ import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.
 /** How a key's value is written. Each is a convict format (`formats.ts`). */
 export type Format = 'text' | 'integer' | 'real' | 'choice' | 'flag' | 'duration' | 'bytes' | 'list' | 'object'
 
-/** A value as a file holds it: `30s`, not 30000. */
-export type Written = string | number | boolean | null | readonly string[] | Readonly<Record<string, unknown>>
+/** A value before it is parsed, as a file holds it: `30s`, not 30000. */
+export type Raw = string | number | boolean | null | readonly string[] | Readonly<Record<string, unknown>>
 
-/** One key of the configuration. `T` is the type that the program sees: durations in milliseconds, sizes in bytes. */
+/** One key of the configuration. `T` is the type of the parsed value: durations in milliseconds, sizes in bytes. */
 export interface Setting<T> {
   readonly format: Format
   readonly doc: string
-  readonly fallback: Written
+  readonly fallback: Raw
   readonly nullable: boolean
   readonly sensitive: boolean
   readonly range: Range
   /** The allowed words of a choice or a list; empty = any. */
   readonly choices: readonly string[]
-  /** Never set: it carries the type. */
-  readonly seenAs?: T
+  /** Never set: it carries the type of the parsed value. */
+  readonly parsedAs?: T
 }
 
-/** Bounds in the unit that the program sees. `above` and `below` exclude their value. */
+/** Bounds, in the unit of the parsed value. `above` and `below` exclude their value. */
 export interface Range {
   readonly min?: number
   readonly max?: number
@@ -35,7 +35,7 @@ export const optionalText = (doc: string): Setting<string | null> => ({
   nullable: true,
 })
 
-/** A text that is never printed. */
+/** Text that is never printed. */
 export const secret = (doc: string): Setting<string | null> => ({ ...optionalText(doc), sensitive: true })
 
 export const integer = (fallback: number, range: Range, doc: string): Setting<number> => ({
@@ -71,13 +71,13 @@ export const optionalChoice = <const C extends string>(choices: readonly C[], do
   nullable: true,
 })
 
-/** Written `30s`, seen as milliseconds. */
+/** `30s`, parsed to milliseconds. */
 export const duration = (fallback: string, range: Range, doc: string): Setting<number> => ({
   ...setting<number>('duration', fallback, doc),
   range,
 })
 
-/** Written `64MiB`, seen as bytes. */
+/** `64MiB`, parsed to bytes. */
 export const bytes = (fallback: string, range: Range, doc: string): Setting<number> => ({
   ...setting<number>('bytes', fallback, doc),
   range,
@@ -92,28 +92,28 @@ export const listOf = <const C extends string>(choices: readonly C[], doc: strin
   choices,
 })
 
-/** Names and values that are another program's: any JSON object. */
+/** Any JSON object, passed on to another program. */
 export const object = (doc: string): Setting<Readonly<Record<string, unknown>>> => setting('object', {}, doc)
 
 export const isSetting = (node: unknown): node is Setting<unknown> =>
   typeof node === 'object' && node !== null && 'format' in node && 'fallback' in node
 
-/** Written → seen: durations become milliseconds, sizes become bytes. The value has been checked. */
-export function seen(setting: Setting<unknown>, written: unknown): unknown {
-  if (written === null) return null
-  if (setting.format === 'duration') return parseDuration(written)
-  if (setting.format === 'bytes') return parseBytes(written)
-  return written
+/** Parses a raw value that has been checked: durations become milliseconds, sizes become bytes. */
+export function parsed(setting: Setting<unknown>, value: unknown): unknown {
+  if (value === null) return null
+  if (setting.format === 'duration') return parseDuration(value)
+  if (setting.format === 'bytes') return parseBytes(value)
+  return value
 }
 
-/** Seen → written, the inverse of `seen`. */
-export function written(setting: Setting<unknown>, value: unknown): unknown {
+/** The inverse of `parsed`. */
+export function raw(setting: Setting<unknown>, value: unknown): unknown {
   if (typeof value !== 'number') return value
   if (setting.format === 'duration') return formatDuration(value)
   if (setting.format === 'bytes') return formatBytes(value)
   return value
 }
 
-function setting<T>(format: Format, fallback: Written, doc: string): Setting<T> {
+function setting<T>(format: Format, fallback: Raw, doc: string): Setting<T> {
   return { format, doc, fallback, nullable: false, sensitive: false, range: {}, choices: [] }
 }

@@ -1,5 +1,5 @@
 import { type Config, settings } from './schema.js'
-import { written } from './setting.js'
+import { raw } from './setting.js'
 import { at, nest } from './tree.js'
 
 export const HIDDEN = '[hidden]'
@@ -9,7 +9,7 @@ export function showConfig(config: Config): Record<string, unknown> {
   return nest(
     [...settings].map(([key, setting]) => {
       const value = at(config, key)
-      return [key, setting.sensitive && value !== null ? HIDDEN : withoutQuery(written(setting, value))]
+      return [key, setting.sensitive && value !== null ? HIDDEN : withoutQuery(raw(setting, value))]
     }),
   )
 }

@@ -24,12 +24,12 @@ const BYTES: Readonly<Record<string, number>> = {
 }
 
 /** `250ms`, `30s`, `15m`, `2h`, `1d`, or 0 → milliseconds, rounded; null where it is none of these. */
-export function parseDuration(written: unknown): number | null {
-  if (written === 0) return 0
-  if (typeof written !== 'string' || !new RegExp(DURATION_PATTERN).test(written)) return null
-  if (written === '0') return 0
-  const unit = written.replace(/^[0-9.]+/, '')
-  return wholeNumber(Number(written.slice(0, -unit.length)) * MILLISECONDS[unit]!)
+export function parseDuration(raw: unknown): number | null {
+  if (raw === 0) return 0
+  if (typeof raw !== 'string' || !new RegExp(DURATION_PATTERN).test(raw)) return null
+  if (raw === '0') return 0
+  const unit = raw.replace(/^[0-9.]+/, '')
+  return wholeNumber(Number(raw.slice(0, -unit.length)) * MILLISECONDS[unit]!)
 }
 
 /** Milliseconds → the shortest writing that `parseDuration` reads back as the same number. */
@@ -40,11 +40,11 @@ export function formatDuration(milliseconds: number): string {
 }
 
 /** `1048576`, `64MiB`, `10MB` → bytes, rounded; null where it is none of these. */
-export function parseBytes(written: unknown): number | null {
-  if (typeof written === 'number') return Number.isSafeInteger(written) && written >= 0 ? written : null
-  if (typeof written !== 'string' || !new RegExp(BYTES_PATTERN).test(written)) return null
-  const unit = written.replace(/^[0-9.]+/, '')
-  const amount = Number(unit === '' ? written : written.slice(0, -unit.length))
+export function parseBytes(raw: unknown): number | null {
+  if (typeof raw === 'number') return Number.isSafeInteger(raw) && raw >= 0 ? raw : null
+  if (typeof raw !== 'string' || !new RegExp(BYTES_PATTERN).test(raw)) return null
+  const unit = raw.replace(/^[0-9.]+/, '')
+  const amount = Number(unit === '' ? raw : raw.slice(0, -unit.length))
   return wholeNumber(amount * BYTES[unit === '' ? 'B' : unit]!)
 }
 
