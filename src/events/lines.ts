@@ -25,7 +25,7 @@ export async function* readLines(path: string, maxBytes: number): AsyncGenerator
     const { value, done } = await chunks.next()
     if (done) break
     head = Buffer.concat([head, value])
-    if (head.length > LONGEST_BLANK_HEAD) break
+    if (head.length > MAX_BLANK_BYTES) break
   }
   const foreign = foreignFile(head)
   if (foreign !== null) throw new BcodError('FILE_FOREIGN', foreign.what, { place: path, remedy: foreign.remedy })
@@ -62,7 +62,7 @@ async function* linesOf(chunks: AsyncIterable<Buffer>, path: string, maxBytes: n
 const NEWLINE = 0x0a
 const OPENING_BRACKET = 0x5b
 /** As far as white space is skipped in search of an array. */
-const LONGEST_BLANK_HEAD = 2 ** 20
+const MAX_BLANK_BYTES = 2 ** 20
 
 /** A byte order mark is no text. */
 const withoutMark = (head: Buffer): Buffer =>

@@ -8,7 +8,7 @@ import type { LogRecord } from './types.js'
 export type Unwrap = 'auto' | 'none'
 
 /** More layers than any chain of bridges makes. */
-const MOST_LAYERS = 4
+const MAX_LAYERS = 4
 
 /**
  * Takes off what bridges put around a JSON value: it may be a JSON string with JSON in it (a serialiser ran twice), and
@@ -18,7 +18,7 @@ const MOST_LAYERS = 4
  */
 export function withoutLayers(value: unknown, place: string, unwrap: Unwrap): unknown {
   let inner = value
-  for (let layer = 0; layer < MOST_LAYERS; layer++) {
+  for (let layer = 0; layer < MAX_LAYERS; layer++) {
     if (typeof inner === 'string') inner = parsedText(inner, place)
     else if (isConnect(inner)) {
       if (unwrap === 'none') throw invalidFeedback(place, `Kafka Connect's envelope (schema, payload)${TAKE_OFF}`)

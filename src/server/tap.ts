@@ -5,9 +5,9 @@ import { addressGroup, displaced, type Place } from './crowd.js'
 /** Live lines of JSON, one for each thing that happens, until the client goes. */
 export const TAP_PATH = '/v1/tap'
 
-const MOST_WATCHERS = 8
+const MAX_WATCHERS = 8
 /** What waits for a slow watcher; what comes beyond it is skipped and counted. */
-const MOST_WAITING_BYTES = 1 << 20
+const MAX_WAITING_BYTES = 1 << 20
 /** A line that tells a watcher, and whatever lies between, that the stream lives. */
 const ALIVE_EVERY_MS = 15_000
 /** A watcher that has taken nothing of what waits for it for this long is gone. */
@@ -58,7 +58,7 @@ export class TapStreams {
         }),
       )
       .subscribe((line) => {
-        if (response.writableLength > MOST_WAITING_BYTES) {
+        if (response.writableLength > MAX_WAITING_BYTES) {
           skipped += 1
           return
         }
@@ -76,7 +76,7 @@ export class TapStreams {
     }
     this.#watchers.add(watcher)
     response.once('close', () => subscription.unsubscribe())
-    if (this.#watchers.size > MOST_WATCHERS) this.#makeRoom()
+    if (this.#watchers.size > MAX_WATCHERS) this.#makeRoom()
   }
 
   close(): void {

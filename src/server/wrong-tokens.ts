@@ -4,7 +4,7 @@ import { type Answer, failure } from './answer.js'
 /** How long a wrong token waits for its answer. */
 const WAIT_MS = 500
 /** Wrong tokens that wait at the same time; further ones are told at once to come later. */
-const MOST_WAITING = 16
+const MAX_WAITING = 16
 
 const CLOSE = { connection: 'close' }
 
@@ -16,7 +16,7 @@ export class WrongTokens {
   #waiting = 0
 
   async answer(): Promise<Answer> {
-    if (this.#waiting >= MOST_WAITING)
+    if (this.#waiting >= MAX_WAITING)
       return failure(429, 'TOO_MANY_ATTEMPTS', 'Too many wrong tokens; come again later.', {
         'retry-after': '1',
         ...CLOSE,

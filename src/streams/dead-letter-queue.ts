@@ -42,7 +42,7 @@ interface Waiting {
   readonly bytes: number
 }
 
-const AT_ONCE = 100
+const MAX_PER_WRITE = 100
 /** Letters are read from the disk in portions of about this size. */
 const PORTION_BYTES = 2 ** 20
 const MEMORY_BYTES = 4 * 2 ** 20
@@ -208,7 +208,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   }
 
   private async writeWaiting(): Promise<readonly DeadLetter[]> {
-    const entries = this.waiting.slice(0, AT_ONCE)
+    const entries = this.waiting.slice(0, MAX_PER_WRITE)
     const letters = entries.map(({ letter }) => letter)
     this.out = entries.length
     await this.options.write(letters).finally(() => {
@@ -220,7 +220,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   }
 
   private async writeFromDisk(): Promise<readonly DeadLetter[]> {
-    const entries = this.segments?.peek(AT_ONCE, PORTION_BYTES) ?? []
+    const entries = this.segments?.peek(MAX_PER_WRITE, PORTION_BYTES) ?? []
     const letters = entries.map((entry) => restored(decode(entry) as StoredLetter))
     await this.options.write(letters)
     this.segments?.acknowledge(entries)

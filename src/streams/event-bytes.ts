@@ -14,7 +14,7 @@ const OBJECT_BYTES = 24
 /** A property has a slot in its object; objects of many or odd properties are hash tables with names of their own. */
 const PROPERTY_BYTES = 8
 const TABLE_ENTRY_BYTES = 24
-const FEW_PROPERTIES = 8
+const MAX_FAST_PROPERTIES = 8
 const ARRAY_BYTES = 32
 /** A slot of an array, and with it a small number. */
 const SLOT_BYTES = 8
@@ -76,7 +76,7 @@ function valueBytes(value: unknown): number {
     names += stringBytes(name)
     bytes += PROPERTY_BYTES + valueBytes(value[name as keyof typeof value])
   }
-  return fields > FEW_PROPERTIES ? bytes + TABLE_ENTRY_BYTES * fields + names : bytes
+  return fields > MAX_FAST_PROPERTIES ? bytes + TABLE_ENTRY_BYTES * fields + names : bytes
 }
 
 function arrayBytes(values: readonly unknown[]): number {

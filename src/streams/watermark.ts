@@ -22,7 +22,7 @@ interface Partition {
 }
 
 /** So many ends of a log are remembered; of more, every second is forgotten. */
-const ENDS = 64
+const MAX_ENDS = 64
 
 /** Milliseconds for which a log that was read to its end counts as read to it: two looks at where it ends, and a delay. */
 const UNSEEN_MS = 5_000
@@ -72,7 +72,7 @@ export class Watermark implements Serializable<WatermarkState> {
     const last = at.ends.at(-1)
     if (last?.[0] === end) last[1] = Math.max(last[1], now)
     else if (last === undefined || end > last[0]) at.ends.push([end, now])
-    if (at.ends.length > ENDS) at.ends = at.ends.filter((_, i) => i % 2 === 1)
+    if (at.ends.length > MAX_ENDS) at.ends = at.ends.filter((_, i) => i % 2 === 1)
   }
 
   /** A fetch has gone through: `atEnd` tells whether it left nothing unread that can be read. */

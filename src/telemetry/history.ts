@@ -5,7 +5,7 @@ import type { StepReport } from './step-report.js'
 /** One point stands for so long. */
 const SLOT_MS = 5_000
 const KEPT_MS = 60 * 60_000
-const MOST_SLOTS = KEPT_MS / SLOT_MS
+const MAX_SLOTS = KEPT_MS / SLOT_MS
 
 /** What happened within one slot of time. Sums are divided when somebody asks. */
 interface Slot {
@@ -142,7 +142,7 @@ export class History {
   }
 }
 
-const oldestAt = (now: number) => Math.floor(now / SLOT_MS) - MOST_SLOTS + 1
+const oldestAt = (now: number) => Math.floor(now / SLOT_MS) - MAX_SLOTS + 1
 
 const emptySlot = (number: number, state: LifecycleState, lag: number | null): Slot => ({
   ...{ number, state, lag, up: 0, down: 0, lossSum: 0, delta: null },

@@ -10,7 +10,7 @@ import { createTopic } from './topics.js'
 import { persist } from './waiting.js'
 
 /** Below this the reasons themselves may not fit; a topic that takes no more is refused with the broker's error. */
-const SMALLEST_LIMIT = 2048
+const MIN_LIMIT = 2048
 /** A service that does not tell the topic's limit is asked again after this long. */
 const ASK_AGAIN = 600_000
 /** So many lost connections at creating a topic, with answers to other questions in between, are a refusal. */
@@ -79,7 +79,7 @@ export class DeadLetters {
     let written = 0
     const cut = letters.map((letter) => letterOf(letter, limit))
     for (const batch of batches(cut, limit)) {
-      if (!(await this.send(batch, limit > SMALLEST_LIMIT))) break
+      if (!(await this.send(batch, limit > MIN_LIMIT))) break
       written += batch.length
     }
     return written

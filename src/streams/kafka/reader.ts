@@ -20,7 +20,7 @@ const BEFORE_REJOIN = 500
 const BETWEEN_LOOKS = 2000
 const FOREVER = 2 ** 31 - 1
 /** Milliseconds after which a fetch that is still being taken apart lets others have a turn. */
-const LONGEST_TURN = 20
+const MAX_TURN_MS = 20
 
 export interface ReaderHooks {
   positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
@@ -266,7 +266,7 @@ export class GroupReader {
       this.hooks.batch({ partition, logEnd, readableEnd, nextOffset, ...read })
       // what was not taken apart yet is fetched again
       if ((this.held && !isPart) || this.assigned !== assigned) return
-      if (performance.now() - since < LONGEST_TURN) continue
+      if (performance.now() - since < MAX_TURN_MS) continue
       await heartbeat()
       await immediate()
       if (this.assigned !== assigned) return

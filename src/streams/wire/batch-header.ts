@@ -30,7 +30,7 @@ export interface BatchPlace {
 }
 
 /** The shortest thing that has a version. */
-export const SHORTEST_BATCH = MAGIC_AT + 1
+export const MIN_BATCH_BYTES = MAGIC_AT + 1
 
 /** A record batch of format v2, without its records. */
 export interface BatchHeader {
@@ -70,14 +70,14 @@ export const isChecksumRight = (batch: Buffer): boolean => batch.readUInt32BE(17
 
 /** @throws KAFKA_BATCH_DAMAGED where the header contradicts itself */
 export function checkHeader({ baseOffset, lastOffset, count }: BatchHeader): void {
-  if (baseOffset < 0 || lastOffset > LARGEST_OFFSET) throw damaged('its offset is none')
+  if (baseOffset < 0 || lastOffset > MAX_OFFSET) throw damaged('its offset is none')
   // a compacted batch keeps its offsets and may have lost all its records
   if (lastOffset < baseOffset || count < 0 || count > lastOffset - baseOffset + 1)
     throw damaged('it claims more records than it has offsets')
 }
 
 /** What lies above cannot be told apart any more in a number: 285 years at a million records a second. */
-export const LARGEST_OFFSET = 2 ** 53 - 2 ** 32
+export const MAX_OFFSET = 2 ** 53 - 2 ** 32
 
 /** The broker stamps the records of the batch, all with its largest time. */
 export const isAppendTime = (attributes: number): boolean => (attributes & APPEND_TIME) !== 0

@@ -13,14 +13,14 @@ export function gunzip(packed: Buffer, budget: Budget): Buffer {
   const output = new Output(budget, 4 * packed.length)
   let at = member(packed, 0, output, budget)
   for (let members = 1; packed.length - at > TRAILER_BYTES && headerEnd(packed, at) !== null; members++) {
-    if (members === MOST_MEMBERS) throw damaged('it has too many gzip members')
+    if (members === MAX_MEMBERS) throw damaged('it has too many gzip members')
     at = member(packed, at, output, budget)
   }
   return output.take()
 }
 
 /** Each costs a decoder of its own. A producer makes one. */
-const MOST_MEMBERS = 1_000
+const MAX_MEMBERS = 1_000
 
 const TRAILER_BYTES = 8
 const HEADER_BYTES = 10

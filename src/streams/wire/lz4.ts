@@ -11,7 +11,7 @@ import { copyLiteral, copyMatch, Output } from './output.js'
 export function unlz4(packed: Buffer, budget: Budget): Buffer {
   if (packed.length < 7 || packed.readUInt32LE(0) !== MAGIC) throw damaged('it is not an LZ4 frame')
   const flags = packed[4]!
-  const largest = LARGEST_BLOCK[(packed[5]! >> 4) & 7]
+  const largest = MAX_BLOCK_BYTES[(packed[5]! >> 4) & 7]
   if (flags >> 6 !== VERSION || !(flags & INDEPENDENT) || largest === undefined)
     throw damaged('it is an LZ4 frame of a kind that Kafka does not know')
   const output = new Output(budget, 4 * packed.length)
@@ -37,7 +37,7 @@ const CONTENT_SIZE = 0x08
 const END = 0
 /** Set in the length of a block that is not compressed. */
 const PLAIN = 0x80000000 | 0
-const LARGEST_BLOCK = [undefined, undefined, undefined, undefined, 65_536, 262_144, 1_048_576, 4_194_304] as const
+const MAX_BLOCK_BYTES = [undefined, undefined, undefined, undefined, 65_536, 262_144, 1_048_576, 4_194_304] as const
 
 /**
  * Appends what a block holds.

@@ -1,6 +1,6 @@
 import type { Budget } from './budget.js'
 
-const SMALLEST = 16 * 1024
+const MIN_BYTES = 16 * 1024
 
 /** Bytes that a decoder has written so far. It grows as far as the budget reaches. */
 export class Output {
@@ -25,7 +25,7 @@ export class Output {
   reserve(size: number): void {
     const needed = this.length + Math.min(size, this.room)
     if (needed <= this.bytes.length) return
-    const wanted = Math.max(needed, 2 * this.bytes.length, this.expected, SMALLEST)
+    const wanted = Math.max(needed, 2 * this.bytes.length, this.expected, MIN_BYTES)
     const grown = Buffer.allocUnsafe(Math.min(this.budget.left, wanted))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown

@@ -3,7 +3,7 @@ import { positionId } from '../../events/position.js'
 import { RECORD_BYTES } from '../event-bytes.js'
 import type { ReadRecord } from '../headers.js'
 import type { Unreadable } from '../source.js'
-import { batchBytes, LARGEST_OFFSET, SHORTEST_BATCH } from './batch-header.js'
+import { batchBytes, MAX_OFFSET, MIN_BATCH_BYTES } from './batch-header.js'
 import { Budget } from './budget.js'
 import { int64At } from './cursor.js'
 import { type Batch, readBatch } from './read-batch.js'
@@ -60,9 +60,9 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
   let spent = 0
   let next = from
   let handedOn = from
-  for (let at = 0; at + SHORTEST_BATCH <= bytes.length; ) {
+  for (let at = 0; at + MIN_BATCH_BYTES <= bytes.length; ) {
     const size = batchBytes(bytes, at)
-    if (size < SHORTEST_BATCH || size > bytes.length - at) break
+    if (size < MIN_BATCH_BYTES || size > bytes.length - at) break
     const batch = bytes.subarray(at, at + size)
     at += size
     const budget = new Budget(maxBatchBytes)
@@ -126,7 +126,7 @@ function unreadableBatch(
   next: number,
   following: number,
 ): Unreadable {
-  const claimed = lastOffset <= LARGEST_OFFSET ? Math.max(lastOffset, next) : next
+  const claimed = lastOffset <= MAX_OFFSET ? Math.max(lastOffset, next) : next
   const bounds = isChecked ? [] : [following - 1, highWatermark - 1].filter((bound) => bound >= next)
   const end = Math.min(claimed, ...bounds)
   return {

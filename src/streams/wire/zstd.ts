@@ -23,7 +23,7 @@ export function unzstd(packed: Buffer, budget: Budget): Buffer {
       continue
     }
     if (magic !== MAGIC) throw damaged('it is not a zstd frame')
-    if (++frames > MOST_FRAMES) throw damaged('it has too many zstd frames')
+    if (++frames > MAX_FRAMES) throw damaged('it has too many zstd frames')
     const frame = frameAt(packed, at)
     const bytes = packed.subarray(at, frame.end)
     if (native) withNode(native, bytes, output, budget)
@@ -36,10 +36,10 @@ export function unzstd(packed: Buffer, budget: Budget): Buffer {
 const MAGIC = 0xfd2fb528
 const SKIPPABLE = 0x184d2a50
 /** What zstd's decoder takes unless it is told otherwise. */
-const LARGEST_WINDOW = 2 ** 27
-const LARGEST_BLOCK = 128 * 1024
+const MAX_WINDOW_BYTES = 2 ** 27
+const MAX_BLOCK_BYTES = 128 * 1024
 /** Each costs a decoder of its own. A producer makes one. */
-const MOST_FRAMES = 1_000
+const MAX_FRAMES = 1_000
 
 /** A frame as its header and the headers of its blocks tell it. */
 interface Frame {
@@ -62,7 +62,7 @@ function frameAt(packed: Buffer, from: number): Frame {
   if (idBytes > 0 && packed.readUIntLE(at, idBytes) !== 0) throw damaged('a zstd frame asks for a dictionary')
   at += idBytes
   const window = single ? contentSize(packed, at, sizeBytes) : windowOf(packed[from + 5]!)
-  if (window > LARGEST_WINDOW && !single) throw damaged('the window of a zstd frame is too large')
+  if (window > MAX_WINDOW_BYTES && !single) throw damaged('the window of a zstd frame is too large')
   at += sizeBytes
   let most = 0
   for (let blocks = 1; ; blocks++) {
@@ -70,8 +70,8 @@ function frameAt(packed: Buffer, from: number): Frame {
     const header = packed.readUIntLE(at, 3)
     const kind = (header >> 1) & 3
     const size = header >> 3
-    if (kind > COMPRESSED || size > LARGEST_BLOCK) throw damaged('a block of a zstd frame is damaged')
-    most += kind === COMPRESSED ? LARGEST_BLOCK : size
+    if (kind > COMPRESSED || size > MAX_BLOCK_BYTES) throw damaged('a block of a zstd frame is damaged')
+    most += kind === COMPRESSED ? MAX_BLOCK_BYTES : size
     at += 3 + (kind === RUN ? 1 : size)
     if (at > packed.length) throw cutShort()
     if (!(header & 1)) continue
@@ -135,7 +135,7 @@ function withFzstd(
   moved: number,
 ): number {
   // fzstd allocates the window that a frame declares: what cannot come out of it need not be kept
-  const needed = Math.min(window, most, Math.max(output.room, LARGEST_BLOCK))
+  const needed = Math.min(window, most, Math.max(output.room, MAX_BLOCK_BYTES))
   const single = (frame[4]! & SINGLE_SEGMENT) !== 0
   if (single && window > output.room) throw budget.exceeded()
   const descriptor = Math.max(0, Math.ceil(Math.log2(Math.max(1, needed))) - 10) << 3

@@ -94,7 +94,7 @@ export class EventTimeCorrected extends InternalEvent {
 }
 
 /** Share of the retention time that should be left. */
-const LEAST_HEADROOM = 0.2
+const MIN_HEADROOM = 0.2
 
 /** The log will delete a record that a restart would still need in so many seconds. */
 export class RetentionHeadroom extends InternalEvent {
@@ -105,7 +105,7 @@ export class RetentionHeadroom extends InternalEvent {
     super()
   }
   log(): LogLine | null {
-    if (this.seconds > LEAST_HEADROOM * this.retentionSeconds) return null
+    if (this.seconds > MIN_HEADROOM * this.retentionSeconds) return null
     return { level: 'warn', msg: 'the log is about to delete feedback that is still needed', seconds: this.seconds }
   }
   override count(metrics: Metrics): void {
