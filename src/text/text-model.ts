@@ -4,6 +4,7 @@ import { BcodError } from '../errors.js'
 import type { JsonObject } from '../events/json.js'
 import type { Content } from '../events/types.js'
 import { type AddedToken, type DeclaredTokens, readDeclaredTokens, withDeclaredTokens } from './added-tokens.js'
+import './byte-level.js'
 import { type ChatTemplate, readChatTemplate, templateNames } from './chat-template.js'
 import { ControlTokens, type SpecialTokenPolicy } from './control-tokens.js'
 import type { Messages } from './conversation.js'
@@ -116,7 +117,7 @@ export class TextModel {
     ended = true,
   ): Tokens {
     if (completion.kind === 'tokens') return completion.tokens
-    const before = prompt.kind === 'tokens' ? null : usableEnd(this.renderPrompt(prompt, now), 0, this.#count)
+    const before = prompt.kind === 'tokens' ? null : this.#endOfPrompt(prompt, now)
     const turnEnd = this.#isConversation(prompt) ? this.#known.turnEnd : null
     const answer = this.#answer(prompt, completion, now, turnEnd, ended)
     const text = usableStart(this.#known.control.settle(answer, before ?? ''), limit, this.#count)
@@ -146,6 +147,11 @@ export class TextModel {
       skip_special_tokens: options.skipSpecialTokens ?? false,
       clean_up_tokenization_spaces: this.#files.cleanUpSpaces,
     })
+  }
+
+  /** As much of the prompt as tells how a text behind it is tokenised. */
+  #endOfPrompt(prompt: Text, now: number): string {
+    return usableEnd(this.#encoder.lastPart(this.renderPrompt(prompt, now)), 0, this.#count)
   }
 
   /** The answer with its end, marked. */

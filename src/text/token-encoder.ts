@@ -2,6 +2,7 @@
 import type { Tokenizer } from '@huggingface/tokenizers'
 import { BcodError } from '../errors.js'
 import { isMarked, type Piece, pieces } from './marks.js'
+import { TokenFinder } from './token-finder.js'
 
 type Tokens = readonly number[]
 
@@ -11,12 +12,18 @@ const ANCHORS = ['\n', 'a', '.']
 export class TokenEncoder {
   /** What was counted to find out where to cut is asked for again. */
   #last: { readonly text: string; readonly ids: Tokens } = { text: '', ids: [] }
+  /** Finds the tokens at which the tokenizer splits a text before it looks at the rest. */
+  readonly #splitting: TokenFinder
 
   /** @param isControl  whether an id must not come out of plain text */
   constructor(
     private readonly tokenizer: Tokenizer,
     private readonly isControl: (id: number) => boolean,
-  ) {}
+  ) {
+    const added = [...tokenizer.get_added_tokens_decoder().values()]
+    const inText = added.filter(({ normalized }) => !normalized || tokenizer.normalizer === null)
+    this.#splitting = new TokenFinder(inText.map(({ content }) => content))
+  }
 
   /** @throws TOKENIZE_FAILED, CONTROL_TOKEN_IN_TEXT */
   encode(text: string): Tokens {
@@ -35,6 +42,14 @@ export class TokenEncoder {
     const known = this.encode(before)
     const whole = this.#encodeMarked(before + text)
     return known.every((id, i) => id === whole[i]) ? whole.slice(known.length) : this.encodeContinued(text)
+  }
+
+  /**
+   * The end of a text from its last added token on; all of it if there is none. What follows the text is tokenised
+   * behind this end as it is behind the whole.
+   */
+  lastPart(text: string): string {
+    return isMarked(text) ? text : text.slice(this.#splitting.lastSplit(text))
   }
 
   /** The tokens of a text that goes on from something unknown. */

@@ -36,6 +36,21 @@ export class TokenFinder {
     }
   }
 
+  /**
+   * Where the last token starts at which the text is split whatever is written behind it; 0 if there is none. No longer
+   * token begins before it that only lacks what may be written.
+   */
+  lastSplit(text: string): number {
+    let split = 0
+    for (let start = 0; start < text.length; ) {
+      const end = this.#longestAt(text, start)
+      if (end > start) split = start
+      if (this.#goesOn(text, start)) break
+      start = Math.max(end, start + 1)
+    }
+    return split
+  }
+
   count(text: string): number {
     let count = 0
     for (const _ of this.matches(text)) count += 1
@@ -53,11 +68,17 @@ export class TokenFinder {
   /** Whether what is written behind the text could make a token of its end. */
   beginsWithin(text: string): boolean {
     for (let start = Math.max(0, text.length - this.#longest + 1); start < text.length; start++) {
-      let node: Node | undefined = this.#root
-      for (let i = start; i < text.length && node; i++) node = node.next.get(text.charCodeAt(i))
-      if (node && node.next.size > 0) return true
+      if (this.#goesOn(text, start)) return true
     }
     return false
+  }
+
+  /** Whether all of the text from here is the beginning of a token. */
+  #goesOn(text: string, start: number): boolean {
+    if (text.length - start >= this.#longest) return false
+    let node: Node | undefined = this.#root
+    for (let i = start; i < text.length && node; i++) node = node.next.get(text.charCodeAt(i))
+    return node !== undefined && node.next.size > 0
   }
 
   /** Where the longest token that starts here ends; the start where none does. */

@@ -1,7 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Tokenizer } from '@huggingface/tokenizers'
+import fc from 'fast-check'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Content, Message } from '../../src/events/types.js'
-import { loadTextModel } from '../../src/text/text-model.js'
+import { loadTextModel, type TextModel } from '../../src/text/text-model.js'
+import { TokenFinder } from '../../src/text/token-finder.js'
 import { errorLine } from '../events/records.js'
 
 const GOLDEN = 'tests/golden/text'
@@ -59,5 +64,77 @@ describe('the boundary between prompt and completion, against transformers', () 
       if (row.escaped === null) expect(errorLine(encode)).toMatch(/^CONTROL_TOKEN_IN_TEXT/)
       else expect([row.prompt, encode()]).toEqual([row.prompt, row.escaped])
     }
+  })
+})
+
+describe('the end of a prompt that is tokenised again with its completion', () => {
+  /** Tokens that begin and end within each other, beside those of the tokenizer. */
+  const OVERLAPPING = ['<a', '<a><b', 'b>', 'b><c><d>', '<|user|>x', '<s><s><s>', 'the']
+
+  function modelWith(name: string, added: readonly string[]): { readonly text: TextModel; readonly whole: Tokenizer } {
+    const [file, config] = ['tokenizer.json', 'tokenizer_config.json'].map((each) =>
+      JSON.parse(readFileSync(`${GOLDEN}/tokenizers/${name}/${each}`, 'utf8')),
+    )
+    const first = 10_000
+    const tokens = added.map((content, i) => ({
+      id: first + i,
+      content,
+      special: i % 2 === 0,
+      normalized: i % 3 === 2,
+    }))
+    const changed = { ...file, added_tokens: [...file.added_tokens, ...tokens] }
+    const directory = mkdtempSync(join(tmpdir(), 'bcod-boundary-'))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    writeFileSync(join(directory, 'tokenizer.json'), JSON.stringify(changed))
+    writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify(config))
+    return { text: loadTextModel(directory)!, whole: new Tokenizer(changed, config) }
+  }
+
+  it.each(names)('gives the tokens that %s gives the whole, wherever tokens begin and end', (name) => {
+    const { text, whole } = modelWith(name, OVERLAPPING)
+    const encode = (of: string): readonly number[] => whole.encode(of, { add_special_tokens: false }).ids
+    const pieces = [
+      ...OVERLAPPING,
+      '<|im_start|>',
+      '<|im_end|>',
+      '<s>',
+      '</s>',
+      '<|user|>',
+      '<|end|>',
+      ' ',
+      '\n',
+      'wor',
+    ]
+    const cut = (each: string, length: number) => each.slice(0, length)
+    const piece = fc.oneof(
+      fc.constantFrom(...pieces),
+      fc.tuple(fc.constantFrom(...pieces), fc.nat(8)).map(([each, length]) => cut(each, length)),
+      fc.constantFrom('word ', 'the end.', 'é🙂', '12 '),
+      fc.constant('How do I get a refund? '.repeat(120)),
+    )
+    const written = fc.array(piece, { maxLength: 8 }).map((all) => all.join(''))
+    let compared = 0
+    fc.assert(
+      fc.property(written, written, (prompt, completion) => {
+        const known = encode(prompt)
+        const all = encode(prompt + completion)
+        if (prompt === '' || !known.every((id, i) => id === all[i])) return
+        compared += 1
+        const ids = text.encodeCompletion(content(prompt), content(completion), 0, undefined, false)
+        expect(ids).toEqual(all.slice(known.length))
+      }),
+      { numRuns: 300 },
+    )
+    expect(compared).toBeGreaterThan(100)
+  })
+
+  it('holds what a longer token would take, and is short behind a control token', () => {
+    const finder = new TokenFinder(OVERLAPPING)
+    const last = (text: string) => text.slice(finder.lastSplit(text))
+    expect(last('no token at all')).toBe('no token at all')
+    expect(last('the first, the second, and on')).toBe('the second, and on')
+    expect(last('the <a><')).toBe('<a><')
+    expect(last('the <a><bb><c>')).toBe('b><c>')
+    expect(last('the <s><s>')).toBe('the <s><s>')
   })
 })
