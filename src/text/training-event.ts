@@ -43,9 +43,19 @@ export function toTrainingEvent(
   const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)
   if (!fitted) return null
   const { position, timestamp, source, id, subject, user, label, weight } = feedback
-  const event = { position, timestamp, source, id, subject, user, label, weight, completionTokens }
-  if (fitted.promptTokens === promptTokens) return { ...event, promptTokens }
-  return { ...event, promptTokens: fitted.promptTokens, shortened: true }
+  const event = {
+    position,
+    timestamp,
+    source,
+    id,
+    subject,
+    user,
+    label,
+    weight,
+    promptTokens: fitted.promptTokens,
+    completionTokens,
+  }
+  return fitted.promptTokens === promptTokens ? event : { ...event, shortened: true }
 }
 
 /**
