@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs image image-test release clean
+.PHONY: setup demo check test test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -77,6 +77,10 @@ bench-trl: setup
 
 docs: setup
 	@node scripts/docs.mjs
+
+# the size of the house in figures: files, functions, comments, imports
+house: setup
+	@node scripts/house.mjs
 
 # the container image, with buildah, podman or docker: BCOD_TF=gpu make image FLAGS="--pull"
 image:

@@ -29,12 +29,21 @@ export function walk(node, visit) {
 export function importArrows(folder) {
   const files = typescriptFiles(folder)
   const known = new Set(files)
-  return files.flatMap((from) =>
-    importedBy(parseFile(from))
-      .map(({ source, typeOnly }) => ({ from, to: join(dirname(from), source.replace(/\.js$/, '.ts')), typeOnly }))
-      .filter(({ to }) => known.has(to)),
-  )
+  return importsOf(files)
+    .map(({ file, source, typeOnly }) => ({
+      ...{ from: file, typeOnly },
+      to: join(dirname(file), source.replace(/\.js$/, '.ts')),
+    }))
+    .filter(({ to }) => known.has(to))
 }
+
+/** Which file imports which package; not Node's own modules. */
+export const packageImports = (folder) =>
+  importsOf(typescriptFiles(folder))
+    .filter(({ source }) => !/^(\.|node:)/.test(source))
+    .map(({ file, source, typeOnly }) => ({ file, package: /^(@[^/]+\/)?[^/]+/.exec(source)[0], typeOnly }))
+
+const importsOf = (files) => files.flatMap((file) => importedBy(parseFile(file)).map((each) => ({ file, ...each })))
 
 function importedBy(program) {
   const found = []

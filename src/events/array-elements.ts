@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import type { Line } from './lines.js'
+import type { Line } from './line.js'
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const OPENS = new Set([0x5b, 0x7b])

@@ -2,7 +2,8 @@ import { basename } from 'node:path'
 import { BcodError } from '../errors.js'
 import { decodeEnvelope, type Envelope } from './envelope.js'
 import { toFeedback } from './feedback.js'
-import { type Line, readLines } from './lines.js'
+import type { Line } from './line.js'
+import { readLines } from './lines.js'
 import type { Feedback, Position } from './types.js'
 
 export interface JsonlOptions {

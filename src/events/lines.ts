@@ -2,13 +2,7 @@ import { createReadStream } from 'node:fs'
 import { BcodError } from '../errors.js'
 import { FOREIGN_HEAD_BYTES, foreignFile } from '../files/foreign.js'
 import { arrayElements } from './array-elements.js'
-
-export interface Line {
-  /** From 1; in a file that is one JSON array, the number of the element. */
-  readonly number: number
-  /** Without its line end. */
-  readonly bytes: Uint8Array
-}
+import type { Line } from './line.js'
 
 /**
  * The lines of a file that are not blank, as bytes, so that broken UTF-8 is seen and not mended. A file that is one JSON

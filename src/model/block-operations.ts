@@ -7,13 +7,21 @@ import {
   tf,
   withGradient,
 } from '../engine/index.js'
+import type { Architecture } from './architecture.js'
 import { type BlockShape, shapeName } from './block-shape.js'
-import type { LanguageModel } from './language-model.js'
 import { type LayerOperations, rmsNorm, rotated, swiglu } from './layer.js'
-import { productType } from './parameters.js'
+import { type ModelDtype, productType } from './parameters.js'
+
+/** What of a model its layers' operations depend on. */
+export interface LayerSpec {
+  readonly architecture: Architecture
+  readonly dtype: ModelDtype
+  /** Shapes and types of one layer's weights. */
+  readonly layerSpecs: Readonly<Record<string, ArgumentSpec>>
+}
 
 /** A layer's operations over the positions of a block, each compiled into few passes over memory. */
-export function blockOperations(library: FunctionLibrary, model: LanguageModel, shape: BlockShape): LayerOperations {
+export function blockOperations(library: FunctionLibrary, model: LayerSpec, shape: BlockShape): LayerOperations {
   const { architecture, layerSpecs } = model
   const { hiddenSize: D, intermediateSize: F, heads: H, kvHeads: G, headDim: E, rmsNormEps } = architecture
   const N = shape.tokens

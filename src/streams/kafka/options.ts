@@ -1,5 +1,3 @@
-import type { TokenSource } from './token.js'
-
 /** How to reach the brokers and log in. Durations in milliseconds. */
 export interface KafkaConnection {
   /** `host:port`, one or more. */
@@ -31,6 +29,9 @@ export type KafkaSasl =
       readonly password: string
     }
   | { readonly mechanism: 'oauthbearer'; readonly token: TokenSource }
+
+/** Gives the token for a login; asked at each one. */
+export type TokenSource = () => Promise<string>
 
 export type KafkaLogger = (line: KafkaLogLine) => void
 

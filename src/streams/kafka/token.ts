@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { BcodError } from '../../errors.js'
 import { FinalFailure } from './failure.js'
-
-/** Gives the token for a login; asked at each one. */
-export type TokenSource = () => Promise<string>
+import type { TokenSource } from './options.js'
 
 export interface TokenEndpoint {
   readonly url: string

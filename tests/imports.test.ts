@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { circles, fileGraph, folderArrows, folderOf, importArrows, packageImports } from '../scripts/house/imports.mjs'
+
+/**
+ * What each folder of src may import, from the ground floor up: a folder stands below all that import it. Whatever has no
+ * row of its own here is imported by all.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  'carried-error': [],
+  files: [],
+  engine: [],
+  config: [],
+  server: [],
+  safetensors: ['files'],
+  events: ['files'],
+  adapters: ['files', 'safetensors'],
+  ratio: ['events'],
+  loss: ['engine', 'events'],
+  text: ['carried-error', 'events', 'files'],
+  model: ['adapters', 'engine', 'files', 'safetensors'],
+  checkpoint: ['adapters', 'events', 'files', 'safetensors'],
+  embeddings: ['config', 'events', 'ratio', 'text'],
+  learner: [
+    ...['adapters', 'carried-error', 'checkpoint', 'config', 'engine', 'events', 'loss', 'model', 'ratio'],
+    'safetensors',
+  ],
+  streams: ['adapters', 'carried-error', 'checkpoint', 'config', 'events', 'files', 'text'],
+  training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner'],
+  telemetry: ['config', 'events', 'server'],
+  replay: [
+    'adapters',
+    'checkpoint',
+    'config',
+    'embeddings',
+    'events',
+    'files',
+    'learner',
+    'streams',
+    'text',
+    'training',
+  ],
+  daemon: [
+    ...[
+      'adapters',
+      'checkpoint',
+      'config',
+      'embeddings',
+      'events',
+      'learner',
+      'server',
+      'streams',
+      'telemetry',
+      'text',
+    ],
+    'training',
+  ],
+  demo: ['config', 'daemon', 'events', 'learner', 'model', 'streams', 'telemetry', 'text'],
+}
+const EVERYBODYS = ['errors', 'printable']
+
+/** Packages that one folder alone knows at run time; the types of TensorFlow's tensors are everybody's. */
+const OWNERS: Readonly<Record<string, string>> = {
+  '@huggingface/jinja': 'text',
+  '@huggingface/tokenizers': 'text',
+  '@tensorflow/tfjs-node-gpu': 'engine',
+  commander: 'cli',
+  convict: 'config',
+  fzstd: 'streams',
+  kafkajs: 'streams',
+  pino: 'telemetry',
+  'prom-client': 'telemetry',
+}
+
+const arrows = importArrows('src')
+const folders = folderArrows('src', arrows)
+
+describe('the imports of src', () => {
+  it('go from one folder to another in one direction only, types included', () => {
+    expect(circles(folders)).toEqual([])
+  })
+
+  it('make no circle of files, types included', () => {
+    expect(circles(fileGraph(arrows))).toEqual([])
+  })
+
+  it('are those that the list above allows; cli may import all, and nothing imports it', () => {
+    const others = [...folders].filter(([folder]) => folder !== 'cli')
+    const forbidden = others.flatMap(([folder, imported]) => {
+      const allowed = [...EVERYBODYS, ...(MAY_IMPORT[folder] ?? [])]
+      return [...imported].filter((each) => !allowed.includes(each)).map((each) => `${folder} → ${each}`)
+    })
+    expect(forbidden).toEqual([])
+  })
+
+  it('are all there: no arrow is allowed that nobody uses', () => {
+    const unused = Object.entries(MAY_IMPORT).flatMap(([folder, allowed]) =>
+      allowed.filter((each) => !folders.get(folder)?.has(each)).map((each) => `${folder} → ${each}`),
+    )
+    expect(unused).toEqual([])
+  })
+
+  it('bring each package in through the one folder that wraps it', () => {
+    const atRunTime = packageImports('src').filter(({ typeOnly }) => !typeOnly)
+    const strangers = atRunTime.filter(
+      ({ file, package: name }) => (OWNERS[name] ?? folderOf('src', file)) !== folderOf('src', file),
+    )
+    expect(strangers).toEqual([])
+  })
+})
