@@ -2,7 +2,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that start a broker, a daemon, a browser or TensorFlow, or that run the built command line. */
 const SYSTEM = [
-  'tests/{cli,demo,deploy,docs,engine,faults,grafana,learner,replay,scripts,sklearn,soak}/**/*.test.ts',
+  'tests/{cli,demo,deploy,docs,engine,faults,grafana,learner,scripts,sklearn,soak}/**/*.test.ts',
   // the parts of the daemon are unit tests
   'tests/daemon/!(adapter-publisher|checkpointer|leadership|offset-committer|pipeline|serial-queue|start-positions|status|trainer).test.ts',
   'tests/adapters/peft-golden.test.ts',

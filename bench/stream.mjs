@@ -71,13 +71,13 @@ function stages(settings = {}) {
     ...{ write: async () => unexpected('a letter'), acknowledged: () => {}, failed: () => {} },
   })
   const record$ = new Subject()
-  const free$ = new Subject()
+  const demand$ = new Subject()
   const tick$ = new Subject()
   const nothing = () => {}
   pipeline(record$, {
     ...{ config, state, text: null, vocabSize: VOCABULARY, maxLength: 1024 },
     ...{
-      free$,
+      demand$,
       flush$: new Subject(),
       tick$,
       now: () => Number.MAX_SAFE_INTEGER,
@@ -90,9 +90,9 @@ function stages(settings = {}) {
     events += batch.length
     for (const { position } of batch) state.positions.end(position)
     state.batcher.done(batch)
-    queueMicrotask(() => free$.next())
+    queueMicrotask(() => demand$.next())
   })
-  free$.next()
+  demand$.next()
   return {
     state,
     done: () => events,

@@ -2,14 +2,14 @@ import { join } from 'node:path'
 import { referenceDirectory } from '../adapters/publish.js'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
-import { followLineage } from '../replay/follow.js'
+import { verifyLineage } from '../replay/verify.js'
 import { openLearner } from './open-learner.js'
 import { printJson, printTable, progress } from './print.js'
 import type { ReplayFlags } from './replay.js'
 
 /** `bcod replay --lineage`: the settings come from the line itself; only the model may be named anew. */
 export async function replayLineage(flags: ReplayFlags & { readonly lineage: string }): Promise<void> {
-  const summary = await followLineage({
+  const summary = await verifyLineage({
     lineage: flags.lineage,
     out: flags.out,
     openLearner: ({ config: made, modelPath, resolved }) => {

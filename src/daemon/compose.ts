@@ -6,7 +6,7 @@ import { eventEmbedding } from '../embeddings/event-embedding.js'
 import { BcodError } from '../errors.js'
 import type { AppliedStep } from '../learner/step.js'
 import { SteadyClock } from '../streams/collections/steady-clock.js'
-import { Shard } from '../streams/shard.js'
+import { rejectOwn, Shard } from '../streams/shard.js'
 import type { FeedbackLog } from '../streams/source.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { PromptsEmbedded } from '../telemetry/events/training.js'
@@ -81,15 +81,16 @@ export function compose(options: DaemonOptions): DaemonParts {
     },
     failed,
   })
-  const shard = new Shard(config.stream)
+  const rejectUndecoded = rejectOwn(
+    new Shard(config.stream),
+    (...rejected: Parameters<Outcomes['reject']>) => outcomes.reject(...rejected),
+    (record, reason) => outcomes.drop(record, reason),
+  )
   const reader: Intake = new Intake({
     ...{ config, log, telemetry, state, lifecycle$ },
     broken: () => queue.isFailed,
     failing: () => checkpointsFail$.value,
-    unreadable: ({ record, range, error }) =>
-      shard.ownsUndecoded(record)
-        ? outcomes.reject(record, error, 'unpack', range)
-        : outcomes.drop(record, 'other_shard'),
+    unreadable: ({ record, range, error }) => rejectUndecoded(record, error, 'unpack', range),
     decoded: () => stage('decoded'),
     now: () => clock.now(),
   })

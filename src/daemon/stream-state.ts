@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { LastRecord, RecordMark, Snapshot } from '../checkpoint/snapshot.js'
 import type { Config } from '../config/config.js'
-import type { DropReason, Feedback, LogRecord, Position, Serializable, TrainingEvent } from '../events/types.js'
-import { Admission, type AdmissionState } from '../streams/admit.js'
+import type { Feedback, LogRecord, Position, Serializable, TrainingEvent } from '../events/types.js'
+import type { AdmissionState } from '../streams/admit.js'
 import { Batcher, type BatcherState } from '../streams/batcher.js'
 import type { BoundedMapState } from '../streams/collections/bounded-map.js'
 import {
@@ -10,12 +10,11 @@ import {
   type DeadLetterQueueOptions,
   type DeadLetterQueueState,
 } from '../streams/dead-letter-queue.js'
-import { DedupWindow } from '../streams/dedup.js'
-import { HoldBack, type HoldBackState } from '../streams/hold-back.js'
-import { MemoryLedger } from '../streams/memory-ledger.js'
+import type { Drop } from '../streams/drop.js'
+import type { HoldBackState } from '../streams/hold-back.js'
 import { Positions, type PositionsState } from '../streams/positions.js'
-import { TextQueue, type TextQueueState } from '../streams/text-queue.js'
-import { VoteLedger } from '../streams/vote-ledger.js'
+import type { TextQueueState } from '../streams/text-queue.js'
+import { VoteState } from '../streams/vote-state.js'
 import { Watermark, type WatermarkState } from '../streams/watermark.js'
 
 /** Everything of the stream that a checkpoint keeps beside the learner's state (`pending.bin`). */
@@ -32,26 +31,10 @@ export interface StreamSnapshot {
   readonly letters: DeadLetterQueueState
 }
 
-/** Events that caps look back on. */
-const ADMISSION_WINDOW = 10_000
-
-/**
- * What held votes may have of `stream.pendingBytes`; above it the oldest go on before their time. Votes that wait for more to
- * be read can so never be what keeps it from being read.
- */
-const HELD_SHARE = 0.4
-
 /** The states of all stages, in one place. `snapshot` at any instant between steps is consistent with the learner. */
-export class StreamState implements Serializable<StreamSnapshot> {
-  readonly memory = new MemoryLedger()
+export class StreamState extends VoteState implements Serializable<StreamSnapshot> {
   readonly positions = new Positions()
   readonly watermark = new Watermark()
-  readonly dedup: DedupWindow
-  readonly ledger: VoteLedger
-  readonly held: HoldBack
-  readonly admission: Admission
-  /** Votes that are being tokenised. */
-  readonly texts: TextQueue
   readonly batcher: Batcher
   readonly letters: DeadLetterQueue
   /** Of the log that was read; null until that is known. */
@@ -62,20 +45,11 @@ export class StreamState implements Serializable<StreamSnapshot> {
 
   constructor(
     { stream, batch, limits }: Pick<Config, 'stream' | 'batch' | 'limits'>,
-    drop: (event: Feedback, reason: DropReason) => void,
+    drop: Drop,
     letters: Pick<DeadLetterQueueOptions, 'write' | 'acknowledged' | 'failed'>,
   ) {
-    this.dedup = new DedupWindow(stream.dedupWindow)
-    this.ledger = new VoteLedger(stream.ledger)
-    const bySubject = stream.tombstones === 'retract'
-    const { ledger, memory } = this
-    this.held = new HoldBack({
-      ...{ window: stream.holdBack, maxBytes: HELD_SHARE * stream.pendingBytes, memory: memory.held },
-      ...{ bySubject, ledger, drop },
-    })
-    const { userShare, userMinimum, promptRepeats, adapterAge } = limits
-    this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats, adapterAge })
-    this.texts = new TextQueue(memory.tokenising)
+    super({ stream, limits }, drop)
+    const { memory } = this
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
     const { deadLetterBuffer: capacity, dlqSpillBytes: maxDiskBytes } = stream
     this.letters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })

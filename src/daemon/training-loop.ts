@@ -165,7 +165,7 @@ export class TrainingLoop {
     const { config, state, outcomes, reader, telemetry, text, info, clock, scheduler, intervals } = this.parts
     return pipeline(reader.record$, {
       ...{ config, state, text, scheduler, vocabSize: info.vocabSize, maxLength: info.maxLength },
-      free$: this.#demand$.pipe(observeOn(asapScheduler)),
+      demand$: this.#demand$.pipe(observeOn(asapScheduler)),
       flush$: this.parts.flush$,
       paused$: this.parts.trainingPaused$,
       tick$: merge(reader.fetched$, interval(intervals.tick, scheduler)),

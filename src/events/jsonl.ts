@@ -35,15 +35,17 @@ export async function* readJsonl(path: string, options: JsonlOptions = {}): Asyn
 }
 
 /** Runs `read` and puts `file:line` before the place of the error that it throws. */
-export function atLine<T>(path: string, line: Line, read: () => T): T {
+export function atLine<T>(path: string, line: Pick<Line, 'number'>, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (!(error instanceof BcodError)) throw error
-    const place = `${path}:${line.number}${error.place ? ` ${error.place}` : ''}`
-    throw new BcodError(error.code, error.message, { place, remedy: error.remedy })
+    throw error instanceof BcodError ? errorAtLine(path, line.number, error) : error
   }
 }
+
+/** The error with `file:line` before its place. @param line  from 1 */
+export const errorAtLine = (path: string, line: number, { code, message, place, remedy }: BcodError): BcodError =>
+  new BcodError(code, message, { place: `${path}:${line}${place ? ` ${place}` : ''}`, remedy })
 
 const linePosition = (path: string, line: Line): Position => ({
   topic: basename(path),

@@ -1,22 +1,17 @@
-import { Subject, tap } from 'rxjs'
+import { Subject } from 'rxjs'
 import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
-import { atLine, readJsonl } from '../events/jsonl.js'
+import { errorAtLine, readJsonl } from '../events/jsonl.js'
 import type { DropReason, Feedback, TrainingEvent } from '../events/types.js'
-import { Admission, admit } from '../streams/admit.js'
-import { DedupWindow, dedup } from '../streams/dedup.js'
-import { HoldBack, holdBack } from '../streams/hold-back.js'
-import { holdOut } from '../streams/hold-out.js'
-import { allowSources } from '../streams/sources.js'
-import { TextQueue } from '../streams/text-queue.js'
-import { tokenise } from '../streams/tokenise.js'
-import { VoteLedger } from '../streams/vote-ledger.js'
+import { trainingEvents } from '../streams/training-events.js'
+import { VoteState } from '../streams/vote-state.js'
+import { Watermark } from '../streams/watermark.js'
 import type { TextService } from '../text/text-process.js'
 
 export interface EventFile {
   readonly path: string
   readonly config: Pick<Config, 'stream' | 'limits' | 'eval' | 'seed'>
-  /** Null where the model has no tokenizer. */
+  /** Null if the model has no tokenizer. */
   readonly text: Pick<TextService, 'description' | 'tokenise' | 'decode'> | null
   readonly vocabSize: number
   /** Longest event of the learner, in tokens. */
@@ -39,58 +34,44 @@ export const emptyTally = (): EventTally => ({ events: 0, lastLine: 0, heldOut: 
 /** Rows that are read ahead of those that are being tokenised. */
 const READ_AHEAD = 256
 
-/** Events that caps look back on. */
-const ADMISSION_WINDOW = 10_000
-
 /**
- * The events of a file that train, in file order, through the same stages as in the daemon. With
- * `stream.holdBack`, the latest `time` read is the watermark, and the end of the file lets go of what is held.
+ * The events of a file that train, in file order, through the daemon's own stages. With `stream.holdBack`, the `time` of
+ * the rows is the clock (`FileClock`), and the end of the file releases what is held. `limits.adapterAge` does not
+ * apply: which step a row would have met is not known.
  *
  * @param tally  is counted up
  * @throws the coded error of the first row that cannot be used, with its `file:line`
  */
-export async function* trainingEvents(file: EventFile, tally = emptyTally()): AsyncGenerator<TrainingEvent> {
+export async function* fileEvents(file: EventFile, tally = emptyTally()): AsyncGenerator<TrainingEvent> {
   const { path, config, text, vocabSize, maxLength } = file
-  const { stream, limits, seed } = config
-  const { userShare, userMinimum, promptRepeats } = limits
   const drop = (_: Feedback, reason: DropReason) => tally.dropped.set(reason, (tally.dropped.get(reason) ?? 0) + 1)
-  const heldOut = () => {
-    tally.heldOut += 1
-  }
   let failure: { readonly line: number; readonly error: BcodError } | null = null
   const ready: TrainingEvent[] = []
-  let watermark = Number.NEGATIVE_INFINITY
-  const held = new HoldBack({
-    window: stream.holdBack,
-    maxBytes: stream.pendingBytes,
-    ledger: new VoteLedger(stream.ledger),
-    drop,
-  })
-  const feedback$ = new Subject<Feedback>()
+  const clock = new FileClock()
+  const state = new VoteState({ stream: config.stream, limits: { ...config.limits, adapterAge: 0 } }, drop)
+  const vote$ = new Subject<Feedback>()
   const tick$ = new Subject<void>()
-  const reject = ({ offset }: { readonly offset: number }, error: BcodError) => {
-    failure ??= { line: offset, error }
-  }
-  const queue = new TextQueue()
-  const event$ = feedback$.pipe(
-    allowSources(limits.sources, drop),
-    dedup(new DedupWindow(stream.dedupWindow), drop),
-    holdBack(held, () => watermark, tick$),
-    holdOut(config.eval.holdOut, seed, heldOut),
-    admit(new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats }), drop),
-    tokenise(queue, { text, maxLength, vocabSize }, reject, drop),
-    tap(({ shortened }) => {
-      if (shortened) tally.shortened += 1
-    }),
-  )
+  const event$ = trainingEvents(vote$, {
+    ...{ config, state, text, maxLength, vocabSize, tick$, drop },
+    watermark: () => clock.watermark,
+    reject: ({ offset }, error) => {
+      failure ??= { line: offset, error }
+    },
+    heldOut: () => {
+      tally.heldOut += 1
+    },
+    shortened: () => {
+      tally.shortened += 1
+    },
+  })
   const broken = new Promise<never>((_, error) => event$.subscribe({ next: (event) => ready.push(event), error }))
   broken.catch(() => undefined)
 
-  /** What is ready, once no more than so many votes are being tokenised. */
+  /** What is ready, once no more than `behind` votes are being tokenised. */
   async function* released(behind: number): AsyncGenerator<TrainingEvent> {
     tick$.next()
-    if (queue.count > behind) await Promise.race([queue.emptied(), broken])
-    if (failure !== null) throw placed(path, failure)
+    if (state.texts.count > behind) await Promise.race([state.texts.emptied(), broken])
+    if (failure !== null) throw errorAtLine(path, failure.line, failure.error)
     yield* ready.splice(0)
   }
   const rows = readJsonl(path, { vocabSize })
@@ -102,24 +83,46 @@ export async function* trainingEvents(file: EventFile, tally = emptyTally()): As
       throw row.error
     }
     if (row.done) break
-    const feedback = row.value
     tally.events += 1
-    tally.lastLine = feedback.position.offset
-    watermark = Math.max(watermark, feedback.timestamp)
-    feedback$.next(feedback)
+    tally.lastLine = row.value.position.offset
+    vote$.next(clock.read(row.value))
     yield* released(READ_AHEAD)
   }
-  watermark = Number.POSITIVE_INFINITY
+  clock.end()
   yield* released(0)
 }
 
-/** The error of a row, with its `file:line` before the place within the row. */
-function placed(path: string, { line, error }: { readonly line: number; readonly error: BcodError }): unknown {
-  try {
-    return atLine(path, { number: line, bytes: new Uint8Array() }, () => {
-      throw error
-    })
-  } catch (withLine) {
-    return withLine
+/** The partition that stands for the file. */
+const FILE = 0
+
+/**
+ * Hold-back's clock over a file. A file does not tell when it was read where it ended, as a log does, so its rows' times
+ * count as the log's own: the daemon's rule for `LogAppendTime`. A row counts as written no earlier than any row before
+ * it, and a row without a time at the time of those; the latest time is the watermark.
+ */
+class FileClock {
+  readonly #watermark = new Watermark()
+  #ended = false
+
+  constructor() {
+    this.#watermark.assign([FILE])
+  }
+
+  get watermark(): number {
+    return this.#ended ? Number.POSITIVE_INFINITY : this.#watermark.at(Number.POSITIVE_INFINITY)
+  }
+
+  /** The vote with the time that it counts as written at. */
+  read(vote: Feedback): Feedback {
+    const { offset } = vote.position
+    const time = Math.max(0, vote.timestamp)
+    const timestamp = this.#watermark.timeOf(FILE, offset, time, Number.POSITIVE_INFINITY)
+    this.#watermark.observe(FILE, timestamp, true)
+    return { ...vote, timestamp }
+  }
+
+  /** The file has been read to its end: no vote can change any more. */
+  end(): void {
+    this.#ended = true
   }
 }

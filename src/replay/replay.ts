@@ -7,7 +7,7 @@ import { BcodError } from '../errors.js'
 import { systemCode } from '../files/durable-files.js'
 import type { Learner } from '../learner/learner.js'
 import { batches } from './batches.js'
-import { type EventFile, emptyTally, trainingEvents } from './events.js'
+import { type EventFile, emptyTally, fileEvents } from './events.js'
 import { Lineage } from './lineage.js'
 import { OutputDirectory } from './output.js'
 import { type StepLine, stepLine } from './step-line.js'
@@ -63,7 +63,7 @@ export async function replayFile(options: ReplayOptions): Promise<ReplaySummary>
   try {
     const file = { ...options.events, config: options.config }
     let total = 0
-    for await (const _ of trainingEvents(file)) total += 1
+    for await (const _ of fileEvents(file)) total += 1
     const learner = await options.openLearner()
     try {
       const summary = await train(learner, file, total, output.staging, options)
@@ -100,7 +100,7 @@ async function train(
   let first: StepLine | null = null
   let last: StepLine | null = null
   try {
-    for await (const events of batches(trainingEvents(file, tally), config)) {
+    for await (const events of batches(fileEvents(file, tally), config)) {
       const begun = performance.now()
       const embedded = await embed(events)
       const step = lineage.record(embedded, learner.trainStep(embedded))

@@ -5,7 +5,7 @@ import type { Batcher } from './batcher.js'
 export interface BatchOptions {
   readonly scheduler: SchedulerLike
   /** The consumer asks for one batch with each emission; asking twice before it gets one counts once. */
-  readonly free$: Observable<unknown>
+  readonly demand$: Observable<unknown>
   /** What waits now goes out without waiting for full batches. @default never */
   readonly flush$?: Observable<unknown>
   /** Between true and false nothing goes out, whatever is asked for. @default never */
@@ -16,12 +16,12 @@ export interface BatchOptions {
  * Emits a batch whenever the batcher has one ready and the consumer has asked for it; events wait in the batcher,
  * never in between. When the source completes, the rest follows as it is asked for, the last batch smaller.
  *
- *     const free$ = new BehaviorSubject<void>(undefined)
- *     event$.pipe(batch(batcher, { scheduler, free$ }), concatMap(step), tap(() => free$.next()))
+ *     const demand$ = new BehaviorSubject<void>(undefined)
+ *     event$.pipe(batch(batcher, { scheduler, demand$ }), concatMap(step), tap(() => demand$.next()))
  */
 export function batch(
   batcher: Batcher,
-  { scheduler, free$, flush$ = NEVER, paused$ = NEVER }: BatchOptions,
+  { scheduler, demand$, flush$ = NEVER, paused$ = NEVER }: BatchOptions,
 ): OperatorFunction<TrainingEvent, TrainingEvent[]> {
   return (source) =>
     new Observable((subscriber) => {
@@ -68,7 +68,7 @@ export function batch(
       const error = (cause: unknown): void => subscriber.error(cause)
       subscriber.add(() => timer.unsubscribe())
       subscriber.add(
-        free$.subscribe({
+        demand$.subscribe({
           next: () => {
             asked = true
             emit()

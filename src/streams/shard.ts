@@ -49,5 +49,18 @@ export function onlyShard(shard: Shard, other: (record: LogRecord) => void): Mon
   })
 }
 
+/**
+ * Where records go that cannot be decoded: to `reject` if this daemon is the one to write their dead letter, else they
+ * end as `other_shard`.
+ */
+export const rejectOwn =
+  <Rest extends readonly unknown[]>(
+    shard: Shard,
+    reject: (record: LogRecord, ...reason: Rest) => void,
+    drop: (record: LogRecord, reason: 'other_shard') => void,
+  ) =>
+  (record: LogRecord, ...reason: Rest): void =>
+    shard.ownsUndecoded(record) ? reject(record, ...reason) : drop(record, 'other_shard')
+
 /** Keeps this choice independent of the hold-out's. */
 const SHARD_KEY = 0x73686172

@@ -58,11 +58,11 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
     ...{ broken: () => false, failing: () => false, unreadable: () => undefined, decoded: () => undefined },
     now: () => clock.now,
   })
-  const free$ = new Subject<void>()
+  const demand$ = new Subject<void>()
   const batches: TrainingEvent[][] = []
   pipeline(intake.record$, {
     ...{ config, state, text: null, vocabSize: 32_000, maxLength: 100_000 },
-    ...{ free$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => clock.now },
+    ...{ demand$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => clock.now },
     ...{ received: () => undefined, framed: () => undefined, heldOut: () => undefined, step: () => 0 },
     reject: (record, error, stage) => state.letters.push({ record, code: error.code, message: error.line, stage }),
     drop: (position) => state.positions.end(position),
@@ -72,7 +72,7 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
     ...{ config, state, intake, calls, batches, letters, directory, clock },
     /** A step takes what waits. */
     step() {
-      free$.next()
+      demand$.next()
       const batch = batches.shift() ?? []
       for (const { position } of batch) state.positions.end(position)
       state.batcher.done(batch)

@@ -26,13 +26,13 @@ function stages(snapshot: StreamSnapshot | null) {
     },
   }
   const record$ = new Subject<LogRecord>()
-  const free$ = new BehaviorSubject<unknown>(null)
+  const demand$ = new BehaviorSubject<unknown>(null)
   const trained: string[] = []
   const flush$ = new Subject<void>()
   const none = () => undefined
   pipeline(record$, {
     ...{ config, state, text, vocabSize: 1000, maxLength: 200, flush$, paused$: NEVER, tick$: NEVER, now: () => 0 },
-    ...{ free$: free$.pipe(observeOn(asapScheduler)), received: none, framed: none, step: () => 0, heldOut: none },
+    ...{ demand$: demand$.pipe(observeOn(asapScheduler)), received: none, framed: none, step: () => 0, heldOut: none },
     ...{ reject: (_, error) => expect.fail(error.line), drop: (_, reason) => expect.fail(reason) },
   }).subscribe((events) => {
     for (const { id, position } of events) {
@@ -40,7 +40,7 @@ function stages(snapshot: StreamSnapshot | null) {
       state.positions.end(position)
     }
     state.batcher.done(events)
-    free$.next(null)
+    demand$.next(null)
   })
   const read = (offset: number, { key, value }: ReturnType<typeof mixed>[number]) => {
     const record = { topic: 'votes', partition: 0, offset, timestamp: 1_700_000_000_000, headers: {} }

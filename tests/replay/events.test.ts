@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
-import { emptyTally, trainingEvents } from '../../src/replay/events.js'
+import { emptyTally, fileEvents } from '../../src/replay/events.js'
 import { jsonl, scratchDirectory } from '../support/bcod.js'
 
 const OFF = ['stream.holdBack=0', 'eval.holdOut=0', 'limits.userShare=0', 'limits.promptRepeats=0']
@@ -11,13 +11,13 @@ interface Row {
   readonly subject?: string
   readonly user?: string
   /** Seconds. */
-  readonly at?: number
+  readonly at?: number | null
   readonly prompt?: readonly number[]
 }
 
 const event = ({ id, label, subject = id, user, at = 0, prompt = [1, 2] }: Row) => ({
   ...{ specversion: '1.0', type: 'bcod.feedback.v1', source: 'test', id, subject },
-  time: new Date(Date.UTC(2026, 0, 1) + 1000 * at).toISOString(),
+  ...(at !== null && { time: new Date(Date.UTC(2026, 0, 1) + 1000 * at).toISOString() }),
   data: { prompt_tokens: prompt, completion_tokens: [3, 4], label, user },
 })
 
@@ -26,7 +26,7 @@ async function read(rows: readonly Row[], ...set: readonly string[]) {
   const config = loadConfig({ env: {}, set: [...OFF, ...set] })
   const tally = emptyTally()
   const ids: string[] = []
-  for await (const { id, label } of trainingEvents({ path, config, text: null, vocabSize: 16, maxLength: 8 }, tally))
+  for await (const { id, label } of fileEvents({ path, config, text: null, vocabSize: 16, maxLength: 8 }, tally))
     ids.push(`${id}${label ? '+' : '-'}`)
   return { ids, tally: { ...tally, dropped: Object.fromEntries(tally.dropped) } }
 }
@@ -53,6 +53,30 @@ test('with hold-back, a vote that changes within the window trains once, by the 
   const { ids, tally } = await read(rows, 'stream.holdBack=30s')
   expect(ids).toEqual(['b-', 'c+', 'e+'])
   expect(tally.dropped).toEqual({ superseded: 1, repeat: 1 })
+})
+
+test('times that run back do not shorten the window: a row counts as written no earlier than the rows before it', async () => {
+  const rows = [
+    { id: 'a', label: true, at: 60 },
+    { id: 'b', label: true, subject: 's', user: 'u', at: 10 },
+    { id: 'c', label: true, at: 89 },
+    { id: 'd', label: false, subject: 's', user: 'u', at: 0 },
+    { id: 'e', label: true, at: 200 },
+  ]
+  const { ids, tally } = await read(rows, 'stream.holdBack=30s')
+  expect(ids).toEqual(['a+', 'c+', 'd-', 'e+'])
+  expect(tally.dropped).toEqual({ superseded: 1 })
+})
+
+test('rows without a time are held until a later time, or the end of the file, shows that their window is over', async () => {
+  const untimed = (id: string, label: boolean) => ({ id, label, subject: 's', user: 'u', at: null })
+  const rows = [
+    { id: 'a', label: true, at: 0 },
+    untimed('b', true),
+    untimed('c', false),
+    { id: 'd', label: true, at: 31 },
+  ]
+  expect((await read(rows, 'stream.holdBack=30s')).ids).toEqual(['a+', 'c-', 'd+'])
 })
 
 test('hold-out and caps work where they are set', async () => {

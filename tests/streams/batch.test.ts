@@ -17,7 +17,7 @@ test('a free consumer gets a batch as soon as it is full', () => {
     const free = hot('   f---f-----')
     const subs = '       ^--------!'
     const expected = '   ---x---y-|'
-    const batches = source.pipe(batch(batcherOf(2), { scheduler, free$: free }))
+    const batches = source.pipe(batch(batcherOf(2), { scheduler, demand$: free }))
     expectObservable(batches).toBe(expected, { x: [a, b], y: [c, d] })
     expectSubscriptions(source.subscriptions).toBe(subs)
     expectSubscriptions(free.subscriptions).toBe(subs)
@@ -29,7 +29,7 @@ test('a busy consumer finds the batches waiting', () => {
     const source = cold('abcd------|', values)
     const free = hot('   ------f--f-')
     const expected = '   ------x--y|'
-    const batches = source.pipe(batch(batcherOf(2), { scheduler, free$: free }))
+    const batches = source.pipe(batch(batcherOf(2), { scheduler, demand$: free }))
     expectObservable(batches).toBe(expected, { x: [a, b], y: [c, d] })
   })
 })
@@ -39,7 +39,7 @@ test('a smaller batch goes out when its oldest event has waited for the latency'
     const source = cold('-a-b--------c-', values)
     const free = hot('   f------f------')
     const expected = '   ------x----------y'
-    const batches = source.pipe(batch(batcherOf(4, 5), { scheduler, free$: free }))
+    const batches = source.pipe(batch(batcherOf(4, 5), { scheduler, demand$: free }))
     expectObservable(batches, '^-----------------!').toBe(expected, { x: [a, b], y: [c] })
   })
 })
@@ -50,7 +50,7 @@ test('without a latency only a flush sends out what is not full', () => {
     const free = hot('   f---f----f-')
     const flush = hot('  -------f---')
     const expected = '   ---x---y---'
-    const batches = source.pipe(batch(batcherOf(2), { scheduler, free$: free, flush$: flush }))
+    const batches = source.pipe(batch(batcherOf(2), { scheduler, demand$: free, flush$: flush }))
     expectObservable(batches).toBe(expected, { x: [a, b], y: [c] })
   })
 })
@@ -61,7 +61,7 @@ test('while it is paused nothing goes out, neither full batches nor late ones; w
     const free = hot('    f-f-----------f-')
     const paused = hot('  -t-------f------', { t: true, f: false })
     const expected = '    ---------x----y'
-    const batches = source.pipe(batch(batcherOf(2, 4), { scheduler, free$: free, paused$: paused }))
+    const batches = source.pipe(batch(batcherOf(2, 4), { scheduler, demand$: free, paused$: paused }))
     expectObservable(batches, '^---------------!').toBe(expected, { x: [a, b], y: [c, d] })
   })
 })
@@ -71,7 +71,7 @@ test('after the source completes the rest follows as it is asked for, the last b
     const source = cold('abcde|', values)
     const free = hot('   -------f-f-f-')
     const expected = '   -------x-y-(z|)'
-    const batches = source.pipe(batch(batcherOf(2), { scheduler, free$: free }))
+    const batches = source.pipe(batch(batcherOf(2), { scheduler, demand$: free }))
     expectObservable(batches).toBe(expected, { x: [a, b], y: [c, d], z: [e] })
   })
 })
@@ -80,27 +80,27 @@ test('starts with the events that a restored batcher holds', () => {
   marbles(({ cold, hot, expectObservable }) => {
     const batcher = batcherOf(2)
     batcher.restore({ events: [a, b], arrivals: [0, 0] })
-    const batches = cold<TrainingEvent>('-').pipe(batch(batcher, { scheduler, free$: hot('-f') }))
+    const batches = cold<TrainingEvent>('-').pipe(batch(batcher, { scheduler, demand$: hot('-f') }))
     expectObservable(batches).toBe('-x', { x: [a, b] })
   })
 })
 
 test('passes an error on', () => {
   marbles(({ cold, hot, expectObservable }) => {
-    expectObservable(cold<TrainingEvent>('-#').pipe(batch(batcherOf(2), { scheduler, free$: hot('f') }))).toBe('-#')
+    expectObservable(cold<TrainingEvent>('-#').pipe(batch(batcherOf(2), { scheduler, demand$: hot('f') }))).toBe('-#')
   })
 })
 
 test('a consumer that asks again at once gets through any number of batches', () => {
-  const free$ = new BehaviorSubject<void>(undefined)
+  const demand$ = new BehaviorSubject<void>(undefined)
   const events = Array.from({ length: 20_000 }, (_, offset) => trainingEvent(offset, true))
   const sizes: number[] = []
   const batcher = batcherOf(2)
   batcher.restore({ events, arrivals: events.map(() => 0) })
   from([])
     .pipe(
-      batch(batcher, { scheduler, free$ }),
-      tap(() => free$.next()),
+      batch(batcher, { scheduler, demand$ }),
+      tap(() => demand$.next()),
     )
     .subscribe((taken) => sizes.push(taken.length))
   expect(sizes).toHaveLength(10_000)

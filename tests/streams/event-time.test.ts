@@ -31,7 +31,7 @@ class Reader {
   readonly state: StreamState
   readonly intake: Intake
   readonly #tick$ = new Subject<void>()
-  readonly #free$ = new Subject<void>()
+  readonly #demand$ = new Subject<void>()
   #now: number
 
   constructor(now: number) {
@@ -50,7 +50,7 @@ class Reader {
     })
     pipeline(this.intake.record$, {
       ...{ config, state: this.state, text: null, vocabSize: 300, maxLength: 96, now: clock, step: () => 0 },
-      ...{ free$: this.#free$, flush$: new Subject(), paused$: new Subject(), tick$: this.#tick$ },
+      ...{ demand$: this.#demand$, flush$: new Subject(), paused$: new Subject(), tick$: this.#tick$ },
       ...{ received: none, framed: none, heldOut: none },
       timeCorrected: (reason) => this.corrected.push(reason),
       reject: (_, error) => {
@@ -89,7 +89,7 @@ class Reader {
   wait(now: number): this {
     this.#now = now
     this.#tick$.next()
-    for (let left = this.state.batcher.waiting; left > 0; left--) this.#free$.next()
+    for (let left = this.state.batcher.waiting; left > 0; left--) this.#demand$.next()
     return this
   }
 }

@@ -1,6 +1,6 @@
 import { BcodError } from '../../errors.js'
 import { outsideVocabulary } from '../../events/content.js'
-import { atLine } from '../../events/jsonl.js'
+import { errorAtLine } from '../../events/jsonl.js'
 import type { Pair } from '../../events/pairs.js'
 import type { Content } from '../../events/types.js'
 import type { TokenPair } from '../../learner/block.js'
@@ -32,11 +32,8 @@ export async function* tokenisePairs(
   options: PairOptions,
 ): AsyncGenerator<TokenisedPair | null> {
   for await (const pair of pairs) {
-    const line = { number: pair.line, bytes: new Uint8Array() }
-    const tokenised = await tokenisePair(pair, options).catch((error: unknown) => error)
-    yield atLine(options.path, line, () => {
-      if (tokenised instanceof Error) throw tokenised
-      return tokenised as TokenisedPair | null
+    yield await tokenisePair(pair, options).catch((error: unknown) => {
+      throw error instanceof BcodError ? errorAtLine(options.path, pair.line, error) : error
     })
   }
 }

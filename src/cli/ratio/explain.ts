@@ -9,7 +9,7 @@ import { healthOf, type ReliabilityBin, reliability } from '../../ratio/predicti
 import type { PromptClassifier } from '../../ratio/prompt-classifier.js'
 import { unprefixed } from '../../ratio/tensors.js'
 import { batches } from '../../replay/batches.js'
-import { type EventFile, trainingEvents } from '../../replay/events.js'
+import { type EventFile, fileEvents } from '../../replay/events.js'
 import type { ConfigWithModel } from '../learner-config.js'
 
 /** One thumbs-down and what it weighs. */
@@ -67,7 +67,7 @@ export async function explain({ learner, config, file, checkpoint }: ExplainOpti
   const logits = { up: [] as number[], down: [] as number[] }
   const votes: WeighedVote[] = []
   let up = 0
-  for await (const events of batches(trainingEvents({ ...file, config }), config)) {
+  for await (const events of batches(fileEvents({ ...file, config }), config)) {
     const embeddings = learner.embeddings(await embed(events))
     const predicts = classifier.ready
     classifier.logits(embeddings).forEach((logit, i) => {

@@ -14,7 +14,7 @@ import type { TrainingEvent } from '../events/types.js'
 import type { Learner } from '../learner/learner.js'
 import { OutputDirectory } from './output.js'
 
-export interface FollowOptions {
+export interface VerifyOptions {
   /** Directory of checkpoints. */
   readonly lineage: string
   readonly out: string
@@ -23,7 +23,7 @@ export interface FollowOptions {
   readonly progress?: (step: number, total: number) => void
 }
 
-export interface FollowSummary {
+export interface VerifySummary {
   readonly steps: number
   readonly events: number
   /** Hash of the adapter that the replay arrived at: that of the newest checkpoint. */
@@ -38,11 +38,11 @@ export interface FollowSummary {
  * @throws LINEAGE_DIVERGED at the first step that gives another adapter, LINEAGE_EVENTS_MISSING where the journal keeps
  *   no tokens, OUTPUT_*, CHECKPOINT_*, JOURNAL_*
  */
-export async function followLineage({ lineage, out, openLearner, progress }: FollowOptions): Promise<FollowSummary> {
+export async function verifyLineage({ lineage, out, openLearner, progress }: VerifyOptions): Promise<VerifySummary> {
   const started = performance.now()
   const output = new OutputDirectory(out)
   try {
-    const summary = await follow({ lineage, out: output.staging, openLearner, ...(progress && { progress }) })
+    const summary = await verify({ lineage, out: output.staging, openLearner, ...(progress && { progress }) })
     output.finish('steps.jsonl', 'adapter')
     return { ...summary, seconds: Math.round(performance.now() - started) / 1000 }
   } catch (error) {
@@ -51,7 +51,7 @@ export async function followLineage({ lineage, out, openLearner, progress }: Fol
   }
 }
 
-async function follow({ lineage, out, openLearner, progress }: FollowOptions): Promise<Omit<FollowSummary, 'seconds'>> {
+async function verify({ lineage, out, openLearner, progress }: VerifyOptions): Promise<Omit<VerifySummary, 'seconds'>> {
   const store = new CheckpointStore(lineage)
   const last = await newest(store)
   const first = await store.load('step-00000000')

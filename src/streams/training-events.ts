@@ -1,0 +1,46 @@
+import { type Observable, tap } from 'rxjs'
+import type { Config } from '../config/config.js'
+import type { Feedback, TrainingEvent } from '../events/types.js'
+import { admit } from './admit.js'
+import type { Reject } from './decode.js'
+import { dedup } from './dedup.js'
+import type { Drop } from './drop.js'
+import { holdBack } from './hold-back.js'
+import { holdOut } from './hold-out.js'
+import { allowSources } from './sources.js'
+import { type TokeniseOptions, tokenise } from './tokenise.js'
+import type { VoteState } from './vote-state.js'
+
+export interface TrainingEventsOptions extends TokeniseOptions {
+  readonly config: Pick<Config, 'limits' | 'eval' | 'seed'>
+  readonly state: Pick<VoteState, 'dedup' | 'held' | 'admission' | 'texts'>
+  /** The time up to which votes have been read, milliseconds since the epoch. */
+  readonly watermark: () => number
+  /** When to look whether held votes are due. */
+  readonly tick$: Observable<unknown>
+  /** The last applied step. @default always 0 */
+  readonly step?: () => number
+  readonly reject: Reject
+  readonly drop: Drop
+  readonly heldOut: (vote: Feedback) => void
+  /** A prompt was cut to length. */
+  readonly shortened?: (() => void) | undefined
+}
+
+/**
+ * From votes to training events, the same way for a daemon and for a replay: allowed sources, once each, held back, held
+ * out, capped, tokenised. Everything runs in the call that hands a vote in, so that the states of the stages agree;
+ * votes with text wait in `state.texts` while they are tokenised.
+ */
+export function trainingEvents(vote$: Observable<Feedback>, options: TrainingEventsOptions): Observable<TrainingEvent> {
+  const { config, state, watermark, tick$, step, reject, drop, heldOut, shortened } = options
+  return vote$.pipe(
+    allowSources(config.limits.sources, drop),
+    dedup(state.dedup, drop),
+    holdBack(state.held, watermark, tick$),
+    holdOut(config.eval.holdOut, config.seed, heldOut),
+    admit(state.admission, drop, step),
+    tokenise(state.texts, options, reject, drop),
+    tap((event) => event.shortened && shortened?.()),
+  )
+}
