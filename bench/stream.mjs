@@ -88,7 +88,7 @@ function stages(settings = {}) {
     ...{ reject: (_, error) => unexpected(error.line), drop: (_, reason) => unexpected(reason), heldOut: nothing },
   }).subscribe((batch) => {
     events += batch.length
-    for (const { position } of batch) state.positions.end(position)
+    for (const { position } of batch) state.positions.ack(position)
     state.batcher.done(batch)
     queueMicrotask(() => demand$.next())
   })
@@ -98,7 +98,7 @@ function stages(settings = {}) {
     done: () => events,
     take({ partition, records, nextOffset, logEnd }) {
       for (const each of records) {
-        if (!state.begin(each)) continue
+        if (!state.track(each)) continue
         record$.next(each)
         state.watermark.observe(partition, each.timestamp, each.appendTime)
       }

@@ -76,7 +76,7 @@ export function compose(options: DaemonOptions): DaemonParts {
   const state = new StreamState(config, (event, reason) => outcomes.drop(event.position, reason), {
     write: (letters) => log.writeDeadLetters(letters),
     acknowledged: ({ record }) => {
-      state.positions.end(record)
+      state.positions.ack(record)
       reader.relieve()
     },
     failed,

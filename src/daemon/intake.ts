@@ -168,7 +168,7 @@ export class Intake {
     while (fetch.next < records.length && !this.#paused && !this.#closed && !broken()) {
       const record = records[fetch.next] as LogRecord
       fetch.next += 1
-      if (!state.begin(record)) continue
+      if (!state.track(record)) continue
       this.record$.next(record)
       decoded()
       state.watermark.observe(partition, record.timestamp, record.appendTime)
@@ -182,7 +182,7 @@ export class Intake {
     this.#fetched.shift()
     state.memory.fetched.remove(bytes)
     // open from its first offset on until its letter is acknowledged
-    if (batch.unreadable && state.positions.begin(batch.unreadable.record)) unreadable(batch.unreadable)
+    if (batch.unreadable && state.positions.track(batch.unreadable.record)) unreadable(batch.unreadable)
     state.positions.advance(partition, nextOffset)
     state.watermark.read(partition, nextOffset)
     this.#ended(partition, readableEnd, logEnd, at)

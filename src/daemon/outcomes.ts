@@ -19,12 +19,12 @@ export class Outcomes {
   }
 
   drop(position: Position, reason: DropReason): void {
-    this.state().positions.end(position)
+    this.state().positions.ack(position)
     this.telemetry.emit(new EventDropped(reason, position))
   }
 
   heldOut({ position }: Feedback): void {
-    this.state().positions.end(position)
+    this.state().positions.ack(position)
     this.telemetry.emit(new EventHeldOut(position))
   }
 }

@@ -60,9 +60,9 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     return this.texts.count + this.batcher.count
   }
 
-  /** Opens a record just read; false where it was read before. */
-  begin(record: LogRecord): boolean {
-    if (!this.positions.begin(record)) return false
+  /** Opens the offset of a record just read; false if it was read before. */
+  track(record: LogRecord): boolean {
+    if (!this.positions.track(record)) return false
     this.#lastRecords.set(record.partition, record)
     return true
   }
@@ -120,10 +120,10 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     this.held.restore(state.held)
     this.texts.restore(state.texts ?? { votes: [] })
     this.batcher.restore(state.batcher)
-    const reopen = (position: Position) => this.positions.reopen(position)
-    this.letters.restore(state.letters, reopen)
+    const restoreOpen = (position: Position) => this.positions.restoreOpen(position)
+    this.letters.restore(state.letters, restoreOpen)
     const waiting = [...state.held.held, ...(state.texts?.votes ?? []), ...state.batcher.events]
-    for (const { position } of waiting) reopen(position)
+    for (const { position } of waiting) restoreOpen(position)
   }
 }
 

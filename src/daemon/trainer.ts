@@ -63,7 +63,7 @@ export class Trainer {
     this.#quarantine(quarantined)
     state.batcher.done(events)
     if (applied === null) return
-    for (const { position } of trained) state.positions.end(position)
+    for (const { position } of trained) state.positions.ack(position)
     const time = now()
     this.#step = applied.step
     this.#last = { step: applied, time }

@@ -1,25 +1,25 @@
 import type { Position, Serializable } from '../events/types.js'
 
 export interface PositionsState {
-  /** Partition and the offset to read next. Open offsets are not here: whoever holds their events reopens them. */
+  /** Partition and the offset to read next. Open offsets are not saved: they are restored from the events that hold them. */
   readonly next: readonly (readonly [partition: number, offset: number])[]
 }
 
 /**
- * Where the reader stands in each partition, and which of the offsets before that have not yet come to their end.
- * An offset is open from `begin` until `end`: trained and checkpointed, held out, dropped, quarantined, or its dead
- * letter acknowledged.
+ * The read position of each partition, and the offsets before it that are not acknowledged yet. An offset is open from
+ * `track` until `ack`: its event was trained, held out or dropped, or its dead letter was acknowledged. A checkpoint
+ * takes `committable` together with the events of the open offsets, and only a durable checkpoint's offsets are committed.
  */
 export class Positions implements Serializable<PositionsState> {
   private readonly partitions = new Map<number, PartitionPositions>()
 
-  /** The offset to read next; undefined where the partition was never seen. */
+  /** The offset to read next; undefined if nothing is known of the partition. */
   next(partition: number): number | undefined {
     return this.partitions.get(partition)?.next
   }
 
-  /** Opens a record just read. False where it had been read before: the caller then leaves it alone. */
-  begin({ partition, offset }: Position): boolean {
+  /** Opens the offset of a record just read. False if it was read before: the caller must skip the record. */
+  track({ partition, offset }: Position): boolean {
     const positions = this.of(partition)
     if (offset < positions.next) return false
     positions.open(offset)
@@ -27,13 +27,13 @@ export class Positions implements Serializable<PositionsState> {
     return true
   }
 
-  /** Opens again, after `restore`, the offset of an event or dead letter that was saved before its end. In any order. */
-  reopen({ partition, offset }: Position): void {
+  /** After `restore`, opens the offset of an event or dead letter that a checkpoint saved. In any order. */
+  restoreOpen({ partition, offset }: Position): void {
     this.of(partition).open(offset)
   }
 
-  /** Closes an offset; closing it again changes nothing. */
-  end({ partition, offset }: Position): void {
+  /** Acknowledges an offset; a second time changes nothing. */
+  ack({ partition, offset }: Position): void {
     this.partitions.get(partition)?.close(offset)
   }
 
@@ -43,14 +43,14 @@ export class Positions implements Serializable<PositionsState> {
     positions.next = Math.max(positions.next, nextOffset)
   }
 
-  /** Group offset of each partition: the lowest open offset, else the next position, so that lag tells the truth. */
+  /** The group offset of each partition: the lowest open offset, or the read position if none is open. */
   committable(): Map<number, number> {
     return new Map(
       [...this.partitions].map(([partition, positions]) => [partition, positions.lowest() ?? positions.next]),
     )
   }
 
-  /** Offsets that have not come to their end, over all partitions. */
+  /** Open offsets over all partitions. */
   get openCount(): number {
     let count = 0
     for (const positions of this.partitions.values()) count += positions.openCount
@@ -75,7 +75,7 @@ export class Positions implements Serializable<PositionsState> {
   }
 }
 
-/** Offsets are opened in ascending order, and a Set keeps the order of insertion: its first is the lowest. */
+/** Offsets are usually opened in ascending order, and a Set keeps insertion order: its first is then the lowest. */
 class PartitionPositions {
   next = 0
   private offsets = new Set<number>()

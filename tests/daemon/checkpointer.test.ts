@@ -100,7 +100,7 @@ test('offsets are allowed only once the checkpoint that holds them is durable', 
   const { checkpointer, state, world, calls, store } = await writer()
   read(state, 1)
   await checkpointer.checkpoint()
-  state.positions.begin({ topic: 'feedback', partition: 0, offset: 1 })
+  state.positions.track({ topic: 'feedback', partition: 0, offset: 1 })
   read(state, 9)
   world.step = 1
   calls.length = 0

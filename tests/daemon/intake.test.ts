@@ -32,13 +32,13 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
   const opened = new Promise((resolve) => {
     release = () => resolve(undefined)
   })
-  const state = new StreamState(config, ({ position }) => state.positions.end(position), {
+  const state = new StreamState(config, ({ position }) => state.positions.ack(position), {
     write: async (written) => {
       if (!open) await opened
       letters.push(...written)
     },
     acknowledged: ({ record }) => {
-      state.positions.end(record)
+      state.positions.ack(record)
       intake.relieve()
     },
     failed: () => undefined,
@@ -65,7 +65,7 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
     ...{ demand$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => clock.now },
     ...{ received: () => undefined, framed: () => undefined, heldOut: () => undefined, step: () => 0 },
     reject: (record, error, stage) => state.letters.push({ record, code: error.code, message: error.line, stage }),
-    drop: (position) => state.positions.end(position),
+    drop: (position) => state.positions.ack(position),
   }).subscribe((batch) => batches.push(batch))
   onTestFinished(() => state.letters.settle(0).then(() => state.letters.close()))
   return {
@@ -74,7 +74,7 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
     step() {
       demand$.next()
       const batch = batches.shift() ?? []
-      for (const { position } of batch) state.positions.end(position)
+      for (const { position } of batch) state.positions.ack(position)
       state.batcher.done(batch)
       intake.relieve()
       return batch.map(({ position }) => position.offset)
@@ -137,7 +137,7 @@ test('what was fetched and had to wait is forgotten with the assignment: the nex
   expect([state.memory.byPlace().fetched, state.positions.next(0)]).toEqual([0, 2])
   const { events } = state.batcher.snapshot()
   state.batcher.remove(events)
-  for (const { position } of events) state.positions.end(position)
+  for (const { position } of events) state.positions.ack(position)
   intake.relieve()
   expect(calls).toEqual(['pause', 'resume'])
   intake.take(fetched(records))

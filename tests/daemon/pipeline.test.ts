@@ -37,7 +37,7 @@ function stages(snapshot: StreamSnapshot | null) {
   }).subscribe((events) => {
     for (const { id, position } of events) {
       trained.push(id)
-      state.positions.end(position)
+      state.positions.ack(position)
     }
     state.batcher.done(events)
     demand$.next(null)
@@ -45,7 +45,7 @@ function stages(snapshot: StreamSnapshot | null) {
   const read = (offset: number, { key, value }: ReturnType<typeof mixed>[number]) => {
     const record = { topic: 'votes', partition: 0, offset, timestamp: 1_700_000_000_000, headers: {} }
     const whole = { ...record, key: Buffer.from(key), value: Buffer.from(value) }
-    if (state.begin(whole)) record$.next(whole)
+    if (state.track(whole)) record$.next(whole)
   }
   const answer = async () => {
     for (const call of calls.splice(0)) call()

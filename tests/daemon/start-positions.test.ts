@@ -55,7 +55,7 @@ async function reader({
 }) {
   const state = stateOf()
   await startPositions(log, assignment, state, null, EARLIEST)
-  for (const each of records) if (each) state.begin(each)
+  for (const each of records) if (each) state.track(each)
   return state
 }
 
@@ -88,9 +88,9 @@ describe('the log is held against what this process has read', () => {
 
   test('where the last record is compacted away, an earlier one tells', async () => {
     const state = stateOf()
-    state.begin(record(0, 'a'))
+    state.track(record(0, 'a'))
     state.lastRecords()
-    state.begin(record(1, 'b'))
+    state.track(record(1, 'b'))
     const kept = new PlainLog([record(0, 'a'), null, record(2, 'c')], null)
     expect(await again(kept, state)).toEqual(new Map([[0, 2]]))
     const other = new PlainLog([record(0, 'x'), null, record(2, 'c')], null)

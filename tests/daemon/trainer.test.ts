@@ -39,7 +39,7 @@ function trainer(outcome: Partial<StepOutcome>) {
   const batch = (count: number): readonly TrainingEvent[] => {
     for (let offset = 0; offset < count; offset++) {
       const event = trainingEvent(offset, { promptTokens: [1], completionTokens: [2], timestamp: 3_000 })
-      state.positions.begin(event.position)
+      state.positions.track(event.position)
       state.batcher.push(event, 0)
     }
     return state.batcher.takeRest(0) ?? []

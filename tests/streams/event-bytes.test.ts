@@ -73,7 +73,7 @@ test.each(Object.entries(SHAPES))('memory is counted within half of what it is: 
   const before = usedBytes()
   for (let index = 0; index < count; index++) {
     const event = vote(shape, index)
-    positions.begin(event.position)
+    positions.track(event.position)
     held.push(event)
   }
   const ofHeld = held.heldBytes / (usedBytes() - before)

@@ -60,13 +60,13 @@ class Reader {
     }).subscribe((batch) => {
       for (const { subject, label } of batch) this.trained.push(`${subject} ${label ? 'up' : 'down'}`)
       this.state.batcher.done(batch)
-      for (const { position } of batch) this.state.positions.end(position)
+      for (const { position } of batch) this.state.positions.ack(position)
     })
   }
 
   #drop(position: Position, reason: string): void {
     this.dropped.push(`${position.offset} ${reason}`)
-    this.state.positions.end(position)
+    this.state.positions.ack(position)
   }
 
   async assigned(log: TestLog): Promise<this> {

@@ -6,27 +6,27 @@ const at = (partition: number, offset: number) => ({ topic: 't', partition, offs
 
 test('the committable offset is the next one to read when nothing is open', () => {
   const positions = new Positions()
-  positions.begin(at(0, 4))
-  positions.end(at(0, 4))
+  positions.track(at(0, 4))
+  positions.ack(at(0, 4))
   expect(positions.committable()).toEqual(new Map([[0, 5]]))
   expect(positions.next(0)).toBe(5)
 })
 
 test('the committable offset waits for the lowest open one, whatever ends after it', () => {
   const positions = new Positions()
-  for (const offset of [4, 5, 6]) positions.begin(at(0, offset))
-  positions.end(at(0, 5))
-  positions.end(at(0, 6))
+  for (const offset of [4, 5, 6]) positions.track(at(0, offset))
+  positions.ack(at(0, 5))
+  positions.ack(at(0, 6))
   expect(positions.committable()).toEqual(new Map([[0, 4]]))
-  positions.end(at(0, 4))
+  positions.ack(at(0, 4))
   expect(positions.committable()).toEqual(new Map([[0, 7]]))
 })
 
 test('a record that was read before is not opened again', () => {
   const positions = new Positions()
-  expect(positions.begin(at(0, 3))).toBe(true)
-  positions.end(at(0, 3))
-  expect(positions.begin(at(0, 3))).toBe(false)
+  expect(positions.track(at(0, 3))).toBe(true)
+  positions.ack(at(0, 3))
+  expect(positions.track(at(0, 3))).toBe(false)
   expect(positions.openCount).toBe(0)
 })
 
@@ -52,7 +52,7 @@ test('agrees with a plain list of open offsets, also across a restore that reope
       for (const { kind, partition, pick } of steps) {
         const offset = next.get(partition) ?? 0
         if (kind === 'begin') {
-          positions.begin(at(partition, offset))
+          positions.track(at(partition, offset))
           open.push({ partition, offset })
           next.set(partition, offset + 1)
         } else if (kind === 'gap') {
@@ -60,13 +60,13 @@ test('agrees with a plain list of open offsets, also across a restore that reope
           next.set(partition, offset + 2)
         } else if (kind === 'end' && open.length > 0) {
           const [ended] = open.splice(pick % open.length, 1)
-          positions.end(at(ended!.partition, ended!.offset))
+          positions.ack(at(ended!.partition, ended!.offset))
         } else if (kind === 'restore') {
           const state = positions.snapshot()
           positions = new Positions()
           positions.restore(state)
           open = open.map((_, i) => open[(i + pick) % open.length]!)
-          for (const entry of open) positions.reopen(at(entry.partition, entry.offset))
+          for (const entry of open) positions.restoreOpen(at(entry.partition, entry.offset))
         }
         for (const [key, value] of next) {
           const offsets = open.filter((entry) => entry.partition === key).map((entry) => entry.offset)

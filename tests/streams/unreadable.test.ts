@@ -33,7 +33,7 @@ function daemonParts() {
   const ranges: Unreadable[] = []
   const state = new StreamState(config, () => {}, {
     write: () => new Promise(() => {}),
-    acknowledged: ({ record }: DeadLetter) => state.positions.end(record),
+    acknowledged: ({ record }: DeadLetter) => state.positions.ack(record),
     failed: () => {},
   })
   const intake = new Intake({
@@ -61,7 +61,7 @@ test('a range that cannot be read is passed over once, and its first offset stay
   expect(read).toEqual([20])
   expect(state.positions.next(0)).toBe(21)
   expect(state.positions.committable().get(0)).toBe(10)
-  state.positions.end(damaged.unreadable!.record)
+  state.positions.ack(damaged.unreadable!.record)
   expect(state.positions.committable().get(0)).toBe(20)
 })
 
