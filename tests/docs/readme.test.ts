@@ -108,6 +108,14 @@ describe('the documentation', () => {
   })
 })
 
+describe('docs/README.md', () => {
+  it('lists every page', () => {
+    const index = read('docs/README.md')
+    const pages = readdirSync('docs').filter((name) => name.endsWith('.md') && name !== 'README.md')
+    expect(pages.filter((name) => !index.includes(`](${name})`))).toEqual([])
+  })
+})
+
 describe('docs/commands.md', () => {
   it('lists every command, with options that it has', () => {
     for (const line of listedCommands) expectCommand(line)
