@@ -151,7 +151,7 @@ export class Checkpointer {
     if (taken.step !== step) throw new BcodError('INTERNAL', `a checkpoint of step ${step} got step ${taken.step}`)
     const committable = state.positions.committable()
     const snapshot = this.#snapshot(taken, mark, revision, this.#clusterId)
-    await state.letters.sync()
+    await state.deadLetters.sync()
     this.#parent = await store.write(snapshot)
     committer.allow(committable)
     this.#positions = textOf(snapshot.positions, committable)

@@ -17,10 +17,10 @@ import type { Recovered } from '../training/recovery.js'
 import { StepRecorder } from '../training/step-recorder.js'
 import { AdapterPublisher } from './adapter-publisher.js'
 import { Checkpointer } from './checkpointer.js'
-import { Intake } from './intake.js'
 import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
 import { Outcomes } from './outcomes.js'
+import { PartitionReader } from './partition-reader.js'
 import { SerialQueue } from './serial-queue.js'
 import { StreamState } from './stream-state.js'
 import { Trainer } from './trainer.js'
@@ -49,7 +49,7 @@ export interface DaemonParts {
   readonly queue: SerialQueue
   readonly state: StreamState
   readonly outcomes: Outcomes
-  readonly reader: Intake
+  readonly reader: PartitionReader
   readonly store: CheckpointStore
   /** Checkpoints fail: nothing more is read until one succeeds. */
   readonly checkpointsFail$: BehaviorSubject<boolean>
@@ -77,7 +77,7 @@ export function compose(options: DaemonOptions): DaemonParts {
     write: (letters) => log.writeDeadLetters(letters),
     acknowledged: ({ record }) => {
       state.positions.ack(record)
-      reader.relieve()
+      reader.updateBackpressure()
     },
     failed,
   })
@@ -86,10 +86,10 @@ export function compose(options: DaemonOptions): DaemonParts {
     (...rejected: Parameters<Outcomes['reject']>) => outcomes.reject(...rejected),
     (record, reason) => outcomes.drop(record, reason),
   )
-  const reader: Intake = new Intake({
+  const reader: PartitionReader = new PartitionReader({
     ...{ config, log, telemetry, state, lifecycle$ },
-    broken: () => queue.isFailed,
-    failing: () => checkpointsFail$.value,
+    pipelineFailed: () => queue.isFailed,
+    checkpointsFail: () => checkpointsFail$.value,
     unreadable: ({ record, range, error }) => rejectUndecoded(record, error, 'unpack', range),
     decoded: () => stage('decoded'),
     now: () => clock.now(),

@@ -113,7 +113,7 @@ export class Daemon {
     const { checkpointer, trainer, publisher } = this.#training
     const { durable, ...made } = await queue.enqueue(async () => {
       await checkpointer.checkpoint()
-      reader.relieve()
+      reader.updateBackpressure()
       return { step: trainer.step, adapter: publisher.version, durable: checkpointer.durable }
     })
     if (durable) return made
@@ -181,14 +181,14 @@ export class Daemon {
     const learner = await loadLearner(options, checkpoint?.snapshot ?? null)
     this.#learner = learner
     const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
-    state.letters.keepOn(new LetterSegments({ directory: store.directory, fence, failed }))
+    state.deadLetters.keepOn(new LetterSegments({ directory: store.directory, fence, failed }))
     if (checkpoint) {
       await restoreLearner(learner, checkpoint.snapshot, options)
       const { sources } = config.limits
       const drop: typeof outcomes.drop = (position, reason) => outcomes.drop(position, reason)
       restoreStream(state, checkpoint.snapshot, { sources, maxLength: learner.info.maxLength, drop })
       releaseState(checkpoint)
-    } else state.letters.restore({ letters: [] })
+    } else state.deadLetters.restore({ letters: [] })
     this.#training = composeTraining(this.#parts, recovered, learner, this.#text)
     return this.#training
   }
@@ -198,7 +198,7 @@ export class Daemon {
     this.#text?.close()
     await log.close().catch((error: unknown) => telemetry.emit(new Failed(error, false)))
     await this.#journal?.close()
-    await state.letters.close()
+    await state.deadLetters.close()
     await this.#learner?.close()
   }
 }

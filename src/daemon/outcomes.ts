@@ -8,14 +8,14 @@ import type { StreamState } from './stream-state.js'
 /** Records what becomes of a vote that does not train. */
 export class Outcomes {
   constructor(
-    private readonly state: () => Pick<StreamState, 'positions' | 'letters'>,
+    private readonly state: () => Pick<StreamState, 'positions' | 'deadLetters'>,
     private readonly telemetry: Telemetry,
   ) {}
 
   /** It becomes a dead letter; its offset is acknowledged when the letter is. @param range  that the letter stands for */
   reject(record: LogRecord, error: BcodError, stage: string, range?: OffsetRange): void {
     this.telemetry.emit(new DeadLettered(record, error.code, stage, error.line, range))
-    this.state().letters.push({ record, code: error.code, message: error.line, stage, ...(range && { range }) })
+    this.state().deadLetters.push({ record, code: error.code, message: error.line, stage, ...(range && { range }) })
   }
 
   drop(position: Position, reason: DropReason): void {

@@ -2,7 +2,7 @@ import { catchError, EMPTY, exhaustMap, filter, from, type Observable, type Sche
 import type { FeedbackLog } from '../streams/source.js'
 
 /** Where the oldest record of a partition stands that a restart would read again, and where the log ends. */
-export interface Unfinished {
+export interface PendingOffset {
   readonly partition: number
   readonly offset: number
   readonly logEnd: number
@@ -25,26 +25,26 @@ export interface RetentionTimes {
  * Least time over partitions until the log deletes a record that a restart would still need, in seconds; negative if it
  * may be gone already. Emits nothing if the log keeps its records for ever, or does not report its retention.
  *
- * @param unfinished  of each assigned partition, asked for each time
+ * @param pending  of each assigned partition, asked for each time
  */
 export const retentionHeadroom$ = (
   log: Pick<FeedbackLog, 'retentionMs' | 'recordAt'>,
-  unfinished: () => readonly Unfinished[],
+  pending: () => readonly PendingOffset[],
   { firstMs, everyMs, scheduler }: RetentionTimes,
 ): Observable<Headroom> =>
   timer(firstMs, everyMs, scheduler).pipe(
-    exhaustMap(() => from(headroom(log, unfinished(), scheduler.now())).pipe(catchError(() => EMPTY))),
+    exhaustMap(() => from(headroom(log, pending(), scheduler.now())).pipe(catchError(() => EMPTY))),
     filter((found) => found !== null),
   )
 
 async function headroom(
   log: Pick<FeedbackLog, 'retentionMs' | 'recordAt'>,
-  unfinished: readonly Unfinished[],
+  pending: readonly PendingOffset[],
   now: number,
 ): Promise<Headroom | null> {
   const retention = await log.retentionMs()
-  if (retention === null || unfinished.length === 0) return null
-  const waiting = unfinished.filter(({ offset, logEnd }) => offset < logEnd)
+  if (retention === null || pending.length === 0) return null
+  const waiting = pending.filter(({ offset, logEnd }) => offset < logEnd)
   const oldest = await Promise.all(waiting.map(({ partition, offset }) => log.recordAt(partition, offset)))
   // a position without a record (a transaction's marker, a compacted one), or without a time, says nothing of time
   const ages = oldest.map((record) => (record === null || record.timestamp < 0 ? 0 : now - record.timestamp))

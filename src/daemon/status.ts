@@ -3,7 +3,7 @@ import { type Check, verdict } from '../server/health.js'
 import type { History } from '../telemetry/history.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { AdapterPublisher } from './adapter-publisher.js'
-import type { Intake } from './intake.js'
+import type { PartitionReader } from './partition-reader.js'
 import type { StreamState } from './stream-state.js'
 import type { Trainer } from './trainer.js'
 import type { UncommittedPart } from './uncommitted.js'
@@ -46,7 +46,7 @@ export interface DaemonStatus {
 /** What a status is made of. */
 export interface StatusParts {
   readonly lifecycle: LifecycleState
-  readonly reader: Intake
+  readonly reader: PartitionReader
   readonly state: StreamState
   readonly history: History
   readonly isTrainingPaused: boolean
@@ -79,7 +79,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     held_back: state.held.heldCount,
     waiting: state.waiting,
     dead_letters: history.deadLetters,
-    dead_letters_waiting: state.letters.size,
+    dead_letters_waiting: state.deadLetters.size,
     paused: reader.paused,
     training_paused: isTrainingPaused,
     partitions: reader.assignment?.partitions ?? [],

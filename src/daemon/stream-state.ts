@@ -36,7 +36,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
   readonly positions = new Positions()
   readonly watermark = new Watermark()
   readonly batcher: Batcher
-  readonly letters: DeadLetterQueue
+  readonly deadLetters: DeadLetterQueue
   /** Of the log that was read; null until that is known. */
   topicId: string | null = null
   readonly #lastRecords = new Map<number, LogRecord>()
@@ -52,7 +52,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     const { memory } = this
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
     const { deadLetterBuffer: capacity, dlqSpillBytes: maxDiskBytes } = stream
-    this.letters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })
+    this.deadLetters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })
   }
 
   /** Events that wait for their step. */
@@ -100,7 +100,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
       admission: this.admission.snapshot(),
       texts: this.texts.snapshot(),
       batcher: this.batcher.snapshot(),
-      letters: this.letters.snapshot(),
+      letters: this.deadLetters.snapshot(),
     }
   }
 
@@ -121,7 +121,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     this.texts.restore(state.texts ?? { votes: [] })
     this.batcher.restore(state.batcher)
     const restoreOpen = (position: Position) => this.positions.restoreOpen(position)
-    this.letters.restore(state.letters, restoreOpen)
+    this.deadLetters.restore(state.letters, restoreOpen)
     const waiting = [...state.held.held, ...(state.texts?.votes ?? []), ...state.batcher.events]
     for (const { position } of waiting) restoreOpen(position)
   }

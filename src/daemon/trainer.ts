@@ -13,7 +13,7 @@ export interface TrainerParts {
   readonly learner: Pick<RemoteLearner, 'call'>
   readonly embed: EventEmbedding
   readonly recorder: StepRecorder
-  readonly state: Pick<StreamState, 'positions' | 'batcher' | 'letters'>
+  readonly state: Pick<StreamState, 'positions' | 'batcher' | 'deadLetters'>
   readonly telemetry: Telemetry
   /** The last step of the checkpoint that the process started from; 0 without one. */
   readonly step: number
@@ -82,7 +82,12 @@ export class Trainer {
     for (const { event, error } of quarantined) {
       telemetry.emit(new EventQuarantined(event.position, error.code))
       telemetry.emit(new DeadLettered(event.position, error.code, 'train', error.line))
-      state.letters.push({ record: recordOf(asFeedback(event)), code: error.code, message: error.line, stage: 'train' })
+      state.deadLetters.push({
+        record: recordOf(asFeedback(event)),
+        code: error.code,
+        message: error.line,
+        stage: 'train',
+      })
     }
   }
 }

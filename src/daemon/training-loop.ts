@@ -48,7 +48,7 @@ export class TrainingLoop {
     this.#queueWork()
     this.#startTimers()
     lifecycle$.next('joining')
-    state.letters.start()
+    state.deadLetters.start()
     const ended = this.#read()
     this.#demand$.next()
     try {
@@ -89,14 +89,14 @@ export class TrainingLoop {
     if (trainingPaused$.value) state.batcher.putBack()
     else await trainer.train(events)
     if (checkpointer.due) await checkpointer.checkpoint()
-    reader.relieve()
+    reader.updateBackpressure()
     if (!stop.signal.aborted) this.#demand$.next()
   }
 
   async #timedCheckpoint(): Promise<void> {
     const { reader, training, stop } = this.parts
     if (!stop.signal.aborted) await training.checkpointer.checkpoint()
-    reader.relieve()
+    reader.updateBackpressure()
   }
 
   #startTimers(): void {
@@ -105,13 +105,13 @@ export class TrainingLoop {
       interval(intervals.tick, scheduler).subscribe(() => {
         reader.observe()
         // the disk may have room again; a dead-letter topic that is away reports nothing
-        state.letters.relieve()
-        reader.relieve()
+        state.deadLetters.relieve()
+        reader.updateBackpressure()
         if (reader.paused && this.#isStarved) this.parts.flush$.next()
       }),
     )
     const { firstRetention: firstMs, retention: everyMs } = intervals
-    const headroom$ = retentionHeadroom$(log, () => reader.unfinished(), { firstMs, everyMs, scheduler })
+    const headroom$ = retentionHeadroom$(log, () => reader.pending(), { firstMs, everyMs, scheduler })
     this.#work.add(
       headroom$.subscribe(({ seconds, retentionSeconds }) =>
         telemetry.emit(new RetentionHeadroom(seconds, retentionSeconds)),
@@ -138,7 +138,7 @@ export class TrainingLoop {
       if (stop.signal.aborted) resolve()
       this.#work.add(fromEvent(stop.signal, 'abort').subscribe(() => resolve()))
       this.#work.add(
-        log.read(hooks).subscribe({ next: (batch) => reader.take(batch), error: reject, complete: resolve }),
+        log.read(hooks).subscribe({ next: (batch) => reader.onBatch(batch), error: reject, complete: resolve }),
       )
     })
   }
@@ -151,7 +151,7 @@ export class TrainingLoop {
     lifecycle$.next('draining')
     log.pause()
     queue.enqueue(async () => {
-      await state.letters.settle(intervals.deadLetters)
+      await state.deadLetters.settle(intervals.deadLetters)
       await training.checkpointer.checkpoint()
       // once more if that commit failed
       await training.committer.commit()
@@ -178,7 +178,7 @@ export class TrainingLoop {
       step: () => this.parts.training.trainer.step,
       reject: (record, error, stage) => outcomes.reject(record, error, stage),
       drop: (position, reason) => outcomes.drop(position, reason),
-      tokenised: () => reader.relieve(),
+      tokenised: () => reader.updateBackpressure(),
       heldOut: (event) => outcomes.heldOut(event),
     })
   }

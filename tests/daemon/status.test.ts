@@ -16,7 +16,7 @@ const parts = (changes: object = {}): StatusParts =>
       uncommitted: () => new Map([[1, { records: 2, seconds: 1.5 }]]),
       paused: false,
     },
-    state: { held: { heldCount: 4 }, waiting: 5, letters: { size: 6 } },
+    state: { held: { heldCount: 4 }, waiting: 5, deadLetters: { size: 6 } },
     history: new History(),
     isTrainingPaused: true,
     learner: { info: {}, busyMs: 0 },

@@ -63,7 +63,7 @@ test('a quarantined event becomes a dead letter with its tokens, and stays open 
   const outcome = { applied: appliedStep(7, [1]), quarantined: [0], refused: [2] }
   const { trainer: made, state, telemetry, batch } = trainer(outcome)
   await made.train(batch(3))
-  const { letters } = state.letters.snapshot()
+  const { letters } = state.deadLetters.snapshot()
   expect(letters.map(({ record, code, stage }) => [record.offset, code, stage])).toEqual([
     [0, 'TRAIN_NONFINITE', 'train'],
     [2, 'TRAIN_OUT_OF_MEMORY', 'train'],

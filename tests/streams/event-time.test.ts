@@ -1,7 +1,7 @@
 import { BehaviorSubject, Subject } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
-import { Intake } from '../../src/daemon/intake.js'
+import { PartitionReader } from '../../src/daemon/partition-reader.js'
 import { pipeline } from '../../src/daemon/pipeline.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
 import type { LogRecord, Position, TimeCorrection } from '../../src/events/types.js'
@@ -29,7 +29,7 @@ class Reader {
   readonly dropped: string[] = []
   readonly corrected: TimeCorrection[] = []
   readonly state: StreamState
-  readonly intake: Intake
+  readonly reader: PartitionReader
   readonly #tick$ = new Subject<void>()
   readonly #demand$ = new Subject<void>()
   #now: number
@@ -42,13 +42,13 @@ class Reader {
       ...{ write: async () => undefined, acknowledged: () => undefined, failed: () => undefined },
     })
     const none = () => undefined
-    this.intake = new Intake({
+    this.reader = new PartitionReader({
       ...{ config, state: this.state, log: { topic: 'feedback' } as FeedbackLog, now: clock },
       telemetry: new Telemetry(createLogger('silent'), new Metrics()),
       lifecycle$: new BehaviorSubject<LifecycleState>('running'),
-      ...{ broken: () => false, failing: () => false, decoded: none, unreadable: none },
+      ...{ pipelineFailed: () => false, checkpointsFail: () => false, decoded: none, unreadable: none },
     })
-    pipeline(this.intake.record$, {
+    pipeline(this.reader.record$, {
       ...{ config, state: this.state, text: null, vocabSize: 300, maxLength: 96, now: clock, step: () => 0 },
       ...{ demand$: this.#demand$, flush$: new Subject(), paused$: new Subject(), tick$: this.#tick$ },
       ...{ received: none, framed: none, heldOut: none },
@@ -70,7 +70,7 @@ class Reader {
   }
 
   async assigned(log: TestLog): Promise<this> {
-    await this.intake.assigned(log.assignment(), null)
+    await this.reader.assigned(log.assignment(), null)
     return this
   }
 
@@ -81,7 +81,7 @@ class Reader {
       const from = this.state.positions.next(partition) ?? 0
       const records = log.of(partition).slice(from, from + count)
       const logEnd = log.of(partition).length
-      this.intake.take({ partition, records, nextOffset: from + records.length, logEnd })
+      this.reader.onBatch({ partition, records, nextOffset: from + records.length, logEnd })
     }
     return this.wait(now)
   }

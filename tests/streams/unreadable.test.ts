@@ -1,7 +1,7 @@
 import { BehaviorSubject } from 'rxjs'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
-import { Intake } from '../../src/daemon/intake.js'
+import { PartitionReader } from '../../src/daemon/partition-reader.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
 import { BcodError } from '../../src/errors.js'
 import type { DeadLetter, FeedbackLog, RecordBatch, Unreadable } from '../../src/streams/source.js'
@@ -36,27 +36,27 @@ function daemonParts() {
     acknowledged: ({ record }: DeadLetter) => state.positions.ack(record),
     failed: () => {},
   })
-  const intake = new Intake({
+  const reader = new PartitionReader({
     ...{ config, telemetry, state, lifecycle$: new BehaviorSubject<LifecycleState>('running') },
     log: { topic: 'feedback' } as FeedbackLog,
     unreadable: (unreadable) => {
       const { record, range, error } = unreadable
       ranges.push(unreadable)
-      state.letters.push({ record, range, code: error.code, message: error.line, stage: 'unpack' })
+      state.deadLetters.push({ record, range, code: error.code, message: error.line, stage: 'unpack' })
     },
-    ...{ broken: () => false, failing: () => false, decoded: () => {} },
+    ...{ pipelineFailed: () => false, checkpointsFail: () => false, decoded: () => {} },
   })
-  return { intake, state, ranges }
+  return { reader, state, ranges }
 }
 
 test('a range that cannot be read is passed over once, and its first offset stays open until the letter is acknowledged', () => {
-  const { intake, state, ranges } = daemonParts()
+  const { reader, state, ranges } = daemonParts()
   const read: number[] = []
-  intake.record$.subscribe(({ offset }) => read.push(offset))
+  reader.record$.subscribe(({ offset }) => read.push(offset))
   state.positions.advance(0, 10)
-  intake.take(damaged)
-  intake.take(damaged)
-  intake.take({ partition: 0, records: [record(20, 'after')], nextOffset: 21, logEnd: 30 })
+  reader.onBatch(damaged)
+  reader.onBatch(damaged)
+  reader.onBatch({ partition: 0, records: [record(20, 'after')], nextOffset: 21, logEnd: 30 })
   expect(ranges).toHaveLength(1)
   expect(read).toEqual([20])
   expect(state.positions.next(0)).toBe(21)
@@ -66,12 +66,12 @@ test('a range that cannot be read is passed over once, and its first offset stay
 })
 
 test('a checkpoint that is written before the acknowledgement brings the letter back, with its range, and its offset open', () => {
-  const { intake, state } = daemonParts()
+  const { reader, state } = daemonParts()
   state.positions.advance(0, 10)
-  intake.take(damaged)
+  reader.onBatch(damaged)
   const restarted = daemonParts().state
   restarted.restore(state.snapshot())
-  expect(restarted.letters.snapshot().letters).toMatchObject([
+  expect(restarted.deadLetters.snapshot().letters).toMatchObject([
     { code: 'KAFKA_BATCH_DAMAGED', record: { offset: 10 }, range: { lastOffset: 19, records: 10 } },
   ])
   expect(restarted.positions.next(0)).toBe(20)

@@ -9,22 +9,22 @@ import { AssignmentChanged, LagObserved, UncommittedObserved } from '../telemetr
 import { BackpressureChanged, HeldBack, WaitingMeasured } from '../telemetry/events/feedback.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
-import type { Unfinished } from './retention.js'
+import type { PendingOffset } from './retention.js'
 import { startPositions } from './start-positions.js'
 import type { StreamState } from './stream-state.js'
 import { Uncommitted, type UncommittedPart } from './uncommitted.js'
 
-export interface IntakeParts {
+export interface PartitionReaderParts {
   readonly config: Pick<Config, 'stream'>
   readonly log: FeedbackLog
   readonly state: StreamState
   readonly telemetry: Telemetry
   readonly lifecycle$: BehaviorSubject<LifecycleState>
   /** Whether the pipeline has failed: its states take no further record. */
-  readonly broken: () => boolean
-  /** Whether checkpoints fail: to read on would only make more that is not durable. */
-  readonly failing: () => boolean
-  /** Called for each range of offsets that could not be read; it ends them. */
+  readonly pipelineFailed: () => boolean
+  /** Whether checkpoints fail: reading on would only add to what is not durable. */
+  readonly checkpointsFail: () => boolean
+  /** Called for each range of offsets that could not be read, to make a dead letter of it. */
   readonly unreadable: (range: Unreadable) => void
   /** Called after each record that went through the pipeline. */
   readonly decoded: () => void
@@ -32,26 +32,26 @@ export interface IntakeParts {
   readonly now?: () => number
 }
 
-/** A fetch on its way through the stages. */
+/** A fetch that is being handed to the pipeline. */
 interface Fetch {
   readonly batch: RecordBatch
   /** When it came, milliseconds since the epoch. */
   readonly at: number
-  /** The first of its records that has not gone through. */
+  /** The first of its records that has not been handed on. */
   next: number
-  /** What it takes in memory, once it has to wait. */
+  /** Its size in memory, once it has to wait. */
   bytes: number
 }
 
-/** Reads the assigned partitions into the pipeline, tells how far behind they are, and pauses while too much waits. */
-export class Intake {
+/** Reads the assigned partitions into the pipeline, reports their lag, and applies backpressure: it pauses while too much waits. */
+export class PartitionReader {
   /** Each record, read once. */
   readonly record$ = new Subject<LogRecord>()
   /** After each fetch. */
   readonly fetched$ = new Subject<void>()
   /** The partitions of each assignment, once their positions are known. */
   readonly assigned$ = new Subject<readonly number[]>()
-  readonly #parts: IntakeParts
+  readonly #parts: PartitionReaderParts
   readonly #logEnds = new Map<number, number>()
   readonly #uncommitted = new Uncommitted()
   #assignment: Assignment | null = null
@@ -65,21 +65,21 @@ export class Intake {
   /** The log fetches nothing: since reading was paused, until what was fetched before has gone through. */
   #stopped = false
 
-  constructor(parts: IntakeParts) {
+  constructor(parts: PartitionReaderParts) {
     this.#parts = parts
   }
 
-  /** What the group has given to this process; null between two assignments. */
+  /** What the group has assigned to this process; null between two assignments. */
   get assignment(): Assignment | null {
     return this.#assignment
   }
 
-  /** Reading stands still because too much waits. */
+  /** Reading is paused because too much waits. */
   get paused(): boolean {
     return this.#paused
   }
 
-  /** Takes no further record. What is held stays held: whoever reads on knows whether it still stands. */
+  /** Reads nothing more. Held votes stay held: only further reading would show whether they have changed. */
   close(): void {
     this.#closed = true
     this.#parts.state.watermark.paused()
@@ -108,7 +108,7 @@ export class Intake {
     return positions
   }
 
-  /** The topic has got partitions that are not assigned yet: not ready until they are. */
+  /** The topic has new partitions that are not assigned yet: not ready until they are. */
   grown(total: number): void {
     if (this.#assignment === null || total <= this.#assignment.total) return
     this.#assignment = { ...this.#assignment, total }
@@ -122,57 +122,57 @@ export class Intake {
     state.watermark.assign([])
     this.#logEnds.clear()
     this.#uncommitted.clear()
-    // not read, as the positions say: whoever gets the partition next fetches it again
+    // the positions do not include it: the next owner of the partition fetches it again
     for (const { bytes } of this.#fetched) state.memory.fetched.remove(bytes)
     this.#fetched = new Fifo()
     telemetry.emit(new AssignmentChanged(log.topic, [], 0))
     if (!this.#closed) lifecycle$.next('joining')
   }
 
-  /** Takes a fetch through all stages up to the batch, in this call, or as far as memory lets it. */
-  take(batch: RecordBatch): void {
+  /** Hands a fetch to the pipeline in this call, as far as the budget allows; the rest waits. */
+  onBatch(batch: RecordBatch): void {
     if (this.#closed) return
     this.#logEnds.set(batch.partition, batch.logEnd)
-    // while reading is paused, a look at where the log ends says nothing that the one at its end will not say
+    // while reading is paused, an empty fetch adds nothing: the first one after it reports the log's end as well
     if (!this.#paused || batch.records.length > 0 || batch.unreadable) this.#queue(batch)
     this.observe()
-    this.relieve()
+    this.updateBackpressure()
   }
 
   #queue(batch: RecordBatch): void {
     const fetch: Fetch = { batch, at: this.#now(), next: 0, bytes: 0 }
     this.#fetched.push(fetch)
     this.#takeFetched()
-    // the last of them: where any waits, it does
+    // it is the last one, so it waits if any does
     if (this.#fetched.peek() === undefined) return
     const records = batch.unreadable ? [...batch.records, batch.unreadable.record] : batch.records
     fetch.bytes = records.reduce((bytes, record) => bytes + recordBytes(record), 1)
     this.#parts.state.memory.fetched.add(fetch.bytes)
   }
 
-  /** What was fetched goes through record by record, so that a large fetch takes no more than the budget either. */
+  /** Hands records on one by one, so that a large fetch exceeds the budget no more than a small one. */
   #takeFetched(): void {
-    const { state, broken } = this.#parts
+    const { state, pipelineFailed } = this.#parts
     for (let fetch = this.#fetched.peek(); fetch && !this.#paused && !this.#closed; fetch = this.#fetched.peek()) {
       this.#takeRecords(fetch)
       state.releaseRecords()
-      if (broken()) return
+      if (pipelineFailed()) return
       if (fetch.next < fetch.batch.records.length) continue
       this.#endFetch(fetch)
     }
   }
 
   #takeRecords(fetch: Fetch): void {
-    const { state, broken, decoded } = this.#parts
+    const { state, pipelineFailed, decoded } = this.#parts
     const { partition, records } = fetch.batch
-    while (fetch.next < records.length && !this.#paused && !this.#closed && !broken()) {
+    while (fetch.next < records.length && !this.#paused && !this.#closed && !pipelineFailed()) {
       const record = records[fetch.next] as LogRecord
       fetch.next += 1
       if (!state.track(record)) continue
       this.record$.next(record)
       decoded()
       state.watermark.observe(partition, record.timestamp, record.appendTime)
-      if (this.#full) this.relieve()
+      if (this.#full) this.updateBackpressure()
     }
   }
 
@@ -181,7 +181,7 @@ export class Intake {
     const { partition, nextOffset, logEnd, readableEnd = logEnd } = batch
     this.#fetched.shift()
     state.memory.fetched.remove(bytes)
-    // open from its first offset on until its letter is acknowledged
+    // its first offset stays open until its dead letter is acknowledged
     if (batch.unreadable && state.positions.track(batch.unreadable.record)) unreadable(batch.unreadable)
     state.positions.advance(partition, nextOffset)
     state.watermark.read(partition, nextOffset)
@@ -190,7 +190,7 @@ export class Intake {
     this.fetched$.next()
   }
 
-  /** The log may have grown since it was stopped: only a new fetch tells where it ends. */
+  /** The log may have grown since fetching stopped: only a new fetch reports where it ends. */
   #unseen(): void {
     if (this.#stopped || this.#closed) this.#parts.state.watermark.paused()
   }
@@ -205,27 +205,27 @@ export class Intake {
     this.#logEnds.set(partition, logEnd)
   }
 
-  /** Tells how far behind each partition is. */
+  /** Reports lag, open transactions, held votes and memory. */
   observe(): void {
     const { state, telemetry } = this.#parts
     for (const [partition, records] of this.lag()) telemetry.emit(new LagObserved(partition, records))
     telemetry.emit(new UncommittedObserved([...this.#logEnds.keys()], this.uncommitted()))
     telemetry.emit(new HeldBack(state.held.heldCount))
-    telemetry.emit(new WaitingMeasured({ ...state.memory.byPlace(), letters_on_disk: state.letters.diskBytes }))
+    telemetry.emit(new WaitingMeasured({ ...state.memory.byPlace(), letters_on_disk: state.deadLetters.diskBytes }))
   }
 
-  /** What no reader can read yet, of each partition that has any. */
+  /** Of each partition with an open transaction: what no reader can read yet. */
   uncommitted(): ReadonlyMap<number, UncommittedPart> {
     return this.#uncommitted.parts(this.#now())
   }
 
-  /** Records of each partition after the lowest one that has not come to its end. */
+  /** Lag of each partition: its records from the lowest one that is not acknowledged. */
   lag(): ReadonlyMap<number, number> {
-    return new Map(this.unfinished().map(({ partition, offset, logEnd }) => [partition, Math.max(0, logEnd - offset)]))
+    return new Map(this.pending().map(({ partition, offset, logEnd }) => [partition, Math.max(0, logEnd - offset)]))
   }
 
-  /** The lowest record of each partition that has not come to its end. */
-  unfinished(): readonly Unfinished[] {
+  /** The lowest offset of each partition that is not acknowledged. */
+  pending(): readonly PendingOffset[] {
     const committable = this.#parts.state.positions.committable()
     return [...this.#logEnds].map(([partition, logEnd]) => ({
       ...{ partition, logEnd },
@@ -233,10 +233,10 @@ export class Intake {
     }))
   }
 
-  /** Pauses reading at the budget for what waits, and resumes it when half of that is free again. */
-  relieve(): void {
-    const { log, telemetry, state, failing, lifecycle$ } = this.#parts
-    const over = this.#full || failing()
+  /** Pauses reading when what waits reaches its budget, and resumes it when half of that is free again. */
+  updateBackpressure(): void {
+    const { log, telemetry, state, checkpointsFail, lifecycle$ } = this.#parts
+    const over = this.#full || checkpointsFail()
     if (this.#closed) return
     if (over !== this.#paused) {
       this.#paused = over
@@ -255,23 +255,22 @@ export class Intake {
   }
 
   get #waiting(): { readonly events: number; readonly bytes: number } {
-    const { texts, batcher, memory } = this.#parts.state
-    return { events: texts.count + batcher.count, bytes: memory.taken }
+    return { events: this.#parts.state.waiting, bytes: this.#parts.state.memory.taken }
   }
 
   /**
-   * What waits has reached the budget. While reading is paused, half of it is enough, of what drains without reading:
-   * held votes wait for more to be read, letters for their topic, and each has a bound of its own.
+   * What waits has reached the budget; while reading is paused, half of it. That half does not count held votes, which
+   * wait for more to be read, nor dead letters, which wait for their topic: each has its own bound.
    */
   get #full(): boolean {
     const { config, state } = this.#parts
-    const { texts, batcher, letters, memory } = state
+    const { waiting, deadLetters, memory } = state
     const share = this.#paused ? 0.5 : 1
     const apart = memory.held.bytes + memory.letters.bytes
     return (
       memory.taken - apart >= share * (config.stream.pendingBytes - apart) ||
-      texts.count + batcher.count >= share * config.stream.pendingEvents ||
-      letters.full
+      waiting >= share * config.stream.pendingEvents ||
+      deadLetters.full
     )
   }
 }

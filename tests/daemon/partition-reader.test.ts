@@ -4,7 +4,7 @@ import { BehaviorSubject, NEVER, Subject } from 'rxjs'
 import { expect, onTestFinished, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { loadConfig } from '../../src/config/config.js'
-import { Intake } from '../../src/daemon/intake.js'
+import { PartitionReader } from '../../src/daemon/partition-reader.js'
 import { pipeline } from '../../src/daemon/pipeline.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
 import { BcodError } from '../../src/errors.js'
@@ -39,12 +39,12 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
     },
     acknowledged: ({ record }) => {
       state.positions.ack(record)
-      intake.relieve()
+      reader.updateBackpressure()
     },
     failed: () => undefined,
   })
   const segments = new LetterSegments({ directory, fence: takeFence(directory), failed: () => undefined })
-  state.letters.keepOn(segments)
+  state.deadLetters.keepOn(segments)
   const calls: string[] = []
   const log = {
     ...{ topic: 'feedback', pause: () => calls.push('pause'), resume: () => calls.push('resume') },
@@ -53,30 +53,35 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
   const clock = { now: NOW }
   const telemetry = new Telemetry(createLogger('silent'), new Metrics())
   const lifecycle$ = new BehaviorSubject<LifecycleState>('running')
-  const intake = new Intake({
+  const reader = new PartitionReader({
     ...{ config, log: log as unknown as FeedbackLog, state, telemetry, lifecycle$ },
-    ...{ broken: () => false, failing: () => false, unreadable: () => undefined, decoded: () => undefined },
+    ...{
+      pipelineFailed: () => false,
+      checkpointsFail: () => false,
+      unreadable: () => undefined,
+      decoded: () => undefined,
+    },
     now: () => clock.now,
   })
   const demand$ = new Subject<void>()
   const batches: TrainingEvent[][] = []
-  pipeline(intake.record$, {
+  pipeline(reader.record$, {
     ...{ config, state, text: null, vocabSize: 32_000, maxLength: 100_000 },
-    ...{ demand$, flush$: NEVER, paused$: NEVER, tick$: intake.fetched$, now: () => clock.now },
+    ...{ demand$, flush$: NEVER, paused$: NEVER, tick$: reader.fetched$, now: () => clock.now },
     ...{ received: () => undefined, framed: () => undefined, heldOut: () => undefined, step: () => 0 },
-    reject: (record, error, stage) => state.letters.push({ record, code: error.code, message: error.line, stage }),
+    reject: (record, error, stage) => state.deadLetters.push({ record, code: error.code, message: error.line, stage }),
     drop: (position) => state.positions.ack(position),
   }).subscribe((batch) => batches.push(batch))
-  onTestFinished(() => state.letters.settle(0).then(() => state.letters.close()))
+  onTestFinished(() => state.deadLetters.settle(0).then(() => state.deadLetters.close()))
   return {
-    ...{ config, state, intake, calls, batches, letters, directory, clock },
+    ...{ config, state, reader, calls, batches, letters, directory, clock },
     /** A step takes what waits. */
     step() {
       demand$.next()
       const batch = batches.shift() ?? []
       for (const { position } of batch) state.positions.ack(position)
       state.batcher.done(batch)
-      intake.relieve()
+      reader.updateBackpressure()
       return batch.map(({ position }) => position.offset)
     },
     openTopic() {
@@ -114,59 +119,59 @@ const long = (index: number) => `${String(index).padStart(8, '0')}${'😀'.repea
 const junk = (bytes: number) => (index: number) => Buffer.alloc(bytes, `${index} `)
 
 test('reading pauses within a fetch, goes on with it when half is free, and fetches again when all of it is through', () => {
-  const { intake, state, calls, step } = house({ 'stream.pendingEvents': 10, 'batch.size': 4 })
+  const { reader, state, calls, step } = house({ 'stream.pendingEvents': 10, 'batch.size': 4 })
   offset = 0
-  intake.take(fetched(many(24, (i) => record(vote(i, {})))))
-  expect([state.batcher.count, state.positions.next(0), intake.paused, calls]).toEqual([10, 10, true, ['pause']])
+  reader.onBatch(fetched(many(24, (i) => record(vote(i, {})))))
+  expect([state.batcher.count, state.positions.next(0), reader.paused, calls]).toEqual([10, 10, true, ['pause']])
   expect(state.memory.byPlace().fetched).toBeGreaterThan(24 * 100)
   const trained = [...step(), ...step()]
-  expect([state.batcher.count, intake.paused, calls]).toEqual([10, true, ['pause']])
+  expect([state.batcher.count, reader.paused, calls]).toEqual([10, true, ['pause']])
   while (trained.length < 24) trained.push(...step())
   expect(trained).toEqual(many(24, (i) => i))
-  expect([intake.paused, calls, state.positions.next(0)]).toEqual([false, ['pause', 'resume'], 24])
+  expect([reader.paused, calls, state.positions.next(0)]).toEqual([false, ['pause', 'resume'], 24])
   expect([state.memory.taken, state.memory.fetched.bytes, state.positions.openCount]).toEqual([0, 0, 0])
 })
 
 test('what was fetched and had to wait is forgotten with the assignment: the next one reads it again', () => {
-  const { intake, state, calls } = house({ 'stream.pendingEvents': 2, 'batch.size': 1 })
+  const { reader, state, calls } = house({ 'stream.pendingEvents': 2, 'batch.size': 1 })
   offset = 0
   const records = many(6, (i) => record(vote(i, {})))
-  intake.take(fetched(records))
+  reader.onBatch(fetched(records))
   expect(state.memory.byPlace().fetched).toBeGreaterThan(0)
-  intake.revoked()
+  reader.revoked()
   expect([state.memory.byPlace().fetched, state.positions.next(0)]).toEqual([0, 2])
   const { events } = state.batcher.snapshot()
   state.batcher.remove(events)
   for (const { position } of events) state.positions.ack(position)
-  intake.relieve()
+  reader.updateBackpressure()
   expect(calls).toEqual(['pause', 'resume'])
-  intake.take(fetched(records))
+  reader.onBatch(fetched(records))
   expect(state.batcher.snapshot().events.map(({ position }) => position.offset)).toEqual([2, 3])
 })
 
 test('looks at where the log ends do not pile up while reading is paused, and still tell the lag', () => {
-  const { intake, state, step } = house({ 'stream.pendingEvents': 2, 'batch.size': 1 })
+  const { reader, state, step } = house({ 'stream.pendingEvents': 2, 'batch.size': 1 })
   offset = 0
-  intake.take(fetched(many(4, (i) => record(vote(i, {})))))
+  reader.onBatch(fetched(many(4, (i) => record(vote(i, {})))))
   const { fetched: before } = state.memory.byPlace()
-  for (const logEnd of many(1000, (i) => 4 + i)) intake.take({ partition: 0, records: [], nextOffset: 4, logEnd })
-  expect([intake.paused, state.memory.fetched.bytes]).toEqual([true, before])
-  expect(intake.lag()).toEqual(new Map([[0, 1003]]))
+  for (const logEnd of many(1000, (i) => 4 + i)) reader.onBatch({ partition: 0, records: [], nextOffset: 4, logEnd })
+  expect([reader.paused, state.memory.fetched.bytes]).toEqual([true, before])
+  expect(reader.lag()).toEqual(new Map([[0, 1003]]))
   while (state.batcher.count > 0) step()
-  expect([intake.paused, state.memory.fetched.bytes, state.positions.next(0)]).toEqual([false, 0, 4])
+  expect([reader.paused, state.memory.fetched.bytes, state.positions.next(0)]).toEqual([false, 0, 4])
 })
 
 test('what could not be read counts in memory while it waits, like records', () => {
-  const { intake, state } = house({ 'stream.pendingEvents': 1, 'batch.size': 1 })
+  const { reader, state } = house({ 'stream.pendingEvents': 1, 'batch.size': 1 })
   offset = 0
-  intake.take(fetched(many(1, (i) => record(vote(i, {})))))
+  reader.onBatch(fetched(many(1, (i) => record(vote(i, {})))))
   const unreadable = {
     record: record(Buffer.alloc(MIB)),
     range: { lastOffset: 1, records: 1 },
     error: new BcodError('INTERNAL', 'damaged'),
   }
-  intake.take({ partition: 0, records: [], nextOffset: 2, logEnd: 2, unreadable })
-  expect(intake.paused).toBe(true)
+  reader.onBatch({ partition: 0, records: [], nextOffset: 2, logEnd: 2, unreadable })
+  expect(reader.paused).toBe(true)
   expect(state.memory.fetched.bytes).toBeGreaterThan(MIB)
 })
 
@@ -175,40 +180,40 @@ const assignment = (end: number): Assignment => ({
 })
 
 test('an assignment that comes while reading is paused does not let held votes go on', async () => {
-  const { intake, state, clock } = house({ 'stream.holdBack': '10s', 'stream.pendingEvents': 2, 'batch.size': 1 })
+  const { reader, state, clock } = house({ 'stream.holdBack': '10s', 'stream.pendingEvents': 2, 'batch.size': 1 })
   offset = 0
-  await intake.assigned(assignment(0), null)
+  await reader.assigned(assignment(0), null)
   const withoutSubject = { ...JSON.parse(vote(9, {}).toString()), subject: undefined, id: 'other' }
   const direct = () => record(Buffer.from(JSON.stringify({ ...withoutSubject, id: `vote-${offset}` })))
-  intake.take(fetched([record(vote(0, {})), direct(), direct()]))
-  expect([intake.paused, state.held.heldCount]).toEqual([true, 1])
-  intake.revoked()
-  await intake.assigned(assignment(3), null)
+  reader.onBatch(fetched([record(vote(0, {})), direct(), direct()]))
+  expect([reader.paused, state.held.heldCount]).toEqual([true, 1])
+  reader.revoked()
+  await reader.assigned(assignment(3), null)
   clock.now += 3_000
-  expect([intake.paused, state.watermark.at(clock.now)]).toEqual([true, NOW])
+  expect([reader.paused, state.watermark.at(clock.now)]).toEqual([true, NOW])
 })
 
 test('from its end on no held vote goes on, however long the daemon takes to stop', async () => {
-  const { intake, state, clock } = house({ 'stream.holdBack': '2s' })
+  const { reader, state, clock } = house({ 'stream.holdBack': '2s' })
   offset = 0
-  await intake.assigned(assignment(0), null)
-  intake.take(fetched([record(vote(0, {}))]))
+  await reader.assigned(assignment(0), null)
+  reader.onBatch(fetched([record(vote(0, {}))]))
   clock.now += 1_000
-  intake.close()
+  reader.close()
   clock.now += 3_000
-  intake.fetched$.next()
+  reader.fetched$.next()
   expect([state.held.heldCount, state.watermark.at(clock.now)]).toEqual([1, NOW])
 })
 
 test('reading goes on when all that can drain has drained, however much letters and held votes take', () => {
   const pendingBytes = 16 * MIB
-  const { intake, state, step } = house({
+  const { reader, state, step } = house({
     ...{ 'stream.holdBack': '10m', 'stream.pendingBytes': pendingBytes, 'stream.pendingEvents': 1_000_000 },
     'batch.size': 64,
   })
   offset = 0
   const read = (count: number, value: (index: number) => Buffer) =>
-    intake.take(fetched(many(count, () => record(value(offset)))))
+    reader.onBatch(fetched(many(count, () => record(value(offset)))))
   read(60, junk(100_000))
   while (state.memory.held.bytes < 0.39 * pendingBytes) read(100, (i) => vote(i, {}, long(i)))
   expect(state.memory.taken).toBeGreaterThan(0.5 * pendingBytes)
@@ -218,24 +223,24 @@ test('reading goes on when all that can drain has drained, however much letters 
       JSON.stringify({ ...event, data: { ...event.data, prompt_tokens: many(5_000, (k) => k + index) } }),
     )
   }
-  while (!intake.paused) read(20, direct)
+  while (!reader.paused) read(20, direct)
   expect(state.memory.taken).toBeLessThan(1.1 * pendingBytes)
   let resumed = 0
-  while (state.batcher.count > 0 && intake.paused) {
+  while (state.batcher.count > 0 && reader.paused) {
     step()
     resumed = state.batcher.count
   }
-  expect([intake.paused, resumed > 0]).toEqual([false, true])
+  expect([reader.paused, resumed > 0]).toEqual([false, true])
 })
 
 test('a record that was read does not keep its fetch in memory', () => {
-  const { intake, state } = house()
+  const { reader, state } = house()
   const before = usedBytes()
   // in a function of its own, whose values are gone when it returns
   const send = () =>
-    intake.take(fetched(views([...many(20, (i) => vote(i, { more: 'x'.repeat(MIB / 2) })), junk(100)(1)])))
+    reader.onBatch(fetched(views([...many(20, (i) => vote(i, { more: 'x'.repeat(MIB / 2) })), junk(100)(1)])))
   send()
-  expect(state.letters.size).toBe(1)
+  expect(state.deadLetters.size).toBe(1)
   expect(usedBytes() - before).toBeLessThan(2 * MIB)
 })
 
@@ -268,7 +273,7 @@ test.each(Object.entries(ATTACKS))(
   async (_, [settings, fetches, values]) => {
     const pendingBytes = 8 * MIB
     const dlqSpillBytes = 12 * MIB
-    const { intake, state, directory, openTopic, letters } = house({
+    const { reader, state, directory, openTopic, letters } = house({
       ...{
         'stream.pendingBytes': pendingBytes,
         'stream.dlqSpillBytes': dlqSpillBytes,
@@ -280,13 +285,13 @@ test.each(Object.entries(ATTACKS))(
     const before = usedBytes()
     let largest = 0
     let fetch = 0
-    for (; fetch < fetches && !intake.paused; fetch++) {
+    for (; fetch < fetches && !reader.paused; fetch++) {
       const records = views(values(fetch))
       largest = Math.max(
         largest,
         records.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0),
       )
-      intake.take(fetched(records))
+      reader.onBatch(fetched(records))
     }
     const used = usedBytes() - before
     expect(state.memory.taken).toBeLessThan(1.1 * pendingBytes)
@@ -298,13 +303,13 @@ test.each(Object.entries(ATTACKS))(
         : 0
     }
     expect(disk()).toBeLessThan(dlqSpillBytes + 2 * MIB)
-    if (state.letters.size === 0) return
+    if (state.deadLetters.size === 0) return
     // a checkpoint does not carry them, and none is lost when the topic takes them
-    const { size } = state.letters
-    const { letters: carried } = state.letters.snapshot()
+    const { size } = state.deadLetters
+    const { letters: carried } = state.deadLetters.snapshot()
     expect(carried.reduce((bytes, { record: { value } }) => bytes + (value?.length ?? 0), 0)).toBeLessThan(4 * MIB)
     openTopic()
-    for (let tries = 0; tries < 1000 && state.letters.size > 0; tries++)
+    for (let tries = 0; tries < 1000 && state.deadLetters.size > 0; tries++)
       await new Promise((done) => setTimeout(done, 5))
     expect(letters.length).toBeGreaterThanOrEqual(size)
     expect(new Set(letters.map(({ record }) => record.offset)).size).toBe(letters.length)
