@@ -63,6 +63,25 @@ test('a user never has more than the share of what was admitted, from the first 
   )
 })
 
+test.each(['\u0315\u0300\u05ae\u0331', '\uff9e\u0301', '\ufdfa'])(
+  'a megabyte of %j does not take minutes to compare',
+  (characters) => {
+    const admission = new Admission({ window: 100, userShare: 0, promptRepeats: 1 })
+    const prompt = text(characters.repeat(2 ** 20 / Buffer.byteLength(characters)))
+    expect([0, 1].map((offset) => admission.refuse(vote(offset, { prompt })))).toEqual([null, 'prompt_cap'])
+  },
+)
+
+test('accents are the same in any order, however many they are', () => {
+  const admission = new Admission({ window: 100, userShare: 0, promptRepeats: 1 })
+  const marks = ['\u0301', '\u0323']
+  for (const count of [1, 14]) {
+    const refuse = (order: readonly string[]) =>
+      admission.refuse(vote(count, { prompt: text(`a${order.join('').repeat(count)}`) }))
+    expect([refuse(marks), refuse(marks.toReversed())]).toEqual([null, 'prompt_cap'])
+  }
+})
+
 test('one voter alone gets no further than the minimum, however large the window', () => {
   const admission = new Admission({ window: 10_000, userShare: 0.1, userMinimum: 100, promptRepeats: 0 })
   const verdicts = Array.from({ length: 1_000 }, (_, i) => admission.refuse(vote(i, { user: 'mallory' })))
