@@ -89,7 +89,7 @@ function stages(settings = {}) {
   }).subscribe((batch) => {
     events += batch.length
     for (const { position } of batch) state.positions.ack(position)
-    state.batcher.done(batch)
+    state.batcher.acknowledge(batch)
     queueMicrotask(() => demand$.next())
   })
   demand$.next()

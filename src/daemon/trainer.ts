@@ -61,7 +61,7 @@ export class Trainer {
     const { applied, trained, quarantined, newBlockLimit } = recorder.record(embedded, outcome)
     if (newBlockLimit !== null) telemetry.emit(new BlocksLimited(newBlockLimit))
     this.#quarantine(quarantined)
-    state.batcher.done(events)
+    state.batcher.acknowledge(events)
     if (applied === null) return
     for (const { position } of trained) state.positions.ack(position)
     const time = now()

@@ -86,7 +86,7 @@ export class TrainingLoop {
     const { state, reader, trainingPaused$, training, stop } = this.parts
     const { trainer, checkpointer } = training
     // paused since the batch was taken
-    if (trainingPaused$.value) state.batcher.putBack()
+    if (trainingPaused$.value) state.batcher.release()
     else await trainer.train(events)
     if (checkpointer.due) await checkpointer.checkpoint()
     reader.updateBackpressure()

@@ -17,7 +17,7 @@ export async function* batches(
     const taken = batcher.takeRest(0)
     if (taken === null) return
     yield taken
-    batcher.done(taken)
+    batcher.acknowledge(taken)
   }
   for await (const event of events) {
     batcher.push(event, 0)

@@ -4,17 +4,17 @@ import type { Batcher } from './batcher.js'
 
 export interface BatchOptions {
   readonly scheduler: SchedulerLike
-  /** The consumer asks for one batch with each emission; asking twice before it gets one counts once. */
+  /** Each emission requests one batch; a second request before the first is met changes nothing. */
   readonly demand$: Observable<unknown>
-  /** What waits now goes out without waiting for full batches. @default never */
+  /** Each emission sends out the events that wait now without waiting for full batches. @default never */
   readonly flush$?: Observable<unknown>
-  /** Between true and false nothing goes out, whatever is asked for. @default never */
+  /** No batch goes out between true and false. @default never */
   readonly paused$?: Observable<boolean>
 }
 
 /**
- * Emits a batch whenever the batcher has one ready and the consumer has asked for it; events wait in the batcher,
- * never in between. When the source completes, the rest follows as it is asked for, the last batch smaller.
+ * Emits a batch when the batcher has one ready and the consumer has requested it; events wait only in the batcher.
+ * When the source completes, the rest follows on request; the last batch may be smaller.
  *
  *     const demand$ = new BehaviorSubject<void>(undefined)
  *     event$.pipe(batch(batcher, { scheduler, demand$ }), concatMap(step), tap(() => demand$.next()))
@@ -38,7 +38,7 @@ export function batch(
         return ended || flushing > 0 ? batcher.takeRest(now) : batcher.take(now)
       }
 
-      // The consumer may ask again, and events may arrive, while a batch is being emitted: the loop then goes on.
+      // The consumer may request another batch, and events may arrive, during `next`: the loop handles both.
       const emit = (): void => {
         if (emitting) return
         emitting = true

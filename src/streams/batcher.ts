@@ -6,16 +6,16 @@ import { MemoryAccount } from './memory-ledger.js'
 export interface BatcherOptions {
   /** Events to an optimizer step. */
   readonly size: number
-  /** How long an event waits for a full batch, milliseconds; 0 waits without end. */
+  /** How long an event waits for a full batch, milliseconds; 0 waits forever. */
   readonly maxLatency: number
-  /** Takes both classes into a batch, as near to half and half as what waits allows; else strictly in arrival order. */
+  /** Balances the classes of a batch as far as the waiting events allow; otherwise batches follow arrival order. */
   readonly stratify: boolean
   /** Where the memory of the events is counted. @default an account of its own */
   readonly memory?: MemoryAccount
 }
 
 export interface BatcherState {
-  /** What is taken but not done comes first, then what waits, in order of arrival. */
+  /** Events that were taken and not acknowledged, then those that wait, in order of arrival. */
   readonly events: readonly TrainingEvent[]
   /** When each arrived, milliseconds since the epoch. */
   readonly arrivals: readonly number[]
@@ -29,11 +29,11 @@ interface Waiting {
 }
 
 /**
- * Collects training events into batches, and knows every event that has not been trained: what is taken stays in the
- * state until it is reported `done`. Times are wall clock, milliseconds since the epoch.
+ * Collects training events into batches. An event that was taken stays in the state until it is acknowledged. Times are
+ * wall clock, milliseconds since the epoch.
  *
- * Within a class the oldest goes first. What has waited for `maxLatency` goes before the balance of the classes, and
- * each class has its half of every batch if it needs it, so nothing waits forever.
+ * Oldest first within a class. Events older than `maxLatency` take precedence over class balance; otherwise each class
+ * may fill up to half a batch, so neither can starve the other.
  */
 export class Batcher implements Serializable<BatcherState> {
   private ups = new Fifo<Waiting>()
@@ -46,17 +46,17 @@ export class Batcher implements Serializable<BatcherState> {
     this.memory = options.memory ?? new MemoryAccount()
   }
 
-  /** Events that are neither taken nor done. */
+  /** Events that were not taken yet. */
   get waiting(): number {
     return this.ups.size + this.downs.size
   }
 
-  /** Events not yet done, taken ones included. */
+  /** Events not yet acknowledged, taken ones included. */
   get count(): number {
     return this.waiting + this.taken.size
   }
 
-  /** Memory of the events not yet done. */
+  /** Memory of the events not yet acknowledged. */
   get bytes(): number {
     return this.memory.bytes
   }
@@ -67,24 +67,24 @@ export class Batcher implements Serializable<BatcherState> {
     this.memory.add(bytes)
   }
 
-  /** True where a full batch waits, or a smaller one has waited long enough. */
+  /** Whether a full batch waits, or a smaller one has waited for `maxLatency`. */
   ready(now: number): boolean {
     return this.waiting >= this.options.size || this.deadline() <= now
   }
 
-  /** When what waits is ready even if nothing more arrives; Infinity where never. */
+  /** When the waiting events are ready even if no more arrive; Infinity for never. */
   deadline(): number {
     const { maxLatency } = this.options
     const oldest = this.oldest()?.peek()
     return oldest && maxLatency > 0 ? oldest.arrival + maxLatency : Number.POSITIVE_INFINITY
   }
 
-  /** The next batch, 1 to `size` events in order of arrival; null where none is ready. */
+  /** The next batch, 1 to `size` events in order of arrival; null if none is ready. */
   take(now: number): TrainingEvent[] | null {
     return this.ready(now) ? this.takeRest(now) : null
   }
 
-  /** As `take`, but does not wait for a full batch; null only where nothing waits. */
+  /** As `take`, without waiting for a full batch; null only if no event waits. */
   takeRest(now: number): TrainingEvent[] | null {
     const size = Math.min(this.options.size, this.waiting)
     if (size === 0) return null
@@ -99,8 +99,8 @@ export class Batcher implements Serializable<BatcherState> {
     return batch.map(({ event }) => event)
   }
 
-  /** These have come to their end: trained and checkpointed, quarantined or abandoned. */
-  done(events: readonly TrainingEvent[]): void {
+  /** Forgets events that were trained or quarantined. */
+  acknowledge(events: readonly TrainingEvent[]): void {
     for (const event of events) {
       const entry = this.taken.get(event)
       if (entry) this.memory.remove(entry.bytes)
@@ -108,12 +108,12 @@ export class Batcher implements Serializable<BatcherState> {
     }
   }
 
-  /** What is taken and not done waits again, first of all. */
-  putBack(): void {
+  /** Returns the taken events to the head of the queue. */
+  release(): void {
     this.restore(this.snapshot())
   }
 
-  /** Takes out what waits and will never train. */
+  /** Removes events that will never train. */
   remove(events: readonly TrainingEvent[]): void {
     if (events.length === 0) return
     const gone = new Set(events)
@@ -128,7 +128,7 @@ export class Batcher implements Serializable<BatcherState> {
     return { events: all.map(({ event }) => event), arrivals: all.map(({ arrival }) => arrival) }
   }
 
-  /** What was taken when the state was saved waits again, first of all. */
+  /** Events that were taken when the state was saved wait again, before all others. */
   restore(state: BatcherState): void {
     for (const { bytes } of [...this.taken.values(), ...this.ups, ...this.downs]) this.memory.remove(bytes)
     this.ups = new Fifo()
@@ -155,7 +155,7 @@ export class Batcher implements Serializable<BatcherState> {
     return !this.options.stratify || this.deadline() <= now
   }
 
-  /** How many ups complete the batch so that the classes are as near to half and half as what waits allows. */
+  /** How many ups complete the batch so that its classes are as balanced as the waiting events allow. */
   private upShare(size: number, batch: readonly Waiting[]): number {
     const room = size - batch.length
     const half = this.oldest() === this.ups ? Math.ceil(size / 2) : Math.floor(size / 2)

@@ -80,7 +80,7 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
       demand$.next()
       const batch = batches.shift() ?? []
       for (const { position } of batch) state.positions.ack(position)
-      state.batcher.done(batch)
+      state.batcher.acknowledge(batch)
       reader.updateBackpressure()
       return batch.map(({ position }) => position.offset)
     },

@@ -39,7 +39,7 @@ function stages(snapshot: StreamSnapshot | null) {
       trained.push(id)
       state.positions.ack(position)
     }
-    state.batcher.done(events)
+    state.batcher.acknowledge(events)
     demand$.next(null)
   })
   const read = (offset: number, { key, value }: ReturnType<typeof mixed>[number]) => {

@@ -61,9 +61,9 @@ test('counts events and bytes until they are done', () => {
   const bytes = batcher.bytes
   const events = batcher.take(9)!
   expect([batcher.waiting, batcher.count, batcher.bytes]).toEqual([0, 4, bytes])
-  batcher.done(events.slice(0, 1))
+  batcher.acknowledge(events.slice(0, 1))
   expect([batcher.count, batcher.bytes]).toEqual([3, (3 / 4) * bytes])
-  batcher.done(events)
+  batcher.acknowledge(events)
   expect([batcher.count, batcher.bytes]).toEqual([0, 0])
 })
 
@@ -72,7 +72,7 @@ test('saves what is taken but not done before what waits', () => {
   const taken = batcher.take(9)!
   expect(offsets(taken)).toEqual([0, 4])
   expect(offsets(batcher.snapshot().events)).toEqual([0, 4, 1, 2, 3])
-  batcher.done(taken.slice(0, 1))
+  batcher.acknowledge(taken.slice(0, 1))
   expect(offsets(batcher.snapshot().events)).toEqual([4, 1, 2, 3])
 })
 
@@ -95,7 +95,7 @@ test('every event is in exactly one batch, and a saved batcher that is restored 
           const events = original.takeRest(now)!
           expect(events.length).toBeLessThanOrEqual(options.size)
           expect(restored.takeRest(now)).toEqual(events)
-          original.done(events)
+          original.acknowledge(events)
           seen.push(...offsets(events)!)
         }
         expect(seen.sort((a, b) => a - b)).toEqual([...arrivals].map((_, i) => i))
@@ -107,7 +107,7 @@ test('every event is in exactly one batch, and a saved batcher that is restored 
 test('what is put back goes first again, as if it had not been taken', () => {
   const batcher = filled('uuudud', { size: 4 })
   const [{ bytes }, taken] = [batcher, batcher.take(9)]
-  batcher.putBack()
+  batcher.release()
   expect(batcher).toMatchObject({ waiting: 6, count: 6, bytes })
   expect(batcher.take(9)).toEqual(taken)
   expect(offsets(batcher.takeRest(9))).toEqual([2, 4])

@@ -59,7 +59,7 @@ class Reader {
       drop: (position, reason) => this.#drop(position, reason),
     }).subscribe((batch) => {
       for (const { subject, label } of batch) this.trained.push(`${subject} ${label ? 'up' : 'down'}`)
-      this.state.batcher.done(batch)
+      this.state.batcher.acknowledge(batch)
       for (const { position } of batch) this.state.positions.ack(position)
     })
   }
