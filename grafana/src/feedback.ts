@@ -42,7 +42,7 @@ export const feedback: PageSpec = {
           kind: 'lines',
           title: 'Lag',
           shows:
-            'Records of each assigned partition that have not come to their end: unread, held back or waiting for a step.',
+            'Records of each assigned partition that are not acknowledged: unread, held back, or waiting for a step.',
           good: 'flat, about what arrives within stream.holdBack and batch.maxLatency.',
           bad: 'rises for half an hour: votes come faster than steps.',
           unit: 'short',

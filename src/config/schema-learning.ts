@@ -21,17 +21,17 @@ export const learning = {
       "Which of the model's named chat templates. null: the one named default, and tool_use for votes with tools.",
     ),
     chatTemplateKwargs: object(
-      'Variables that the chat template gets, as the server gives them to it: {"enable_thinking": false}. Those of a vote (data.chat_template_kwargs) win.',
+      'Variables that the chat template gets, as your server sets them: {"enable_thinking": false}. Those of a vote (data.chat_template_kwargs) take precedence.',
     ),
     dtype: choice(
       ['f32', 'bf16'],
       'f32',
-      'Number type of matrix products. Softmax, norms, loss, δ and the optimizer are f32 whatever it is.',
+      'Number type of matrix products. Softmax, norms, loss, δ and the optimizer are always f32.',
     ),
     executor: choice(
       ['auto', 'graph', 'xla'],
       'auto',
-      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto is graph. A line keeps what it began with.",
+      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto is graph. A lineage keeps the executor it began with.",
     ),
     reference: text(
       'base',
@@ -64,33 +64,33 @@ export const learning = {
     reduction: choice(
       ['classRate', 'classMean'],
       'classRate',
-      'classRate weighs each event by the inverse moving share of its class; classMean is the mean of each class within the step.',
+      'classRate weighs each event by the inverse of the moving share of its class; classMean takes the mean of each class within the step.',
     ),
   },
   ratio: {
     mode: choice(
       ['online', 'off', 'fit-once'],
       'online',
-      'The prompt classifier behind the density ratio w(x): learnt on the way, off (w = 1), or fitted once as TRL does.',
+      'The prompt classifier behind the density ratio w(x): trained online, off (w = 1), or fitted once as TRL does.',
     ),
     min: real(0.5, { above: 0, max: 1 }, 'Lower bound of w(x).'),
     max: real(10, { min: 1 }, 'Upper bound of w(x).'),
-    normalise: flag(false, 'w(x), once clamped, is divided by its moving mean.'),
+    normalise: flag(false, 'Divide w(x), after clamping, by its moving mean.'),
     halfLife: real(
       16_000,
       { above: 0 },
-      'Longest half-life of what the classifier has seen, in events; an eighth and a sixty-fourth of it are tried beside it.',
+      'Longest half-life of the classifier, in events; an eighth and a sixty-fourth of it are tried as well.',
     ),
     minPerClass: integer(20, { min: 1 }, 'w = 1 until this many events of each class have been seen.'),
     embedder: choice(
       ['prompt-state', 'ngrams', 'endpoint'],
       'prompt-state',
-      "What the classifier sees of a prompt: the reference model's own state of it, hashed n-grams of its tokens, or what embeddings.url says.",
+      "What the classifier sees of a prompt: the reference model's own state of it, hashed n-grams of its tokens, or the embedding from embeddings.url.",
     ),
-    embeddingModel: optionalText('The model that is asked for at embeddings.url. Required for endpoint.'),
+    embeddingModel: optionalText('The model to request at embeddings.url. Required for endpoint.'),
   },
   optimizer: {
-    lr: real(1e-4, { min: 0 }, 'Learning rate at its peak. 0 trains nothing and still measures.'),
+    lr: real(1e-4, { min: 0 }, 'Peak learning rate. 0 trains nothing but still measures.'),
     beta1: real(0.9, { min: 0, below: 1 }, 'Decay of the first moment (AdamW).'),
     beta2: real(0.999, { min: 0, below: 1 }, 'Decay of the second moment (AdamW).'),
     eps: real(1e-8, { above: 0 }, 'Added to the root of the second moment (AdamW).'),
@@ -98,7 +98,10 @@ export const learning = {
     clipNorm: real(1, { min: 0 }, 'Global gradient norm is clipped to this; 0 = off.'),
     schedule: choice(['constant', 'linear', 'cosine'], 'constant', 'Learning rate after the warm-up.'),
     warmupSteps: integer(0, { min: 0 }, 'Steps of linear warm-up from 0 to optimizer.lr.'),
-    totalSteps: optionalInteger({ min: 1 }, 'Where a linear or cosine schedule arrives at 0. Required for both.'),
+    totalSteps: optionalInteger(
+      { min: 1 },
+      'The step at which a linear or cosine schedule reaches 0. Required for both.',
+    ),
   },
   batch: {
     size: integer(8, { min: 1 }, 'Events per optimizer step.'),
@@ -110,19 +113,16 @@ export const learning = {
     maxLatency: duration(
       '30s',
       { min: 0 },
-      'A step runs with fewer events when the oldest has waited this long. 0 = wait.',
+      'A step runs with fewer events when the oldest has waited this long. 0 = wait for a full batch, unless reading is paused.',
     ),
-    stratify: flag(
-      true,
-      'Mix both classes into each step where the waiting events allow it. false: in order of arrival.',
-    ),
+    stratify: flag(true, 'Mix both classes into each step if the waiting events allow it. false: in order of arrival.'),
   },
   limits: {
     maxLength: integer(1024, { min: 2 }, 'Longest event in tokens. A prompt loses tokens from its left to fit.'),
     tokeniseTimeout: duration(
       '5s',
       { min: 100 },
-      'What one vote may take in chat template and tokenizer. A vote that takes longer is a dead letter: a template or a pattern that never ends must not stop the votes behind it. Ordinary votes take a millisecond, the longest a fifth of a second.',
+      'How long chat template and tokenizer may take for one vote. A vote that takes longer becomes a dead letter, so a template or a pattern that never ends cannot stop the votes behind it. Ordinary votes take a millisecond, the longest a fifth of a second.',
     ),
     maxRecordBytes: bytes(
       '1MiB',
@@ -132,22 +132,22 @@ export const learning = {
     maxBatchBytes: bytes(
       '32MiB',
       { min: 65_536 },
-      'A batch of records from Kafka that takes more memory than this once unpacked is one dead letter. A compressed batch may unpack to a thousand times its size: this is what keeps it from filling the memory.',
+      'A batch of records from Kafka that takes more memory than this once unpacked becomes one dead letter. A compressed batch may unpack to a thousand times its size; this limit keeps it from filling the memory.',
     ),
     specialTokens: choice(
       ['reject', 'escape', 'allow'],
       'reject',
-      "What becomes of the model's control tokens (such as <|im_end|>) in messages and in completions given as text. With them a voter could end a turn and speak for the system: reject makes a dead letter, escape trains them as plain characters, allow as what they are. A prompt that is one literal text may hold them.",
+      "What to do with the model's control tokens (such as <|im_end|>) in messages and in completions given as text. With them a voter could end a turn and speak for the system. reject makes a dead letter, escape trains them as plain characters, allow trains them as control tokens. A prompt that is one literal text may contain them.",
     ),
     userShare: real(
       0.1,
       { min: 0, max: 1 },
-      'Largest share that one user may have of the last 10,000 admitted events, or of all while there are fewer: one voter cannot turn the model. What a source sends without data.user counts as one user: set 0 where no votes have users, or fewer than ten people vote. 0 = off; off in replay unless set.',
+      'Largest share that one user may have of the last 10,000 admitted events, or of all while there are fewer: one voter cannot turn the model. Votes of a source without data.user count as one user: set 0 if no votes have users, or if fewer than ten people vote. 0 = off; off in replay unless set.',
     ),
     userMinimum: integer(
       100,
       { min: 1 },
-      'So many of the last 10,000 admitted events a user may have whatever limits.userShare says: at the start, a share of what was admitted is nearly nothing. 1 is the strictest.',
+      'A user may always have this many of the last 10,000 admitted events, whatever limits.userShare says: at the start, a share of what was admitted is nearly nothing. 1 is the strictest.',
     ),
     promptRepeats: integer(
       100,
@@ -157,14 +157,18 @@ export const learning = {
     adapterAge: integer(
       0,
       { min: 0 },
-      'Drops votes on what an adapter wrote that is this many steps behind (data.adapter). 0 = off, by default: bcod cannot know how long your users take to vote. Not in replay.',
+      'Drops votes on completions of an adapter that is more than this many steps old (data.adapter). 0 = off, the default: bcod cannot know how long your users take to vote. Not in replay.',
     ),
     sources: list(
       [],
-      'The CloudEvents sources that may train; rows and tombstones have the topic for one. Empty, by default: all, for bcod does not know yours. Name them where anybody else can write to the topic.',
+      'The CloudEvents sources that may train; the source of bare rows and tombstones is the topic. Empty, the default: all. Name them if anybody else can write to the topic.',
     ),
   },
   eval: {
-    holdOut: real(0, { min: 0, max: 0.5 }, 'Share of events that never train and measure instead, chosen by a hash.'),
+    holdOut: real(
+      0,
+      { min: 0, max: 0.5 },
+      'Share of completions that never train, chosen by a hash. Nothing measures on them yet.',
+    ),
   },
 }

@@ -18,30 +18,30 @@ export const service = {
     brokers: list([], 'Kafka bootstrap servers, host:port.'),
     topic: optionalText('The topic that carries the feedback.'),
     groupId: text('bcod', 'Consumer group. One per adapter.'),
-    dlq: optionalText("Dead-letter topic. null: the topic's name with .dlq behind it."),
+    dlq: optionalText("Dead-letter topic. null: the topic's name with .dlq appended."),
     holdBack: duration('30s', { min: 0 }, 'A vote waits this long for a later vote on the same completion. 0 = off.'),
     pendingBytes: bytes(
       '64MiB',
       { min: 1 },
-      'Reading pauses when what was read and waits (held votes, events before their step, dead letters) takes this much memory, names and objects included; it goes on when half of what held votes and dead letters leave of it is free again. Above 0.4 of it the oldest held votes go on early. Node needs it beside its own 100 MB.',
+      'Reading pauses when what was read and waits (held votes, events before their step, dead letters) takes this much memory, names and objects included. It resumes when half of what held votes and dead letters leave of it is free. If held votes take more than 0.4 of it, the oldest are released early. Node needs this in addition to its own 100 MB.',
     ),
     pendingEvents: integer(10_000, { min: 1 }, 'Reading pauses when this many events wait for their step.'),
     tombstones: choice(
       ['ignore', 'retract'],
       'ignore',
-      'A record without a value. retract: it takes back the held votes of every user and source on the completion that its key names, so it is off by default: a tombstone does not say who sent it.',
+      'What to do with a record without a value. retract: it retracts the held votes of every user and source on the completion that its key names. Off by default, because a tombstone does not say who sent it.',
     ),
     unwrap: choice(
       ['auto', 'none'],
       'auto',
-      "The envelopes of Kafka Connect (schema, payload) and Debezium (before, after, op; or flattened by ExtractNewRecordState, with __op or __deleted in it). auto: they are taken off; a table's row is a vote under its key. none: such a record is a dead letter that names its envelope.",
+      "The envelopes of Kafka Connect (schema, payload) and Debezium (before, after, op; or flattened by ExtractNewRecordState, with __op or __deleted in it). auto: they are removed; a table's row is a vote under its key. none: such a record is a dead letter that names its envelope.",
     ),
     shard: integer(
       0,
       { min: 0 },
       "Which part of the topic is this daemon's: 0 to shards - 1, by a hash of the subject.",
     ),
-    shards: integer(1, { min: 1 }, 'How many daemons share the topic, each with a groupId and checkpoints of its own.'),
+    shards: integer(1, { min: 1 }, 'How many daemons share the topic. Each needs its own groupId and checkpoint.dir.'),
     dedupWindow: integer(1_000_000, { min: 0 }, 'How many event ids are remembered to drop duplicates; 0 = off.'),
     ledger: integer(
       1_000_000,
@@ -51,12 +51,12 @@ export const service = {
     deadLetterBuffer: integer(
       100_000,
       { min: 1 },
-      'Letters that wait while the dead-letter topic is slow or down; then reading pauses.',
+      'Reading pauses when this many dead letters wait because the dead-letter topic is slow or down.',
     ),
     dlqSpillBytes: bytes(
       '256MiB',
       { min: 1 },
-      'Dead letters that wait are kept on disk, beside the checkpoints, beyond 4 MiB in memory. Reading pauses when they take this much: whoever can write to the topic must not be able to fill the disk.',
+      'Dead letters beyond 4 MiB wait on disk, beside the checkpoints. Reading pauses when they take this much, so nobody can fill the disk by writing to the topic.',
     ),
     sessionTimeout: duration(
       '30s',
@@ -68,9 +68,9 @@ export const service = {
       ['earliest', 'latest', 'group'],
       'Where to read from when there are group offsets but no checkpoint. null refuses to start then.',
     ),
-    acceptGap: flag(false, "Go on although records between the checkpoint and the log's start are gone."),
+    acceptGap: flag(false, "Continue although records between the checkpoint and the log's start are gone."),
     tls: {
-      enabled: flag(false, 'Talk TLS to the brokers.'),
+      enabled: flag(false, 'Use TLS to the brokers.'),
       ca: optionalText("PEM file of the certificate authority. null: the system's."),
       cert: optionalText('PEM file of the client certificate.'),
       key: optionalText('PEM file of the client key.'),
@@ -83,8 +83,8 @@ export const service = {
       username: optionalText('User name for SASL; with tokenEndpoint the client id.'),
       password: secret('Password for SASL; with tokenEndpoint the client secret. Prefer the environment variable.'),
       tokenEndpoint: optionalText('URL that gives tokens for oauthbearer by the client credentials grant.'),
-      tokenScope: optionalText('Scope that is asked for at tokenEndpoint.'),
-      tokenFile: optionalText('File with the token for oauthbearer, read anew at each login.'),
+      tokenScope: optionalText('Scope to request at tokenEndpoint.'),
+      tokenFile: optionalText('File with the token for oauthbearer, read at each login.'),
     },
   },
   checkpoint: {
@@ -93,35 +93,42 @@ export const service = {
     every: duration(
       '30s',
       { min: 0 },
-      'A checkpoint at this interval where anything has moved since the last one. 0 = not by time.',
+      'A checkpoint at this interval, if anything has changed since the last one. 0 = not by time.',
     ),
-    keep: integer(5, { min: 1 }, 'How many checkpoints stay, beside those that a published adapter came from.'),
+    keep: integer(
+      5,
+      { min: 1 },
+      'How many checkpoints are kept, in addition to those that a published adapter came from.',
+    ),
   },
   adapters: {
     dir: optionalText('Registry of published adapters. null: adapters beside the checkpoint directory.'),
     keep: integer(
       20,
       { min: 1 },
-      'How many published versions stay, beside the live one; their checkpoints stay with them. Versions, not time: 20 can be ten minutes. A model server that still has an older one loaded may read its files again, and vLLM ends when they are gone: unload it in time, or keep more.',
+      'How many published versions are kept, in addition to the live one; their checkpoints are kept too. These are versions, not time: 20 can be ten minutes. A model server may read the files of a loaded version again, and vLLM ends if they are gone: unload old versions in time, or keep more.',
     ),
   },
   journal: {
-    keepEvents: flag(true, "Keep the token ids of trained events, so that replay outlives the log's retention."),
+    keepEvents: flag(
+      true,
+      'Keep the token ids of trained events in the journal, so replay works after the topic has deleted them.',
+    ),
   },
   server: {
     host: text('127.0.0.1', 'Address of /metrics, probes and the status page.'),
-    port: integer(9464, { min: 0, max: 65_535 }, 'Port of the same; 0 = any free one.'),
+    port: integer(9464, { min: 0, max: 65_535 }, 'Port of the server; 0 = any free one.'),
     adminToken: secret(
-      'Bearer token of POST /v1/admin/pause, resume and checkpoint: at least 16 characters, 8 of them different, made by chance (openssl rand -hex 32). null: there are no admin verbs.',
+      'Bearer token of POST /v1/admin/pause, resume and checkpoint: at least 16 characters, 8 of them different, random (openssl rand -hex 32). null: there are no admin verbs.',
     ),
     allowedHosts: list(
       [],
-      'Names under which the port answers, such as bcod.example.com or *.example.com, against pages of other sites that have their name lead here; *: any. Addresses, names without a dot and names of Kubernetes services need not be here; /livez and /readyz answer under any name.',
+      'Host names under which the port answers, such as bcod.example.com or *.example.com; *: any. This protects against DNS rebinding by pages of other sites. Addresses, names without a dot and names of Kubernetes services are always allowed; /livez and /readyz answer under any name.',
     ),
     maxConnections: integer(
       128,
       { min: 8 },
-      'Open connections, so that whoever opens many takes neither memory nor descriptors; at most a quarter of ulimit -n. One more displaces the oldest of the address that has most.',
+      'Maximum of open connections; at most a quarter of ulimit -n. One more closes the oldest of the address that has most.',
     ),
   },
   embeddings: {
@@ -143,9 +150,9 @@ export const service = {
     noise: real(
       0.05,
       { min: 0, max: 0.5 },
-      'How often a simulated user votes against the own preference; 0.5 = at random.',
+      'Probability that a simulated user votes against their own preference; 0.5 = at random.',
     ),
     temperature: real(1, { min: 0 }, "Sampling temperature of the demo's answers; 0 = greedy."),
-    roundSize: integer(16, { min: 1 }, 'Answers that are sampled with one adapter before the next is picked up.'),
+    roundSize: integer(16, { min: 1 }, 'Answers that are sampled with one adapter before the demo loads the next.'),
   },
 }

@@ -24,7 +24,7 @@ export const ADAPTER_ERRORS = {
     remedy: 'Two lines of checkpoints publish to one directory: give each its own, or move the old version away.',
   },
   ADAPTER_DISK_FULL: {
-    cause: 'There is no space left where adapters are published.',
+    cause: 'There is no space left in the adapter directory.',
     remedy: 'Free space or enlarge the volume; the live version is untouched and publishing can be tried again.',
   },
 } as const satisfies ErrorTable

@@ -3,14 +3,14 @@ import type { ErrorTable } from './entry.js'
 /** Checkpoints, the journal, the fence, replay. */
 export const CHECKPOINT_ERRORS = {
   CHECKPOINT_MISSING: {
-    cause: 'The consumer group has committed offsets, but there is no checkpoint to go on from.',
+    cause: 'The consumer group has committed offsets, but there is no checkpoint to continue from.',
     remedy:
-      'Point checkpoint.dir at the checkpoints. To start anew, set stream.start (--start): earliest trains everything again, group goes on at the offsets, latest skips what is there.',
+      'Point checkpoint.dir at the checkpoints. To start a new lineage, set stream.start (--start): earliest trains everything again, group continues at the committed offsets, latest skips what is there.',
   },
   CHECKPOINT_MODEL_MISMATCH: {
     cause: 'The checkpoint was made for another base model or tokenizer.',
     remedy:
-      'Set model.path to the model of the checkpoint, or start a new line with an empty checkpoint.dir and another stream.groupId.',
+      'Set model.path to the model of the checkpoint, or start a new lineage with an empty checkpoint.dir and another stream.groupId.',
   },
   LINEAGE_MISSING: {
     cause: 'There is no line of checkpoints to follow.',
@@ -33,14 +33,14 @@ export const CHECKPOINT_ERRORS = {
   CHECKPOINT_SETTINGS_CHANGED: {
     cause: 'A setting that the saved learning state depends on has changed since the checkpoint.',
     remedy:
-      'Set it back, or start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
+      'Set it back, or start a new lineage with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
   },
   CHECKPOINT_NOT_FOUND: {
     cause: 'The path given holds no checkpoint.',
     remedy: 'Give a step-… directory, or the directory of checkpoints that it is in.',
   },
   CHECKPOINT_DISK_FULL: {
-    cause: 'There is no space left where checkpoints are kept.',
+    cause: 'There is no space left in the checkpoint directory.',
     remedy: 'Free space, enlarge the volume or lower checkpoint.keep; the previous checkpoint is intact.',
   },
   CHECKPOINT_IO: {
@@ -48,9 +48,9 @@ export const CHECKPOINT_ERRORS = {
     remedy: 'Check that the volume is mounted, writable by this user and healthy; the previous checkpoint is intact.',
   },
   CHECKPOINT_DAMAGED: {
-    cause: 'The newest checkpoint is not as it was written.',
+    cause: 'The newest checkpoint has changed since it was written.',
     remedy:
-      'Restore its directory from a backup. To go on from the one before instead, start with --accept-older: events trained since then are read and trained again.',
+      'Restore its directory from a backup. To continue from the one before, start with --accept-older: events trained since then are read and trained again.',
   },
   CHECKPOINT_VERSION: {
     cause: 'The checkpoint was written in a format that this version of bcod does not know.',
@@ -58,14 +58,14 @@ export const CHECKPOINT_ERRORS = {
   },
   LETTERS_DAMAGED: {
     cause:
-      'Dead letters that wait on disk, in the letters directory beside the checkpoints, are not as they were written.',
+      'Dead letters that wait on disk, in the letters directory beside the checkpoints, have changed since they were written.',
     remedy:
-      'Restore letters from the backup that the checkpoints came from. Without one, move the newest checkpoint out of the directory: training goes on from the one before, and what was read since then is read again.',
+      'Restore letters from the backup that the checkpoints came from. Without one, move the newest checkpoint out of the directory: training continues from the one before, and what was read since then is read again.',
   },
   JOURNAL_SHORT: {
     cause: 'journal.jsonl is shorter than the checkpoint says: applied steps are missing from it.',
     remedy:
-      'Restore journal.jsonl from a backup, or move the checkpoints that are newer than it out of the directory: training goes on from the one before them.',
+      'Restore journal.jsonl from a backup, or move the checkpoints that are newer than it out of the directory: training continues from the one before them.',
   },
   JOURNAL_MISMATCH: {
     cause: 'journal.jsonl is not the one that the checkpoint was written with.',
@@ -78,7 +78,7 @@ export const CHECKPOINT_ERRORS = {
   },
   FENCED: {
     cause: 'Another daemon has taken over this checkpoint directory.',
-    remedy: 'Nothing to do where that is wanted: it goes on from the last checkpoint. Otherwise stop one of the two.',
+    remedy: 'Nothing to do if that is wanted: it continues from the last checkpoint. Otherwise stop one of the two.',
     fatal: true,
   },
 } as const satisfies ErrorTable

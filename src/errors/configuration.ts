@@ -13,7 +13,7 @@ export const CONFIGURATION_ERRORS = {
   },
   CONFIG_INVALID: {
     cause: 'A key has a value of the wrong type or out of range, or contradicts another key.',
-    remedy: 'Correct the value where the message says it was set; `bcod config explain KEY` tells what it takes.',
+    remedy: 'Correct the value in the place that the message names; `bcod config explain KEY` says what it accepts.',
   },
   CONFIG_MISSING: {
     cause: 'The command needs a key that has no default and is not set.',

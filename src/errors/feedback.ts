@@ -15,8 +15,8 @@ export const FEEDBACK_ERRORS = {
     remedy: 'Send less text or token ids, or raise limits.maxRecordBytes.',
   },
   FEEDBACK_UNREADABLE: {
-    cause: 'bcod failed on a feedback record in a way that it does not know.',
-    remedy: 'Report it with the dead letter; the record is unchanged in it, and the others go on.',
+    cause: 'bcod failed on a feedback record unexpectedly.',
+    remedy: 'Report it with the dead letter, which contains the unchanged record. Other records are not affected.',
   },
   PAIRS_INVALID: {
     cause: 'A row of a pairs file is not a prompt with a chosen and a rejected completion.',

@@ -9,7 +9,7 @@ export const FILE_ERRORS = {
   DIRECTORY_FOREIGN: {
     cause: "A directory for checkpoints or adapters has things in it that are not bcod's.",
     remedy:
-      "Give checkpoint.dir and adapters.dir each a directory of its own, empty or not there yet. Where all of it is bcod's after all, move what is named out of it.",
+      "Give checkpoint.dir and adapters.dir each an empty or new directory. If everything else in it is bcod's, move the named file out of it.",
   },
   FILE_FOREIGN: {
     cause: 'A file is not what its name says: a Git LFS pointer, a web page, another format or another encoding.',

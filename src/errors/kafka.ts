@@ -5,17 +5,17 @@ export const KAFKA_ERRORS = {
   CLUSTER_CHANGED: {
     cause: 'The checkpoint was made on another Kafka cluster or topic.',
     remedy:
-      'Set stream.brokers and stream.topic to those of the checkpoint, or start a new line with an empty checkpoint.dir.',
+      'Set stream.brokers and stream.topic to those of the checkpoint, or start a new lineage with an empty checkpoint.dir.',
   },
   TOPIC_RECREATED: {
     cause: 'The topic was deleted and created anew: its offsets mean other records than those that were read.',
     remedy:
-      'Start a new line with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
+      'Start a new lineage with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
   },
   POSITION_BEYOND_END: {
     cause: 'It was read further than the log goes: records were lost or the topic was created anew.',
     remedy:
-      'Restore the topic, or start a new line with an empty checkpoint.dir; lora.init can take up the last adapter.',
+      'Restore the topic, or start a new lineage with an empty checkpoint.dir; lora.init can take up the last adapter.',
   },
   POSITION_EXPIRED: {
     cause: "Records that were not read are gone: the topic's retention deleted them.",
@@ -47,7 +47,7 @@ export const KAFKA_ERRORS = {
   KAFKA_NOT_AUTHORIZED: {
     cause: 'The Kafka user may not do what bcod needs.',
     remedy:
-      'Grant READ and DESCRIBE on the topic, READ on the consumer group, and WRITE and DESCRIBE on the dead-letter topic. DESCRIBE_CONFIGS on the topics only helps: it tells retention, the size of letters and who sets the times.',
+      'Grant READ and DESCRIBE on the topic, READ on the consumer group, and WRITE and DESCRIBE on the dead-letter topic. DESCRIBE_CONFIGS on the topics is optional: it gives retention, the maximum size of dead letters and who stamps the records.',
   },
   KAFKA_TOPIC_MISSING: {
     cause: 'The topic does not exist, or the Kafka user may not see it.',
@@ -59,8 +59,7 @@ export const KAFKA_ERRORS = {
   },
   KAFKA_OFFSET_OUT_OF_RANGE: {
     cause: 'The log no longer holds the offset to read next: retention or a recreated topic took it.',
-    remedy:
-      'Records are lost. Start with --accept-gap to go on behind the gap, and lengthen retention.ms of the topic.',
+    remedy: 'Records are lost. Start with --accept-gap to continue after the gap, and raise retention.ms of the topic.',
   },
   KAFKA_OFFSET_TOO_LARGE: {
     cause: 'An offset does not fit 2^53 − 1, the largest integer that bcod keeps exactly.',
@@ -70,23 +69,23 @@ export const KAFKA_ERRORS = {
     cause:
       'A batch of records is compressed in a way that Kafka’s protocol does not know, or its codec cannot be loaded.',
     remedy:
-      'Reading goes on behind it; the dead letter holds the batch. Set compression.type of its producer to gzip, snappy, lz4 or zstd and publish its records again.',
+      'Reading continues after it; the dead letter contains the batch. Set compression.type of its producer to gzip, snappy, lz4 or zstd and publish its records again.',
   },
   KAFKA_BATCH_DAMAGED: {
     cause: 'A batch of records could not be unpacked or taken apart, or its checksum does not fit.',
     remedy:
-      'Reading goes on behind it; the dead letter holds the batch as the broker keeps it. Look for the producer that writes such batches, check the disks of the brokers, and publish its records again.',
+      'Reading continues after it; the dead letter contains the batch as the broker keeps it. Look for the producer that writes such batches, check the disks of the brokers, and publish its records again.',
   },
   KAFKA_BATCH_TOO_LARGE: {
     cause: 'A batch of records takes more memory than limits.maxBatchBytes once it is unpacked.',
     remedy:
-      'Reading goes on behind it; the dead letter holds the batch. If it is no attack, let its producer send smaller batches or raise limits.maxBatchBytes, and publish its records again.',
+      'Reading continues after it; the dead letter contains the batch. If it is not an attack, have its producer send smaller batches or raise limits.maxBatchBytes, and publish its records again.',
   },
   KAFKA_GROUP_SHARED: {
     cause:
-      'Other programs are members of the consumer group, with a protocol or a way to share partitions that bcod does not speak.',
+      'Other programs are members of the consumer group, with a protocol or an assignment strategy that bcod does not support.',
     remedy:
-      'Give bcod a group of its own (stream.groupId, one for each adapter), or stop the other members: kafka-consumer-groups.sh --describe --members --group GROUP names them. A group keeps its protocol until it is empty.',
+      'Give bcod its own group (stream.groupId, one for each adapter), or stop the other members: kafka-consumer-groups.sh --describe --members --group GROUP names them. A group keeps its protocol until it is empty.',
   },
   KAFKA_ASSIGNMENT_LOST: {
     cause: 'The group gave the partition to another member before its offset was committed.',

@@ -8,9 +8,9 @@ export const MODEL_ERRORS = {
   },
   MODEL_NONFINITE: {
     cause:
-      'The model itself computes NaN or infinity, whatever it is given: its weights are damaged, or its numbers overflow. No vote is at fault, and none was put aside.',
+      'The model itself computes NaN or infinity, whatever it is given: its weights are damaged, or its numbers overflow. No vote is the cause, and none was quarantined.',
     remedy:
-      'The message names the tensor where a weight is not finite: download or merge the model again. Where none is, use model.dtype f32 and compare config.json with the original.',
+      'If the message names a tensor with a weight that is not finite, download or merge the model again. Otherwise use model.dtype f32 and compare config.json with the original.',
   },
   MODEL_UNSUPPORTED: {
     cause: 'The model is of a kind that bcod does not train.',

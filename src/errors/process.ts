@@ -3,7 +3,7 @@ import type { ErrorTable } from './entry.js'
 /** bcod's own processes and threads, and its server. */
 export const PROCESS_ERRORS = {
   INTERNAL: {
-    cause: 'A rule that the code relies on did not hold.',
+    cause: 'An internal invariant was violated.',
     remedy: 'Report it with the log lines around it; the last checkpoint is intact.',
     fatal: true,
   },
@@ -11,12 +11,12 @@ export const PROCESS_ERRORS = {
     cause:
       'Native code crashed (TensorFlow, its addon, or Node itself), and with it the process. It is named on stderr as the process dies; the signal and the file that it happened in are part of the message.',
     remedy:
-      'Start it again: a daemon goes on from its last checkpoint. If it recurs, see whether node_modules or libtensorflow was overwritten meanwhile, whether memory ran out, run `bcod doctor`, and report the line.',
+      'Start it again: a daemon continues from its last checkpoint. If it recurs, see whether node_modules or libtensorflow was overwritten meanwhile, whether memory ran out, run `bcod doctor`, and report the line.',
   },
   LEARNER_GONE: {
     cause: 'The thread that trains ended.',
     remedy:
-      'Restart the daemon: it goes on from the last checkpoint. If it recurs, look for memory limits and run `bcod doctor`.',
+      'Restart the daemon: it continues from the last checkpoint. If it recurs, look for memory limits and run `bcod doctor`.',
     fatal: true,
   },
   NOT_RUNNING: {
@@ -25,7 +25,7 @@ export const PROCESS_ERRORS = {
   },
   STOP_OVERDUE: {
     cause: 'The daemon was told to stop, and the step, checkpoint or commit under way did not end in time.',
-    remedy: 'Nothing is lost: it goes on from the last checkpoint. Look at brokers and disk if it recurs.',
+    remedy: 'Nothing is lost: it continues from the last checkpoint. If it recurs, check brokers and disk.',
   },
   DAEMON_UNREACHABLE: {
     cause: 'No daemon answers at this address, or the connection to it broke.',

@@ -36,12 +36,12 @@ export const TEXT_ERRORS = {
   TEXT_TIMEOUT: {
     cause: 'Chat template and tokenizer of the model took longer for a text than limits.tokeniseTimeout.',
     remedy:
-      'Where it is a single vote, look at its dead letter. Where every text does it, the template or a pattern in tokenizer.json never ends: compare them with the publisher’s. On a slow machine, raise the limit.',
+      'If it is a single vote, look at its dead letter. If every text does it, the template or a pattern in tokenizer.json never ends: compare them with the publisher’s. On a slow machine, raise the limit.',
   },
   TEXT_PROCESS_ENDED: {
     cause:
-      'The process that runs chat template and tokenizer ended: the text or the template took all its memory, or somebody killed it.',
+      'The process that runs chat template and tokenizer ended: the text or the template took all its memory, or it was killed.',
     remedy:
-      'Where it is a single vote, look at its dead letter. Where every text does it, compare the chat template and tokenizer.json with the publisher’s; see that the container has memory and may start processes.',
+      'If it is a single vote, look at its dead letter. If every text does it, compare the chat template and tokenizer.json with the publisher’s; see that the container has memory and may start processes.',
   },
 } as const satisfies ErrorTable

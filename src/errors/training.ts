@@ -3,11 +3,11 @@ import type { ErrorTable } from './entry.js'
 /** Training steps and the prompt classifier. */
 export const TRAINING_ERRORS = {
   TRAIN_OUT_OF_MEMORY: {
-    cause: 'The device has no memory for an event of this length. It was put aside; the rest of its step trained.',
+    cause: 'The device has no memory for an event of this length. It was quarantined; the rest of its step trained.',
     remedy: 'Lower limits.maxLength or batch.size, or use a larger device; then publish the event again.',
   },
   TRAIN_NONFINITE: {
-    cause: "An event's log-probability or gradient is not finite. It was put aside; the rest of its step trained.",
+    cause: "An event's log-probability or gradient is not finite. It was quarantined; the rest of its step trained.",
     remedy:
       'Look at the dead letter: extreme or corrupt tokens. If many events are hit, run `bcod check`: it looks at every weight.',
   },

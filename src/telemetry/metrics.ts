@@ -60,13 +60,13 @@ export class Metrics {
   readonly consumerLag = this.gauge(
     'consumer_lag_records',
     'records',
-    'Records of each assigned partition that have not come to their end: unread, held back, or waiting for a step.',
+    'Records of each assigned partition that are not acknowledged: unread, held back, or waiting for a step.',
     ['partition'],
   )
   readonly uncommittedRecords = this.gauge(
     'uncommitted_records',
     'records',
-    'Records of each assigned partition that nobody can read yet: a transaction that began before them is still open.',
+    'Records of each assigned partition that cannot be read yet: a transaction that began before them is still open.',
     ['partition'],
   )
   readonly uncommittedSeconds = this.gauge(
@@ -88,7 +88,7 @@ export class Metrics {
   readonly waitingBytes = this.gauge(
     'waiting_bytes',
     'bytes',
-    'What was read and waits: in memory as fetched, held, tokenising, batching and letters, and letters on disk.',
+    'Bytes that were read and wait, by place: in memory as fetched, held, tokenising, batching and dead letters, and dead letters on disk.',
     ['place'],
   )
   readonly readingPaused = this.gauge('reading_paused', 'boolean', '1 while reading is paused because too much waits.')
@@ -193,7 +193,7 @@ export class Metrics {
   readonly classifierRawWeight = this.gauge(
     'density_ratio_raw_mean',
     'weight',
-    'Mean of the density ratio over recent thumbs-down before clamping; 1 where the classifier is calibrated.',
+    'Mean of the density ratio over recent thumbs-down before clamping; 1 if the classifier is calibrated.',
   )
   readonly classifierReady = this.gauge(
     'classifier_ready',
