@@ -1,7 +1,7 @@
-import { textOptions } from '../config/text-options.js'
 import { readArchitecture } from '../model/architecture.js'
-import { TextProcess } from '../text/text-process.js'
+import type { TextProcess } from '../text/text-process.js'
 import type { ConfigWithModel } from './learner-config.js'
+import { openText } from './open-text.js'
 
 /** What reading a file of events or pairs needs to know of the model. */
 export interface EventModel {
@@ -16,6 +16,6 @@ export interface EventModel {
 export async function eventModel(config: ConfigWithModel): Promise<EventModel> {
   const { model, limits } = config
   const { vocabSize, maxPositions } = readArchitecture(model.path)
-  const text = await TextProcess.start(model.path, { timeout: limits.tokeniseTimeout, text: textOptions(config) })
+  const text = await openText(model.path, config)
   return { text, vocabSize, maxLength: Math.min(limits.maxLength, maxPositions) }
 }

@@ -5,10 +5,11 @@ import { BcodError } from '../errors.js'
 import { outsideVocabulary } from '../events/content.js'
 import type { Content } from '../events/types.js'
 import { readArchitecture } from '../model/architecture.js'
-import { TextProcess } from '../text/text-process.js'
+import type { TextProcess } from '../text/text-process.js'
 import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { integerFrom, numberFrom } from './numbers.js'
 import { openLearner } from './open-learner.js'
+import { openText } from './open-text.js'
 import { example, printAnswer } from './print.js'
 
 interface GenerateFlags extends LearnerFlags {
@@ -54,10 +55,7 @@ ${example(
 async function generate(flags: GenerateFlags): Promise<void> {
   const config = learnerConfig(flags, { ...NO_TRAINING, model: { path: EMBEDDED_MODEL } })
   const architecture = readArchitecture(config.model.path)
-  const text = await TextProcess.start(config.model.path, {
-    timeout: config.limits.tokeniseTimeout,
-    text: { ...textOptions(config), specialTokens: 'allow' },
-  })
+  const text = await openText(config.model.path, config, { ...textOptions(config), specialTokens: 'allow' })
   const prompt = flags.promptTokens ?? (await encode(flags, text))
   const outside = prompt.find((id) => id >= architecture.vocabSize)
   if (outside !== undefined)

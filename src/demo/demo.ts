@@ -92,6 +92,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const text = await TextProcess.start(config.model.path, {
     timeout: config.limits.tokeniseTimeout,
     text: textOptions(config),
+    tries: 5,
   })
   if (!text) throw new BcodError('TEXT_WITHOUT_TOKENIZER', 'the demo talks in text', { place: config.model.path })
   const demoLog = await options.openLog(scratch, config)

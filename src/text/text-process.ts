@@ -40,6 +40,8 @@ export interface TextProcessOptions {
   readonly text?: TextOptions
   /** Told of each end of the process that was not asked for, and of each start that failed. */
   readonly ended?: (error: BcodError) => void
+  /** How many starts in a row may fail before calls fail too, from then on. @default no limit: calls wait */
+  readonly tries?: number
   /** Between two tries to start it anew, in milliseconds: the first pause, and the longest. */
   readonly pauses?: { readonly first: number; readonly longest: number }
 }
@@ -54,13 +56,16 @@ const HEAP_MIB = 1024
 /**
  * A model's tokenizer and template in a process of their own (text-server.ts). Calls are answered one at a time, in
  * order. A call that takes too long, or that ends the process, fails with TEXT_TIMEOUT or TEXT_PROCESS_ENDED, and the
- * next one finds a new process. Where that cannot be started, the calls wait: no text is at fault.
+ * next one finds a new process. While that cannot be started, the calls wait, for no text is at fault; with `tries`, all
+ * of them fail in the end.
  */
 export class TextProcess implements TextService {
   #child: Child | null = null
   #turn: Promise<unknown> = Promise.resolve()
   readonly #closing = new AbortController()
   #description: TextDescription | null = null
+  /** Why it is not tried again. */
+  #givenUp: BcodError | null = null
 
   private constructor(
     private readonly modelDir: string,
@@ -96,7 +101,7 @@ export class TextProcess implements TextService {
     try {
       return await this.#call('tokenise', votes, limits)
     } catch (error) {
-      if (!failedCall(error) || this.#closed) throw error
+      if (!failedCall(error) || this.#over) throw error
     }
     const outcomes: Outcome[] = []
     for (const vote of votes) outcomes.push(await this.#alone(vote, limits))
@@ -126,12 +131,16 @@ export class TextProcess implements TextService {
     return this.#closing.signal.aborted
   }
 
+  get #over(): boolean {
+    return this.#closed || this.#givenUp !== null
+  }
+
   async #alone(vote: LabelledVote, limits: TokenLimits): Promise<Outcome> {
     try {
       const [outcome] = await this.#call('tokenise', [vote], limits)
       return outcome as Outcome
     } catch (error) {
-      if (!failedCall(error) || this.#closed) throw error
+      if (!failedCall(error) || this.#over) throw error
       return { error: carry(error, 'text process') }
     }
   }
@@ -147,13 +156,14 @@ export class TextProcess implements TextService {
 
   /**
    * A process that can be asked. One that cannot be started, for want of memory or of the right to start processes, is
-   * tried again until it can, until `close`, or until the model itself is refused.
+   * tried again until it can, until `close`, until the model itself is refused, or as often as `tries` says.
    */
   async #running(): Promise<Child> {
     if (this.#child?.end) this.#lost(this.#child.end)
     if (this.#child) return this.#child
     const { first, longest } = this.options.pauses ?? PAUSES
-    for (let pause = first; ; pause = Math.min(2 * pause, longest)) {
+    for (let pause = first, failed = 1; ; pause = Math.min(2 * pause, longest), failed++) {
+      if (this.#givenUp) throw this.#givenUp
       try {
         const { child, description } = await this.#start()
         if (description) return child
@@ -164,7 +174,13 @@ export class TextProcess implements TextService {
         })
       } catch (error) {
         if (this.#closed || refusedModel(error)) throw error
+        if (failed >= (this.options.tries ?? Number.POSITIVE_INFINITY)) {
+          this.#givenUp = new BcodError('TEXT_PROCESS_ENDED', `it could not be started again in ${failed} tries`, {
+            cause: error,
+          })
+        }
       }
+      if (this.#givenUp) continue
       await sleep(pause, undefined, { signal: this.#closing.signal }).catch(() => undefined)
     }
   }

@@ -202,6 +202,32 @@ test('while no process can be started the votes wait, and none is lost', async (
   expect(new Set(ends)).toEqual(new Set(['TEXT_PROCESS_ENDED']))
 }, 60_000)
 
+test('with a limit of tries, calls fail with a code once no process has started that often, and so do those after', async () => {
+  const ends: string[] = []
+  const pauses = { first: 1, longest: 2 }
+  const ended = ({ code }: BcodError) => void ends.push(code)
+  const text = (await TextProcess.start(CHAT, { timeout: TIMEOUT, pauses, tries: 3, ended }))!
+  onTestFinished(() => text.close())
+  noProcessStarts()
+  await killIdle()
+  const refused = { code: 'TEXT_PROCESS_ENDED', message: 'it could not be started again in 3 tries' }
+  await expect(text.encodePrompt(said('hello'))).rejects.toMatchObject(refused)
+  const votes = Array.from({ length: 50 }, () => vote(said('hello')))
+  await expect(text.tokenise(votes, LIMITS)).rejects.toMatchObject(refused)
+  expect(ends).toHaveLength(4)
+})
+
+test('a call that fails is not a try: a process that starts again is given as many', async () => {
+  const pauses = { first: 1, longest: 2 }
+  const text = (await TextProcess.start(model(PASSWORD), { timeout: TIMEOUT, pauses, tries: 1 }))!
+  onTestFinished(() => text.close())
+  const votes = ['abracadabra', 'hello', 'abracadabra', 'hello'].map((words) => vote(said(words)))
+  const outcomes = await text.tokenise(votes, LIMITS)
+  expect(outcomes.map((each) => ('error' in each ? each.error.code : 'event'))).toEqual([
+    ...['TEXT_TIMEOUT', 'event', 'TEXT_TIMEOUT', 'event'],
+  ])
+})
+
 test('a text at fault is still found where no process can be started for a while after it', async () => {
   const { codes, ends } = await start(model(PASSWORD))
   const outcomes = codes(['hello', 'abracadabra', 'hello'].map((words) => vote(said(words))))

@@ -1,7 +1,6 @@
 import { requireFinite } from '../../adapters/adapter.js'
 import { readAdapter } from '../../adapters/peft.js'
 import type { Config } from '../../config/config.js'
-import { textOptions } from '../../config/text-options.js'
 import { prepareEnvironment } from '../../engine/environment.js'
 import { BcodError } from '../../errors.js'
 import { startNote } from '../../learner/config.js'
@@ -11,8 +10,9 @@ import { modelTensors } from '../../model/parameters.js'
 import { requireTensor, resolveTies, type TiedHead } from '../../model/tied-head.js'
 import { openModelTensors } from '../../safetensors/directory.js'
 import type { TensorReader } from '../../safetensors/reader.js'
-import { TextProcess, type TextService } from '../../text/text-process.js'
+import type { TextService } from '../../text/text-process.js'
 import { type Finding, fail, pass, warn } from '../doctor/finding.js'
+import { openText } from '../open-text.js'
 import { attempt } from './attempt.js'
 
 /** Model directory, weights, tokenizer, template, the adapter to start from, and whether servers take its rank. */
@@ -75,7 +75,7 @@ const describe = ({ modelType, layers, hiddenSize, vocabSize }: Architecture) =>
 async function checkText(path: string, config: Config): Promise<readonly Finding[]> {
   let text: TextService | null
   try {
-    text = await TextProcess.start(path, { timeout: config.limits.tokeniseTimeout, text: textOptions(config) })
+    text = await openText(path, config)
   } catch (error) {
     if (!(error instanceof BcodError)) throw error
     return ['tokenizer', 'chat template'].map((name) => fail(name, error.line, error.remedy))
