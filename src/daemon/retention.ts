@@ -1,7 +1,7 @@
 import { catchError, EMPTY, exhaustMap, filter, from, type Observable, type SchedulerLike, timer } from 'rxjs'
 import type { FeedbackLog } from '../streams/source.js'
 
-/** Where the oldest record of a partition stands that a restart would read again, and where the log ends. */
+/** The lowest offset of a partition that is not acknowledged, from which a restart reads again, and the log's end. */
 export interface PendingOffset {
   readonly partition: number
   readonly offset: number

@@ -97,27 +97,3 @@ test('every metric that others rely on moves when its cause is made to happen', 
   expect(after.get('bcod_device_memory_bytes')).toBeGreaterThan(1e7)
   expect(await daemon.stop()).toBe(0)
 }, 240_000)
-
-test('headroom is what is left to the oldest record that a restart needs; a topic that keeps all tells none', async () => {
-  const headroom = async (name: string, config: Record<string, string>) => {
-    await kafka.client.topic(name, 1, { 'message.timestamp.before.max.ms': String(24 * HOUR), ...config })
-    const daemon = await DaemonProcess.create(join(kafka.directory, name), {
-      ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': name, 'stream.groupId': name },
-      ...{ 'batch.size': 64, 'batch.maxLatency': '0' },
-    })
-    onTestFinished(() => daemon.kill())
-    // half an hour old, and waits for a batch that does not fill
-    await kafka.client.send(name, [{ ...vote(0), timestamp: String(Date.now() - HOUR / 2) }, vote(1)])
-    daemon.start()
-    await daemon.until(({ waiting }) => waiting === 2)
-    await new Promise((resolve) => setTimeout(resolve, 8_000))
-    return daemon.metric('bcod_retention_headroom_seconds')
-  }
-  const [hour, forever] = await Promise.all([
-    headroom('an-hour', { 'retention.ms': String(HOUR) }),
-    headroom('forever', { 'retention.ms': '-1' }),
-  ])
-  expect(hour).toBeGreaterThan(HOUR / 2000 - 60)
-  expect(hour).toBeLessThanOrEqual(HOUR / 2000)
-  expect(forever).toBe(0)
-}, 240_000)
