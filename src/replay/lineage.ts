@@ -1,16 +1,25 @@
 import { basename } from 'node:path'
-import type { Journal } from '../checkpoint/journal.js'
-import type { CheckpointRef, Snapshot } from '../checkpoint/snapshot.js'
+import type { CheckpointRef } from '../checkpoint/snapshot.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { Config } from '../config/config.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { Learner, StepOutcome } from '../learner/learner.js'
 import { lineageSettings } from '../training/learning-config.js'
-import { inspectLineage, recoverLineage } from '../training/recovery.js'
+import { inspectLineage, type Recovered, recoverLineage } from '../training/recovery.js'
 import { type RecordedStep, StepRecorder } from '../training/step-recorder.js'
 
 /** What stands for the cluster's id in the checkpoints of a file. */
 const FILE = 'file'
+
+export interface LineageOptions {
+  readonly learner: Learner
+  readonly config: Config
+  readonly modelPath: string
+  /** The file of events. */
+  readonly eventsPath: string
+  /** The directory of checkpoints; it does not exist yet. */
+  readonly directory: string
+}
 
 /** The lineage of a replay: the checkpoint of the initial adapter, the journal, and the checkpoint of the last step. */
 export class Lineage {
@@ -18,28 +27,20 @@ export class Lineage {
   #parent: CheckpointRef | null = null
 
   private constructor(
-    private readonly learner: Learner,
-    private readonly config: Config,
-    private readonly eventsPath: string,
+    private readonly options: LineageOptions,
     private readonly store: CheckpointStore,
-    private readonly journal: Journal,
-    private readonly fixed: Pick<Snapshot, 'fence' | 'identities'>,
+    private readonly recovered: Recovered,
   ) {
-    this.#recorder = new StepRecorder({ journal, config, resolved: learner.resolved })
+    const { learner, config } = options
+    this.#recorder = new StepRecorder({ journal: recovered.journal, config, resolved: learner.resolved })
   }
 
-  /** Begins a lineage in a directory that does not exist yet, with the checkpoint of the initial adapter. */
-  static async start(
-    learner: Learner,
-    config: Config,
-    modelPath: string,
-    eventsPath: string,
-    directory: string,
-  ): Promise<Lineage> {
+  /** Begins a lineage with the checkpoint of the initial adapter. */
+  static async start(options: LineageOptions): Promise<Lineage> {
+    const { config, modelPath, directory } = options
     const store = new CheckpointStore(directory, { keep: config.checkpoint.keep })
     const inspected = await inspectLineage(config, modelPath, store)
-    const { journal, fence, identities } = await recoverLineage(config, inspected, store)
-    const lineage = new Lineage(learner, config, eventsPath, store, journal, { fence, identities })
+    const lineage = new Lineage(options, store, await recoverLineage(config, inspected, store))
     await lineage.#checkpoint(0)
     return lineage
   }
@@ -51,25 +52,27 @@ export class Lineage {
 
   /** Writes the last checkpoint and closes the journal. @param lastLine  of the file; 0 for an empty one */
   async end(lastLine: number): Promise<void> {
-    if (this.learner.step > 0) await this.#checkpoint(lastLine)
-    await this.journal.close()
+    if (this.options.learner.step > 0) await this.#checkpoint(lastLine)
+    await this.recovered.journal.close()
   }
 
   /** @param line  the last one read; 0 before the first */
   async #checkpoint(line: number): Promise<void> {
-    const { learner, config } = this
+    const { learner, config, eventsPath } = this.options
+    const { fence, identities, journal } = this.recovered
     this.#parent = await this.store.write({
-      ...this.fixed,
+      fence,
+      identities,
       step: learner.step,
       revision: 0,
       parent: this.#parent,
-      topic: basename(this.eventsPath),
+      topic: basename(eventsPath),
       clusterId: FILE,
       positions: { 0: line + 1 },
       lastRecords: {},
       resolved: learner.resolved,
       seed: config.seed,
-      journal: await this.journal.sync(),
+      journal: await journal.sync(),
       adapter: learner.adapter(),
       trainerState: learner.state(),
       pending: null,

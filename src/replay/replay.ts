@@ -66,7 +66,7 @@ export async function replayFile(options: ReplayOptions): Promise<ReplaySummary>
     for await (const _ of fileEvents(file)) total += 1
     const learner = await options.openLearner()
     try {
-      const summary = await train(learner, file, total, output.staging, options)
+      const summary = await train(learner, { file, total, directory: output.staging }, options)
       output.finish(...RESULTS)
       return summary
     } finally {
@@ -85,15 +85,15 @@ export async function replayFile(options: ReplayOptions): Promise<ReplaySummary>
 
 async function train(
   learner: Learner,
-  file: EventFile,
-  total: number,
-  directory: string,
+  { file, total, directory }: { readonly file: EventFile; readonly total: number; readonly directory: string },
   { config, modelPath, onStep, onBlockLimit, onEmbeddingsFailed = () => undefined }: ReplayOptions,
 ): Promise<ReplaySummary> {
   const started = performance.now()
   const tally = emptyTally()
   const embed = eventEmbedding(config, file.text, { counted: () => undefined, failed: onEmbeddingsFailed })
-  const lineage = await Lineage.start(learner, config, modelPath, file.path, join(directory, 'checkpoint'))
+  const lineage = await Lineage.start({
+    ...{ learner, config, modelPath, eventsPath: file.path, directory: join(directory, 'checkpoint') },
+  })
   const steps = openSync(join(directory, 'steps.jsonl'), 'wx', 0o600)
   let quarantined = 0
   let trained = 0
