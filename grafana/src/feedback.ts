@@ -62,7 +62,7 @@ export const feedback: PageSpec = {
           title: 'Paused',
           shows: '1 while reading is paused because too much waits, or training by an admin.',
           good: '0.',
-          bad: 'reading at 1 for minutes: steps are too slow, or the dead-letter topic or the disk takes nothing; training at 1: somebody paused it, and has to resume it.',
+          bad: 'reading at 1 for minutes: steps are too slow, or the dead-letter topic or the disk accepts nothing; training at 1: a person paused it and must resume it.',
           unit: 'bool',
           bounds: { above: true, look: 1 },
           queries: [
@@ -84,7 +84,7 @@ export const feedback: PageSpec = {
           title: 'Behind an open transaction',
           shows: 'How long what can be read of a partition has ended at the same place, while the log has more.',
           good: '0, or up to the commit interval of a producer that writes in transactions.',
-          bad: 'above 5 minutes: a producer has not ended its transaction, and nobody can read what follows.',
+          bad: 'above 5 minutes: a producer has not ended its transaction, and what follows cannot be read.',
           unit: 's',
           queries: [{ expr: of('bcod_uncommitted_seconds'), legend: here }],
         },
@@ -92,7 +92,7 @@ export const feedback: PageSpec = {
           kind: 'lines',
           title: 'Times of producers put right',
           shows: 'Records without a time, or with one that is off by over a minute, a second.',
-          good: 'none, which is certain where the topic stamps the records (message.timestamp.type=LogAppendTime).',
+          good: 'none, which is certain if the topic stamps the records (message.timestamp.type=LogAppendTime).',
           bad: 'many: a producer’s clock is wrong. Its votes are held back by the time at which they were read.',
           unit: 'cps',
           queries: [
@@ -135,7 +135,7 @@ export const feedback: PageSpec = {
           kind: 'lines',
           title: 'Drops by reason',
           shows: 'Votes that end without training, a second.',
-          good: 'repeat, superseded and retraction, where users change their mind.',
+          good: 'repeat, superseded and retraction, if users change their mind.',
           bad: 'duplicate: a producer sends twice. stale, user_cap, prompt_cap: a limit bites more than you meant.',
           unit: 'cps',
           queries: [
@@ -177,7 +177,7 @@ export const feedback: PageSpec = {
           title: 'Framed records',
           shows: 'Records whose JSON stood behind a schema registry’s five bytes, a second.',
           good: 'all or none of your producers’ records.',
-          bad: 'a change that nobody has made on purpose.',
+          bad: 'an unintended change.',
           unit: 'cps',
           queries: [{ expr: rate('bcod_framed_records_total'), legend: here }],
         },
@@ -221,7 +221,7 @@ export const feedback: PageSpec = {
         {
           kind: 'lines',
           title: 'Embedded prompts',
-          shows: 'Prompts for which embeddings.url was needed, a second; 0 where ratio.embedder is not endpoint.',
+          shows: 'Prompts for which embeddings.url was needed, a second; 0 if ratio.embedder is not endpoint.',
           good: 'cached and embedded.',
           bad: 'failed: these votes train with w = 1, and the classifier does not learn from them.',
           unit: 'cps',

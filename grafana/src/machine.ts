@@ -132,7 +132,7 @@ export const machine: PageSpec = {
           kind: 'lines',
           title: 'Tokens',
           shows: 'Trained tokens a second, without padding.',
-          good: 'follows the votes; bcod bench tells what the machine can do.',
+          good: 'follows the votes; bcod bench measures what the machine can do.',
           bad: 'at that bound while the lag grows.',
           unit: 'cps',
           queries: [{ expr: rate('bcod_train_tokens_total'), legend: here }],
@@ -194,7 +194,7 @@ export const machine: PageSpec = {
         {
           kind: 'lines',
           title: 'Event-loop lag',
-          shows: 'How late timers of the main thread are; training has a thread of its own.',
+          shows: 'How late timers of the main thread are; training runs in another thread.',
           good: 'p99 below 0.2 s.',
           bad: 'above 1 s: heartbeats to Kafka and the probes are late.',
           unit: 's',
@@ -228,7 +228,7 @@ export const machine: PageSpec = {
           title: 'Turned away',
           shows: 'Requests, watchers and connections that the port turned away, by reason.',
           good: '0, or a few host and token by mistake.',
-          bad: 'token all the time: somebody guesses; connection all the time: somebody holds the port open.',
+          bad: 'token all the time: guessing; connection all the time: one client holds the port open.',
           unit: 'short',
           queries: [
             {
@@ -263,7 +263,7 @@ export const machine: PageSpec = {
         {
           kind: 'lines',
           title: 'Free disk',
-          shows: 'Free space where checkpoints are kept, as of the last one.',
+          shows: 'Free space in the checkpoint directory, as of the last checkpoint.',
           good: 'falls slowly with the journal.',
           bad: 'below what two checkpoints need: the next ones fail.',
           unit: 'bytes',

@@ -23,7 +23,7 @@ const BLOCKS = { size: 32, tokens: 4096 }
 /** `bcod eval`. */
 export function evalCommand(): Command {
   return addModelOptions(new Command('eval'))
-    .description('how well an adapter tells the better of two answers from the worse')
+    .description('measure how well an adapter prefers the better of two answers')
     .requiredOption('--pairs <file.jsonl>', 'rows {prompt, chosen, rejected}, or {prompt_tokens, chosen_tokens, …}')
     .option('--adapter <dir>', 'PEFT adapter, or a checkpoint; without one the model is its own reference')
     .option('--state <checkpoint>', 'checkpoint, or directory of checkpoints, whose δ gives the binary accuracy')

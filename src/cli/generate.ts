@@ -29,7 +29,7 @@ export function generateCommand(): Command {
   return addModelOptions(new Command('generate'))
     .description('answer one prompt with a model and an adapter; the answer alone goes to stdout')
     .option('--adapter <dir>', 'PEFT adapter, or a checkpoint')
-    .option('--prompt <text>', 'a user message for the chat template, where the model has one; else the text itself')
+    .option('--prompt <text>', 'a user message for the chat template, if the model has one; otherwise the text itself')
     .option('--raw', 'take --prompt as the text itself, without chat template')
     .addOption(
       new Option('--prompt-tokens <ids>', 'token ids instead of text, such as 1,15,7')

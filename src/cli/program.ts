@@ -19,7 +19,7 @@ export function program(): Command {
   const bcod = new Command('bcod')
     .description('streaming online alignment: live thumbs-up and thumbs-down become LoRA updates')
     .version(VERSION)
-    .option('--debug', 'with an error, print where it came from')
+    .option('--debug', 'print the stack trace of an error')
     .addHelpText('after', example('bcod COMMAND --help'))
   const commands = [
     demoCommand(),

@@ -29,7 +29,7 @@ export function ratioCommand(): Command {
     .description('which thumbs-down weigh most and least, and whether the probabilities behind that are right')
     .requiredOption('--events <file.jsonl>', 'feedback, as for bcod replay')
     .option('--checkpoint <dir>', 'judge by the classifier of this checkpoint, or of the newest one in there')
-    .option('--svg <file>', 'where the reliability plot goes', 'reliability.svg')
+    .option('--svg <file>', 'file for the reliability plot', 'reliability.svg')
     .option('--top <n>', 'how many of the largest and of the smallest weights', '10')
     .option('--show-text', "print the prompts' text; ids alone otherwise")
     .option('--json', 'everything as one JSON document')

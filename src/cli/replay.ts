@@ -21,7 +21,9 @@ export type ReplayLineage = (flags: ReplayFlags & { readonly lineage: string }) 
 /** `bcod replay --events`, and `--lineage` with what follows it. */
 export function replayCommand(replayLineage: ReplayLineage): Command {
   return addModelOptions(new Command('replay'))
-    .description('train over a file of feedback, in file order, without a broker; or follow a line of checkpoints')
+    .description(
+      'train on a file of feedback, in file order, without a broker; or train a lineage of checkpoints again',
+    )
     .option('--events <file.jsonl>', 'feedback: CloudEvents or rows {prompt, completion, label}, one a line')
     .option('--lineage <dir>', 'follow the journal of these checkpoints instead, and compare hashes')
     .requiredOption('--out <dir>', 'where the results go; must be empty or not exist')

@@ -31,7 +31,7 @@ export function runCommand(): Command {
     .description('the daemon: consume feedback, train, write checkpoints, publish adapters')
     .option('--start <where>', 'where to read from without a checkpoint: earliest, latest or group')
     .option('--accept-gap', 'go on although records that were not read are gone')
-    .option('--accept-older', 'go on from an older checkpoint where the newest is damaged')
+    .option('--accept-older', 'continue from an older checkpoint if the newest is damaged')
     .addHelpText('after', '\nExample:\n  bcod run --config bcod.yaml')
     .action(async (flags: RunFlags) => {
       const sources = sourcesOf(flags)

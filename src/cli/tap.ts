@@ -18,8 +18,8 @@ interface TapFlags extends ConfigFlags {
 /** `bcod tap`. */
 export function tapCommand(): Command {
   return addConfigOptions(new Command('tap'))
-    .description('watch a running daemon: what becomes of each vote, live, without its text')
-    .option('--url <url>', 'where the daemon answers (default: server.host and server.port of the configuration)')
+    .description('print what happens to each vote of a running daemon, without its text')
+    .option('--url <url>', 'address of the daemon (default: server.host and server.port of the configuration)')
     .addOption(new Option('--kind <kinds...>', 'only these').choices(TAP_KINDS))
     .option('--json', 'one JSON document a line')
     .addHelpText(
