@@ -6,8 +6,8 @@ import { kafkaError } from './failure.js'
 import { batches, DEFAULT_MESSAGE_BYTES, type Letter, letterOf } from './letter.js'
 import type { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
+import { retry } from './retry.js'
 import { createTopic } from './topics.js'
-import { persist } from './waiting.js'
 
 /** Below this the reasons themselves may not fit; a topic that takes no more is refused with the broker's error. */
 const MIN_LIMIT = 2048
@@ -43,7 +43,7 @@ export class DeadLetters {
   /** Creates the topic where it is missing; KAFKA_DLQ_MISSING where that is not allowed or not offered. */
   ensureTopic(): Promise<void> {
     let lost = 0
-    return this.persist(async () => {
+    return this.retry(async () => {
       if ((await this.lookup.replicas(this.topic)) !== null) return
       const replicationFactor = (await this.lookup.replicas(this.options.topic)) ?? 1
       try {
@@ -87,7 +87,7 @@ export class DeadLetters {
 
   /** False where the broker finds the batch too large and it `mayShrink`. */
   private send(messages: Letter[], mayShrink: boolean): Promise<boolean> {
-    return this.persist(async () => {
+    return this.retry(async () => {
       await this.producer.connect()
       try {
         await this.producer.send({ topic: this.topic, acks: -1, messages })
@@ -113,8 +113,8 @@ export class DeadLetters {
     return told ?? DEFAULT_MESSAGE_BYTES
   }
 
-  private persist<T>(attempt: () => Promise<T>): Promise<T> {
-    return persist(attempt, this.place(), this.signal)
+  private retry<T>(attempt: () => Promise<T>): Promise<T> {
+    return retry(attempt, this.place(), this.signal)
   }
 
   private place() {

@@ -11,7 +11,7 @@ import type { KafkaLogOptions } from './options.js'
 import { clusterOf } from './patch.js'
 import { probe } from './probe.js'
 import { GroupReader } from './reader.js'
-import { closed, persist } from './waiting.js'
+import { closed, retry } from './retry.js'
 
 /** A leave that the broker does not answer is given up after this long. */
 const CLOSE_LIMIT = 10_000
@@ -87,7 +87,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
 
   async members(): Promise<number> {
     await this.clusterId()
-    return persist(() => this.lookup.members(), this.options, this.closing.signal)
+    return retry(() => this.lookup.members(), this.options, this.closing.signal)
   }
 
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
@@ -98,7 +98,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
 
   async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
     await this.clusterId()
-    return persist(() => this.lookup.recordAt(partition, offset), this.options, this.closing.signal)
+    return retry(() => this.lookup.recordAt(partition, offset), this.options, this.closing.signal)
   }
 
   async retentionMs(): Promise<number | null> {

@@ -4,8 +4,8 @@ import { createClient, NO_RETRY } from './client.js'
 import { advertisedUnreachable, kafkaError, leaderMissing, unreachable } from './failure.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
 import { addresses, clusterOf, connectedBroker, coordinatorOf, topicMetadata } from './patch.js'
+import { closed, delay, Waiting } from './retry.js'
 import { describeTopic } from './topic-description.js'
-import { closed, pause, Waiting } from './waiting.js'
 
 /** Topics that were just created may take a moment until every broker knows them. */
 const TOPIC_GRACE = 2000
@@ -38,7 +38,7 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
       const missing = last.code === 'KAFKA_TOPIC_MISSING' && Date.now() - started < TOPIC_GRACE
       if (!last.retryable && !missing) throw last
       waiting.because(last)
-      await pause(BETWEEN_ATTEMPTS, ended)
+      await delay(BETWEEN_ATTEMPTS, ended)
     }
   } finally {
     // pending requests end with their own time limit; nobody needs to wait for them

@@ -10,8 +10,8 @@ import { fromOffset } from './offsets.js'
 import { DEFAULT_BATCH_BYTES, type KafkaLogOptions } from './options.js'
 import { consumerOf } from './patch.js'
 import { probe } from './probe.js'
+import { delay, retry } from './retry.js'
 import { mayDiffer, type TopicDescription } from './topic-description.js'
-import { pause, persist } from './waiting.js'
 
 const DEFAULT_SESSION_TIMEOUT = 30_000
 const DEFAULT_MAX_WAIT = 100
@@ -84,7 +84,7 @@ export class GroupReader {
       const healing = ['KAFKA_ASSIGNMENT_LOST', 'KAFKA_TOPIC_MISSING'].includes(coded.code)
       if (!coded.retryable && !healing && !positionLost) throw coded
       this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
-      await pause(BEFORE_REJOIN, this.stopping.signal)
+      await delay(BEFORE_REJOIN, this.stopping.signal)
       await this.reachable()
     }
   }
@@ -115,7 +115,7 @@ export class GroupReader {
     const lost = [...offsets.keys()].find((partition) => !assigned?.next.has(partition))
     if (lost !== undefined || !consumer) throw this.lost(lost)
     const commits = [...offsets].map(([partition, offset]) => ({ topic, partition, offset: fromOffset(offset) }))
-    await persist(
+    await retry(
       async () => {
         if (this.assigned !== assigned) throw this.lost()
         await consumer.commitOffsets(commits)
@@ -233,10 +233,10 @@ export class GroupReader {
     for (;;) {
       try {
         const ask = async () => (this.assigned === assigned ? this.lookup.assignment(assigned.partitions) : null)
-        return await persist(ask, this.options, signal)
+        return await retry(ask, this.options, signal)
       } catch (error) {
         if (kafkaError(error, this.options).code !== 'KAFKA_TOPIC_MISSING') throw error
-        await pause(BEFORE_REJOIN, signal)
+        await delay(BEFORE_REJOIN, signal)
         await this.reachable()
       }
     }
@@ -284,7 +284,7 @@ export class GroupReader {
   private async watch(): Promise<void> {
     const { signal } = this.stopping
     while (!signal.aborted) {
-      await pause(BETWEEN_LOOKS, signal)
+      await delay(BETWEEN_LOOKS, signal)
       await this.look()
     }
   }

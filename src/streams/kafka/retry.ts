@@ -3,19 +3,20 @@ import { BcodError } from '../../errors.js'
 import { type FailurePlace, kafkaError } from './failure.js'
 import type { KafkaLogger } from './options.js'
 
-const PAUSE = 250
-/** A wait is told of after this long, and again each time it has doubled. */
-const FIRST_WORD = 5_000
+const BETWEEN_ATTEMPTS_MS = 250
+/** A wait is logged after this long, and again each time it has doubled. */
+const FIRST_LOG_MS = 5_000
 
-/** Waits `ms`, or less when `signal` aborts. */
-export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+/** Waits `ms`, or until `signal` aborts. */
+export const delay = (ms: number, signal: AbortSignal): Promise<void> =>
   sleep(ms, undefined, { signal }).catch(() => undefined)
 
 /**
- * What `attempt` resolves to, tried again while its failure may heal by itself. A long wait is told of in the log.
- * Rejects with a coded error: the first lasting one, or KAFKA_CLOSED when `signal` aborts.
+ * Retries `attempt` while its error is retryable, and logs a long wait.
+ *
+ * @throws the first error that is not retryable, coded; KAFKA_CLOSED when `signal` aborts
  */
-export async function persist<T>(
+export async function retry<T>(
   attempt: () => Promise<T>,
   at: FailurePlace & { readonly log?: KafkaLogger | undefined },
   signal: AbortSignal,
@@ -29,15 +30,15 @@ export async function persist<T>(
       const coded = signal.aborted ? closed() : kafkaError(error, at)
       if (!coded.retryable) throw coded
       waiting.because(coded)
-      await pause(PAUSE, signal)
+      await delay(BETWEEN_ATTEMPTS_MS, signal)
     }
   }
 }
 
-/** Says in the log what is waited for: nobody shall have to guess why nothing happens. */
+/** Logs what a long wait is for. */
 export class Waiting {
   private readonly started = Date.now()
-  private next = FIRST_WORD
+  private next = FIRST_LOG_MS
 
   constructor(private readonly log: KafkaLogger | undefined) {}
 
