@@ -3,8 +3,8 @@ import type { Config } from '../config/config.js'
 import { encodeFeedback, type FeedbackDraft, STRUCTURED_HEADERS } from '../events/encode.js'
 import { EmbeddedLog } from '../streams/embedded-log.js'
 import { KafkaFeedbackLog } from '../streams/kafka/log.js'
+import { FeedbackProducer } from '../streams/kafka/producer.js'
 import { ensureTopic } from '../streams/kafka/topics.js'
-import { KafkaFeedbackWriter } from '../streams/kafka/writer.js'
 import type { DemoLog } from './demo.js'
 import { startBroker } from './kafka/broker.js'
 
@@ -32,7 +32,7 @@ export async function openKafkaLog(_directory: string, { stream }: Config): Prom
     const connection = { brokers: [broker.bootstrap] }
     await ensureTopic(connection, { topic, partitions: 1 })
     const log = new KafkaFeedbackLog({ ...connection, topic, groupId: stream.groupId })
-    const writer = new KafkaFeedbackWriter(connection, topic)
+    const writer = new FeedbackProducer(connection, topic)
     const close = async () => {
       await writer.close()
       await broker.stop()

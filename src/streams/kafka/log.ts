@@ -5,12 +5,12 @@ import { BcodError } from '../../errors.js'
 import type { LogRecord } from '../../events/types.js'
 import type { DeadLetter, FeedbackLog, RecordBatch } from '../source.js'
 import { createClient, OUTLIVE_OUTAGES } from './client.js'
+import { GroupConsumer } from './consumer.js'
 import { DeadLetters } from './dead-letters.js'
 import { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
 import { clusterOf } from './patch.js'
 import { probe } from './probe.js'
-import { GroupReader } from './reader.js'
 import { closed, retry } from './retry.js'
 
 /** A leave that the broker does not answer is given up after this long. */
@@ -27,7 +27,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
   private readonly kafka: Kafka
   private readonly lookup: Lookup
   private readonly deadLetters: DeadLetters
-  private reader: GroupReader | null = null
+  private reader: GroupConsumer | null = null
   private left: Promise<void> = Promise.resolve()
   private held = false
   private identity: Promise<string> | null = null
@@ -50,7 +50,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
   read(hooks: Parameters<FeedbackLog['read']>[0]): Observable<RecordBatch> {
     return new Observable((subscriber) => {
       if (this.reader) throw new BcodError('INTERNAL', 'the log is being read already')
-      const reader = new GroupReader(this.kafka, this.lookup, this.options, {
+      const reader = new GroupConsumer(this.kafka, this.lookup, this.options, {
         positionsFor: (assignment) => hooks.positionsFor(assignment),
         revoked: () => hooks.revoked(),
         grown: (total) => hooks.grown?.(total),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import type { KafkaLogOptions } from '../../../src/streams/kafka/options.js'
-import { KafkaFeedbackWriter } from '../../../src/streams/kafka/writer.js'
+import { FeedbackProducer } from '../../../src/streams/kafka/producer.js'
 import { type Broker, CLUSTER_ID, startBroker } from '../../support/kafka-broker.js'
 import { OtherClient, Reading, until } from '../../support/kafka-reading.js'
 
@@ -404,7 +404,7 @@ describe('the connection', () => {
 describe('the writer', () => {
   test('publishes canonical feedback, keyed by subject', async () => {
     const topic = await newTopic()
-    const writer = new KafkaFeedbackWriter({ brokers: [broker.bootstrap] }, topic)
+    const writer = new FeedbackProducer({ brokers: [broker.bootstrap] }, topic)
     await writer.publish([
       {
         source: 'test',

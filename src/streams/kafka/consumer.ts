@@ -22,7 +22,7 @@ const FOREVER = 2 ** 31 - 1
 /** Milliseconds after which a fetch that is still being taken apart lets others have a turn. */
 const MAX_TURN_MS = 20
 
-export interface ReaderHooks {
+export interface ConsumerHooks {
   positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
   revoked(): void
   grown(total: number): void
@@ -39,7 +39,7 @@ export interface ReaderHooks {
  * kafkajs looks at the topic every five minutes, and says nothing of a fetch that finds nothing. This looks for itself:
  * where the log may have become another one, `positionsFor` is asked again, and partitions that were added are joined.
  */
-export class GroupReader {
+export class GroupConsumer {
   private readonly stopping = new AbortController()
   private consumer: Consumer | null = null
   private cluster: Cluster | null = null
@@ -54,7 +54,7 @@ export class GroupReader {
     private readonly kafka: Kafka,
     private readonly lookup: Lookup,
     private readonly options: KafkaLogOptions,
-    private readonly hooks: ReaderHooks,
+    private readonly hooks: ConsumerHooks,
   ) {}
 
   /**
