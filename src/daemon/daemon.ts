@@ -2,7 +2,7 @@ import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
 import type { Check } from '../server/health.js'
-import { LetterSegments } from '../streams/letter-segments.js'
+import { DeadLetterSegments } from '../streams/dead-letter-segments.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import { TextProcessEnded } from '../telemetry/events/feedback.js'
 import { TrainingPaused } from '../telemetry/events/training.js'
@@ -181,7 +181,7 @@ export class Daemon {
     const learner = await loadLearner(options, checkpoint?.snapshot ?? null)
     this.#learner = learner
     const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
-    state.deadLetters.keepOn(new LetterSegments({ directory: store.directory, fence, failed }))
+    state.deadLetters.keepOn(new DeadLetterSegments({ directory: store.directory, fence, failed }))
     if (checkpoint) {
       await restoreLearner(learner, checkpoint.snapshot, options)
       const { sources } = config.limits

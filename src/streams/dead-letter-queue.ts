@@ -1,9 +1,9 @@
 import { decode, encode } from '@msgpack/msgpack'
 import { BcodError } from '../errors.js'
 import type { LogRecord, Position, Serializable } from '../events/types.js'
+import type { DeadLetterSegments, SegmentRef } from './dead-letter-segments.js'
 import { OPEN_OFFSET_BYTES, recordBytes } from './event-bytes.js'
 import { isIndex, type RawHeaders, type ReadRecord } from './headers.js'
-import type { LetterSegments, SegmentRef } from './letter-segments.js'
 import { MemoryAccount } from './memory-ledger.js'
 import type { DeadLetter } from './source.js'
 
@@ -55,7 +55,7 @@ const MEMORY_BYTES = 4 * 2 ** 20
 export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   private waiting: Waiting[] = []
   private waitingBytes = 0
-  private segments: LetterSegments | null = null
+  private segments: DeadLetterSegments | null = null
   private readonly memory: MemoryAccount
   private diskFailed = false
   /** The first so many are on their way to the topic. */
@@ -83,7 +83,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   }
 
   /** Lets letters wait on disk from now on; before `restore`. */
-  keepOn(segments: LetterSegments): void {
+  keepOn(segments: DeadLetterSegments): void {
     this.segments = segments
   }
 

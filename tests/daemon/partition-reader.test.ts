@@ -9,7 +9,7 @@ import { pipeline } from '../../src/daemon/pipeline.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
 import { BcodError } from '../../src/errors.js'
 import type { LogRecord, TrainingEvent } from '../../src/events/types.js'
-import { LetterSegments } from '../../src/streams/letter-segments.js'
+import { DeadLetterSegments } from '../../src/streams/dead-letter-segments.js'
 import type { Assignment, DeadLetter, FeedbackLog } from '../../src/streams/source.js'
 import type { LifecycleState } from '../../src/telemetry/lifecycle.js'
 import { createLogger } from '../../src/telemetry/logger.js'
@@ -43,7 +43,7 @@ function house(settings: Readonly<Record<string, unknown>> = {}) {
     },
     failed: () => undefined,
   })
-  const segments = new LetterSegments({ directory, fence: takeFence(directory), failed: () => undefined })
+  const segments = new DeadLetterSegments({ directory, fence: takeFence(directory), failed: () => undefined })
   state.deadLetters.keepOn(segments)
   const calls: string[] = []
   const log = {

@@ -6,8 +6,8 @@ import {
   type DeadLetterQueueOptions,
   type DeadLetterQueueState,
 } from '../../src/streams/dead-letter-queue.js'
+import type { DeadLetterSegments } from '../../src/streams/dead-letter-segments.js'
 import { headersOf } from '../../src/streams/kafka/records.js'
-import type { LetterSegments } from '../../src/streams/letter-segments.js'
 import type { DeadLetter } from '../../src/streams/source.js'
 import { until } from '../support/kafka-reading.js'
 
@@ -101,7 +101,7 @@ test('letters go to a disk that has room again also while the topic is away, and
     },
     ...{ count: 0, bytes: 0, snapshot: () => [] },
   }
-  queue.keepOn(segments as unknown as LetterSegments)
+  queue.keepOn(segments as unknown as DeadLetterSegments)
   for (const each of letters(0, 4)) queue.push(each)
   queue.relieve()
   expect([queue.full, onDisk.length]).toEqual([true, 0])

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { BcodError } from '../../src/errors.js'
 import type { LogRecord } from '../../src/events/types.js'
 import { decode } from '../../src/streams/decode.js'
-import { letterOf } from '../../src/streams/kafka/letter.js'
+import { deadLetterMessage } from '../../src/streams/kafka/dead-letter-message.js'
 import { TextQueue } from '../../src/streams/text-queue.js'
 import { tokenise } from '../../src/streams/tokenise.js'
 import { validate } from '../../src/streams/validate.js'
@@ -120,7 +120,7 @@ test('whatever a record holds, and wherever, none of it is in a message, a log l
   const reject = (letter: LogRecord, error: BcodError, stage: string) => {
     codes.add(error.code)
     telemetry.emit(new DeadLettered(letter, error.code, stage, error.line))
-    const { headers } = letterOf({ record: letter, code: error.code, message: error.line, stage }, 1_000_000)
+    const { headers } = deadLetterMessage({ record: letter, code: error.code, message: error.line, stage }, 1_000_000)
     const ours = Object.entries(headers).filter(([name]) => name.startsWith('bcod.'))
     for (const said of [error.line, error.message, error.remedy, JSON.stringify(ours), JSON.stringify(lines)]) {
       expect(said).not.toContain(MARK)

@@ -6,7 +6,7 @@ import type { LogRecord } from '../../events/types.js'
 import type { DeadLetter, FeedbackLog, RecordBatch } from '../source.js'
 import { createClient, OUTLIVE_OUTAGES } from './client.js'
 import { GroupConsumer } from './consumer.js'
-import { DeadLetters } from './dead-letters.js'
+import { DeadLetterProducer } from './dead-letter-producer.js'
 import { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
 import { clusterOf } from './patch.js'
@@ -26,7 +26,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
   private readonly closing = new AbortController()
   private readonly kafka: Kafka
   private readonly lookup: Lookup
-  private readonly deadLetters: DeadLetters
+  private readonly deadLetters: DeadLetterProducer
   private reader: GroupConsumer | null = null
   private left: Promise<void> = Promise.resolve()
   private held = false
@@ -36,7 +36,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
     this.topic = options.topic
     this.kafka = createClient(options, OUTLIVE_OUTAGES, this.closing.signal)
     this.lookup = new Lookup(clusterOf(this.kafka), options)
-    this.deadLetters = new DeadLetters(this.kafka, this.lookup, options, this.closing.signal)
+    this.deadLetters = new DeadLetterProducer(this.kafka, this.lookup, options, this.closing.signal)
   }
 
   clusterId(): Promise<string> {

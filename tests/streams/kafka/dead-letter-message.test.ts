@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { batches, type Letter, letterBytes, letterOf } from '../../../src/streams/kafka/letter.js'
+import {
+  batches,
+  type DeadLetterMessage,
+  deadLetterMessage,
+  messageBytes,
+} from '../../../src/streams/kafka/dead-letter-message.js'
 import type { DeadLetter } from '../../../src/streams/source.js'
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((each) => Buffer.from(each))
@@ -19,7 +24,7 @@ const dead = fc.record({ record, code: fc.constant('C'), message: fc.string(), s
 test('a letter never takes more than the limit, once the reasons themselves fit', () => {
   fc.assert(
     fc.property(dead, fc.integer({ min: 2048, max: 8000 }), (letter, limit) => {
-      expect(letterBytes(letterOf(letter, limit))).toBeLessThanOrEqual(limit)
+      expect(messageBytes(deadLetterMessage(letter, limit))).toBeLessThanOrEqual(limit)
     }),
   )
 })
@@ -27,7 +32,7 @@ test('a letter never takes more than the limit, once the reasons themselves fit'
 test('where everything fits nothing is changed', () => {
   fc.assert(
     fc.property(dead, (letter) => {
-      const { key, value, headers } = letterOf(letter, 1 << 20)
+      const { key, value, headers } = deadLetterMessage(letter, 1 << 20)
       expect([key, value]).toEqual([letter.record.key, letter.record.value])
       expect(headers).toMatchObject(Object.fromEntries(Object.entries(letter.record.headers)))
       expect(headers).not.toHaveProperty(['bcod.error.value.length'])
@@ -37,7 +42,7 @@ test('where everything fits nothing is changed', () => {
 
 test('a letter for a range of offsets tells the first, the last and how many records their batch claims', () => {
   const letter: DeadLetter = fc.sample(dead, 1)[0]!
-  const { headers } = letterOf(
+  const { headers } = deadLetterMessage(
     { ...letter, record: { ...letter.record, offset: 40 }, range: { lastOffset: 49, records: 7 } },
     1 << 20,
   )
@@ -53,20 +58,20 @@ test('a cut value is the beginning of the whole one', () => {
   fc.assert(
     fc.property(dead, fc.integer({ min: 2048, max: 6000 }), (letter, limit) => {
       const whole = letter.record.value
-      const { value } = letterOf(letter, limit)
+      const { value } = deadLetterMessage(letter, limit)
       expect(value).toEqual(whole === null ? null : whole.subarray(0, value?.length))
     }),
   )
 })
 
 test('batches keep the order and fit, or hold one letter alone', () => {
-  const letter: fc.Arbitrary<Letter> = fc.record({ key: fc.constant(null), value: bytes(500), headers })
+  const letter: fc.Arbitrary<DeadLetterMessage> = fc.record({ key: fc.constant(null), value: bytes(500), headers })
   fc.assert(
     fc.property(fc.array(letter), fc.integer({ min: 200, max: 3000 }), (letters, limit) => {
       const groups = batches(letters, limit)
       expect(groups.flat()).toEqual(letters)
       for (const group of groups)
-        expect(group.length === 1 || group.reduce((sum, each) => sum + letterBytes(each), 0) <= limit).toBe(true)
+        expect(group.length === 1 || group.reduce((sum, each) => sum + messageBytes(each), 0) <= limit).toBe(true)
     }),
   )
 })

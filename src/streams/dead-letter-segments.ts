@@ -28,7 +28,7 @@ export interface SegmentRef {
   readonly sha256: string
 }
 
-export interface LetterSegmentsOptions {
+export interface DeadLetterSegmentsOptions {
   /** The directory of checkpoints: segments are in `letters` within it. */
   readonly directory: string
   /** The fence that this writer holds; it is in the names of its segments, so that none is ever used twice. */
@@ -61,7 +61,7 @@ const SEGMENT_BYTES = 16 * 2 ** 20
  * acknowledged is removed, and `acknowledged.json` says so first, so that a checkpoint that still refers to it is no
  * checkpoint with something missing.
  */
-export class LetterSegments {
+export class DeadLetterSegments {
   private readonly root: string
   private readonly segments: Segment[] = []
   private readonly acknowledged: Record<string, number>
@@ -75,7 +75,7 @@ export class LetterSegments {
   private removing: Promise<void> = Promise.resolve()
   private namesSynced = true
 
-  constructor(private readonly options: LetterSegmentsOptions) {
+  constructor(private readonly options: DeadLetterSegmentsOptions) {
     this.root = join(options.directory, LETTERS)
     this.acknowledged = readAcknowledged(this.root)
   }

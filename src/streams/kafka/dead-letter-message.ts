@@ -11,7 +11,7 @@ export const DEFAULT_MESSAGE_BYTES = 1_048_588
 const BATCH_OVERHEAD = 128
 const HEADER_OVERHEAD = 10
 
-export interface Letter extends Message {
+export interface DeadLetterMessage extends Message {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: IHeaders
@@ -22,39 +22,39 @@ export interface Letter extends Message {
  * could not be used in `bcod.error.*`. What does not fit is cut: the value first, then the record's headers, then the
  * key. A cut value leaves its length and SHA-256.
  */
-export function letterOf(dead: DeadLetter, limit: number): Letter {
+export function deadLetterMessage(dead: DeadLetter, limit: number): DeadLetterMessage {
   const { record } = dead
   const key = record.key && bytes(record.key)
   const value = record.value && bytes(record.value)
-  const whole: Letter = { key, value, headers: { ...headersOf(record), ...reason(dead) } }
-  if (letterBytes(whole) <= limit) return whole
+  const whole: DeadLetterMessage = { key, value, headers: { ...headersOf(record), ...reason(dead) } }
+  if (messageBytes(whole) <= limit) return whole
 
   const mark = { ...reason(dead), ...(value && fingerprint(value)) }
-  const candidates: Letter[] = [
+  const candidates: DeadLetterMessage[] = [
     { key, value: null, headers: { ...headersOf(record), ...mark } },
     { key, value: null, headers: { ...mark, [CUT]: 'value,headers' } },
     { key: null, value: null, headers: { ...mark, [CUT]: 'value,headers,key' } },
   ]
-  const fitting = candidates.find((each) => letterBytes(each) <= limit) ?? candidates[2]!
-  const room = Math.max(0, limit - letterBytes(fitting))
+  const fitting = candidates.find((each) => messageBytes(each) <= limit) ?? candidates[2]!
+  const room = Math.max(0, limit - messageBytes(fitting))
   return { ...fitting, value: value === null ? null : value.subarray(0, room) }
 }
 
 const CUT = 'bcod.error.cut'
 
 /** An upper bound of what the letter takes as a batch of its own. */
-export const letterBytes = ({ key, value, headers }: Letter): number =>
+export const messageBytes = ({ key, value, headers }: DeadLetterMessage): number =>
   BATCH_OVERHEAD +
   (key?.length ?? 0) +
   (value?.length ?? 0) +
   Object.entries(headers).reduce((sum, [name, value]) => sum + headerBytes(name, value), 0)
 
 /** Letters in order, grouped so that each group fits a batch of `limit` bytes. */
-export function batches(letters: readonly Letter[], limit: number): Letter[][] {
-  const groups: Letter[][] = []
+export function batches(letters: readonly DeadLetterMessage[], limit: number): DeadLetterMessage[][] {
+  const groups: DeadLetterMessage[][] = []
   let room = 0
   for (const letter of letters) {
-    const size = letterBytes(letter)
+    const size = messageBytes(letter)
     if (groups.length === 0 || size > room) {
       groups.push([])
       room = limit

@@ -2,8 +2,8 @@ import kafkajs, { type Admin, type Kafka, type Producer, type RetryOptions } fro
 import { BcodError } from '../../errors.js'
 import type { DeadLetter } from '../source.js'
 import { createClient } from './client.js'
+import { batches, DEFAULT_MESSAGE_BYTES, type DeadLetterMessage, deadLetterMessage } from './dead-letter-message.js'
 import { kafkaError } from './failure.js'
-import { batches, DEFAULT_MESSAGE_BYTES, type Letter, letterOf } from './letter.js'
 import type { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
 import { retry } from './retry.js'
@@ -18,7 +18,7 @@ const REFUSALS = 3
 const FEW_RETRIES: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1000, retries: 2 }
 
 /** Writes dead letters, in order, and returns when the topic has acknowledged them; through outages, until closed. */
-export class DeadLetters {
+export class DeadLetterProducer {
   readonly topic: string
   private readonly producer: Producer
   private readonly admin: Admin
@@ -77,7 +77,7 @@ export class DeadLetters {
   /** How many were acknowledged before the broker found a batch too large. */
   private async writeWithin(limit: number, letters: readonly DeadLetter[]): Promise<number> {
     let written = 0
-    const cut = letters.map((letter) => letterOf(letter, limit))
+    const cut = letters.map((letter) => deadLetterMessage(letter, limit))
     for (const batch of batches(cut, limit)) {
       if (!(await this.send(batch, limit > MIN_LIMIT))) break
       written += batch.length
@@ -86,7 +86,7 @@ export class DeadLetters {
   }
 
   /** False where the broker finds the batch too large and it `mayShrink`. */
-  private send(messages: Letter[], mayShrink: boolean): Promise<boolean> {
+  private send(messages: DeadLetterMessage[], mayShrink: boolean): Promise<boolean> {
     return this.retry(async () => {
       await this.producer.connect()
       try {

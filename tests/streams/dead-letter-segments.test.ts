@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
-import { LetterSegments, type SegmentRef } from '../../src/streams/letter-segments.js'
+import { DeadLetterSegments, type SegmentRef } from '../../src/streams/dead-letter-segments.js'
 import { errorOf, temporaryDirectory } from '../checkpoint/samples.js'
 
 const letter = (index: number) => Buffer.from(`letter ${index} ${'x'.repeat(index % 50)}`)
@@ -23,7 +23,10 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 const open = (directory: string, segmentBytes = 1_000) => {
   const failures: unknown[] = []
   const fence = takeFence(directory)
-  return { failures, segments: new LetterSegments({ directory, fence, segmentBytes, failed: (e) => failures.push(e) }) }
+  return {
+    failures,
+    segments: new DeadLetterSegments({ directory, fence, segmentBytes, failed: (e) => failures.push(e) }),
+  }
 }
 
 /** What a process that starts from a checkpoint finds to be waiting. */
