@@ -7,7 +7,7 @@ import { probe } from './probe.js'
 import { bytes } from './records.js'
 
 /** Publishes feedback in its canonical form, keyed by subject: the votes on one completion keep their order. */
-export class KafkaFeedbackWriter {
+export class FeedbackProducer {
   private readonly closing = new AbortController()
   private readonly producer: Producer
   private reachable: Promise<unknown> | null = null
