@@ -46,15 +46,13 @@ export class Daemon {
 
   /** Records read so far, as the sum of the read positions over partitions. */
   get read(): number {
-    return Object.values(this.#parts.state.nextOffsets()).reduce((sum, offset) => sum + offset, 0)
+    return this.#parts.state.recordsRead
   }
 
   /** Nothing is held back, no step is under way, and too little waits for a full batch. */
   get idle(): boolean {
     const { state, config } = this.#parts
-    const { held, texts, batcher } = state
-    const isWorking = held.heldCount > 0 || texts.count > 0 || batcher.count > batcher.waiting
-    return !isWorking && batcher.waiting < config.batch.size
+    return state.isIdle(config.batch.size)
   }
 
   /** Events that wait for their step. */

@@ -60,6 +60,18 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     return this.texts.count + this.batcher.count
   }
 
+  /** Records read so far, as the sum of the read positions over partitions. */
+  get recordsRead(): number {
+    return Object.values(this.nextOffsets()).reduce((sum, offset) => sum + offset, 0)
+  }
+
+  /** Nothing is held back, no step is under way, and too little waits for a batch of `size`. */
+  isIdle(size: number): boolean {
+    const { held, texts, batcher } = this
+    const isWorking = held.heldCount > 0 || texts.count > 0 || batcher.count > batcher.waiting
+    return !isWorking && batcher.waiting < size
+  }
+
   /** Opens the offset of a record just read; false if it was read before. */
   track(record: LogRecord): boolean {
     if (!this.positions.track(record)) return false

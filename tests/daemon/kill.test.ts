@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DaemonProcess, type Status, settled } from '../support/daemon.js'
+import type { DaemonStatus } from '../../src/daemon/status.js'
+import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
 import { voteIds } from './feedback.js'
@@ -97,7 +98,7 @@ test('killed -9 at random moments, every vote trains in exactly one step of a li
   daemon.start()
   await publishing
   // the broker takes a killed member's partitions away only after the session timeout
-  const done = (status: Status) => settled(status) && status.partitions.length === PARTITIONS
+  const done = (status: DaemonStatus) => settled(status) && status.partitions.length === PARTITIONS
   await daemon.until(done, 120_000)
   await sleep(1500) // a last checkpoint for the last positions
   await daemon.until(done)

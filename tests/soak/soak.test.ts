@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { DaemonStatus } from '../../src/daemon/status.js'
 import { seededRandom } from '../../src/model/random.js'
 import { eventually, readTopic, trainedIds } from '../daemon/feedback.js'
 import { expectUnharmed } from '../daemon/oracle.js'
-import { DaemonProcess, type Status, settled } from '../support/daemon.js'
+import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
 import { expectedOf } from './model.js'
@@ -94,7 +95,7 @@ test(
       expect(counts.fenced).toBeLessThanOrEqual(counts['take over'] ?? 0)
     }
     /** Waits as a supervisor does: a daemon that was overtaken is started again. */
-    const supervised = async (daemon: DaemonProcess, condition: (status: Status) => boolean, limit: number) => {
+    const supervised = async (daemon: DaemonProcess, condition: (status: DaemonStatus) => boolean, limit: number) => {
       await daemon.until(condition, limit).catch(async (error: unknown) => {
         if (!daemon.ended) throw error
         expectOvertaken(daemon)

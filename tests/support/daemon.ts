@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JournalLine, journalPath } from '../../src/checkpoint/journal.js'
 import { parseCheckpointName } from '../../src/checkpoint/snapshot.js'
+import type { DaemonStatus } from '../../src/daemon/status.js'
 import { endText, type ProcessEnd } from '../../src/demo/kafka/process-end.js'
 
 /** A port that is free now. */
@@ -15,20 +16,6 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   server.close()
   return port
-}
-
-export interface Status {
-  readonly state: string
-  readonly step: number
-  readonly waiting: number
-  readonly held_back: number
-  readonly paused: boolean
-  readonly training_paused: boolean
-  readonly lag: Readonly<Record<string, number>>
-  readonly uncommitted: Readonly<Record<string, { readonly records: number; readonly seconds: number }>>
-  readonly dead_letters_waiting: number
-  readonly adapter: string | null
-  readonly partitions: readonly number[]
 }
 
 /** `bcod run` as a process of its own, on the small golden model. */
@@ -106,13 +93,13 @@ export class DaemonProcess {
     return fetch(`http://127.0.0.1:${this.port}${path}`).catch(() => null)
   }
 
-  async status(): Promise<Status | null> {
+  async status(): Promise<DaemonStatus | null> {
     const response = await this.get('/status')
-    return response?.ok ? ((await response.json()) as Status) : null
+    return response?.ok ? ((await response.json()) as DaemonStatus) : null
   }
 
   /** Waits until the status satisfies `condition`; fails with the log when the process ends or time is up. */
-  async until(condition: (status: Status) => boolean, limit = 60_000): Promise<Status> {
+  async until(condition: (status: DaemonStatus) => boolean, limit = 60_000): Promise<DaemonStatus> {
     for (const end = Date.now() + limit; Date.now() < end; await sleep(50)) {
       const status = await this.status()
       if (status && condition(status)) return status
@@ -185,7 +172,7 @@ export class DaemonProcess {
 }
 
 /** Everything of the partitions that the daemon has at present is trained, dropped or dead-lettered. */
-export const settled = (status: Status): boolean =>
+export const settled = (status: DaemonStatus): boolean =>
   status.state === 'running' &&
   status.waiting === 0 &&
   status.dead_letters_waiting === 0 &&
