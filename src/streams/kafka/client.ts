@@ -1,6 +1,9 @@
-import './patch.js'
 import kafkajs, { type Kafka, type LogEntry, type RetryOptions, type SASLOptions } from 'kafkajs'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection, type KafkaLogger, type KafkaSasl } from './options.js'
+import { installKafkaPatches } from './patches/install.js'
+
+// nothing connects but through this file
+installKafkaPatches()
 
 /**
  * A connection that is to outlive an outage: with these it goes on within about a second of the broker's return,

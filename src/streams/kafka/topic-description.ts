@@ -1,5 +1,5 @@
 import type { Broker } from 'kafkajs'
-import { topicMetadata } from './patch.js'
+import { topicMetadata } from './inside.js'
 import { type Decoder, decoderOf, encoder, protocolError, sendRaw, supports } from './protocol.js'
 
 /** What a topic is at present. */

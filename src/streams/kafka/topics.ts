@@ -1,9 +1,9 @@
 import type { Admin } from 'kafkajs'
 import { createClient, NO_RETRY, OUTLIVE_OUTAGES } from './client.js'
 import { kafkaError, unreachable } from './failure.js'
+import { clusterOf, connectedBroker, topicSettings } from './inside.js'
 import { optional } from './optional.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
-import { clusterOf, connectedBroker, topicSettings } from './patch.js'
 
 export interface TopicSpec {
   readonly topic: string
