@@ -35,10 +35,13 @@ export interface Binding {
 const QUIET_LOAD = 'bcod_quiet_load.node'
 
 /**
- * What the package's compiled code calls of `util` and Node has taken away (in 23: DEP0051) or warns of on stderr (in 22:
- * DEP0044). The module object is shared, so this is the one place.
+ * Puts back what the package's compiled code calls of `util` and Node has taken away (in 23: DEP0051) or warns of on
+ * stderr (in 22: DEP0044). The module object is shared, so this is the one place.
+ *
+ * Reported: https://github.com/tensorflow/tfjs/issues/8609 (open). Pull request #8425 mends it and was merged after
+ * 4.22.0, the last release.
  */
-function bridgeRemovedFunctions(): void {
+function restoreRemovedNodeFunctions(): void {
   const util = require('node:util') as Record<string, unknown>
   util.isArray = Array.isArray
   util.isNullOrUndefined = (value: unknown) => value === null || value === undefined
@@ -52,7 +55,7 @@ const KEEP_LOADED = process.platform === 'linux' ? 0x1000 : 0
  * handlers are still in it then, and the process would end with a segmentation fault.
  */
 function load(): typeof TensorFlow {
-  bridgeRemovedFunctions()
+  restoreRemovedNodeFunctions()
   const { dlopen } = process
   process.dlopen = (module, filename, flags = constants.dlopen.RTLD_LAZY) =>
     dlopen(module, filename, flags | KEEP_LOADED)

@@ -1,9 +1,14 @@
 import { join } from 'node:path'
+import { Environment, Interpreter, Template } from '@huggingface/jinja'
 import { BcodError } from '../errors.js'
 import type { JsonObject } from '../events/json.js'
 import { filesIn, type JsonFile, readJsonFile, readTextFile } from './files.js'
-import { Environment, Interpreter, strip, Template } from './jinja.js'
+import { installJinjaPatches } from './jinja/install.js'
+import { strip } from './jinja/python-strings.js'
 import { strftime } from './strftime.js'
+
+// no template is rendered but through this file
+installJinjaPatches()
 
 /** What a template writes: plain data, as JSON holds it. */
 export interface Conversation {
