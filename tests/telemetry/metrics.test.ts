@@ -35,7 +35,7 @@ describe('the metrics', () => {
   it('are kept apart by instance, and include the process when asked', async () => {
     const one = new Metrics()
     const other = new Metrics()
-    one.trainSteps.inc()
+    one.training.trainSteps.inc()
     one.collectProcess()
     expect(await one.text()).toMatch(/^bcod_train_steps_total 1$/m)
     expect(await one.text()).toMatch(/^process_resident_memory_bytes \d/m)

@@ -9,7 +9,7 @@ class LampLit extends InternalEvent {
     return { level: 'info', msg: 'lamp lit', watts: 40 }
   }
   override count(metrics: Parameters<InternalEvent['count']>[0]): void {
-    metrics.offsetCommits.inc()
+    metrics.consumer.offsetCommits.inc()
   }
 }
 

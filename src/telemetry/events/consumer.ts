@@ -17,10 +17,10 @@ export class AssignmentChanged extends InternalEvent {
     return { level: 'info', msg: 'partitions assigned', topic, partitions, total }
   }
   override count(metrics: Metrics): void {
-    metrics.assignedPartitions.set(this.partitions.length)
+    metrics.consumer.assignedPartitions.set(this.partitions.length)
     // the lag of a partition that went elsewhere is not ours to tell
-    metrics.consumerLag.reset()
-    metrics.uncommittedRecords.reset()
+    metrics.consumer.consumerLag.reset()
+    metrics.consumer.uncommittedRecords.reset()
   }
   override remember(history: History): void {
     history.forgetLag()
@@ -39,7 +39,7 @@ export class OffsetsCommitted extends InternalEvent {
     return { level: 'debug', msg: 'offsets committed', topic: this.topic, offsets: Object.fromEntries(this.offsets) }
   }
   override count(metrics: Metrics): void {
-    metrics.offsetCommits.inc()
+    metrics.consumer.offsetCommits.inc()
   }
 }
 
@@ -55,7 +55,7 @@ export class LagObserved extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.consumerLag.set({ partition: String(this.partition) }, this.records)
+    metrics.consumer.consumerLag.set({ partition: String(this.partition) }, this.records)
   }
   override remember(history: History): void {
     history.lag(this.partition, this.records)
@@ -75,8 +75,8 @@ export class UncommittedObserved extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     for (const partition of this.partitions)
-      metrics.uncommittedRecords.set({ partition: String(partition) }, this.parts.get(partition)?.records ?? 0)
-    metrics.uncommittedSeconds.set(Math.max(0, ...[...this.parts.values()].map(({ seconds }) => seconds)))
+      metrics.consumer.uncommittedRecords.set({ partition: String(partition) }, this.parts.get(partition)?.records ?? 0)
+    metrics.consumer.uncommittedSeconds.set(Math.max(0, ...[...this.parts.values()].map(({ seconds }) => seconds)))
   }
 }
 
@@ -89,7 +89,7 @@ export class EventTimeCorrected extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.eventTimesCorrected.inc({ reason: this.reason })
+    metrics.feedback.eventTimesCorrected.inc({ reason: this.reason })
   }
 }
 
@@ -109,6 +109,6 @@ export class RetentionHeadroom extends InternalEvent {
     return { level: 'warn', msg: 'the log is about to delete feedback that is still needed', seconds: this.seconds }
   }
   override count(metrics: Metrics): void {
-    metrics.retentionHeadroom.set(this.seconds)
+    metrics.consumer.retentionHeadroom.set(this.seconds)
   }
 }

@@ -17,7 +17,7 @@ export class LifecycleChanged extends InternalEvent {
     return { level: 'info', msg: this.state, state: this.state }
   }
   override count(metrics: Metrics): void {
-    for (const state of LIFECYCLE_STATES) metrics.lifecycleState.set({ state }, state === this.state ? 1 : 0)
+    for (const state of LIFECYCLE_STATES) metrics.daemon.lifecycleState.set({ state }, state === this.state ? 1 : 0)
   }
   override remember(history: History): void {
     history.lifecycle(this.state)
@@ -60,8 +60,8 @@ export class ConfigLoaded extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     const { bco, ratio, model, optimizer } = this.config
-    metrics.configInfo.reset()
-    metrics.configInfo.set(
+    metrics.daemon.configInfo.reset()
+    metrics.daemon.configInfo.set(
       {
         mode: bco.mode,
         reduction: bco.reduction,
@@ -92,7 +92,7 @@ export class BuildInfo extends InternalEvent {
     return { level: 'info', msg: 'bcod', node: process.version, platform: `${process.platform}-${process.arch}` }
   }
   override count(metrics: Metrics): void {
-    metrics.buildInfo.set({ version: VERSION, node: process.version }, 1)
+    metrics.daemon.buildInfo.set({ version: VERSION, node: process.version }, 1)
   }
 }
 

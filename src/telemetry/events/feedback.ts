@@ -18,7 +18,7 @@ export class FeedbackReceived extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.feedbackEvents.inc({ label: this.label })
+    metrics.feedback.feedbackEvents.inc({ label: this.label })
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'received', label: this.label, ...place(this.position) }]
@@ -31,7 +31,7 @@ export class FrameSkipped extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.framedRecords.inc()
+    metrics.feedback.framedRecords.inc()
   }
 }
 
@@ -45,7 +45,7 @@ export class TextProcessEnded extends InternalEvent {
     return { level: 'warn', msg: 'the text process is started anew', code, reason: message }
   }
   override count(metrics: Metrics): void {
-    metrics.textRestarts.inc()
+    metrics.feedback.textRestarts.inc()
   }
 }
 
@@ -55,7 +55,7 @@ export class PromptShortened extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.promptsShortened.inc()
+    metrics.feedback.promptsShortened.inc()
   }
 }
 
@@ -91,7 +91,7 @@ export class EventDropped extends InternalEvent {
     return CAPS[this.reason] === undefined ? null : { kind: this.reason, lines: 1, seconds: 3600 }
   }
   override count(metrics: Metrics): void {
-    metrics.feedbackDropped.inc({ reason: this.reason })
+    metrics.feedback.feedbackDropped.inc({ reason: this.reason })
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'dropped', reason: this.reason, ...place(this.position) }]
@@ -128,8 +128,8 @@ export class DeadLettered extends InternalEvent {
     return { kind: this.code, lines: LETTER_LINES, seconds: 60 }
   }
   override count(metrics: Metrics): void {
-    metrics.deadLetters.inc({ code: this.code })
-    if (this.range) metrics.unreadableRecords.inc({ code: this.code }, this.range.records)
+    metrics.feedback.deadLetters.inc({ code: this.code })
+    if (this.range) metrics.feedback.unreadableRecords.inc({ code: this.code }, this.range.records)
   }
   override remember(history: History): void {
     history.deadLetter(this.code, this.stage)
@@ -148,7 +148,7 @@ export class HeldBack extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.heldBack.set(this.events)
+    metrics.feedback.heldBack.set(this.events)
   }
 }
 
@@ -161,7 +161,7 @@ export class WaitingMeasured extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    for (const [place, bytes] of Object.entries(this.bytes)) metrics.waitingBytes.set({ place }, bytes)
+    for (const [place, bytes] of Object.entries(this.bytes)) metrics.feedback.waitingBytes.set({ place }, bytes)
   }
 }
 
@@ -187,7 +187,7 @@ export class BackpressureChanged extends InternalEvent {
     return { kind: 'reading', lines: 20, seconds: 60 }
   }
   override count(metrics: Metrics): void {
-    metrics.readingPaused.set(this.paused ? 1 : 0)
+    metrics.feedback.readingPaused.set(this.paused ? 1 : 0)
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'reading', paused: this.paused, waiting: this.pending.events }]

@@ -26,6 +26,6 @@ export class PortRefused extends InternalEvent {
     return { kind: `http_refused_${this.refusal.reason}`, lines: 1, seconds: 10 }
   }
   override count(metrics: Metrics): void {
-    metrics.httpRefused.inc({ reason: this.refusal.reason })
+    metrics.daemon.httpRefused.inc({ reason: this.refusal.reason })
   }
 }

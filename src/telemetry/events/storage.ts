@@ -1,4 +1,5 @@
-import { type Metrics, observeAll } from '../metrics.js'
+import { observeAll } from '../metrics/metric-set.js'
+import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
@@ -16,9 +17,9 @@ export class CheckpointWritten extends InternalEvent {
     return { level: 'info', msg: 'checkpoint written', step, ms: durationMs, freeBytes }
   }
   override count(metrics: Metrics): void {
-    metrics.checkpointLastSuccess.setToCurrentTime()
-    metrics.checkpointDuration.observe(this.durationMs / 1000)
-    metrics.checkpointFreeBytes.set(this.freeBytes)
+    metrics.storage.checkpointLastSuccess.setToCurrentTime()
+    metrics.storage.checkpointDuration.observe(this.durationMs / 1000)
+    metrics.storage.checkpointFreeBytes.set(this.freeBytes)
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'checkpoint', step: this.step, ms: Math.round(this.durationMs) }]
@@ -40,10 +41,10 @@ export class AdapterPublished extends InternalEvent {
     return { level: outcome === 'published' ? 'info' : 'warn', msg: `adapter ${outcome}`, version }
   }
   override count(metrics: Metrics): void {
-    metrics.adapterPublish.inc({ outcome: this.outcome })
+    metrics.storage.adapterPublish.inc({ outcome: this.outcome })
     if (this.outcome !== 'published') return
-    metrics.adapterVersion.set(this.version)
-    observeAll(metrics.feedbackToPublish, this.feedbackToPublishSeconds)
+    metrics.storage.adapterVersion.set(this.version)
+    observeAll(metrics.storage.feedbackToPublish, this.feedbackToPublishSeconds)
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'published', version: this.version, outcome: this.outcome }]

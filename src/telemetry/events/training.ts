@@ -1,6 +1,7 @@
 import type { EmbeddingOutcome, Position } from '../../events/types.js'
 import type { History } from '../history.js'
-import { type Metrics, observeAll } from '../metrics.js'
+import { observeAll } from '../metrics/metric-set.js'
+import type { Metrics } from '../metrics.js'
 import type { ClassifierReport, StepReport } from '../step-report.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
@@ -15,7 +16,7 @@ export class TrainingPaused extends InternalEvent {
     return { level: 'info', msg: this.paused ? 'training paused by an admin' : 'training goes on', paused: this.paused }
   }
   override count(metrics: Metrics): void {
-    metrics.trainingPaused.set(this.paused ? 1 : 0)
+    metrics.training.trainingPaused.set(this.paused ? 1 : 0)
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'training', paused: this.paused }]
@@ -37,27 +38,27 @@ export class StepApplied extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     const { report } = this
-    metrics.trainSteps.inc()
-    metrics.trainTokens.inc(report.tokens)
-    metrics.stepDuration.observe(report.durationMs / 1000)
-    observeAll(metrics.feedbackToStep, report.feedbackToStepSeconds)
-    metrics.trainLoss.set(report.loss)
-    metrics.gradNorm.set(report.gradNorm)
-    metrics.learningRate.set(report.lr)
-    metrics.delta.set(report.delta)
-    observeAll(metrics.implicitReward, report.rewardsUp, { label: 'up' })
-    observeAll(metrics.implicitReward, report.rewardsDown, { label: 'down' })
+    metrics.training.trainSteps.inc()
+    metrics.training.trainTokens.inc(report.tokens)
+    metrics.training.stepDuration.observe(report.durationMs / 1000)
+    observeAll(metrics.training.feedbackToStep, report.feedbackToStepSeconds)
+    metrics.training.trainLoss.set(report.loss)
+    metrics.training.gradNorm.set(report.gradNorm)
+    metrics.training.learningRate.set(report.lr)
+    metrics.training.delta.set(report.delta)
+    observeAll(metrics.training.implicitReward, report.rewardsUp, { label: 'up' })
+    observeAll(metrics.training.implicitReward, report.rewardsDown, { label: 'down' })
     if (report.rewardUpMean !== null && report.rewardDownMean !== null) {
-      metrics.rewardMargin.set(report.rewardUpMean - report.rewardDownMean)
+      metrics.training.rewardMargin.set(report.rewardUpMean - report.rewardDownMean)
     }
-    observeAll(metrics.logRatio, report.logRatios)
-    observeAll(metrics.densityRatioWeight, report.weights)
-    metrics.densityRatioClamped.inc({ bound: 'low' }, report.clampedLow)
-    metrics.densityRatioClamped.inc({ bound: 'high' }, report.clampedHigh)
-    if (report.klPerToken !== null) metrics.klPerToken.set(report.klPerToken)
-    if (report.essRatio !== null) metrics.effectiveSampleSize.set(report.essRatio)
+    observeAll(metrics.training.logRatio, report.logRatios)
+    observeAll(metrics.classifier.densityRatioWeight, report.weights)
+    metrics.classifier.densityRatioClamped.inc({ bound: 'low' }, report.clampedLow)
+    metrics.classifier.densityRatioClamped.inc({ bound: 'high' }, report.clampedHigh)
+    if (report.klPerToken !== null) metrics.training.klPerToken.set(report.klPerToken)
+    if (report.essRatio !== null) metrics.classifier.effectiveSampleSize.set(report.essRatio)
     countClassifier(metrics, report.classifier)
-    if (report.prequentialAccuracy !== null) metrics.prequentialAccuracy.set(report.prequentialAccuracy)
+    if (report.prequentialAccuracy !== null) metrics.training.prequentialAccuracy.set(report.prequentialAccuracy)
   }
   override remember(history: History): void {
     history.step(this.report)
@@ -71,13 +72,13 @@ export class StepApplied extends InternalEvent {
 
 function countClassifier(metrics: Metrics, classifier: ClassifierReport): void {
   const { ready, trust, refused, logLoss, auc, calibrationError, rawWeightMean } = classifier
-  metrics.classifierReady.set(ready ? 1 : 0)
-  metrics.classifierTrust.set(trust)
-  metrics.classifierRefused.set(refused)
-  if (logLoss !== null) metrics.classifierLogLoss.set(logLoss)
-  if (auc !== null) metrics.classifierAuc.set(auc)
-  if (calibrationError !== null) metrics.classifierCalibration.set(calibrationError)
-  if (rawWeightMean !== null) metrics.classifierRawWeight.set(rawWeightMean)
+  metrics.classifier.classifierReady.set(ready ? 1 : 0)
+  metrics.classifier.classifierTrust.set(trust)
+  metrics.classifier.classifierRefused.set(refused)
+  if (logLoss !== null) metrics.classifier.classifierLogLoss.set(logLoss)
+  if (auc !== null) metrics.classifier.classifierAuc.set(auc)
+  if (calibrationError !== null) metrics.classifier.classifierCalibration.set(calibrationError)
+  if (rawWeightMean !== null) metrics.classifier.classifierRawWeight.set(rawWeightMean)
 }
 
 /** The prompt classifier of the checkpoint learnt from other embeddings. */
@@ -100,7 +101,7 @@ export class PromptsEmbedded extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.embeddedPrompts.inc({ outcome: this.outcome }, this.prompts)
+    metrics.classifier.embeddedPrompts.inc({ outcome: this.outcome }, this.prompts)
   }
 }
 
@@ -116,7 +117,7 @@ export class EventQuarantined extends InternalEvent {
     return { level: 'warn', msg: 'event quarantined', code: this.code, ...place(this.position) }
   }
   override count(metrics: Metrics): void {
-    metrics.quarantinedEvents.inc()
+    metrics.training.quarantinedEvents.inc()
   }
 }
 
@@ -131,7 +132,7 @@ export class BlocksLimited extends InternalEvent {
     return { level: 'warn', msg: 'out of memory: smaller micro-batches', positions: this.positions, remedy }
   }
   override count(metrics: Metrics): void {
-    metrics.blockLimit.set(this.positions)
+    metrics.training.blockLimit.set(this.positions)
   }
 }
 
@@ -144,7 +145,7 @@ export class NonFiniteStep extends InternalEvent {
     return { level: 'error', msg: 'step met a number that is not finite', step: this.step }
   }
   override count(metrics: Metrics): void {
-    metrics.nonfiniteSteps.inc()
+    metrics.training.nonfiniteSteps.inc()
   }
 }
 
@@ -160,7 +161,7 @@ export class ProgramCompiled extends InternalEvent {
     return { level: 'info', msg: 'program compiled', program: this.program, ms: this.ms }
   }
   override count(metrics: Metrics): void {
-    metrics.compileDuration.observe(this.ms / 1000)
+    metrics.training.compileDuration.observe(this.ms / 1000)
   }
 }
 
@@ -176,7 +177,7 @@ export class DeviceObserved extends InternalEvent {
     return null
   }
   override count(metrics: Metrics): void {
-    metrics.tensors.set(this.tensors)
-    if (this.memoryBytes !== null) metrics.deviceMemory.set(this.memoryBytes)
+    metrics.training.tensors.set(this.tensors)
+    if (this.memoryBytes !== null) metrics.training.deviceMemory.set(this.memoryBytes)
   }
 }

@@ -1,0 +1,95 @@
+import type { ErrorCode } from '../../errors.js'
+import type { DropReason } from '../../events/types.js'
+import type { MetricSet } from './metric-set.js'
+
+/** Metrics of votes on their way to a step, and of those that never get there. */
+export function feedbackMetrics(set: MetricSet) {
+  const metrics = {
+    feedbackEvents: set.counter('feedback_events_total', 'events', 'Valid votes read from the topic.', ['label']),
+    feedbackDropped: set.counter('feedback_dropped_total', 'events', 'Votes that end without training, by reason.', [
+      'reason',
+    ]),
+    framedRecords: set.counter(
+      'framed_records_total',
+      'records',
+      "Records whose JSON stood behind what a schema registry's serialiser puts before it.",
+    ),
+    promptsShortened: set.counter(
+      'prompts_shortened_total',
+      'events',
+      'Events whose prompt lost tokens from its left to fit into limits.maxLength: the beginning of the conversation is not trained with.',
+    ),
+    textRestarts: set.counter(
+      'text_restarts_total',
+      'restarts',
+      'Chat template and tokenizer started anew: their process ended, or was ended because a text took too long.',
+    ),
+    deadLetters: set.counter(
+      'dead_letters_total',
+      'records',
+      'Records written to the dead-letter topic, by error code.',
+      ['code'],
+    ),
+    unreadableRecords: set.counter(
+      'unreadable_records_total',
+      'records',
+      'Records of batches that could not be read, as many as their batches claim. One dead letter stands for each batch.',
+      ['code'],
+    ),
+    eventTimesCorrected: set.counter(
+      'event_times_corrected_total',
+      'records',
+      'Records whose producer gave no time, or one that is off by over a minute: ahead of the clock, or back before records read long ago. Hold-back goes by the corrected time.',
+      ['reason'],
+    ),
+    heldBack: set.gauge('held_back_records', 'records', 'Votes that wait for a later vote on the same completion.'),
+    waitingBytes: set.gauge(
+      'waiting_bytes',
+      'bytes',
+      'Bytes that were read and wait, by place: in memory as fetched, held, tokenising, batching and dead letters, and dead letters on disk.',
+      ['place'],
+    ),
+    readingPaused: set.gauge('reading_paused', 'boolean', '1 while reading is paused because too much waits.'),
+  }
+  for (const label of ['up', 'down', 'retract']) metrics.feedbackEvents.inc({ label }, 0)
+  for (const reason of Object.keys(DROP_REASONS)) metrics.feedbackDropped.inc({ reason }, 0)
+  for (const code of DEAD_LETTER_CODES) metrics.deadLetters.inc({ code }, 0)
+  for (const code of BATCH_CODES) metrics.unreadableRecords.inc({ code }, 0)
+  metrics.readingPaused.set(0)
+  return metrics
+}
+
+const DROP_REASONS: Readonly<Record<DropReason, true>> = {
+  duplicate: true,
+  superseded: true,
+  repeat: true,
+  retraction: true,
+  retracted: true,
+  tombstone: true,
+  source_refused: true,
+  other_shard: true,
+  stale: true,
+  completion_too_long: true,
+  prompt_cap: true,
+  user_cap: true,
+}
+
+/** Why a whole batch of records becomes one dead letter. */
+const BATCH_CODES: readonly ErrorCode[] = ['KAFKA_BATCH_DAMAGED', 'KAFKA_BATCH_TOO_LARGE', 'KAFKA_CODEC_UNKNOWN']
+
+/** What can be wrong with one record, from its bytes to its step. */
+const DEAD_LETTER_CODES: readonly ErrorCode[] = [
+  ...BATCH_CODES,
+  'FEEDBACK_NOT_JSON',
+  'FEEDBACK_INVALID',
+  'FEEDBACK_TOO_LARGE',
+  'FEEDBACK_UNREADABLE',
+  'TEXT_WITHOUT_TOKENIZER',
+  'TOKENIZE_FAILED',
+  'CHAT_TEMPLATE_MISSING',
+  'CHAT_TEMPLATE_FAILED',
+  'TEXT_TIMEOUT',
+  'TEXT_PROCESS_ENDED',
+  'TRAIN_NONFINITE',
+  'TRAIN_OUT_OF_MEMORY',
+]

@@ -1,0 +1,34 @@
+import { DURATION_BUCKETS, LATENCY_BUCKETS, type MetricSet } from './metric-set.js'
+
+/** Metrics of checkpoints and published adapters. */
+export function storageMetrics(set: MetricSet) {
+  const metrics = {
+    feedbackToPublish: set.histogram(
+      'feedback_to_publish_seconds',
+      'seconds',
+      'From a vote in the log to the published adapter that learnt from it.',
+      LATENCY_BUCKETS,
+    ),
+    checkpointLastSuccess: set.gauge(
+      'checkpoint_last_success_timestamp_seconds',
+      'seconds since 1970',
+      'When the last checkpoint was complete.',
+    ),
+    checkpointDuration: set.histogram(
+      'checkpoint_duration_seconds',
+      'seconds',
+      'Time to write one checkpoint.',
+      DURATION_BUCKETS,
+    ),
+    checkpointFreeBytes: set.gauge('checkpoint_free_bytes', 'bytes', 'Free space where checkpoints are kept.'),
+    adapterPublish: set.counter(
+      'adapter_publish_total',
+      'adapters',
+      'Adapters that were published, rejected by a gate, or could not be written.',
+      ['outcome'],
+    ),
+    adapterVersion: set.gauge('adapter_version', 'version', 'Number of the live adapter version.'),
+  }
+  for (const outcome of ['published', 'rejected', 'failed']) metrics.adapterPublish.inc({ outcome }, 0)
+  return metrics
+}
