@@ -54,12 +54,12 @@ export function classifierMetrics(set: MetricSet) {
     classifierRefused: set.gauge(
       'classifier_refused_prompts',
       'prompts',
-      'Prompts without a usable embedding since the line began; they trained with w = 1.',
+      'Prompts without a usable embedding since the lineage of checkpoints began; they trained with w = 1.',
     ),
     embeddedPrompts: set.counter(
       'embedded_prompts_total',
       'prompts',
-      'Prompts for which embeddings.url was needed: found in the cache, embedded, or failed.',
+      'Prompts that needed an embedding from embeddings.url: found in the cache, embedded, or failed.',
       ['outcome'],
     ),
   }

@@ -11,19 +11,19 @@ export const consumerMetrics = (set: MetricSet) => ({
   uncommittedRecords: set.gauge(
     'uncommitted_records',
     'records',
-    'Records of each assigned partition that cannot be read yet: a transaction that began before them is still open.',
+    'Records of each assigned partition behind an open transaction, which cannot be read yet.',
     ['partition'],
   ),
   uncommittedSeconds: set.gauge(
     'uncommitted_seconds',
     'seconds',
-    'How long the end of what can be read has not moved, behind an open transaction; the longest over partitions.',
+    'How long the last stable offset has not moved because of an open transaction; the longest over partitions.',
   ),
   assignedPartitions: set.gauge('assigned_partitions', 'partitions', 'Partitions that this daemon reads.'),
   offsetCommits: set.counter('offset_commits_total', 'commits', 'Commits of group offsets.'),
   retentionHeadroom: set.gauge(
     'retention_headroom_seconds',
     'seconds',
-    'Least time over partitions until the log deletes a record that a restart would still need; below 0 it may be gone.',
+    'Shortest time over partitions until the log deletes a record that a restart would still need; below 0 it may be gone.',
   ),
 })

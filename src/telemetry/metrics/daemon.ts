@@ -14,7 +14,7 @@ export function daemonMetrics(set: MetricSet) {
     httpRefused: set.counter(
       'http_refused_total',
       'refusals',
-      "What the port turned away: host (a name that is not the port's), token (a wrong admin token), watcher and connection (displaced by a newer one), pipelining (requests that do not wait for answers), accept (the system had no descriptor).",
+      "Requests and connections that were refused: host (a name that is not the port's), token (a wrong admin token), watcher and connection (displaced by a newer one), pipelining (requests sent without waiting for answers), accept (no file descriptor left).",
       ['reason'],
     ),
     buildInfo: set.gauge('build_info', 'boolean', 'Always 1; the version is in the labels.', ['version', 'node']),

@@ -6,23 +6,23 @@ import type { MetricSet } from './metric-set.js'
 export function feedbackMetrics(set: MetricSet) {
   const metrics = {
     feedbackEvents: set.counter('feedback_events_total', 'events', 'Valid votes read from the topic.', ['label']),
-    feedbackDropped: set.counter('feedback_dropped_total', 'events', 'Votes that end without training, by reason.', [
+    feedbackDropped: set.counter('feedback_dropped_total', 'events', 'Votes dropped instead of trained, by reason.', [
       'reason',
     ]),
     framedRecords: set.counter(
       'framed_records_total',
       'records',
-      "Records whose JSON stood behind what a schema registry's serialiser puts before it.",
+      'Records whose JSON followed the framing bytes of a schema registry.',
     ),
     promptsShortened: set.counter(
       'prompts_shortened_total',
       'events',
-      'Events whose prompt lost tokens from its left to fit into limits.maxLength: the beginning of the conversation is not trained with.',
+      'Events whose prompt was truncated from the left to fit limits.maxLength.',
     ),
     textRestarts: set.counter(
       'text_restarts_total',
       'restarts',
-      'Chat template and tokenizer started anew: their process ended, or was ended because a text took too long.',
+      'Restarts of the process that runs chat template and tokenizer: it crashed, or a text took too long.',
     ),
     deadLetters: set.counter(
       'dead_letters_total',
@@ -33,23 +33,27 @@ export function feedbackMetrics(set: MetricSet) {
     unreadableRecords: set.counter(
       'unreadable_records_total',
       'records',
-      'Records of batches that could not be read, as many as their batches claim. One dead letter stands for each batch.',
+      'Records of unreadable batches, as counted in the batch headers. Each batch is one dead letter.',
       ['code'],
     ),
     eventTimesCorrected: set.counter(
       'event_times_corrected_total',
       'records',
-      'Records whose producer gave no time, or one that is off by over a minute: ahead of the clock, or back before records read long ago. Hold-back goes by the corrected time.',
+      'Records whose timestamp was missing or off by more than a minute: ahead of the clock, or older than what had been read. Hold-back uses the corrected time.',
       ['reason'],
     ),
-    heldBack: set.gauge('held_back_records', 'records', 'Votes that wait for a later vote on the same completion.'),
+    heldBack: set.gauge(
+      'held_back_records',
+      'records',
+      'Votes held back in case a later vote on the same completion replaces them.',
+    ),
     waitingBytes: set.gauge(
       'waiting_bytes',
       'bytes',
-      'Bytes that were read and wait, by place: in memory as fetched, held, tokenising, batching and dead letters, and dead letters on disk.',
+      'Bytes that were read and are waiting, by place: fetched, held, tokenising, batching and dead letters in memory, and dead letters on disk.',
       ['place'],
     ),
-    readingPaused: set.gauge('reading_paused', 'boolean', '1 while reading is paused because too much waits.'),
+    readingPaused: set.gauge('reading_paused', 'boolean', '1 while reading is paused because too much is waiting.'),
   }
   for (const label of ['up', 'down', 'retract']) metrics.feedbackEvents.inc({ label }, 0)
   for (const reason of Object.keys(DROP_REASONS)) metrics.feedbackDropped.inc({ reason }, 0)

@@ -6,7 +6,7 @@ export function trainingMetrics(set: MetricSet) {
     trainingPaused: set.gauge(
       'training_paused',
       'boolean',
-      '1 while no step begins, from POST /v1/admin/pause to resume or a restart.',
+      '1 while training is paused, from POST /v1/admin/pause to resume or a restart.',
     ),
     trainSteps: set.counter('train_steps_total', 'steps', 'Applied optimizer steps.'),
     trainTokens: set.counter('train_tokens_total', 'tokens', 'Trained tokens, without padding.'),
@@ -43,12 +43,12 @@ export function trainingMetrics(set: MetricSet) {
     nonfiniteSteps: set.counter(
       'nonfinite_steps_total',
       'steps',
-      'Steps that met a number that is not finite and changed nothing.',
+      'Steps that met a non-finite number and changed nothing.',
     ),
     quarantinedEvents: set.counter(
       'quarantined_events_total',
       'events',
-      'Events set aside because they gave a number that is not finite, or for want of memory.',
+      'Events quarantined because they gave a non-finite number, or because the device ran out of memory.',
     ),
     blockLimit: set.gauge(
       'block_limit_tokens',
