@@ -11,7 +11,7 @@ import { inspectLineage, type Recovered, recoverLineage, releaseState } from '..
 import { compose, composeTraining, type DaemonParts, type Training } from './compose.js'
 import { waitForLeadership } from './leadership.js'
 import { loadLearner, restoreLearner } from './load-learner.js'
-import type { DaemonLearner, DaemonOptions } from './options.js'
+import type { DaemonLearner, DaemonOptions, DaemonText } from './options.js'
 import { restoreStream } from './restore.js'
 import { type DaemonStatus, liveChecks, readyChecks, type StatusParts, statusOf } from './status.js'
 import { TrainingLoop } from './training-loop.js'
@@ -19,7 +19,7 @@ import { TrainingLoop } from './training-loop.js'
 /** The daemon: from a log to published adapters. `run` resolves when it has been stopped and rejects when it fails. */
 export class Daemon {
   readonly #parts: DaemonParts
-  #text: TextProcess | null = null
+  #text: DaemonText | null = null
   #journal: Journal | null = null
   #learner: DaemonLearner | null = null
   #training: Training | null = null
@@ -171,7 +171,8 @@ export class Daemon {
     const { options, config, telemetry, state, store, outcomes } = this.#parts
     const { checkpoint, fence, journal } = recovered
     this.#journal = journal
-    this.#text = await TextProcess.start(config.model.path, {
+    const { startText = TextProcess.start } = options
+    this.#text = await startText(config.model.path, {
       timeout: config.limits.tokeniseTimeout,
       text: textOptions(config),
       ended: (error) => telemetry.emit(new TextProcessEnded(error)),

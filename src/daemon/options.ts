@@ -4,6 +4,7 @@ import type { WorkerSetup } from '../learner/protocol.js'
 import type { RemoteLearner, RemoteLearnerEvents } from '../learner/remote-learner.js'
 import type { FeedbackLog } from '../streams/source.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import type { TextProcess, TextService } from '../text/text-process.js'
 
 export interface DaemonOptions {
   readonly config: ConfigFor<'run'>
@@ -21,10 +22,15 @@ export interface DaemonOptions {
   readonly scheduler?: SchedulerLike
   /** Loads the model. @default in a thread of its own */
   readonly startLearner?: (setup: WorkerSetup, events: RemoteLearnerEvents) => Promise<DaemonLearner>
+  /** Loads tokenizer and chat template; null if the model has none. @default in a process of their own */
+  readonly startText?: (...args: Parameters<typeof TextProcess.start>) => Promise<DaemonText | null>
 }
 
 /** What the daemon needs of a learner. */
 export type DaemonLearner = Pick<RemoteLearner, 'call' | 'close' | 'busyMs' | 'info'>
+
+/** What the daemon needs of a text process. */
+export type DaemonText = TextService & Pick<TextProcess, 'close'>
 
 /** How often the daemon looks at things, and how long it waits for them; milliseconds. */
 export interface DaemonIntervals {

@@ -1,0 +1,38 @@
+import type { StateTensor } from '../../src/checkpoint/snapshot.js'
+import type { DaemonLearner } from '../../src/daemon/options.js'
+import type { TrainingEvent } from '../../src/events/types.js'
+import type { CallName, LearnerCalls } from '../../src/learner/protocol.js'
+import { sampleAdapter } from '../checkpoint/samples.js'
+import { appliedStep } from '../training/applied-step.js'
+
+/** A learner that learns nothing but counts its steps: each gives another adapter, and a checkpoint restores the count. */
+export async function startCountingLearner(): Promise<DaemonLearner> {
+  let step = 0
+  const calls: LearnerCalls = {
+    trainStep(events: readonly TrainingEvent[]) {
+      step += 1
+      const applied = appliedStep(step, [...events.keys()])
+      return { applied, quarantined: [], refused: [], blockLimit: null, durationMs: 1 }
+    },
+    generate: (prompts) => prompts.map(() => []),
+    snapshot() {
+      const count: StateTensor = { dtype: 'i32', shape: [1], data: Int32Array.of(step) }
+      return { step, delta: 0, adapter: sampleAdapter(step), state: new Map([['count', count]]) }
+    },
+    restore({ state }) {
+      step = Number(state.get('count')?.data[0])
+      return { classifierKept: true }
+    },
+    device: () => ({ tensors: 0, memoryBytes: null }),
+  }
+  return {
+    info: {
+      ...{ maxLength: 32, vocabSize: 300, notes: [] },
+      resolved: { executor: 'graph', dtype: 'f32', threads: 1, layers: 'none' },
+    },
+    busyMs: 0,
+    call: async <N extends CallName>(name: N, ...args: Parameters<LearnerCalls[N]>) =>
+      (calls[name] as (...args: Parameters<LearnerCalls[N]>) => ReturnType<LearnerCalls[N]>)(...args),
+    close: async () => undefined,
+  }
+}
