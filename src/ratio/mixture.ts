@@ -3,7 +3,7 @@ import { readTensor, type Tensors } from './tensors.js'
 
 /** What the logits of a fit may be multiplied with. 0 is chance; above 1 are fits that the prior holds back. */
 const SLOPES = [0, 0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3]
-/** The share of the weight that is dealt out anew at each event, so that no fit is ever out of the race. */
+/** Fixed share (Herbster and Warmuth): weight redistributed uniformly at each event, so that no fit's weight vanishes. */
 const SHARE = 2e-4
 /** Half-life of the class masses, in events. */
 const HALF_LIFE = 512
