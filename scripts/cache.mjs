@@ -1,10 +1,10 @@
-// The cache: what is fetched or built once and must outlive `npm ci`. BCOD_CACHE moves it.
+// The cache: what is fetched or built once and must outlive `npm ci`. BCOD_CACHE moves it; src/files/cache.ts finds it.
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 export const cacheRoot = () =>
-  process.env.BCOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bcod')
+  process.env.BCOD_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bcod')
 
 /** Runs `fill(dir)` on a temporary folder beside `target`, then renames: a broken download leaves nothing behind. */
 export function once(target, fill) {

@@ -55,7 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ],
     'training',
   ],
-  demo: ['config', 'daemon', 'events', 'learner', 'model', 'streams', 'telemetry', 'text'],
+  demo: ['config', 'daemon', 'events', 'files', 'learner', 'model', 'streams', 'telemetry', 'text'],
 }
 const EVERYBODYS = ['errors', 'printable']
 

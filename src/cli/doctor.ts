@@ -2,24 +2,24 @@ import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
-import { type Finding, type Probe, pass } from './doctor/finding.js'
+import { type Finding, pass } from './doctor/finding.js'
 import { checkJava, checkKafkaJars } from './doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
 import { checkBf16, checkGpu, checkTensorFlow, probeTensorFlow } from './doctor/tensorflow.js'
 import { printFindings } from './findings.js'
 
-/** `bcod doctor`. `probes` are further checks that other parts of the program bring along. */
-export function doctorCommand(probes: readonly Probe[] = []): Command {
+/** `bcod doctor`. */
+export function doctorCommand(): Command {
   return addConfigOptions(new Command('doctor'))
     .description('what of Node, libtensorflow, GPU, Kafka and disk is in order')
     .option('--json', 'one JSON document')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {
-      const findings = await examine(flags, probes)
+      const findings = await examine(flags)
       if (!printFindings(findings, flags.json === true)) process.exitCode = 1
     })
 }
 
-async function examine(flags: ConfigFlags, probes: readonly Probe[]): Promise<readonly Finding[]> {
+async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
   const { config, finding } = readConfig(flags)
   const tensorflow = await probeTensorFlow()
   return [
@@ -33,7 +33,6 @@ async function examine(flags: ConfigFlags, probes: readonly Probe[]): Promise<re
     await checkKafkaJars(),
     await checkDisk(config.checkpoint.dir),
     await checkOpenFiles(),
-    ...(await Promise.all(probes.map((probe) => probe(config)))),
   ]
 }
 

@@ -5,7 +5,6 @@ import { at } from './tree.js'
 /** Keys that have no default and that a command cannot do without. */
 export const commandRequirements = {
   run: ['model.path', 'stream.brokers', 'stream.topic', 'checkpoint.dir'],
-  ingest: ['stream.brokers', 'stream.topic'],
 } as const
 
 export type CommandWithRequirements = keyof typeof commandRequirements

@@ -25,9 +25,8 @@ describe('what a command requires', () => {
   })
 
   it('can be listed without an error', () => {
-    expect(missingFor(loadConfig({ env: {} }), 'ingest').map(({ key }) => key)).toEqual([
-      'stream.brokers',
-      'stream.topic',
+    expect(missingFor(loadConfig({ env: {} }), 'run').map(({ key }) => key)).toEqual([
+      ...['model.path', 'stream.brokers', 'stream.topic', 'checkpoint.dir'],
     ])
   })
 })

@@ -4,7 +4,7 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judge, type Verdict, verdict } from '../../src/demo/world/judge.js'
-import { seededRandom } from '../../src/demo/world/random.js'
+import { userRandom } from '../../src/demo/world/random.js'
 import { Users, vote } from '../../src/demo/world/users.js'
 import { prompts, topics, world } from '../../src/demo/world/world.js'
 
@@ -159,7 +159,7 @@ describe('the base model, by a sample of its answers', () => {
 
 describe('the simulated users', () => {
   it.each([0, 0.05, 0.5, 1])('vote against their own opinion with probability %d', (noise) => {
-    const random = seededRandom(3)
+    const random = userRandom(3)
     const flips = Array.from({ length: 20_000 }, (_, i) => vote(i % 2 === 0, noise, random) !== (i % 2 === 0))
     const fourSigma = 4 * Math.sqrt((noise * (1 - noise)) / flips.length)
     expect(Math.abs(share(flips) - noise)).toBeLessThanOrEqual(fourSigma)
@@ -193,13 +193,13 @@ describe('seeded random numbers', () => {
   ])(
     "are PractRand's sfc32 (C source, seeded with stream << 32 | seed): seed %d, stream %d",
     (seed, stream, numbers) => {
-      const random = seededRandom(seed, stream)
+      const random = userRandom(seed, stream)
       expect(numbers.map(() => random() * 2 ** 32)).toEqual(numbers)
     },
   )
 
   it('are even over [0, 1)', () => {
-    const random = seededRandom(5)
+    const random = userRandom(5)
     const numbers = Array.from({ length: 20_000 }, random)
     expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0)
     expect(Math.max(...numbers)).toBeLessThan(1)

@@ -1,5 +1,3 @@
-import type { Config } from '../../config/config.js'
-
 /** What one check found. `remedy` says what to do where it is not ok. */
 export interface Finding {
   readonly name: string
@@ -7,9 +5,6 @@ export interface Finding {
   readonly detail: string
   readonly remedy: string | null
 }
-
-/** A check that another part of the program brings along. */
-export type Probe = (config: Config) => Promise<Finding>
 
 export const pass = (name: string, detail: string): Finding => ({ name, status: 'ok', detail, remedy: null })
 

@@ -1,13 +1,8 @@
 import { constants } from 'node:fs'
 import { access, readFile, statfs } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import { cacheDirectory } from '../../files/cache.js'
 import { type Finding, fail, pass, warn } from './finding.js'
-
-/** Where set-up keeps libtensorflow, the addon and the Kafka jars. */
-export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  return environment.BCOD_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bcod')
-}
 
 /** Where `crc32` of node:zlib begins, which checks batches from Kafka. */
 const OLDEST_MINOR: Readonly<Record<number, number>> = { 20: 15, 22: 2 }

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BcodError } from '../../errors.js'
+import { cacheDirectory } from '../../files/cache.js'
 import { brokerProperties } from './broker-properties.js'
 import { type GuardedProcess, startGuarded } from './guarded-process.js'
 import { endText } from './process-end.js'
@@ -40,7 +41,7 @@ export const CLUSTER_ID = 'YmNvZC1icm9rZXItMDAwMQ'
 const STARTED = 'Kafka Server started'
 const START_LIMIT = 60_000
 const PORT_ATTEMPTS = 3
-const OLDEST_JAVA = 17
+export const OLDEST_JAVA = 17
 const JVM_FLAGS = [
   '-Xms64m',
   '-Xmx256m',
@@ -102,18 +103,17 @@ function asBroker(process: GuardedProcess, port: number, dir: string, discard: (
 }
 
 /** The jars of the newest Kafka in the cache. */
-export function kafkaLibs(cacheRoot = process.env.BCOD_CACHE ?? join(cacheHome(), 'bcod')): string {
+export function kafkaLibs(cacheRoot = cacheDirectory()): string {
   const versions = join(cacheRoot, 'kafka')
   const found = existsSync(versions) ? readdirSync(versions).map((version) => join(versions, version, 'libs')) : []
   const libs = found
     .filter((each) => existsSync(each))
-    .sort()
+    // 4.10 is newer than 4.9
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
     .at(-1)
   if (libs === undefined) throw new BcodError('BROKER_JARS_MISSING', `no jars in ${versions}`, { place: versions })
   return libs
 }
-
-const cacheHome = (): string => process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
 
 /** `openjdk version "17.0.15" 2025-04-15` on stderr; nothing where there is no java. */
 function requireJava(): void {
@@ -122,7 +122,8 @@ function requireJava(): void {
   if (found < OLDEST_JAVA) throw new BcodError('BROKER_JAVA_MISSING', `found Java ${found}`)
 }
 
-function javaVersion(): number | null {
+/** The major version of the `java` on the PATH; null if there is none. */
+export function javaVersion(): number | null {
   try {
     const text = execFileSync('java', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
     return Number(/\d+/.exec(text)?.[0] ?? 0)

@@ -1,5 +1,6 @@
+import type { Random } from '../../model/random.js'
 import { judge } from './judge.js'
-import { type Random, seededRandom } from './random.js'
+import { userRandom } from './random.js'
 import { type DemoPrompt, prompts } from './world.js'
 
 /** A thumb as it is given: the user's true opinion, turned over with probability `noise` (½ = a coin). */
@@ -25,8 +26,8 @@ export class Users {
     seed: number,
     readonly noise: number,
   ) {
-    this.#asking = seededRandom(seed, 1)
-    this.#slipping = seededRandom(seed, 2)
+    this.#asking = userRandom(seed, 1)
+    this.#slipping = userRandom(seed, 2)
   }
 
   /** The next question, drawn evenly from the prompts that may train. */
