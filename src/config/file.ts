@@ -6,7 +6,7 @@ import { BcodError } from '../errors.js'
 export interface ConfigFile {
   readonly path: string
   readonly tree: Readonly<Record<string, unknown>>
-  /** Line of `batch.maxLatency` in the file, from 1; null where the key is not in it. */
+  /** Line of `batch.maxLatency` in the file, from 1; null if the key is not in it. */
   lineOf(key: string): number | null
 }
 

@@ -1,4 +1,4 @@
-/** The candidate that a misspelt name most likely meant; null where none is close. */
+/** The candidate that a misspelt name most likely meant; null if none is close. */
 export function nearest(name: string, candidates: Iterable<string>): string | null {
   const lower = name.toLowerCase()
   const tail = lastPart(lower)

@@ -21,7 +21,7 @@ const keyOfVariable: ReadonlyMap<string, string> = new Map(
 /**
  * The keys that a file sets. An empty group is allowed, a key that is not in the schema is not.
  *
- * @throws CONFIG_UNKNOWN_KEY, CONFIG_INVALID where a group holds a single value
+ * @throws CONFIG_UNKNOWN_KEY, CONFIG_INVALID if a group holds a single value
  */
 export function fromFile(file: ConfigFile): readonly Given[] {
   return fromTree(file.tree, (key) => {

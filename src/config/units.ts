@@ -23,7 +23,7 @@ const BYTES: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 }
 
-/** `250ms`, `30s`, `15m`, `2h`, `1d`, or 0 → milliseconds, rounded; null where it is none of these. */
+/** `250ms`, `30s`, `15m`, `2h`, `1d`, or 0 → milliseconds, rounded; null if it is none of these. */
 export function parseDuration(raw: unknown): number | null {
   if (raw === 0) return 0
   if (typeof raw !== 'string' || !new RegExp(DURATION_PATTERN).test(raw)) return null
@@ -39,7 +39,7 @@ export function formatDuration(milliseconds: number): string {
   return `${milliseconds / MILLISECONDS[unit]!}${unit}`
 }
 
-/** `1048576`, `64MiB`, `10MB` → bytes, rounded; null where it is none of these. */
+/** `1048576`, `64MiB`, `10MB` → bytes, rounded; null if it is none of these. */
 export function parseBytes(raw: unknown): number | null {
   if (typeof raw === 'number') return Number.isSafeInteger(raw) && raw >= 0 ? raw : null
   if (typeof raw !== 'string' || !new RegExp(BYTES_PATTERN).test(raw)) return null

@@ -11,7 +11,7 @@ const CLOSES = new Set([0x5d, 0x7d])
  *
  * @param chunks    from the opening bracket on
  * @param maxBytes  a longer element is an error
- * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON where the array itself is broken
+ * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON if the array itself is broken
  */
 export async function* arrayElements(
   chunks: AsyncIterable<Buffer>,

@@ -8,7 +8,7 @@ export const FEEDBACK_TYPE = 'bcod.feedback.v1'
 export interface HeaderForm {
   /** `structured`: the content type says that the value is a whole CloudEvent. */
   readonly structured: boolean
-  /** The attributes of a binary CloudEvent; null where no header looks like one. */
+  /** The attributes of a binary CloudEvent; null if no header looks like one. */
   readonly attributes: JsonObject | null
 }
 
@@ -17,7 +17,7 @@ export interface HeaderForm {
  * `ce-id`, AMQP and JMS `cloudEvents:id` and `cloudEvents_id`; bridges keep those, in any case, and Spring writes the
  * values as JSON strings.
  *
- * @throws FEEDBACK_INVALID where a header is not UTF-8, two spellings disagree, or the content type is a batch or no JSON
+ * @throws FEEDBACK_INVALID if a header is not UTF-8, two spellings disagree, or the content type is a batch or no JSON
  * @see CloudEvents 1.0, protocol bindings for Kafka (3.2), HTTP (3.1.3), AMQP (3.1.3) and JMS
  */
 export function readHeaders(headers: LogRecord['headers']): HeaderForm {

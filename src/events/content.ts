@@ -11,7 +11,7 @@ const WHOLE_CHAT =
 /**
  * Reads one side of an event, such as `prompt` and `prompt_tokens`: exact ids where they are given, else text or messages.
  *
- * @param vocabSize  ids must be below it; null where the model is not known
+ * @param vocabSize  ids must be below it; null if the model is not known
  * @throws what `fail` makes, for a side that is missing, empty or badly typed
  */
 export function readContent(

@@ -39,7 +39,7 @@ export interface EnvelopeOptions {
  * A record without a value is a tombstone and carries no event.
  *
  * @param maxBytes  what key, value and headers may have together, in bytes; a longer record is not parsed
- * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON, FEEDBACK_INVALID where the JSON is not an object
+ * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON, FEEDBACK_INVALID if the JSON is not an object
  * @see CloudEvents 1.0, Kafka protocol binding, section 3
  */
 export function decodeEnvelope(

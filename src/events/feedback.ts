@@ -17,7 +17,7 @@ import { positionId } from './position.js'
 import type { Content, Feedback, LogRecord, Position } from './types.js'
 
 export interface FeedbackOptions {
-  /** Token ids must be below it; null where the model is not known. */
+  /** Token ids must be below it; null if the model is not known. */
   readonly vocabSize: number | null
   /** The id of a bare row. @default positionId */
   readonly rowId?: (position: Position) => string
@@ -65,7 +65,7 @@ export function toFeedback(
 /**
  * A tombstone as a retraction of every user's vote on the completion that its key names.
  *
- * @throws FEEDBACK_INVALID where the key is no name
+ * @throws FEEDBACK_INVALID if the key is no name
  */
 export function toRetraction({ topic, partition, offset, timestamp, key }: LogRecord): Feedback {
   const position = { topic, partition, offset }

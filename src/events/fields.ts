@@ -60,7 +60,7 @@ export const id = (value: unknown, place: string, fail: Fail): string =>
 export const optionalId = (value: unknown, place: string, fail: Fail): string | null =>
   value === undefined || value === null ? null : id(value, place, fail)
 
-/** What `id` would give, unchecked; null where there is none. */
+/** What `id` would give, unchecked; null if there is none. */
 export function idText(value: unknown): string | null {
   if (typeof value === 'number') return String(value)
   return typeof value === 'string' && value !== '' ? value : null

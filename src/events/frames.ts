@@ -1,14 +1,14 @@
 import { BcodError } from '../errors.js'
 
 /**
- * How many bytes a schema registry's serialiser has put before the JSON; 0 where it has put none. No JSON begins with
+ * How many bytes a schema registry's serialiser has put before the JSON; 0 if it has put none. No JSON begins with
  * the bytes that they begin with.
  *
  * - Confluent: 0, the schema's id in 4 bytes; since its version 8 also 1, a GUID of 16 bytes
  * - Apicurio: 0, the id in 8 bytes
  * - AWS Glue: 3, 0 (not compressed), a UUID of 16 bytes
  *
- * @throws FEEDBACK_NOT_JSON where something else than JSON stands behind them
+ * @throws FEEDBACK_NOT_JSON if something else than JSON stands behind them
  */
 export function frameLength(value: Uint8Array): number {
   const lengths = FRAMES[value[0] ?? -1]

@@ -18,7 +18,7 @@ export const DEFAULT_MAX_LINE_BYTES = 64 * 2 ** 20
 /**
  * The votes of a file in file order: structured CloudEvents or bare rows, one a line, blank lines skipped.
  * The position is (file name, 0, line number), the id of a bare row `file:line`, the timestamp the event's own `time`
- * or 0 where it has none.
+ * or 0 if it has none.
  *
  * @throws the errors of `decodeEnvelope` and `toFeedback` at the first bad line, with its `file:line`; FILE_UNREADABLE
  */

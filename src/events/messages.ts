@@ -99,7 +99,7 @@ function checkToolCall(call: JsonObject, place: string, fail: Fail): void {
   if (typeof given === 'string') checkDepth(heldBy(given), `${place}.arguments`, fail)
 }
 
-/** What a text of JSON holds: templates get arguments as an object. Null where it holds none. */
+/** What a text of JSON holds: templates get arguments as an object. Null if it holds none. */
 function heldBy(text: string): unknown {
   try {
     return JSON.parse(text)

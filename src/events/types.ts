@@ -20,7 +20,7 @@ export interface LogRecord extends Position {
 
 export interface Message {
   readonly role: string
-  /** Null where tool calls are all that there is. */
+  /** Null if tool calls are all that there is. */
   readonly content: string | null
   /**
    * What else a template may write of the message, as JSON: `name`, `tool_calls`, `tool_call_id`, `reasoning_content`.
@@ -79,7 +79,7 @@ export interface TrainingEvent {
   readonly completionTokens: readonly number[]
   /** The prompt has lost tokens from its left to fit into `limits.maxLength`. */
   readonly shortened?: true
-  /** From `embeddings.url`, on its way to a step; null where it could not be had. */
+  /** From `embeddings.url`, on its way to a step; null if it could not be had. */
   readonly promptEmbedding?: Float32Array | null
 }
 

@@ -14,7 +14,7 @@ const MAX_LAYERS = 4
  * Takes off what bridges put around a JSON value: it may be a JSON string with JSON in it (a serialiser ran twice), and
  * it may be Kafka Connect's `{schema, payload}` (`schemas.enable=true`). Neither can be a vote itself.
  *
- * @throws FEEDBACK_INVALID where a text holds no JSON, or `unwrap` is none and Connect's envelope is there
+ * @throws FEEDBACK_INVALID if a text holds no JSON, or `unwrap` is none and Connect's envelope is there
  */
 export function withoutLayers(value: unknown, place: string, unwrap: Unwrap): unknown {
   let inner = value
@@ -73,10 +73,10 @@ export interface TableRow {
 /**
  * Reads a change event of Debezium: a row that was created, read or updated is the vote in `after`; a deleted one takes
  * back the vote in `before`. So does a row that ExtractNewRecordState has taken out of its change event, as far as it
- * keeps metadata of it. Null where the value is something else.
+ * keeps metadata of it. Null if the value is something else.
  *
  * @param key  of the record: the row's primary key
- * @throws FEEDBACK_INVALID where the event does not tell which vote it is about
+ * @throws FEEDBACK_INVALID if the event does not tell which vote it is about
  */
 export function tableRow(
   value: JsonObject,

@@ -71,7 +71,7 @@ export function affordableConnections(wanted: number, descriptors = descriptorLi
   return Math.max(1, Math.min(wanted, Math.floor(descriptors * SHARE_OF_DESCRIPTORS)))
 }
 
-/** How many descriptors this process may have open (`ulimit -n`); infinite where the system does not tell. */
+/** How many descriptors this process may have open (`ulimit -n`); infinite if the system does not tell. */
 export function descriptorLimit(): number {
   try {
     const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

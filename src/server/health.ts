@@ -22,7 +22,7 @@ export class EventLoopWatch {
 
   constructor(readonly limitMs = 10_000) {}
 
-  /** Fails where the loop stood longer than the limit at once since the last call. */
+  /** Fails if the loop stood longer than the limit at once since the last call. */
   check(): Check {
     this.tick()
     const longestMs = Math.round(this.longestMs)

@@ -25,7 +25,7 @@ export interface AdmissionOptions {
 }
 
 export interface AdmissionState {
-  /** Hashes of the users and prompts in the window, oldest first; 0 where the cap was off. */
+  /** Hashes of the users and prompts in the window, oldest first; 0 if the cap was off. */
   readonly users: readonly number[]
   readonly prompts: readonly number[]
 }
@@ -42,7 +42,7 @@ export class Admission implements Serializable<AdmissionState> {
   }
 
   /**
-   * What the event is above, or null where it is admitted and from now on counts.
+   * What the event is above, or null if it is admitted and from now on counts.
    *
    * @param step  the last applied one
    */

@@ -177,7 +177,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     this.memory.remove(bytes)
   }
 
-  /** False where the disk does not take it: reading then pauses until it does, or the topic has taken enough. */
+  /** False if the disk does not take it: reading then pauses until it does, or the topic has taken enough. */
   private toDisk(letter: DeadLetter): boolean {
     if (this.segments === null) return false
     try {

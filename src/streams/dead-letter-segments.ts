@@ -35,7 +35,7 @@ export interface DeadLetterSegmentsOptions {
   readonly fence: number
   /** A segment is closed at this size. @default 16 MiB */
   readonly segmentBytes?: number
-  /** Called where a segment that is done could not be removed. */
+  /** Called if a segment that is done could not be removed. */
   readonly failed: (error: unknown) => void
 }
 

@@ -52,7 +52,7 @@ export function decode(
   )
 }
 
-/** The result of `run`; null where it threw, and `onError` got the error with a code: no record may end the stream. */
+/** The result of `run`; null if it threw, and `onError` got the error with a code: no record may end the stream. */
 export function attempt<T>(run: () => T, onError: (error: BcodError) => void): T | null {
   try {
     return run()

@@ -16,7 +16,7 @@ export class DedupWindow implements Serializable<BoundedMapState> {
     this.seen = new BoundedMap(window)
   }
 
-  /** True where the event is new; it is remembered. */
+  /** True if the event is new; it is remembered. */
   admit(event: Feedback): boolean {
     if ((event.subject === null || event.ofAllUsers) && event.id === positionId(event.position)) return true
     return this.seen.merge(`${event.source.length}:${event.source}${event.id}`, 1) === 0

@@ -101,7 +101,7 @@ export class HoldBack implements Serializable<HoldBackState> {
   }
 
   /**
-   * Takes out the next vote that may go on, by (timestamp, partition, offset); null where none may.
+   * Takes out the next vote that may go on, by (timestamp, partition, offset); null if none may.
    * Without a watermark, only what `maxBytes` pushes out.
    */
   next(watermark = Number.NEGATIVE_INFINITY): Feedback | null {

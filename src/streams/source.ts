@@ -43,7 +43,7 @@ export interface Assignment {
   readonly bounds: ReadonlyMap<number, { readonly start: number; readonly end: number }>
   /** The offset that the next record to be written will get. @default the end of `bounds` */
   readonly logEnds?: ReadonlyMap<number, number>
-  /** Changes when the topic is deleted and created anew; null where the log does not tell. @default null */
+  /** Changes when the topic is deleted and created anew; null if the log does not tell. @default null */
   readonly topicId?: string | null
   /** Offsets committed by the group, where there are any. */
   readonly committed: ReadonlyMap<number, number>
@@ -91,9 +91,9 @@ export interface FeedbackLog {
   members(): Promise<number>
   /** Commits group offsets; rejects when this reader no longer owns the partitions. */
   commit(offsets: ReadonlyMap<number, number>): Promise<void>
-  /** The record at a position, read apart from the stream; null where the log no longer holds it. */
+  /** The record at a position, read apart from the stream; null if the log no longer holds it. */
   recordAt(partition: number, offset: number): Promise<LogRecord | null>
-  /** How long the log keeps a record, milliseconds; null where it keeps all, or does not tell. */
+  /** How long the log keeps a record, milliseconds; null if it keeps all, or does not tell. */
   retentionMs(): Promise<number | null>
   /** Resolves when the dead-letter topic has acknowledged all of them. */
   writeDeadLetters(letters: readonly DeadLetter[]): Promise<void>

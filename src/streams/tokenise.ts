@@ -10,7 +10,7 @@ import { attempt, type Reject } from './decode.js'
 import { needsText, type TextQueue } from './text-queue.js'
 
 export interface TokeniseOptions extends TokenLimits {
-  /** Null where the model directory has no tokenizer: then only token ids can be used. */
+  /** Null if the model directory has no tokenizer: then only token ids can be used. */
   readonly text: Pick<TextService, 'description' | 'tokenise'> | null
   /** Called when votes of the queue have gone on. */
   readonly moved?: () => void

@@ -23,7 +23,7 @@ interface Slot {
   deadLetters: number
 }
 
-/** Points as columns of equal length; null where a slot had nothing to measure. */
+/** Points as columns of equal length; null if a slot had nothing to measure. */
 export interface HistoryPoints {
   /** Start of the slot, in seconds since 1970. */
   readonly time: readonly number[]

@@ -18,7 +18,7 @@ export class BoundedMap implements Serializable<BoundedMapState> {
   /** Ring of [low, high] of the keys, in the order of their arrival. */
   private readonly hashes: Uint32Array
   private readonly values: Uint8Array
-  /** Open addressing with linear probing: 1 + place in the ring, 0 where free. At most half full. */
+  /** Open addressing with linear probing: 1 + place in the ring, 0 if free. At most half full. */
   private readonly index: Uint32Array
   private oldest = 0
   private count = 0

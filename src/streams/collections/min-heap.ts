@@ -2,7 +2,7 @@
 export class MinHeap<T> {
   private items: T[] = []
 
-  /** @param before true where the first comes strictly before the second */
+  /** @param before true if the first comes strictly before the second */
   constructor(private readonly before: (a: T, b: T) => boolean) {}
 
   get size(): number {

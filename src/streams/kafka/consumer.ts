@@ -227,7 +227,7 @@ export class GroupConsumer {
     this.log('warn', 'the group has given away only some of the partitions', { own, total, error, remedy })
   }
 
-  /** Bounds and committed offsets of an assignment; null where it has ended meanwhile. */
+  /** Bounds and committed offsets of an assignment; null if it has ended meanwhile. */
   private async lookUp(assigned: Assigned): Promise<Awaited<ReturnType<Lookup['assignment']>> | null> {
     const { signal } = this.stopping
     for (;;) {

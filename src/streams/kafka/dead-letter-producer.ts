@@ -40,7 +40,7 @@ export class DeadLetterProducer {
     })
   }
 
-  /** Creates the topic where it is missing; KAFKA_DLQ_MISSING where that is not allowed or not offered. */
+  /** Creates the topic where it is missing; KAFKA_DLQ_MISSING if that is not allowed or not offered. */
   ensureTopic(): Promise<void> {
     let lost = 0
     return this.retry(async () => {
@@ -85,7 +85,7 @@ export class DeadLetterProducer {
     return written
   }
 
-  /** False where the broker finds the batch too large and it `mayShrink`. */
+  /** False if the broker finds the batch too large and it `mayShrink`. */
   private send(messages: DeadLetterMessage[], mayShrink: boolean): Promise<boolean> {
     return this.retry(async () => {
       await this.producer.connect()

@@ -19,7 +19,7 @@ interface FoundCoordinator {
   readonly coordinator: { readonly nodeId: number }
 }
 
-/** Metadata with the cluster's id, which kafkajs leaves out of its types. Rejects where the topic is unknown. */
+/** Metadata with the cluster's id, which kafkajs leaves out of its types. Rejects if the topic is unknown. */
 export const topicMetadata = (
   broker: Broker,
   topic: string,
@@ -53,7 +53,7 @@ const inside = (cluster: Cluster) =>
     }
   }
 
-/** Settings of a topic, by name; kafkajs leaves the request out of its types. Rejects where the user may not know them. */
+/** Settings of a topic, by name; kafkajs leaves the request out of its types. Rejects if the user may not know them. */
 export async function topicSettings(
   broker: Broker,
   topic: string,

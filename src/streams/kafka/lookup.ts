@@ -79,10 +79,10 @@ export class Lookup {
   }
 
   /**
-   * How many members the group has; none where the service does not tell. A standby takes over where there are none, so
+   * How many members the group has; none if the service does not tell. A standby takes over where there are none, so
    * that a lost connection counts as a refusal only where the same broker answers everything else.
    *
-   * @throws KAFKA_GROUP_SHARED where they speak the new group protocol
+   * @throws KAFKA_GROUP_SHARED if they speak the new group protocol
    */
   async members(): Promise<number> {
     const { groupId } = this.options
@@ -110,7 +110,7 @@ export class Lookup {
     return others > 0 ? groupShared(groupId, others) : null
   }
 
-  /** The record at a position; null where the log has none there, or it cannot be read. */
+  /** The record at a position; null if the log has none there, or it cannot be read. */
   async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
     const { topic, maxBytesPerPartition, maxBatchBytes = DEFAULT_BATCH_BYTES } = this.options
     return this.connected(async () => {
@@ -128,7 +128,7 @@ export class Lookup {
     })
   }
 
-  /** `retention.ms` of the topic; null where nothing is deleted by age, or the service does not tell. */
+  /** `retention.ms` of the topic; null if nothing is deleted by age, or the service does not tell. */
   async retentionMs(): Promise<number | null> {
     const settings = await this.settings(this.options.topic, ['retention.ms', 'cleanup.policy'])
     const retention = Number(settings?.get('retention.ms'))
@@ -136,7 +136,7 @@ export class Lookup {
     return isDeleted && retention >= 0 ? retention : null
   }
 
-  /** Settings of a topic, by name; null where the service does not tell. */
+  /** Settings of a topic, by name; null if the service does not tell. */
   settings(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
     return optional(async () => {
       await this.cluster.connect()
@@ -144,7 +144,7 @@ export class Lookup {
     }, null)
   }
 
-  /** How many replicas a topic's first partition has; null where there is no such topic. */
+  /** How many replicas a topic's first partition has; null if there is no such topic. */
   async replicas(topic: string): Promise<number | null> {
     return this.connected(async () => {
       const broker = await connectedBroker(this.cluster)

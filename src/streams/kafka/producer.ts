@@ -25,7 +25,7 @@ export class FeedbackProducer {
 
   /**
    * Resolves when all in-sync replicas hold the events. Rejects with a coded error; the first call with
-   * KAFKA_UNREACHABLE where no broker answers within `connectTimeout`.
+   * KAFKA_UNREACHABLE if no broker answers within `connectTimeout`.
    */
   async publish(events: readonly FeedbackDraft[]): Promise<void> {
     const headers = Object.fromEntries(Object.entries(STRUCTURED_HEADERS).map(([name, value]) => [name, bytes(value)]))

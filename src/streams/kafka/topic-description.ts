@@ -11,7 +11,7 @@ export interface TopicDescription {
 
 export interface PartitionDescription {
   readonly partition: number
-  /** Node that leads it; null where there is none. */
+  /** Node that leads it; null if there is none. */
   readonly leader: number | null
   /** Counts the leaders that it has had (KIP-101); null: not told. */
   readonly epoch: number | null

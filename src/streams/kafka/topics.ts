@@ -50,7 +50,7 @@ export function createTopic(admin: Admin, spec: TopicSpec): Promise<boolean> {
   })
 }
 
-/** Settings of a topic, by name; null where the service does not tell. */
+/** Settings of a topic, by name; null if the service does not tell. */
 export async function readSettings(
   connection: KafkaConnection,
   topic: string,

@@ -39,7 +39,7 @@ export interface BatchHeader {
   readonly attributes: number
   readonly baseTimestamp: number
   readonly maxTimestamp: number
-  /** −1 where its producer has none. */
+  /** −1 if its producer has none. */
   readonly producerId: bigint
   readonly isTransactional: boolean
   readonly isControl: boolean
@@ -68,7 +68,7 @@ export function readHeader(batch: Buffer): BatchHeader {
 /** Whether the bytes are those that its producer wrote. Its base offset and its length are not under the checksum. */
 export const isChecksumRight = (batch: Buffer): boolean => batch.readUInt32BE(17) === crc32c(batch, 21)
 
-/** @throws KAFKA_BATCH_DAMAGED where the header contradicts itself */
+/** @throws KAFKA_BATCH_DAMAGED if the header contradicts itself */
 export function checkHeader({ baseOffset, lastOffset, count }: BatchHeader): void {
   if (baseOffset < 0 || lastOffset > MAX_OFFSET) throw damaged('its offset is none')
   // a compacted batch keeps its offsets and may have lost all its records

@@ -62,7 +62,7 @@ export class Cursor {
     return int64At(this.bytes, this.at - 8)
   }
 
-  /** So many bytes, not copied; null where the length is negative, which is how null is written. */
+  /** So many bytes, not copied; null if the length is negative, which is how null is written. */
   slice(length: number): Buffer | null {
     if (length < 0) return null
     this.need(length)

@@ -39,7 +39,7 @@ function member(packed: Buffer, at: number, output: Output, budget: Budget): num
   return trailer + TRAILER_BYTES
 }
 
-/** Where the deflated bytes begin; null where no whole header is. */
+/** Where the deflated bytes begin; null if no whole header is. */
 function headerEnd(packed: Buffer, from: number): number | null {
   if (packed.length - from < HEADER_BYTES) return null
   if (packed[from] !== 0x1f || packed[from + 1] !== 0x8b || packed[from + 2] !== DEFLATE) return null

@@ -50,7 +50,7 @@ const PART_BYTES = 1 << 18
  * range. The beginning of a batch at the end of the bytes is left for the next fetch.
  *
  * @param from  the offset to read next; records before it are passed over
- * @throws KAFKA_BATCH_DAMAGED where the bytes do not hold the batch that was asked for, which no broker does
+ * @throws KAFKA_BATCH_DAMAGED if the bytes do not hold the batch that was asked for, which no broker does
  */
 export function* portions(fetched: FetchedPartition, from: number, options: PortionOptions): Generator<Portion> {
   const { topic, partition, bytes } = fetched

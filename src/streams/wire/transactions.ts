@@ -44,7 +44,7 @@ export class AbortedTransactions {
    * A control batch was met: an end marker ends its producer's transaction. So does one that compaction took or that
    * cannot be read, because nothing else of a producer is in a control batch.
    *
-   * @param marker  its first record; null where there is none
+   * @param marker  its first record; null if there is none
    */
   marked({ producerId }: BatchHeader, marker: Pick<LogRecord, 'key'> | null): void {
     const type = markerType(marker?.key ?? null)
@@ -55,7 +55,7 @@ export class AbortedTransactions {
 const ABORT = 0
 const COMMIT = 1
 
-/** A control record's key is its version and its type, both int16. Null where it cannot be read. */
+/** A control record's key is its version and its type, both int16. Null if it cannot be read. */
 function markerType(key: Uint8Array | null): number | null {
   if (key === null || key.length < 4) return null
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.length)

@@ -165,7 +165,7 @@ export class ProgramCompiled extends InternalEvent {
   }
 }
 
-/** What the engine holds on its device; null where the device does not tell. */
+/** What the engine holds on its device; null if the device does not tell. */
 export class DeviceObserved extends InternalEvent {
   constructor(
     readonly tensors: number,
