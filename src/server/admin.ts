@@ -15,7 +15,7 @@ export class AdminRoutes {
   private readonly verbs = new Map<string, AdminVerb>()
   private readonly wrongTokens = new WrongTokens()
 
-  /** @param onWrongToken  told of each request with another token */
+  /** @param onWrongToken  called for each request with a wrong token */
   constructor(
     private readonly token: string | null,
     private readonly onWrongToken: (request: IncomingMessage) => void = () => {},
@@ -50,7 +50,7 @@ export class AdminRoutes {
   }
 }
 
-/** Compares digests, so that neither the time nor the length tells anything of the token. */
+/** Compares digests, so that the time of the comparison reveals nothing of the token. */
 function carriesToken(request: IncomingMessage, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(request.headers.authorization!), digest(`Bearer ${token}`))

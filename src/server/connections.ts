@@ -3,9 +3,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { addressGroup, displaced, type Place } from './crowd.js'
 
-/** Of the descriptors that the process may open, the port takes at most this share. */
+/** Share of the process's file descriptors that the port may use. */
 const SHARE_OF_DESCRIPTORS = 0.25
-/** After this long without a byte the kernel asks whether the other end is still there. */
+/** TCP keep-alive: the kernel probes a connection that was silent for this long. */
 const KEEP_ALIVE_MS = 30_000
 /** Requests of one connection that may wait for their answers. Browsers, scrapers and probes send one after another. */
 const MAX_UNANSWERED = 4
@@ -18,7 +18,7 @@ interface Connection extends Place {
 
 /**
  * Bounds the open connections of a server. One too many displaces another (`displaced`) instead of being refused, so
- * that whoever holds all places keeps nobody out: neither probes, nor a scrape, nor the operator.
+ * that a client that holds all connections cannot shut out probes, scrapes or the operator.
  */
 export class ConnectionLimit {
   readonly #open = new Map<Socket, Connection>()
@@ -66,12 +66,12 @@ export class ConnectionLimit {
   }
 }
 
-/** `wanted`, or less where the process may open few descriptors: checkpoints and brokers need theirs. */
+/** `wanted`, or fewer if the descriptor limit is low: checkpoints and brokers need descriptors too. */
 export function affordableConnections(wanted: number, descriptors = descriptorLimit()): number {
   return Math.max(1, Math.min(wanted, Math.floor(descriptors * SHARE_OF_DESCRIPTORS)))
 }
 
-/** How many descriptors this process may have open (`ulimit -n`); infinite if the system does not tell. */
+/** The descriptor limit of this process (`ulimit -n`); Infinity if it cannot be read. */
 export function descriptorLimit(): number {
   try {
     const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

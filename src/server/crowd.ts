@@ -1,13 +1,13 @@
 import { isIPv6 } from 'node:net'
 
-/** One of a bounded number of places that clients hold. */
+/** One of a bounded number of connections or streams. */
 export interface Place {
   /** As `addressGroup` gives it. */
   readonly group: string
 }
 
 /**
- * Whom an address counts for: itself, and for IPv6 its network of 64 bits, of which one machine may use every address.
+ * The group that an address belongs to: itself, or for IPv6 its /64 network, as one machine can use all its addresses.
  * `::ffff:1.2.3.4` is the IPv4 address in it.
  */
 export function addressGroup(address: string | undefined): string {
@@ -21,12 +21,11 @@ export function addressGroup(address: string | undefined): string {
 }
 
 /**
- * Who makes room when all places are taken: of those who hold the most places, the one that has been there longest. So
- * a crowd displaces its own, and a newcomer always gets in: whoever asks a short question has its answer before a
- * crowd could have displaced it.
+ * The place to end when all are taken: the oldest of the group that holds the most. A crowd thus displaces its own
+ * connections, and a newcomer always gets in: a short request is answered before a crowd could displace it.
  *
  * @param places  the oldest first; the last is the newcomer, which stays
- * @param spared  those go only where all others of their group are spared too
+ * @param spared  whether a place is ended only if all others of its group are spared too
  */
 export function displaced<P extends Place>(places: readonly P[], spared: (place: P) => boolean): P | undefined {
   const sizes = new Map<string, number>()

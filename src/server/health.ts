@@ -1,4 +1,4 @@
-/** One thing that must hold for the daemon to be alive, or ready. */
+/** A condition for the daemon to be alive, or ready. */
 export interface Check {
   readonly name: string
   readonly ok: boolean
@@ -14,7 +14,7 @@ export const verdict = (checks: readonly Check[]) => ({
 
 const PERIOD_MS = 250
 
-/** Watches for an event loop that does not come round, which would starve heartbeats and probes. */
+/** Detects a blocked event loop, which would starve heartbeats and probes. */
 export class EventLoopWatch {
   private readonly timer = setInterval(() => this.tick(), PERIOD_MS).unref()
   private lastTick = performance.now()
@@ -22,7 +22,7 @@ export class EventLoopWatch {
 
   constructor(readonly limitMs = 10_000) {}
 
-  /** Fails if the loop stood longer than the limit at once since the last call. */
+  /** Fails if the loop was blocked for longer than the limit since the last call. */
   check(): Check {
     this.tick()
     const longestMs = Math.round(this.longestMs)

@@ -1,7 +1,7 @@
-/** What the port turns away: a Host that is not its own, a wrong token, one too many watchers or connections, requests that do not wait for answers, and what the system could not accept. */
+/** Reasons to refuse: a foreign Host, a wrong token, one watcher or connection too many, pipelined requests, no descriptor. */
 export const REFUSALS = ['host', 'token', 'watcher', 'connection', 'pipelining', 'accept'] as const
 
-/** A request, a watcher or a connection that was turned away. */
+/** A request, a watcher or a connection that was refused or displaced. */
 export interface Refusal {
   readonly reason: (typeof REFUSALS)[number]
   /** Of the client; null if it is not known. */

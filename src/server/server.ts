@@ -14,32 +14,32 @@ import { TAP_PATH, TapStreams } from './tap.js'
 
 export interface StatusServerOptions {
   readonly host: string
-  /** 0 = any free one; `listen` tells which. */
+  /** 0 = any free port; `listen` resolves with it. */
   readonly port: number
   /** Bearer token of the admin verbs; null = there are none. */
   readonly adminToken: string | null
   /** Names beside those that need no setting (`AllowedHosts`). @default none */
   readonly allowedHosts?: readonly string[]
-  /** Open at the same time; fewer where the process may open few descriptors. @default 128 */
+  /** Open connections; fewer if the descriptor limit is low. @default 128 */
   readonly maxConnections?: number
   /** How long a request may take to arrive, milliseconds. @default 10_000 */
   readonly arrivalLimit?: number
 }
 
-/** Where the answers come from. Called for each request; they must be quick and hold no user text. */
+/** The contents of the answers. Called for each request; they must be quick and hold no user text. */
 export interface StatusSources {
   /** Exposition text. */
   metrics(): Promise<string>
   live(): readonly Check[]
   ready(): readonly Check[]
   status(): object
-  /** The last hour, from a time on; both in seconds since 1970. */
+  /** The last hour, from `since` on, in seconds since 1970. */
   history(since: number): object
   /** Lines for `/v1/tap`, as they happen. */
   readonly tap$: Observable<object>
-  /** Told of an answer that could not be given. */
+  /** Called when an answer failed. */
   failed?(error: unknown): void
-  /** Told of each request, watcher or connection that was turned away. */
+  /** Called for each refused request, and each displaced watcher or connection. */
   refused?(refusal: Refusal): void
 }
 
@@ -51,9 +51,9 @@ const MAX_CONNECTIONS = 128
 const ARRIVAL_LIMIT_MS = 10_000
 /** A kept-alive connection without a request ends after this; Prometheus comes every 15 s. */
 const IDLE_LIMIT_MS = 20_000
-/** A client that takes nothing of its answer for this long is cut off. */
+/** A client that reads nothing of its answer for this long is disconnected. */
 const STALLED_LIMIT_MS = 30_000
-/** What tells nothing but whether the daemon is well; it must answer whoever asks, by whatever name. */
+/** Probes answer under any host name: they reveal only whether the daemon is healthy. */
 const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz'])
 
 /** Metrics, probes, status and the operator's page over HTTP. */
@@ -110,7 +110,7 @@ export class StatusServer {
     })
   }
 
-  /** Takes no more requests, lets those that run end within a second, and ends kept-alive connections. */
+  /** Accepts no more requests, gives running ones a second, and closes idle connections. */
   close(): Promise<void> {
     this.taps.close()
     return new Promise((resolve) => {

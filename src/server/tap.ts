@@ -2,17 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finalize, type Observable, Subject, takeUntil } from 'rxjs'
 import { addressGroup, displaced, type Place } from './crowd.js'
 
-/** Live lines of JSON, one for each thing that happens, until the client goes. */
+/** Streams a line of JSON for each event until the client disconnects. */
 export const TAP_PATH = '/v1/tap'
 
 const MAX_WATCHERS = 8
-/** What waits for a slow watcher; what comes beyond it is skipped and counted. */
+/** Buffer of a slow watcher; lines beyond it are skipped and counted. */
 const MAX_WAITING_BYTES = 1 << 20
-/** A line that tells a watcher, and whatever lies between, that the stream lives. */
+/** A line that shows watchers and proxies that the stream is alive. */
 const ALIVE_EVERY_MS = 15_000
-/** A watcher that has taken nothing of what waits for it for this long is gone. */
+/** A watcher that has read nothing of its buffer for this long is disconnected. */
 const STALLED_MS = 30_000
-/** One that has to go may read the reason for this long. */
+/** Time for a displaced watcher to read the reason. */
 const FAREWELL_MS = 1_000
 
 interface Watcher extends Place {
@@ -20,14 +20,14 @@ interface Watcher extends Place {
 }
 
 /**
- * The open requests for `/v1/tap`. A watcher that does not read costs a bounded buffer, never holds the daemon up, and
- * is ended. When all places are taken a new watcher displaces another, so that silent ones shut nobody out.
+ * The open requests for `/v1/tap`. A watcher that does not read costs a bounded buffer, never blocks the daemon, and is
+ * disconnected. When all places are taken, a new watcher displaces another, so silent ones cannot shut others out.
  */
 export class TapStreams {
   readonly #closing$ = new Subject<void>()
   readonly #watchers = new Set<Watcher>()
 
-  /** @param onDisplaced  told of each watcher that had to go */
+  /** @param onDisplaced  called for each displaced watcher */
   constructor(
     private readonly line$: Observable<object>,
     private readonly onDisplaced: (address: string) => void = () => {},

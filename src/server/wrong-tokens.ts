@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, failure } from './answer.js'
 
-/** How long a wrong token waits for its answer. */
+/** Delay of the answer to a wrong token. */
 const WAIT_MS = 500
-/** Wrong tokens that wait at the same time; further ones are told at once to come later. */
+/** Delayed answers at the same time; beyond it the answer is 429 at once. */
 const MAX_WAITING = 16
 
 const CLOSE = { connection: 'close' }
 
 /**
- * Answers wrong tokens, slowly, each on a connection of its own. A right one never comes here, so that nobody can lock
- * the operator out by guessing; against guessing itself stands the length that the configuration asks of a token.
+ * Answers wrong tokens slowly and closes their connections. A right token is never delayed, so guessing cannot lock the
+ * operator out; what makes guessing hopeless is the length that the configuration requires of a token.
  */
 export class WrongTokens {
   #waiting = 0

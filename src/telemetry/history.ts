@@ -2,12 +2,12 @@ import { DeadLetterCounts, type DeadLetterRow } from './dead-letter-counts.js'
 import type { LifecycleState } from './lifecycle.js'
 import type { StepReport } from './step-report.js'
 
-/** One point stands for so long. */
+/** Width of one point. */
 const SLOT_MS = 5_000
 const KEPT_MS = 60 * 60_000
 const MAX_SLOTS = KEPT_MS / SLOT_MS
 
-/** What happened within one slot of time. Sums are divided when somebody asks. */
+/** What happened within one slot of time. Means are computed on request. */
 interface Slot {
   /** Number of the slot since 1970. */
   readonly number: number

@@ -1,20 +1,20 @@
-/** How often lines of one kind may be written. What a stranger can cause with each record must not fill the disk. */
+/** How often lines of one kind may be written. Lines that each record or request can cause must not fill the disk. */
 export interface LogLimit {
-  /** One of a fixed set: each has a count of its own. */
+  /** One of a fixed set; each is counted separately. */
   readonly kind: string
   readonly lines: number
   readonly seconds: number
 }
 
 /**
- * Lets the first lines of a kind through, and after its time tells how many it kept back.
+ * Lets the first lines of a kind through, and reports at the end of the period how many it suppressed.
  *
  *     const limiter = new LogLimiter(({ kind, seconds }, left) => logger.warn({ kind, seconds, lines: left }, 'log lines left out'))
  */
 export class LogLimiter {
   readonly #windows = new Map<string, { written: number; leftOut: number }>()
 
-  constructor(private readonly tell: (limit: LogLimit, leftOut: number) => void) {}
+  constructor(private readonly report: (limit: LogLimit, leftOut: number) => void) {}
 
   /** Whether one more line may be written. */
   allows(limit: LogLimit): boolean {
@@ -32,7 +32,7 @@ export class LogLimiter {
     this.#windows.set(limit.kind, window)
     setTimeout(() => {
       this.#windows.delete(limit.kind)
-      if (window.leftOut > 0) this.tell(limit, window.leftOut)
+      if (window.leftOut > 0) this.report(limit, window.leftOut)
     }, 1000 * limit.seconds).unref()
     return window
   }

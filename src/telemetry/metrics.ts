@@ -21,7 +21,7 @@ export class Metrics {
   readonly storage = storageMetrics(this.set)
   readonly daemon = daemonMetrics(this.set)
 
-  /** What documentation says of each metric, in the order of the page. */
+  /** All metrics, in the order of the documentation. */
   get catalogue(): readonly MetricInfo[] {
     return this.set.catalogue
   }

@@ -30,7 +30,7 @@ export const TAP_KINDS = [
 ] as const
 export type TapKind = (typeof TAP_KINDS)[number]
 
-/** Where lines go while somebody watches; with no watcher none is made. */
+/** The lines of `/v1/tap`; none is made without a watcher. */
 export class Tap {
   readonly #line$ = new Subject<TapLine>()
   readonly line$: Observable<TapLine> = this.#line$

@@ -12,25 +12,25 @@ export interface LogLine {
 }
 
 /**
- * One thing that happened. It knows its log line and its metrics, so that the code where it happens has neither.
- * A subclass answers null from `log` where a line for each would only be noise.
+ * One thing that happened. It knows its log line and its metrics, so the code that emits it needs neither.
+ * A subclass returns null from `log` if a line for each would be noise.
  */
 export abstract class InternalEvent {
   abstract log(): LogLine | null
-  /** How often its line may be written, where records from outside can cause it without end. */
+  /** How often its line may be written, for events that outside input can cause without bound. */
   limit(): LogLimit | null {
     return null
   }
   count(_metrics: Metrics): void {}
-  /** What the operator's page shows of the last hour. */
+  /** Updates the history that the operator's page shows. */
   remember(_history: History): void {}
-  /** Asked for only while somebody watches. */
+  /** Called only while `/v1/tap` has a watcher. */
   tap(): readonly TapLine[] {
     return []
   }
 }
 
-/** Where internal events go: to the log, to the metrics, to the last hour and to whoever watches, all at once. */
+/** Sends internal events to the log, the metrics, the history and the watchers of `/v1/tap`. */
 export class Telemetry {
   readonly tap = new Tap()
   readonly #limiter = new LogLimiter(({ kind, seconds }, lines) =>

@@ -18,7 +18,7 @@ export class AssignmentChanged extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     metrics.consumer.assignedPartitions.set(this.partitions.length)
-    // the lag of a partition that went elsewhere is not ours to tell
+    // the lag of a partition that was reassigned is reported by its new owner
     metrics.consumer.consumerLag.reset()
     metrics.consumer.uncommittedRecords.reset()
   }
@@ -43,7 +43,7 @@ export class OffsetsCommitted extends InternalEvent {
   }
 }
 
-/** So many records of a partition have not come to their end. */
+/** Consumer lag of a partition: records after its lowest unacknowledged one. */
 export class LagObserved extends InternalEvent {
   constructor(
     readonly partition: number,
@@ -80,7 +80,7 @@ export class UncommittedObserved extends InternalEvent {
   }
 }
 
-/** A record counts as written at another time than its producer says. */
+/** The timestamp of a record was corrected. */
 export class EventTimeCorrected extends InternalEvent {
   constructor(readonly reason: TimeCorrection) {
     super()
@@ -96,7 +96,7 @@ export class EventTimeCorrected extends InternalEvent {
 /** Share of the retention time that should be left. */
 const MIN_HEADROOM = 0.2
 
-/** The log will delete a record that a restart would still need in so many seconds. */
+/** Seconds until the log deletes a record that a restart would still need. */
 export class RetentionHeadroom extends InternalEvent {
   constructor(
     readonly seconds: number,

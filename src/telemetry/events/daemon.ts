@@ -40,7 +40,7 @@ export class StandingBy extends InternalEvent {
   }
 }
 
-/** The model or its settings were taken otherwise than somebody may expect. */
+/** The model or its settings were interpreted in a way that may surprise. */
 export class ModelNoted extends InternalEvent {
   constructor(readonly note: string) {
     super()
@@ -75,7 +75,7 @@ export class ConfigLoaded extends InternalEvent {
   }
 }
 
-/** The configuration lets something out or somebody in, as `bcod check` tells too. Without a secret. */
+/** The configuration exposes something, as `bcod check` also reports. Never contains a secret. */
 export class ExposureFound extends InternalEvent {
   constructor(readonly finding: { readonly name: string; readonly detail: string; readonly remedy: string | null }) {
     super()

@@ -105,17 +105,17 @@ const CAPS: Readonly<Partial<Record<DropReason, string>>> = {
 const CAP_REMEDY =
   'Look whether it is an attack. Where votes have no data.user, fewer than ten people vote or prompts are few by nature, set it to 0.'
 
-/** Letters of one code that are logged in a minute; the topic has all, and the metric counts all. */
+/** Dead letters of one code that are logged per minute; the topic has all of them, and the metric counts them all. */
 const LETTER_LINES = 100
 
-/** A record could not be used and was written to the dead-letter topic. The message says where, never what. */
+/** A record could not be used and was written to the dead-letter topic. The message names the place, never the value. */
 export class DeadLettered extends InternalEvent {
   constructor(
     readonly position: Position,
     readonly code: string,
     readonly stage: string,
     readonly message: string,
-    /** The offsets from the position's on that the letter stands for; how many records there were is what their batch says. */
+    /** The offsets that the dead letter covers, from the position on; `records` is the count in the batch header. */
     readonly range?: { readonly lastOffset: number; readonly records: number },
   ) {
     super()
@@ -152,7 +152,7 @@ export class HeldBack extends InternalEvent {
   }
 }
 
-/** What waits, in bytes, by where it does. */
+/** Bytes that wait, by place. */
 export class WaitingMeasured extends InternalEvent {
   constructor(readonly bytes: Readonly<Record<string, number>>) {
     super()
@@ -165,7 +165,7 @@ export class WaitingMeasured extends InternalEvent {
   }
 }
 
-/** Reading was paused or goes on. */
+/** Reading was paused or resumed. */
 export class BackpressureChanged extends InternalEvent {
   constructor(
     readonly paused: boolean,
@@ -182,7 +182,7 @@ export class BackpressureChanged extends InternalEvent {
       pendingBytes: bytes,
     }
   }
-  /** A flood of letters pauses and resumes reading as fast as their topic takes them. */
+  /** A flood of dead letters can pause and resume reading many times a second. */
   override limit(): LogLimit {
     return { kind: 'reading', lines: 20, seconds: 60 }
   }
@@ -194,5 +194,5 @@ export class BackpressureChanged extends InternalEvent {
   }
 }
 
-/** The fields that tell a position in every log line. */
+/** The fields of a position, the same in every log line. */
 export const place = ({ topic, partition, offset }: Position) => ({ topic, partition, offset })

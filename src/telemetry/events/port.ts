@@ -21,7 +21,7 @@ export class PortRefused extends InternalEvent {
     const { reason, address } = this.refusal
     return { level: 'warn', msg: MESSAGES[reason], reason, address }
   }
-  /** Whoever knocks often fills no disk. */
+  /** Repeated attempts must not fill the disk. */
   override limit(): LogLimit {
     return { kind: `http_refused_${this.refusal.reason}`, lines: 1, seconds: 10 }
   }

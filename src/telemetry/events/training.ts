@@ -7,7 +7,7 @@ import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
 
-/** Training was paused or goes on, by `POST /v1/admin/pause` and `resume`. */
+/** Training was paused or resumed by `POST /v1/admin/pause` or `resume`. */
 export class TrainingPaused extends InternalEvent {
   constructor(readonly paused: boolean) {
     super()
@@ -25,7 +25,7 @@ export class TrainingPaused extends InternalEvent {
 
 /** The adapter learnt from one batch. */
 export class StepApplied extends InternalEvent {
-  /** @param trained  where its events stand in the log */
+  /** @param trained  positions of its events in the log */
   constructor(
     readonly report: StepReport,
     readonly trained: readonly Position[] = [],

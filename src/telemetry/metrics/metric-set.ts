@@ -9,7 +9,7 @@ export interface MetricInfo {
   readonly help: string
 }
 
-/** Makes metrics named `bcod_…` and keeps what documentation says of each. */
+/** Creates metrics named `bcod_…` and keeps the catalogue for the documentation. */
 export class MetricSet {
   readonly registry = new Registry()
   readonly catalogue: MetricInfo[] = []
