@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const SYSTEM = [
   'tests/{cli,demo,deploy,docs,engine,faults,grafana,learner,scripts,sklearn,soak}/**/*.test.ts',
   // the parts of the daemon are unit tests
-  'tests/daemon/!(adapter-publisher|checkpointer|daemon|leadership|offset-committer|pipeline|retention|serial-queue|start-positions|status|trainer).test.ts',
+  'tests/daemon/!(adapter-publisher|checkpointer|daemon|leadership|offset-committer|pipeline|restore|retention|serial-queue|start-positions|status|trainer).test.ts',
   'tests/adapters/peft-golden.test.ts',
   'tests/model/attention.test.ts',
   'tests/text/text-process.test.ts',
