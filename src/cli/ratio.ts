@@ -7,7 +7,7 @@ import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from
 import { openLearner } from './open-learner.js'
 import { writing } from './output.js'
 import { example, figure, print, printJson, printTable } from './print.js'
-import { type Explanation, explain, type WeighedVote } from './ratio/explain.js'
+import { explainRatio, type RatioExplanation, type WeighedVote } from './ratio/explain.js'
 import { reliabilityPlot } from './ratio/reliability-plot.js'
 import { readCheckpoint } from './read-checkpoint.js'
 
@@ -61,9 +61,9 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   const model = await eventModel(config)
   const { text } = model
   const learner = await openLearner(config, { training: false, scoring: true })
-  let explanation: Explanation
+  let explanation: RatioExplanation
   try {
-    explanation = await explain({ learner, config, file: { path: flags.events, ...model }, checkpoint })
+    explanation = await explainRatio({ learner, config, file: { path: flags.events, ...model }, checkpoint })
   } finally {
     learner.dispose()
   }
@@ -86,7 +86,7 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   printVotes('smallest', smallest)
 }
 
-function table(figures: Explanation, svg: string): readonly (readonly [string, string])[] {
+function table(figures: RatioExplanation, svg: string): readonly (readonly [string, string])[] {
   const { up, down, trust, log_loss, auc, calibration_error, raw_weight_mean } = figures
   return [
     ['votes', `${up} up, ${down} down`],

@@ -1,4 +1,4 @@
-import type { Tensors } from './tensors.js'
+import type { SavedTensors } from './tensors.js'
 
 /** A prompt's embedding as the embedder gives it; every one of the same width. */
 export type Embedding = Float64Array | Float32Array
@@ -24,6 +24,6 @@ export interface ClassifierModel {
   readonly ready: boolean
   /** What the logits of the regression are multiplied with for want of proof: 0 gives w = 1. */
   readonly trust: number
-  tensors(): Tensors
-  restore(tensors: Tensors): void
+  tensors(): SavedTensors
+  restore(tensors: SavedTensors): void
 }

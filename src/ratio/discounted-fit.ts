@@ -4,7 +4,7 @@ import { type LogisticProblem, type Minimum, minimise } from './newton.js'
 import { addDiagonal, packedLength } from './packed.js'
 import { PastCurvature } from './past-curvature.js'
 import type { RecentEvent } from './recent-events.js'
-import { readTensor, type Tensors } from './tensors.js'
+import { readTensor, type SavedTensors } from './tensors.js'
 
 /** Where a step could gain less, well below what one event can tell of one coefficient, none is taken. */
 const TOLERANCE_PER_COEFFICIENT = 1e-3
@@ -132,7 +132,7 @@ export class DiscountedFit {
     }
   }
 
-  tensors(): Tensors {
+  tensors(): SavedTensors {
     const { up, down, scale, minimum } = this
     return {
       theta: minimum.theta.slice(),
@@ -155,7 +155,7 @@ export class DiscountedFit {
     }
   }
 
-  restore(tensors: Tensors): void {
+  restore(tensors: SavedTensors): void {
     const { size, up, down, scale } = this
     const read = (name: string, length: number) => readTensor(tensors, name, length)
     const factor = readTensor(tensors, 'factor')

@@ -3,7 +3,7 @@ import { dot } from './logistic.js'
 import { minimise } from './newton.js'
 import { packedLength } from './packed.js'
 import { MAX_WIDTH, Projection } from './projection.js'
-import { packRows, readTensor, type Tensors, unpackRows } from './tensors.js'
+import { packRows, readTensor, type SavedTensors, unpackRows } from './tensors.js'
 
 export interface FitOnceOptions {
   /** Fits when this many events have been seen, the newest so many. @default 1024 */
@@ -59,7 +59,7 @@ export class FitOnceModel implements ClassifierModel {
     }
   }
 
-  tensors(): Tensors {
+  tensors(): SavedTensors {
     const { projection, theta, collected } = this
     return {
       inputWidth: Float64Array.of(projection?.inputWidth ?? 0),
@@ -72,7 +72,7 @@ export class FitOnceModel implements ClassifierModel {
     }
   }
 
-  restore(tensors: Tensors): void {
+  restore(tensors: SavedTensors): void {
     const inputWidth = readTensor(tensors, 'inputWidth', 1)[0]!
     this.projection = inputWidth > 0 ? this.projectionOf(inputWidth) : null
     const width = (this.projection?.width ?? 0) + 1

@@ -1,5 +1,5 @@
 import { softplus } from './logistic.js'
-import { readTensor, type Tensors } from './tensors.js'
+import { readTensor, type SavedTensors } from './tensors.js'
 
 /** What the logits of a fit may be multiplied with. 0 is chance; above 1 are fits that the prior holds back. */
 const SLOPES = [0, 0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3]
@@ -59,11 +59,11 @@ export class Mixture {
     }
   }
 
-  tensors(): Tensors {
+  tensors(): SavedTensors {
     return { weights: this.weights.slice(), masses: Float64Array.of(this.up, this.down) }
   }
 
-  restore(tensors: Tensors): void {
+  restore(tensors: SavedTensors): void {
     this.weights = readTensor(tensors, 'weights', this.weights.length)
     const masses = readTensor(tensors, 'masses', 2)
     this.up = masses[0]!

@@ -3,7 +3,7 @@ import { DiscountedFit } from './discounted-fit.js'
 import { Mixture } from './mixture.js'
 import { MAX_WIDTH, Projection } from './projection.js'
 import { RecentEvents } from './recent-events.js'
-import { prefixed, readTensor, type Tensors, unprefixed } from './tensors.js'
+import { prefixed, readTensor, type SavedTensors, unprefixed } from './tensors.js'
 
 export interface OnlineOptions {
   /** Of the fit that remembers longest, in events. Others remember an eighth and a sixty-fourth of that. */
@@ -89,7 +89,7 @@ export class OnlineModel implements ClassifierModel {
     if (old.length > 0) for (const fit of bank.fits) fit.fold(old, bank.count)
   }
 
-  tensors(): Tensors {
+  tensors(): SavedTensors {
     const { bank } = this
     if (!bank) return {}
     return {
@@ -101,7 +101,7 @@ export class OnlineModel implements ClassifierModel {
     }
   }
 
-  restore(tensors: Tensors): void {
+  restore(tensors: SavedTensors): void {
     this.bank = null
     if (!tensors.inputWidth) return
     const bank = this.emptyBank(readTensor(tensors, 'inputWidth', 1)[0]!)

@@ -1,5 +1,5 @@
 import { sigmoid, softplus } from './logistic.js'
-import { readTensor, type Tensors } from './tensors.js'
+import { readTensor, type SavedTensors } from './tensors.js'
 
 /** How the classifier does on prompts that it had not learnt from; null until both classes have been predicted. */
 export interface PredictionHealth {
@@ -37,11 +37,11 @@ export class PredictionRecord {
     return this.downs.length < least ? null : meanOf(this.downs, value)
   }
 
-  tensors(): Tensors {
+  tensors(): SavedTensors {
     return { ups: Float64Array.from(this.ups), downs: Float64Array.from(this.downs) }
   }
 
-  restore(tensors: Tensors): void {
+  restore(tensors: SavedTensors): void {
     this.ups = [...readTensor(tensors, 'ups')]
     this.downs = [...readTensor(tensors, 'downs')]
   }

@@ -6,7 +6,7 @@ import { FitOnceModel, type FitOnceOptions } from './fit-once.js'
 import { sigmoid } from './logistic.js'
 import { halfLives, OnlineModel, type OnlineOptions } from './online.js'
 import { type PredictionHealth, PredictionRecord } from './prediction-record.js'
-import { prefixed, readTensor, type Tensors, unprefixed } from './tensors.js'
+import { prefixed, readTensor, type SavedTensors, unprefixed } from './tensors.js'
 
 /** `ratio.mode` and what it needs. */
 export type RatioOptions = RatioBounds & {
@@ -38,7 +38,7 @@ const LEAST_DOWNS = 32
  * and `restore` changes it. A prompt whose embedding is missing, not finite or of another width has p = ½ and w = 1 and
  * is never learnt.
  */
-export class PromptClassifier implements Serializable<Tensors> {
+export class PromptClassifier implements Serializable<SavedTensors> {
   private model: ClassifierModel | null
   private record = new PredictionRecord()
   private refused = 0
@@ -90,7 +90,7 @@ export class PromptClassifier implements Serializable<Tensors> {
   }
 
   /** Shares no memory with the classifier. At a width of 256 about 2.6 MB. */
-  snapshot(): Tensors {
+  snapshot(): SavedTensors {
     const { model, record, refused } = this
     if (!model) return {}
     return {
@@ -102,7 +102,7 @@ export class PromptClassifier implements Serializable<Tensors> {
   }
 
   /** @returns whether the state was taken up; one of another mode or embedder is not, and learning begins anew */
-  restore(state: Tensors): boolean {
+  restore(state: SavedTensors): boolean {
     this.model = modelOf(this.options)
     this.record = new PredictionRecord()
     this.refused = 0

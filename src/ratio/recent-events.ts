@@ -1,4 +1,4 @@
-import { packRows, readTensor, type Tensors, unpackRows } from './tensors.js'
+import { packRows, readTensor, type SavedTensors, unpackRows } from './tensors.js'
 
 export interface RecentEvent {
   /** [width + 1], the last element 1. */
@@ -29,7 +29,7 @@ export class RecentEvents {
     return this.events.length > MOST ? this.events.splice(0, this.events.length - FEWEST) : []
   }
 
-  tensors(): Tensors {
+  tensors(): SavedTensors {
     const { events } = this
     return {
       rows: packRows(
@@ -42,7 +42,7 @@ export class RecentEvents {
     }
   }
 
-  restore(tensors: Tensors): void {
+  restore(tensors: SavedTensors): void {
     const labels = readTensor(tensors, 'labels')
     const weights = readTensor(tensors, 'weights', labels.length)
     const at = readTensor(tensors, 'at', labels.length)

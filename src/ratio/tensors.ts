@@ -1,10 +1,10 @@
 import { BcodError } from '../errors.js'
 
 /** A saved state as named f64 tensors, which is how a checkpoint keeps it; scalars are packed into tensors. */
-export type Tensors = Readonly<Record<string, Float64Array>>
+export type SavedTensors = Readonly<Record<string, Float64Array>>
 
 /** A copy of one tensor of a saved state. INTERNAL where it is missing or has another length. */
-export function readTensor(tensors: Tensors, name: string, length?: number): Float64Array {
+export function readTensor(tensors: SavedTensors, name: string, length?: number): Float64Array {
   const found = tensors[name]
   if (!found || (length !== undefined && found.length !== length)) {
     throw new BcodError('INTERNAL', `saved prompt classifier: tensor ${name} is missing or has another length`)
@@ -25,11 +25,11 @@ export const unpackRows = (packed: Float64Array, width: number): Float64Array[] 
   Array.from({ length: packed.length / width }, (_, i) => packed.slice(i * width, (i + 1) * width))
 
 /** `{ theta }` as `{ 'fit0.theta' }`. */
-export const prefixed = (prefix: string, tensors: Tensors): Tensors =>
+export const prefixed = (prefix: string, tensors: SavedTensors): SavedTensors =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${prefix}.${name}`, tensor]))
 
 /** Those that `prefixed` named, under their own names. */
-export const unprefixed = (prefix: string, tensors: Tensors): Tensors =>
+export const unprefixed = (prefix: string, tensors: SavedTensors): SavedTensors =>
   Object.fromEntries(
     Object.entries(tensors)
       .filter(([name]) => name.startsWith(`${prefix}.`))

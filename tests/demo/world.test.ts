@@ -3,7 +3,7 @@ import { Template } from '@huggingface/jinja'
 import { Tokenizer } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { judge, type Verdict, verdict } from '../../src/demo/world/judge.js'
+import { judge, type Verdict, verdictOn } from '../../src/demo/world/judge.js'
 import { userRandom } from '../../src/demo/world/random.js'
 import { Users, vote } from '../../src/demo/world/users.js'
 import { prompts, topics, world } from '../../src/demo/world/world.js'
@@ -94,7 +94,7 @@ describe('the hidden preference', () => {
   ])('dislikes an answer that misses one virtue: %s', (_, missing, answer) => {
     expect(judge(prompt, answer)).toBe(false)
     expect({ sane: true, polite: true, complete: true, onTopic: true, [missing]: false }).toEqual(
-      verdict(prompt, answer),
+      verdictOn(prompt, answer),
     )
   })
 
@@ -109,7 +109,7 @@ describe('the base model, by a sample of its answers', () => {
   it('is judged alike by the trainer and by the demo', () => {
     expect(baseAnswers.length).toBeGreaterThanOrEqual(400)
     for (const row of baseAnswers) {
-      expect({ row, verdict: verdict(promptOf(row.prompt), row.completion) }).toEqual({ row, verdict: row.verdict })
+      expect({ row, verdict: verdictOn(promptOf(row.prompt), row.completion) }).toEqual({ row, verdict: row.verdict })
     }
   })
 

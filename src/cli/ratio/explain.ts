@@ -25,7 +25,7 @@ export interface WeighedVote {
 }
 
 /** Names as `--json` prints them. Log-loss and what follows are null until both classes have been judged. */
-export interface Explanation {
+export interface RatioExplanation {
   readonly up: number
   readonly down: number
   readonly ready: boolean
@@ -56,7 +56,7 @@ export interface ExplainOptions {
  *
  * @throws CHECKPOINT_MODEL_MISMATCH, CLASSIFIER_OTHER; the errors of bad rows with `file:line`
  */
-export async function explain({ learner, config, file, checkpoint }: ExplainOptions): Promise<Explanation> {
+export async function explainRatio({ learner, config, file, checkpoint }: ExplainOptions): Promise<RatioExplanation> {
   const classifier = learner.emptyClassifier()
   if (checkpoint) await takeUp(classifier, checkpoint, config.model.path)
   const failed = (error: BcodError) => {

@@ -14,12 +14,12 @@ export interface Verdict {
 
 /** The hidden preference of every simulated user: complete and polite and on topic. Never throws, whatever the text. */
 export function judge(prompt: DemoPrompt, completion: string): boolean {
-  const { sane, polite, complete, onTopic } = verdict(prompt, completion)
+  const { sane, polite, complete, onTopic } = verdictOn(prompt, completion)
   return sane && polite && complete && onTopic
 }
 
 /** The preference, part by part. */
-export function verdict(prompt: DemoPrompt, completion: string): Verdict {
+export function verdictOn(prompt: DemoPrompt, completion: string): Verdict {
   const texts = (completion.match(SENTENCE) ?? []).map(normalise)
   const unfinished = completion.replace(SENTENCE, '').trim() !== ''
   const sentences = texts.map((text) => known.get(text) ?? null)
