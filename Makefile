@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -7,24 +7,32 @@ setup:
 demo: setup
 	@node dist/cli.js demo
 
-# a minute: formatting, lint, types and the unit tests, without broker, browser or TensorFlow
-check: setup
+# a minute: formatting, lint, types and the unit tests; needs node_modules and no build, TensorFlow, broker or browser
+check:
+	@node scripts/setup.mjs --packages
 	@npm run --silent lint
-	@npx --no-install vitest run --project unit
+	@npx --no-install vitest run --project unit $(call coverage,unit)
 
-test:
+# `make check` first, then what needs TensorFlow, a broker, processes and tools; coverage at the end
+test: coverage = --coverage --coverage.reportsDirectory=coverage/$(1)
+test: check
 	@node scripts/setup.mjs --tests
-	@npx --no-install vitest run
+	@npx --no-install vitest run --project '!unit' $(call coverage,rest)
+	@node scripts/coverage.mjs unit rest
+
+# the unit and engine tests that a change since REF (the last commit) touches: make changed REF=origin/main
+changed: setup
+	@npx --no-install vitest run --project unit --project engine --changed $(or $(REF),HEAD)
 
 # the core of the suite under each version of Node that is supported, which come from npm
 test-node:
 	@node scripts/setup.mjs --tests
 	@node scripts/nodes.mjs
 
-# what takes too long for `make test`: long outages of the broker, and every fault of the stream once more
+# what takes too long for `make test`: long outages of the broker, every stage of a kill, every random case (docs/testing.md)
 test-faults:
 	@node scripts/setup.mjs --tests
-	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/daemon tests/checkpoint tests/streams/kafka
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/soak $$(grep -rl support/thorough tests --include=*.test.ts)
 
 # random votes and random faults: make soak MINUTES=30 SEED=7
 soak:

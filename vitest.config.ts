@@ -1,49 +1,82 @@
-import { configDefaults, defineConfig } from 'vitest/config'
+import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { defineConfig } from 'vitest/config'
 
-/** Tests that start a broker, a daemon, a browser or TensorFlow, or that run the built command line. */
-const SYSTEM = [
-  'tests/{cli,demo,deploy,docs,engine,faults,grafana,learner,scripts,sklearn,soak}/**/*.test.ts',
-  // the parts of the daemon are unit tests
-  'tests/daemon/!(adapter-publisher|checkpointer|daemon|leadership|offset-committer|pipeline|restore|retention|serial-queue|start-positions|status|trainer).test.ts',
-  'tests/adapters/peft-golden.test.ts',
-  'tests/model/attention.test.ts',
-  'tests/text/text-process.test.ts',
-  'tests/server/browser.test.ts',
-  'tests/streams/kafka/**/*.test.ts',
-]
+/**
+ * - unit    needs nothing but node_modules: no build, TensorFlow, broker or browser
+ * - engine  loads TensorFlow in its own process
+ * - kafka   talks to a real broker; daemons run as processes of their own
+ * - system  runs the built command line, other processes, a browser, or tools of the machine
+ */
+type Project = 'unit' | 'engine' | 'kafka' | 'system'
+
+/** Folders and files under tests/ and their project; the longest entry decides. */
+const PROJECTS: Readonly<Record<string, Project>> = {
+  'adapters/peft-golden': 'engine',
+  cli: 'system',
+  'cli/config': 'unit',
+  'cli/exposure-findings': 'unit',
+  'daemon/in-process': 'engine',
+  // measures memory
+  'daemon/intake': 'system',
+  demo: 'system',
+  'demo/world': 'unit',
+  deploy: 'system',
+  engine: 'engine',
+  learner: 'engine',
+  'model/attention': 'engine',
+  'replay/events': 'engine',
+  'replay/output': 'engine',
+  scripts: 'system',
+  'server/browser': 'system',
+  sklearn: 'system',
+  'text/text-process': 'system',
+}
+/** A test that imports one of these talks to a broker. */
+const BROKER = /\/support\/(test-broker|kafka-broker|daemon)\.js'/
+
+/** Minutes each: `make test-faults` and `make soak` run them. */
+const LONG = process.env.BCOD_TEST_FAULTS || process.env.SOAK_MINUTES ? [] : ['faults', 'soak']
+
+const tests = join(import.meta.dirname, 'tests')
+const entries = Object.keys(PROJECTS).sort((a, b) => b.length - a.length)
+const within = (path: string) => (entry: string) => path.startsWith(`${entry}/`) || path === `${entry}.test.ts`
+const files = readdirSync(tests, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.test.ts'))
+  .filter((path) => !LONG.some(within(path)))
+
+function projectOf(path: string): Project {
+  if (BROKER.test(readFileSync(join(tests, path), 'utf8'))) return 'kafka'
+  return PROJECTS[entries.find(within(path)) ?? ''] ?? 'unit'
+}
 
 const shared = {
   pool: 'forks',
+  maxWorkers: Math.min(4, availableParallelism()),
   testTimeout: 60_000,
   hookTimeout: 120_000,
+  expect: { poll: { timeout: 10_000 } },
   env: { TF_CPP_MIN_LOG_LEVEL: '2', TF_ENABLE_ONEDNN_OPTS: '1' },
 } as const
 
+function project(name: Project, groupOrder: number) {
+  const mine = files.filter((path) => projectOf(path) === name)
+  return { ...shared, name, include: mine.map((path) => `tests/${path}`), sequence: { groupOrder } }
+}
+
+const build = 'tests/support/global-setup.ts'
+
 export default defineConfig({
   test: {
+    coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['json'] },
+    // one after the other, in this order; two files of one at a time on two cores
     projects: [
-      {
-        test: {
-          ...shared,
-          name: 'unit',
-          include: ['tests/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...SYSTEM],
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        test: {
-          ...shared,
-          name: 'system',
-          include: SYSTEM,
-          // `make test-faults`: minutes each
-          exclude: [...configDefaults.exclude, ...(process.env.BCOD_TEST_FAULTS ? [] : ['tests/faults/**'])],
-          globalSetup: ['tests/support/global-setup.ts'],
-          // TensorFlow reads its thread count once per process and a broker wants a core of its own: one file at a time
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      { test: { ...project('unit', 0), isolate: false, setupFiles: ['tests/support/no-tensorflow.ts'] } },
+      // TensorFlow is loaded once for each worker, not once for each file
+      { test: { ...project('engine', 1), isolate: false, globalSetup: [build] } },
+      { test: { ...project('kafka', 2), globalSetup: [build, 'tests/support/global-broker.ts'] } },
+      { test: { ...project('system', 3), globalSetup: [build] } },
     ],
   },
 })

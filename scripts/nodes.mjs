@@ -56,7 +56,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const failed = NODES.filter((each) => {
     const node = nodeOf(each)
     console.error(`test-node: ${each.version}`)
-    const all = [testUnder(node, '--project', 'unit'), testUnder(node, '--project', 'system', ...SYSTEM)]
+    const all = [testUnder(node, '--project', 'unit'), testUnder(node, '--project', '!unit', ...SYSTEM)]
     return all.includes(false)
   })
   for (const { version } of failed) console.error(`test-node: failed under Node ${version}`)

@@ -1,5 +1,6 @@
 // Makes a fresh checkout ready: node_modules, libtensorflow 2.21, the addon of @tensorflow/tfjs-node-gpu built on it, dist/.
-// `--tests` adds what the tests need (the jars of a real Kafka broker). Idempotent: what is in place is left alone.
+// `--tests` adds what the tests need (the jars of a real Kafka broker); `--packages` stops after node_modules, which is
+// all that lint and the unit tests need. Idempotent: what is in place is left alone.
 // BCOD_CACHE moves the cache, BCOD_TF=gpu takes the CUDA build of libtensorflow.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -27,6 +28,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
 const forTests = process.argv.includes('--tests')
+const packagesOnly = process.argv.includes('--packages')
 
 const say = (text) => console.error(`setup: ${text}`)
 const run = (command, args, options = {}) =>
@@ -46,14 +48,16 @@ function checkTools() {
     'install Node 24: https://nodejs.org',
   )
   if (node === 20) say('Node 20 is past its end of life: it works, and gets no security fixes. Install Node 24.')
-  need(
-    process.platform === 'linux' && process.arch === 'x64',
-    `Linux on x86-64 (found ${process.platform} ${process.arch})`,
-    'run it there or in a container',
-  )
   need(answers('npm', '--version'), 'npm', 'it comes with Node: https://nodejs.org')
-  need(answers('python3', '-m', 'pip', '--version'), 'Python 3 with pip', 'Debian: apt-get install python3-pip')
-  need(answers('c++', '--version'), 'a C++ compiler (c++)', 'Debian: apt-get install g++')
+  if (!packagesOnly) {
+    need(
+      process.platform === 'linux' && process.arch === 'x64',
+      `Linux on x86-64 (found ${process.platform} ${process.arch})`,
+      'run it there or in a container',
+    )
+    need(answers('python3', '-m', 'pip', '--version'), 'Python 3 with pip', 'Debian: apt-get install python3-pip')
+    need(answers('c++', '--version'), 'a C++ compiler (c++)', 'Debian: apt-get install g++')
+  }
   if (forTests) {
     const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
     const version = java.status === 0 ? major(/version "([^"]+)"/.exec(java.stderr + java.stdout)?.[1] ?? '0') : 0
@@ -174,10 +178,12 @@ function buildAddon(tensorflow) {
 const started = Date.now()
 checkTools()
 installPackages()
-buildAddon(fetchTensorFlow())
-if (forTests) {
-  const { ensureKafkaJars } = await import('./kafka-jars.mjs')
-  await ensureKafkaJars(cache)
+if (!packagesOnly) {
+  buildAddon(fetchTensorFlow())
+  if (forTests) {
+    const { ensureKafkaJars } = await import('./kafka-jars.mjs')
+    await ensureKafkaJars(cache)
+  }
+  build()
 }
-build()
 say(`ready in ${((Date.now() - started) / 1000).toFixed(1)} s`)

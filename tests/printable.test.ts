@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BcodError } from '../src/errors.js'
 import { printable, printableLine } from '../src/printable.js'
+import { runs } from './support/thorough.js'
 
 /** Unicode's general category Cc, its bidirectional controls, and its own line ends: none is left but tab and line feed. */
 const DANGEROUS = /(?![\t\n])[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u
@@ -14,7 +15,7 @@ test('shows what a terminal would obey, and leaves everything else as it is', ()
       expect(printableLine(text)).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u)
       if (!DANGEROUS.test(text)) expect(shown).toBe(text)
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   )
   expect(printable('\u001b]0;owned\u0007 \u009b31m\u202egnp.exe\r')).toBe(
     '\\u001b]0;owned\\u0007 \\u009b31m\\u202egnp.exe\\u000d',

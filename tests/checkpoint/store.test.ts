@@ -12,6 +12,7 @@ import { sealManifest } from '../../src/checkpoint/manifest.js'
 import type { Snapshot, StateTensor } from '../../src/checkpoint/snapshot.js'
 import { CheckpointStore, type CheckpointStoreOptions } from '../../src/checkpoint/store.js'
 import { takeDirectory, WORK } from '../../src/files/own-directory.js'
+import { runs } from '../support/thorough.js'
 import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
 
 /** A store in a fresh directory whose fence 1 is taken. */
@@ -138,7 +139,7 @@ describe('a checkpoint', () => {
           writeFileSync(path, good)
         },
       ),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     )
     expect((await store.latest())?.snapshot.step).toBe(5)
   })

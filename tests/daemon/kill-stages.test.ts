@@ -2,12 +2,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
-import { TestBroker } from '../support/test-broker.js'
+import { OwnBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { eventually, trainedIds, voteIds, votes } from './feedback.js'
 import { expectUnharmed } from './oracle.js'
 
 const TOPIC = 'stages'
-const kafka = new TestBroker(TOPIC, { 'group.min.session.timeout.ms': '1000' })
+const kafka = new OwnBroker(TOPIC, { 'group.min.session.timeout.ms': '1000' })
 
 /** Every point between a record and a published adapter, in the order of the way. */
 const EVERY_STAGE: readonly (readonly [stage: string, count: number])[] = [
@@ -43,9 +44,7 @@ const ONE_OF_EACH_KIND = [
   'committed',
   'live linked',
 ]
-const STAGES = process.env.BCOD_TEST_FAULTS
-  ? EVERY_STAGE
-  : EVERY_STAGE.filter(([stage]) => ONE_OF_EACH_KIND.includes(stage))
+const STAGES = thorough ? EVERY_STAGE : EVERY_STAGE.filter(([stage]) => ONE_OF_EACH_KIND.includes(stage))
 const PER_LIFE = 9
 
 test('killed -9 at each stage in turn, one line trains every vote once and replays to the live adapter', async () => {

@@ -5,10 +5,10 @@ import { adapterSha256 } from '../../src/adapters/adapter.js'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { liveVersion } from '../../src/adapters/publish.js'
 import { DaemonProcess, freePort, settled } from '../support/daemon.js'
-import { TestBroker } from '../support/test-broker.js'
+import { OwnBroker } from '../support/test-broker.js'
 import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
 
-const kafka = new TestBroker('lifecycle')
+const kafka = new OwnBroker('lifecycle')
 const { directory } = kafka
 
 const daemonOn = async (topic: string, settings: Readonly<Record<string, unknown>> = {}) => {

@@ -48,7 +48,7 @@ afterEach(() => {
 function endpoint(options: Partial<EndpointOptions> = {}): EmbeddingEndpoint {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
   return new EmbeddingEndpoint(
-    { url, token: 'secret', model: 'e5', timeout: 300, retries: 1, cache: 100, seed: 1, ...options },
+    { url, token: 'secret', model: 'e5', timeout: 30_000, retries: 1, cache: 100, seed: 1, ...options },
     {
       textsOf: async (prompts) => prompts.map((tokens) => 'x'.repeat(tokens.length)),
       counted: (outcome, count) => {
@@ -124,9 +124,7 @@ test('gives up after its retries, says so once until it works again, and the eve
 
 test('does not wait for an answer that does not come, nor for a server that is gone', async () => {
   answer = () => undefined
-  const started = performance.now()
-  expect(embeddings(await endpoint().embed([event(1)]))).toEqual([null])
-  expect(performance.now() - started).toBeLessThan(3_000)
+  expect(embeddings(await endpoint({ timeout: 300 }).embed([event(1)]))).toEqual([null])
   expect(failures).toEqual(['EMBEDDINGS_UNAVAILABLE no answer within 300 ms'])
   const gone = endpoint()
   server.closeAllConnections()

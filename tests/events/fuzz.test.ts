@@ -3,9 +3,10 @@ import { expect, test } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import { decodeEnvelope } from '../../src/events/envelope.js'
 import { toFeedback, toRetraction } from '../../src/events/feedback.js'
+import { runs } from '../support/thorough.js'
 import { cloudEvent, record } from './records.js'
 
-const RUNS = 100_000
+const RUNS = runs(100_000)
 /** A parse that takes longer than this hangs; the slowest seen takes a few milliseconds. */
 const HANGS_MS = 1_000
 
@@ -165,7 +166,7 @@ test('any key of a tombstone is a retraction or names the key', () => {
         expect(error).toMatchObject({ code: 'FEEDBACK_INVALID', place: 'key' })
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 

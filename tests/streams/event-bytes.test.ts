@@ -11,6 +11,7 @@ import { VoteLedger } from '../../src/streams/vote-ledger.js'
 import { portions } from '../../src/streams/wire/portions.js'
 import { toTrainingEvent } from '../../src/text/training-event.js'
 import { encodeBatch, encodeRecords } from '../support/record-batches.js'
+import { thorough } from '../support/thorough.js'
 import { usedBytes } from './heap.js'
 
 interface Shape {
@@ -46,7 +47,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 }
 
 /** So many votes that they take about this much: other objects come and go meanwhile. */
-const TOTAL = 16 * 2 ** 20
+const TOTAL = (thorough ? 16 : 4) * 2 ** 20
 
 function vote({ name, data }: Shape, index: number): Feedback {
   const record = { topic: 'feedback', partition: 0, offset: index, timestamp: 1_700_000_000_000 + index }

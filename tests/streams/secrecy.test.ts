@@ -12,6 +12,7 @@ import { DeadLettered } from '../../src/telemetry/events/feedback.js'
 import { loadTextModel } from '../../src/text/text-model.js'
 import { record } from '../events/records.js'
 import { localText } from '../support/local-text.js'
+import { runs } from '../support/thorough.js'
 import { capture } from '../telemetry/capture.js'
 
 const text = localText(loadTextModel('tests/golden/chat')!)
@@ -139,7 +140,7 @@ test('whatever a record holds, and wherever, none of it is in a message, a log l
       )
       await lastValueFrom(event$, { defaultValue: null })
     }),
-    { numRuns: 4_000 },
+    { numRuns: runs(4_000) },
   )
   expect(await metrics.text()).not.toContain(MARK)
   expect([...codes]).toEqual(expect.arrayContaining(['FEEDBACK_INVALID', 'FEEDBACK_NOT_JSON']))

@@ -8,6 +8,7 @@ import type { Content, Message } from '../../src/events/types.js'
 import { loadTextModel, type TextModel } from '../../src/text/text-model.js'
 import { TokenFinder } from '../../src/text/token-finder.js'
 import { errorLine } from '../events/records.js'
+import { runs } from '../support/thorough.js'
 
 const GOLDEN = 'tests/golden/text'
 
@@ -123,9 +124,9 @@ describe('the end of a prompt that is tokenised again with its completion', () =
         const ids = text.encodeCompletion(content(prompt), content(completion), 0, undefined, false)
         expect(ids).toEqual(all.slice(known.length))
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
-    expect(compared).toBeGreaterThan(100)
+    expect(compared).toBeGreaterThan(runs(300) / 3)
   })
 
   it('holds what a longer token would take, and is short behind a control token', () => {

@@ -3,31 +3,26 @@ import fc from 'fast-check'
 import kafkajs from 'kafkajs'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import { registerCodecs } from '../../support/codecs.js'
-import { type Broker, startBroker } from '../../support/kafka-broker.js'
-import { OtherClient, Reading, until } from '../../support/kafka-reading.js'
+import { type OtherClient, Reading, until } from '../../support/kafka-reading.js'
 import { xerial, zstdBomb, zstdFrame, zstdRaw } from '../../support/packed.js'
 import { CODEC, encodeBatch, encodeRecords, RawProducer } from '../../support/record-batches.js'
+import { TestBroker } from '../../support/test-broker.js'
+import { thorough } from '../../support/thorough.js'
 
 const { CompressionCodecs, CompressionTypes } = kafkajs
 
-let broker: Broker
+const kafka = new TestBroker('codecs')
 let other: OtherClient
 
-beforeAll(async () => {
-  broker = await startBroker()
-  other = await OtherClient.connect(broker.bootstrap)
-}, 60_000)
-
-afterAll(async () => {
-  await other?.close()
-  await broker?.stop()
+beforeAll(() => {
+  other = kafka.client
 })
 
 const logOf = (topic: string) =>
-  new KafkaFeedbackLog({ brokers: [broker.bootstrap], topic, groupId: topic, sessionTimeout: 6000 })
+  new KafkaFeedbackLog({ brokers: [kafka.broker.bootstrap], topic, groupId: topic, sessionTimeout: 6000 })
 
 /** Longer than snappy's 32 KiB block and lz4's 64 KiB, with parts that compress and parts that hardly do. */
 const values = Array.from({ length: 300 }, (_, i) => `${i} ${'thumbs up '.repeat(i % 40)} ${Math.sin(i) * 1e17}`)
@@ -163,8 +158,8 @@ function mutated(count: number): Sent[] {
 test('whatever a broker takes is read, or is one range that cannot be read; it never ends the reading', async () => {
   // the times in these batches are long past
   const topic = await other.topic('differential', 1, { 'max.message.bytes': '10000000', 'retention.ms': '-1' })
-  const producer = new RawProducer(broker.bootstrap)
-  const sent = [...UNUSUAL, ...HOSTILE, ...mutated(process.env.BCOD_TEST_FAULTS ? 10_000 : 150)]
+  const producer = new RawProducer(kafka.broker.bootstrap)
+  const sent = [...UNUSUAL, ...HOSTILE, ...mutated(thorough ? 10_000 : 150)]
   const taken: (Sent & { readonly offset: number })[] = []
   for (const each of sent) {
     const { error, offset } = await producer.send(topic, each.batch)

@@ -1,26 +1,20 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { LogRecord } from '../../../src/events/types.js'
 import type { ReadRecord } from '../../../src/streams/headers.js'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
-import { type Broker, startBroker } from '../../support/kafka-broker.js'
-import { OtherClient, Reading, until } from '../../support/kafka-reading.js'
+import { type OtherClient, Reading, until } from '../../support/kafka-reading.js'
+import { TestBroker } from '../../support/test-broker.js'
 
-let broker: Broker
+const kafka = new TestBroker('dead-letters')
 let other: OtherClient
 
-beforeAll(async () => {
-  broker = await startBroker()
-  other = await OtherClient.connect(broker.bootstrap)
-}, 60_000)
-
-afterAll(async () => {
-  await other?.close()
-  await broker?.stop()
+beforeAll(() => {
+  other = kafka.client
 })
 
 const logOf = (topic: string) =>
-  new KafkaFeedbackLog({ brokers: [broker.bootstrap], topic, groupId: topic, sessionTimeout: 6000 })
+  new KafkaFeedbackLog({ brokers: [kafka.broker.bootstrap], topic, groupId: topic, sessionTimeout: 6000 })
 
 const because = (record: LogRecord) => ({ record, code: 'FEEDBACK_NOT_JSON', message: 'expected {', stage: 'decode' })
 

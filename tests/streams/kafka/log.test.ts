@@ -1,36 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { KafkaFeedbackLog } from '../../../src/streams/kafka/log.js'
 import type { KafkaLogOptions } from '../../../src/streams/kafka/options.js'
 import { FeedbackProducer } from '../../../src/streams/kafka/producer.js'
-import { type Broker, CLUSTER_ID, startBroker } from '../../support/kafka-broker.js'
-import { OtherClient, Reading, until } from '../../support/kafka-reading.js'
+import { CLUSTER_ID } from '../../support/kafka-broker.js'
+import { type OtherClient, Reading, until } from '../../support/kafka-reading.js'
+import { TestBroker } from '../../support/test-broker.js'
 
-let broker: Broker
+const kafka = new TestBroker('log')
 let other: OtherClient
 let topics = 0
 const open: KafkaFeedbackLog[] = []
 
-beforeAll(async () => {
-  broker = await startBroker()
-  other = await OtherClient.connect(broker.bootstrap)
-}, 60_000)
+beforeAll(() => {
+  other = kafka.client
+})
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((log) => log.close()))
 })
 
-afterAll(async () => {
-  await other?.close()
-  await broker?.stop()
-})
-
 const newTopic = (partitions = 1, config: Record<string, string> = {}) =>
-  other.topic(`feedback-${++topics}`, partitions, config)
+  other.topic(`log-${++topics}`, partitions, config)
 
 function logOf(topic: string, options: Partial<KafkaLogOptions> = {}): KafkaFeedbackLog {
   const log = new KafkaFeedbackLog({
-    brokers: [broker.bootstrap],
+    brokers: [kafka.broker.bootstrap],
     topic,
     groupId: `group-of-${topic}`,
     dlq: 'letters',
@@ -404,7 +399,7 @@ describe('the connection', () => {
 describe('the writer', () => {
   test('publishes canonical feedback, keyed by subject', async () => {
     const topic = await newTopic()
-    const writer = new FeedbackProducer({ brokers: [broker.bootstrap] }, topic)
+    const writer = new FeedbackProducer({ brokers: [kafka.broker.bootstrap] }, topic)
     await writer.publish([
       {
         source: 'test',

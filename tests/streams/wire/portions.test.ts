@@ -21,6 +21,7 @@ import {
   type RecordParts,
   TRANSACTIONAL,
 } from '../../support/record-batches.js'
+import { runs } from '../../support/thorough.js'
 import { usedBytes } from '../heap.js'
 
 const LIMIT = 1 << 20
@@ -355,6 +356,6 @@ test('whatever is done to the bytes of a fetch, every offset comes out once at m
         expect(error).toMatchObject({ code: 'KAFKA_BATCH_DAMAGED' })
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })

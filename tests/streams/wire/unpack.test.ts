@@ -9,6 +9,7 @@ import { crc32c } from '../../../src/streams/wire/crc32c.js'
 import { unpack } from '../../../src/streams/wire/unpack.js'
 import { lz4Run, snappyRun, xerial, zstdFrame, zstdRaw, zstdRun } from '../../support/packed.js'
 import { CODEC } from '../../support/record-batches.js'
+import { runs } from '../../support/thorough.js'
 
 const LIMIT = 1 << 20
 const unpacked = (codec: number, packed: Buffer, limit = LIMIT) => unpack(codec, packed, new Budget(limit))
@@ -178,7 +179,7 @@ test('whatever is done to packed bytes, they unpack within the budget or are ref
         }
       },
     ),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   )
 })
 
