@@ -4,7 +4,7 @@ import { BcodError } from '../errors.js'
 import { type Answer, failure, json, methodNotAllowed, notFound } from './answer.js'
 import { unauthorized, WrongTokens } from './wrong-tokens.js'
 
-/** Does one thing to the daemon and tells how it went. `body` is the request's JSON, null if there was none. */
+/** An action on the daemon; returns the answer. `body` is the request's JSON, null without one. */
 export type AdminVerb = (body: unknown) => Promise<unknown>
 
 const PREFIX = '/v1/admin/'

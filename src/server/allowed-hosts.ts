@@ -37,7 +37,7 @@ export class AllowedHosts {
   }
 }
 
-/** `Name.:9464` → `name`, `[::1]:9464` → `::1`; null if it is none. */
+/** `Name.:9464` → `name`, `[::1]:9464` → `::1`; null if it is not a host. */
 function hostOf(header: string): string | null {
   const found = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+?)\.?)(?::\d{1,5})?$/i.exec(header)
   return (found?.[1] ?? found?.[2])?.toLowerCase() ?? null

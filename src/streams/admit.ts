@@ -5,20 +5,20 @@ import { KeyHash } from './collections/key-hash.js'
 import type { Drop } from './drop.js'
 
 export interface AdmissionOptions {
-  /** How many admitted events the caps look back on. */
+  /** Number of recent admitted events over which the caps apply. */
   readonly window: number
   /**
-   * What one user may have of the admitted events in the window, 0..1; 0 is off. Users of different sources are
-   * different users; the votes of a source that name no user are those of one user.
+   * Share of the admitted events in the window that one user may have, 0..1; 0 is off. Users of different sources are
+   * different users; all votes of a source without a user count as one user.
    */
   readonly userShare: number
-  /** What a user may have of the window whatever the share. @default 1 */
+  /** Events in the window that a user may always have, whatever the share. @default 1 */
   readonly userMinimum?: number
   /** How often one prompt may be in the window; 0 is off. */
   readonly promptRepeats: number
   /**
-   * How many steps the adapter that wrote a completion may be behind; 0 is off. A completion of an adapter that bcod
-   * did not name is exempt.
+   * How many steps old the adapter that wrote a completion may be; 0 is off. Completions of adapters that bcod did not
+   * name are exempt.
    * @default 0
    */
   readonly adapterAge?: number
@@ -30,7 +30,7 @@ export interface AdmissionState {
   readonly prompts: readonly number[]
 }
 
-/** Caps on what one user and one prompt contribute to training, over the last admitted events, and on stale answers. */
+/** Caps the share of one user and the repeats of one prompt over recent admitted events, and the age of answers. */
 export class Admission implements Serializable<AdmissionState> {
   private readonly hash = new KeyHash()
   private readonly users: RecentKeys
@@ -42,7 +42,7 @@ export class Admission implements Serializable<AdmissionState> {
   }
 
   /**
-   * What the event is above, or null if it is admitted and from now on counts.
+   * Returns why the event is rejected, or null if it is admitted and counted against the caps.
    *
    * @param step  the last applied one
    */
@@ -68,13 +68,13 @@ export class Admission implements Serializable<AdmissionState> {
     this.prompts.replace(state.prompts)
   }
 
-  /** What a user may have of the window with this event in it: a share of what was admitted, not of what may be. */
+  /** A user's limit with this event in the window: a share of the events admitted so far, not of the capacity. */
   private userLimit(): number {
     const { window, userShare, userMinimum = 1 } = this.options
     return Math.max(userMinimum, Math.floor(userShare * Math.min(window, this.users.size + 1)))
   }
 
-  /** The same for two prompts that a reader would call the same. Token ids are compared as they are. */
+  /** Equal for prompts that differ only in spelling (see `normalised`). Token ids are compared exactly. */
   private hashOfPrompt(prompt: Content): KeyHash {
     if (prompt.kind === 'tokens') return this.hash.ofIds(prompt.tokens)
     if (prompt.kind === 'text') return this.hash.of(`text ${normalised(prompt.text)}`)
@@ -82,15 +82,15 @@ export class Admission implements Serializable<AdmissionState> {
   }
 }
 
-/** 53 bits: the window is small, and a collision costs at most one event. */
+/** 53 bits: in a window of this size a collision is unlikely, and costs at most one event. */
 const keyOf = (hash: KeyHash): number => Math.max(1, hash.fraction * 2 ** 53)
 
 /**
- * Drops what is above a cap, as `user_cap` or `prompt_cap`, and what an old adapter wrote, as `stale`.
+ * Drops events above a cap as `user_cap` or `prompt_cap`, and completions of an old adapter as `stale`.
  *
  *     vote$.pipe(admit(new Admission({ window: 1_000, userShare: 0.1, promptRepeats: 20 }), drop))
  *
- * @param step  tells the last applied step. @default none
+ * @param step  returns the last applied step. @default 0
  */
 export function admit(admission: Admission, drop: Drop, step = () => 0): MonoTypeOperatorFunction<Feedback> {
   return filter((event) => {
@@ -150,7 +150,7 @@ class RecentKeys {
 
 const userText = ({ source, user }: Feedback): string => `${source.length}:${source}${user === null ? '-' : `+${user}`}`
 
-/** Unicode's compatibility form, without case, invisible characters and differences of white space. */
+/** Unicode's compatibility form in lower case, without invisible characters, with single spaces. */
 const normalised = (text: string): string =>
   text
     .replace(INVISIBLE, '') // one between a letter and its accent would keep them apart

@@ -8,19 +8,19 @@ import { MemoryAccount } from './memory-ledger.js'
 import type { DeadLetter } from './source.js'
 
 export interface DeadLetterQueueOptions {
-  /** Letters that may wait; `full` from there on. */
+  /** Dead letters that may wait before the queue is `full`. */
   readonly capacity: number
-  /** What letters may take on disk; `full` from there on. @default no bound */
+  /** Bytes on disk before the queue is `full`. @default no bound */
   readonly maxDiskBytes?: number
-  /** What letters may take in memory; beyond it they wait on disk, where there is `keepOn`. @default 4 MiB */
+  /** Bytes in memory; further ones wait on disk if `keepOn` was called. @default 4 MiB */
   readonly maxMemoryBytes?: number
-  /** Where their memory is counted. @default an account of its own */
+  /** The account that counts their memory. @default an account of its own */
   readonly memory?: MemoryAccount
   /** Resolves when the dead-letter topic has acknowledged all of them. */
   readonly write: (letters: readonly DeadLetter[]) => Promise<void>
-  /** Called for each acknowledged letter: its offset has come to its end. */
+  /** Called for each dead letter that the topic has acknowledged. */
   readonly acknowledged: (letter: DeadLetter) => void
-  /** Called when writing failed, to the topic or to the disk; it is tried again after `retryDelay`. */
+  /** Called when a write to the topic or the disk failed; it is retried after `retryDelay`. */
   readonly failed: (error: unknown, waiting: number) => void
   /** Milliseconds. @default 1_000 */
   readonly retryDelay?: number
@@ -28,7 +28,7 @@ export interface DeadLetterQueueOptions {
 
 export interface DeadLetterQueueState {
   readonly letters: readonly StoredLetter[]
-  /** Those on disk, after the others. Missing in checkpoints of versions that kept none there. */
+  /** Those on disk, after the others. Missing in checkpoints of older versions. */
   readonly segments?: readonly SegmentRef[]
 }
 
@@ -48,9 +48,9 @@ const PORTION_BYTES = 2 ** 20
 const MEMORY_BYTES = 4 * 2 ** 20
 
 /**
- * Dead letters on their way out, in order and at least once. A letter stays in the state until the topic has
- * acknowledged it, so that a checkpoint written meanwhile carries it: a few in itself, the others by where they are on
- * disk. So a topic that is slow or away costs neither memory nor a copy of every letter in every checkpoint.
+ * Writes dead letters to their topic in order, at least once. A dead letter stays in the state until the topic has
+ * acknowledged it, so every checkpoint includes it: a few directly, the others by their place on disk. A slow or
+ * unavailable topic thus costs neither memory nor a copy of every dead letter in every checkpoint.
  */
 export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   private waiting: Waiting[] = []
@@ -58,7 +58,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   private segments: DeadLetterSegments | null = null
   private readonly memory: MemoryAccount
   private diskFailed = false
-  /** The first so many are on their way to the topic. */
+  /** This many, from the head, are being written. */
   private out = 0
   private writing: Promise<void> | null = null
   private stopped = false
@@ -76,13 +76,13 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     return this.segments?.bytes ?? 0
   }
 
-  /** Reading must pause: letters come faster than the dead-letter topic takes them, or the disk does not take them. */
+  /** Reading must pause: dead letters arrive faster than their topic accepts them, or the disk is full. */
   get full(): boolean {
     const { capacity, maxDiskBytes = Number.POSITIVE_INFINITY } = this.options
     return this.diskFailed || this.size >= capacity || this.diskBytes >= maxDiskBytes
   }
 
-  /** Lets letters wait on disk from now on; before `restore`. */
+  /** Allows dead letters to wait on disk; call it before `restore`. */
   keepOn(segments: DeadLetterSegments): void {
     this.segments = segments
   }
@@ -97,8 +97,8 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
   }
 
   /**
-   * What the disk did not take is offered to it again, the last first: the first is the next to be written. Call it now
-   * and then: a topic that is away settles no write that could do it.
+   * Moves dead letters to the disk that it refused before, the last first, as the first is written next. Call it
+   * regularly: while the topic is unavailable, no write settles and triggers it.
    */
   relieve(): void {
     if (this.stopped) return
@@ -112,17 +112,17 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     this.diskFailed = false
   }
 
-  /** Starts writing what a restored state held. */
+  /** Starts writing, after `restore`. */
   start(): void {
     if (this.stopped || this.size === 0) return
     this.writing ??= this.drain().finally(() => {
       this.writing = null
-      // letters that came while the last write was settling
+      // some may have arrived while the last write was settling
       this.start()
     })
   }
 
-  /** Waits at most `limit` milliseconds for the letters that are out; what is not acknowledged stays in the state. */
+  /** Waits up to `limit` milliseconds until all are written; the rest stays in the state. */
   async settle(limit: number): Promise<void> {
     const end = Date.now() + limit
     while (this.size > 0 && Date.now() < end) await sleep(Math.min(20, limit))
@@ -134,13 +134,13 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     return { letters: this.waiting.map(({ letter }) => stored(letter)), ...(segments.length > 0 && { segments }) }
   }
 
-  /** Returns once the disk has all letters that `snapshot` refers to; before the checkpoint is written. */
+  /** Resolves once everything that `snapshot` refers to is durable; call it before the checkpoint is written. */
   async sync(): Promise<void> {
     await this.segments?.sync()
   }
 
   /**
-   * Calls `open` with the place of each letter that waits.
+   * Calls `open` with the position of each waiting dead letter.
    * @throws LETTERS_DAMAGED
    */
   restore(
@@ -157,7 +157,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     })
   }
 
-  /** Ends the use of the disk. */
+  /** Closes the files. */
   async close(): Promise<void> {
     await this.segments?.close()
   }
@@ -177,7 +177,7 @@ export class DeadLetterQueue implements Serializable<DeadLetterQueueState> {
     this.memory.remove(bytes)
   }
 
-  /** False if the disk does not take it: reading then pauses until it does, or the topic has taken enough. */
+  /** False if the disk refused it; reading then pauses until the disk or the topic accepts more. */
   private toDisk(letter: DeadLetter): boolean {
     if (this.segments === null) return false
     try {
@@ -235,10 +235,10 @@ function stored({ record, ...reason }: DeadLetter): StoredLetter {
   return { ...reason, record: { ...record, headers: Object.entries(record.headers) } }
 }
 
-/** Byte arrays of a decoded snapshot may be views into it: the letter gets its own. */
+/** Copies byte arrays, which may be views into the decoded snapshot. */
 const restored = ({ record, ...reason }: StoredLetter): DeadLetter => ({ ...reason, record: own(record) })
 
-/** With its own bytes: as they were fetched, they keep the whole fetch in memory. */
+/** Copies the bytes: a view would keep the whole fetch in memory. */
 const owned = (record: LogRecord): LogRecord => own({ ...record, headers: Object.entries(record.headers) })
 
 function own(record: StoredLetter['record']): LogRecord {

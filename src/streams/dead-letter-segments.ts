@@ -18,7 +18,7 @@ import { assertFence } from '../checkpoint/fence.js'
 import { BcodError } from '../errors.js'
 import { syncDirectory } from '../files/durable-files.js'
 
-/** What a checkpoint keeps of a segment: where the entries lie in it that were not acknowledged. */
+/** A checkpoint's reference to a segment: the range of entries that were not acknowledged. */
 export interface SegmentRef {
   readonly name: string
   readonly start: number
@@ -35,16 +35,16 @@ export interface DeadLetterSegmentsOptions {
   readonly fence: number
   /** A segment is closed at this size. @default 16 MiB */
   readonly segmentBytes?: number
-  /** Called if a segment that is done could not be removed. */
+  /** Called when an acknowledged segment could not be removed. */
   readonly failed: (error: unknown) => void
 }
 
-/** One segment: entries one after the other, each its length in four bytes and then its bytes. */
+/** A file of entries, each preceded by its length in four bytes. */
 interface Segment {
   readonly name: string
   readonly file: number
   readonly hash: Hash
-  /** False for one that was there before: only its first `end` bytes are known to be right, and nothing is added. */
+  /** False for a restored one: only its first `end` bytes are verified, and nothing is appended. */
   readonly isOwn: boolean
   start: number
   end: number
@@ -56,10 +56,9 @@ const LENGTH_BYTES = 4
 const SEGMENT_BYTES = 16 * 2 ** 20
 
 /**
- * A queue of byte strings on disk. Each is written once, whatever the number of checkpoints that it waits through: a
- * checkpoint refers to it by segment, place and hash. What is at the front is acknowledged; a segment of which all is
- * acknowledged is removed, and `acknowledged.json` says so first, so that a checkpoint that still refers to it is no
- * checkpoint with something missing.
+ * A queue of byte strings on disk. Each is written once, however many checkpoints it waits through: a checkpoint refers
+ * to it by segment, range and hash. Entries are acknowledged from the head; a segment whose entries are all acknowledged
+ * is recorded in `acknowledged.json` and then removed, so that an older checkpoint that refers to it is not damaged.
  */
 export class DeadLetterSegments {
   private readonly root: string
@@ -80,12 +79,12 @@ export class DeadLetterSegments {
     this.acknowledged = readAcknowledged(this.root)
   }
 
-  /** Entries that wait. */
+  /** Entries that are not acknowledged. */
   get count(): number {
     return this.waiting
   }
 
-  /** Bytes on disk, until a segment is removed. */
+  /** Bytes of all segments on disk. */
   get bytes(): number {
     return this.bytesOnDisk
   }
@@ -111,7 +110,7 @@ export class DeadLetterSegments {
     }
   }
 
-  /** The next entries, at most so many, and no more than so many bytes but for the first. @throws CHECKPOINT_IO */
+  /** The next entries: at most `count`, and about `bytes` unless the first alone is larger. @throws CHECKPOINT_IO */
   peek(count: number, bytes: number): readonly Uint8Array[] {
     const segment = this.segments[0]
     if (segment === undefined) return []
@@ -125,7 +124,7 @@ export class DeadLetterSegments {
     return entries
   }
 
-  /** The first entries, as `peek` gave them, have come to their end. */
+  /** Acknowledges the entries that `peek` returned. */
   acknowledge(entries: readonly Uint8Array[]): void {
     const segment = this.segments[0]
     if (segment === undefined) return
@@ -147,8 +146,8 @@ export class DeadLetterSegments {
   }
 
   /**
-   * Returns once the disk has all that `snapshot` refers to, and the note of what it no longer refers to: a restart from
-   * that checkpoint removes these segments, and the checkpoints before it must not miss them.
+   * Resolves once everything that `snapshot` refers to is durable, and so is the note of the segments that it no longer
+   * refers to: a restart from that checkpoint removes these, and older checkpoints must not miss them.
    *
    * @throws FENCED, CHECKPOINT_DISK_FULL, CHECKPOINT_IO
    */
@@ -167,7 +166,7 @@ export class DeadLetterSegments {
   }
 
   /**
-   * Takes up what a checkpoint refers to and removes what it does not. `each` gets every entry that waits, in order.
+   * Opens the segments that a checkpoint refers to and removes all others. Calls `each` with every waiting entry, in order.
    *
    * @throws LETTERS_DAMAGED
    */
@@ -189,7 +188,7 @@ export class DeadLetterSegments {
     }
   }
 
-  /** Closes the files, when what is acknowledged has been removed. */
+  /** Removes acknowledged segments and closes the files. */
   async close(): Promise<void> {
     await this.removing
     for (const { file } of this.segments.splice(0)) closeSync(file)
@@ -206,7 +205,7 @@ export class DeadLetterSegments {
       }
       if (segment.end === end) segment.synced = true
     } catch (error) {
-      // acknowledged and removed meanwhile: no checkpoint needs it any more
+      // acknowledged and removed in the meantime: no checkpoint needs it
       if (this.segments.includes(segment)) throw error
     }
   }
@@ -230,7 +229,7 @@ export class DeadLetterSegments {
     return segment
   }
 
-  /** Runs after what is under way already, whatever comes of that. */
+  /** Runs after the work before it has settled. */
   private serially(work: () => Promise<void>): Promise<void> {
     const run = this.removing.then(work)
     this.removing = run.catch(() => undefined)
@@ -273,7 +272,7 @@ export class DeadLetterSegments {
     return number <= (this.acknowledged[writer] ?? 0)
   }
 
-  /** The segment of a reference, its bytes held against the hash. */
+  /** Opens the segment of a reference and checks its hash. */
   private verified({ name, start, end, count, sha256 }: SegmentRef): Segment {
     const place = this.path(name)
     const damaged = (message: string) => new BcodError('LETTERS_DAMAGED', message, { place })
@@ -300,7 +299,7 @@ const ACKNOWLEDGED = 'acknowledged.json'
 
 const SEGMENT = /^(\d{8,})-(\d{8,})$/
 
-/** The fence of its writer, and its number among the segments of that. */
+/** The fence of its writer, and its number among that writer's segments. */
 function parts(name: string): readonly [writer: string, number: number] {
   const [, writer = '', number = ''] = SEGMENT.exec(name) ?? []
   return [String(Number(writer)), Number(number)]
@@ -313,7 +312,7 @@ function readAcknowledged(root: string): Record<string, number> {
   try {
     return JSON.parse(readFileSync(join(root, ACKNOWLEDGED), 'utf8')) as Record<string, number>
   } catch {
-    // none was acknowledged yet; where the file is damaged, a segment that is missing is reported as such
+    // none was acknowledged yet; if the file is damaged, a missing segment is reported
     return {}
   }
 }

@@ -5,8 +5,8 @@ import { BoundedMap, type BoundedMapState } from './collections/bounded-map.js'
 import type { Drop } from './drop.js'
 
 /**
- * Remembers source and id of the last `window` distinct events. A duplicate does not make the first one younger.
- * A bare row and a tombstone, whose id is their position, cannot come twice and take no room.
+ * Remembers source and id of the last `window` distinct events. A duplicate does not renew the first one. Bare rows and
+ * tombstones, whose id is their position, cannot be duplicates and are not remembered.
  */
 export class DedupWindow implements Serializable<BoundedMapState> {
   private readonly seen: BoundedMap
@@ -16,7 +16,7 @@ export class DedupWindow implements Serializable<BoundedMapState> {
     this.seen = new BoundedMap(window)
   }
 
-  /** True if the event is new; it is remembered. */
+  /** Remembers the event; false if it was known. */
   admit(event: Feedback): boolean {
     if ((event.subject === null || event.ofAllUsers) && event.id === positionId(event.position)) return true
     return this.seen.merge(`${event.source.length}:${event.source}${event.id}`, 1) === 0
@@ -32,7 +32,7 @@ export class DedupWindow implements Serializable<BoundedMapState> {
 }
 
 /**
- * Lets each event through once: the same `source` and `id` within the window is dropped as `duplicate`.
+ * Drops events whose `source` and `id` were seen within the window, as `duplicate`.
  *
  *     feedback$.pipe(dedup(new DedupWindow(100_000), drop))
  */

@@ -1,12 +1,12 @@
 import type { Feedback, LogRecord, TrainingEvent } from '../events/types.js'
 
-/** A vote without its strings and contents: objects, its places in map, heap and open offsets. Measured on V8. */
+/** A vote without strings and contents: its objects and entries in map, heap and open offsets. Measured on V8. */
 const VOTE_BYTES = 432
 /** The same of a training event. */
 const TRAINING_EVENT_BYTES = 376
 /** A record without key, value and headers, which is 7 bytes in the log. */
 export const RECORD_BYTES = 400
-/** An offset that has not come to its end, where nothing else of its record is in memory. */
+/** An open offset whose record is not in memory. */
 export const OPEN_OFFSET_BYTES = 64
 /** An array of bytes beside its bytes: V8's object and its backing store. */
 const BUFFER_BYTES = 184
@@ -19,16 +19,16 @@ const ARRAY_BYTES = 32
 /** A slot of an array, and with it a small number. */
 const SLOT_BYTES = 8
 const STRING_BYTES = 16
-/** Not worth a look at how wide its characters are. */
+/** Strings up to this length are not checked for wide characters. */
 const SHORT = 16
 
 /** V8 keeps a string in one byte a character until one of them is beyond Latin-1. */
 const WIDE = /[\u0100-\uffff]/
 
 /**
- * Memory that a held vote takes, in bytes, names included: within half of what V8 takes, whatever the vote is made of.
- * Its key refers to source, subject and user until somebody compares it, and is a copy of them from then on: half of
- * that is counted.
+ * Estimated memory of a held vote, in bytes, names included: 0.6 to 1.5 of what V8 allocates, whatever the vote holds.
+ * Its key refers to source, subject and user until it is first compared, and copies them from then on: half of the copy
+ * is counted.
  */
 export function feedbackBytes(event: Feedback): number {
   const { source, subject, user } = event
@@ -36,10 +36,10 @@ export function feedbackBytes(event: Feedback): number {
   return VOTE_BYTES + key / 2 + fieldBytes(event)
 }
 
-/** Memory that a waiting training event takes, in bytes. */
+/** Estimated memory of a waiting training event, in bytes. */
 export const trainingEventBytes = (event: TrainingEvent): number => TRAINING_EVENT_BYTES + fieldBytes(event)
 
-/** Memory that a record takes, in bytes, where it keeps its own copy of what was fetched. */
+/** Estimated memory of a record with its own copy of the fetched bytes. */
 export function recordBytes({
   key,
   value,
@@ -55,7 +55,7 @@ function stringBytes(text: string): number {
   return STRING_BYTES + (isWide ? 2 : 1) * text.length
 }
 
-/** What the fields of an event hold beside the event itself and its position, whatever fields it has. */
+/** Memory of all fields of an event except its position. */
 function fieldBytes(event: Feedback | TrainingEvent): number {
   let bytes = 0
   for (const name in event) if (name !== 'position') bytes += valueBytes(event[name as keyof typeof event])

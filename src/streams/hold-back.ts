@@ -10,18 +10,18 @@ import { type VoteLedger, voteKey } from './vote-ledger.js'
 export interface HoldBackOptions {
   /** How long a vote may still change before it trains, milliseconds; 0 lets votes through at once. */
   readonly window: number
-  /** What held votes may take in memory; above it the oldest go on before their time. @default no bound */
+  /** Memory for held votes; above it the oldest are released early. @default no bound */
   readonly maxBytes?: number
-  /** Where their memory is counted. @default an account of its own */
+  /** The account that counts their memory. @default an account of its own */
   readonly memory?: MemoryAccount
-  /** Whether there are retractions of all users' votes on a subject: they take an index by subject. @default false */
+  /** Keeps an index by subject, for retractions of all users' votes on it. @default false */
   readonly bySubject?: boolean
   readonly ledger: VoteLedger
   readonly drop: Drop
 }
 
 export interface HoldBackState {
-  /** In the order in which they will go on. */
+  /** In the order of their release. */
   readonly held: readonly Feedback[]
 }
 
@@ -32,22 +32,21 @@ interface Held {
   readonly place: Place
 }
 
-/** The place of a vote in the order. It stays there when the vote is dropped, and must not keep it in memory then. */
+/** The place of a vote in the heap. It stays there when the vote is dropped, without keeping the vote in memory. */
 interface Place extends Pick<Feedback, 'timestamp' | 'position'> {
   held: Held | null
 }
 
 /**
- * Collapses the votes of one user on one completion, as far as they come from one source (docs/adr/006, 018). While a
- * vote is held, another label replaces it and null takes it back; after it has gone on, the ledger tells a changed vote
- * from a repeated one.
- * A vote without a subject is a vote of its own and is never held.
+ * Collapses the votes of one user on one completion from one source (docs/adr/006, 018). While a vote is held, a vote
+ * with another label replaces it and null retracts it. After its release, the ledger distinguishes a changed vote from a
+ * repeated one. A vote without a subject is independent of all others and is never held.
  */
 export class HoldBack implements Serializable<HoldBackState> {
   private readonly held = new Map<string, Held>()
-  /** The held votes on each subject, where `bySubject` asks for it. */
+  /** The held votes on each subject; null without `bySubject`. */
   private readonly onSubject: Map<string, Set<Held>> | null
-  /** Also has places of votes that are held no longer: those are passed over. */
+  /** Also contains places of votes that are no longer held; they are skipped. */
   private readonly order = new MinHeap<Place>(goesBefore)
   private readonly memory: MemoryAccount
   private early = 0
@@ -66,12 +65,12 @@ export class HoldBack implements Serializable<HoldBackState> {
     return this.memory.bytes
   }
 
-  /** Votes that went on before their time because of `maxBytes`, since the start of the process. */
+  /** Votes released early because of `maxBytes`, since the start of the process. */
   get releasedEarly(): number {
     return this.early
   }
 
-  /** Takes a vote in, in log order. Returns it where it goes on at once. */
+  /** Adds a vote, in log order. Returns it if it is released at once. */
   push(event: Feedback): Feedback | null {
     const { window, ledger, drop } = this.options
     if (event.subject === null) {
@@ -101,8 +100,8 @@ export class HoldBack implements Serializable<HoldBackState> {
   }
 
   /**
-   * Takes out the next vote that may go on, by (timestamp, partition, offset); null if none may.
-   * Without a watermark, only what `maxBytes` pushes out.
+   * Removes and returns the next vote that is due, ordered by (timestamp, partition, offset); null if none is.
+   * Without a watermark, only votes above `maxBytes` are due.
    */
   next(watermark = Number.NEGATIVE_INFINITY): Feedback | null {
     const { window, maxBytes = Number.POSITIVE_INFINITY, ledger } = this.options
@@ -117,7 +116,7 @@ export class HoldBack implements Serializable<HoldBackState> {
     return first.event
   }
 
-  /** Takes out the held votes that shall not go on after all. */
+  /** Drops the held votes that `refused` selects. */
   dropWhere(refused: (event: Feedback) => boolean, reason: DropReason): void {
     for (const held of [...this.held.values()]) if (refused(held.event)) this.dropHeld(held, reason)
   }
@@ -127,7 +126,7 @@ export class HoldBack implements Serializable<HoldBackState> {
     return { held: held.map(({ event }) => event) }
   }
 
-  /** The ledger is restored apart. */
+  /** The ledger is restored separately. */
   restore(state: HoldBackState): void {
     for (const held of [...this.held.values()]) this.remove(held)
     this.order.retain(() => false)
@@ -182,9 +181,9 @@ export class HoldBack implements Serializable<HoldBackState> {
 const SUBJECT_BYTES = 320
 
 /**
- * Holds each vote until the watermark is `window` past the time that it counts as written at; emits what then still stands.
- * The watermark is looked at on every tick: after each fetch, when its records have gone in, and by a timer, which
- * matters when nothing comes in any more. Completion leaves held votes in the state.
+ * Delays each vote by `window` of event time and emits it unless a later vote has replaced it.
+ * The watermark is read on every tick: after each fetch, and by a timer for when no more records arrive. Completion
+ * leaves held votes in the state.
  *
  *     const tick$ = merge(fetched$, interval(1_000, scheduler))
  *     feedback$.pipe(holdBack(state, () => watermark.at(scheduler.now()), tick$))

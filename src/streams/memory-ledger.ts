@@ -1,4 +1,4 @@
-/** What waits at one place, in bytes of memory. Whoever lets something wait adds its bytes, and removes the same number. */
+/** Bytes of memory waiting in one stage. The stage adds the bytes of what it keeps and removes the same number. */
 export class MemoryAccount {
   private sum = 0
 
@@ -16,23 +16,23 @@ export class MemoryAccount {
 }
 
 /**
- * All that was read and has not come to its end, in bytes of memory as `event-bytes.ts` reckons them: one account for
- * each place on the way. Reading pauses by the sum of them (`stream.pendingBytes`), so a stage that lets events wait
- * needs an account here.
+ * Memory of everything that was read and is not acknowledged, in bytes as `event-bytes.ts` estimates them, with an
+ * account for each stage. Reading pauses by their sum (`stream.pendingBytes`), so every stage that keeps events needs an
+ * account here.
  */
 export class MemoryLedger {
-  /** Records of a fetch that have not gone through the stages: the bytes of the fetch. */
+  /** Records that were fetched and wait because reading is paused. */
   readonly fetched = new MemoryAccount()
-  /** Votes that are held back. */
+  /** Votes in hold-back. */
   readonly held = new MemoryAccount()
-  /** Votes on their way through the tokenizer. */
+  /** Votes waiting for the tokenizer. */
   readonly tokenising = new MemoryAccount()
-  /** Events that wait for a batch, or are in the step under way. */
+  /** Events waiting for a batch or in the current step. */
   readonly batching = new MemoryAccount()
-  /** Dead letters that their topic has not acknowledged, as far as they are in memory. */
+  /** Dead letters in memory that their topic has not acknowledged. */
   readonly letters = new MemoryAccount()
 
-  /** What has gone through a stage: everything but what was only fetched. */
+  /** Everything but what was only fetched. */
   get taken(): number {
     return this.held.bytes + this.tokenising.bytes + this.batching.bytes + this.letters.bytes
   }

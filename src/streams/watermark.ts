@@ -4,14 +4,14 @@ export interface WatermarkState {
   readonly partitions: readonly PartitionTime[]
 }
 
-/** What is known of the time of a partition. Times are milliseconds since the epoch. */
+/** Event time of a partition. Times are milliseconds since the epoch. */
 interface PartitionTime {
   readonly partition: number
   /** The offset to read next. */
   readonly next: number
-  /** Everything that was written before this time has been read; −Infinity (null in a checkpoint): nothing is known. */
+  /** Everything written before this time has been read; −Infinity (null in a checkpoint) if unknown. */
   readonly readTo: number | null
-  /** At each of these times the log ended at this offset, which has not been read yet. */
+  /** Ends of the log that have not been read yet, and when they were observed. */
   readonly ends: readonly (readonly [offset: number, time: number])[]
 }
 
@@ -21,35 +21,35 @@ interface Partition {
   ends: [offset: number, time: number][]
 }
 
-/** So many ends of a log are remembered; of more, every second is forgotten. */
+/** Ends that are remembered for each partition; beyond it every second one is forgotten. */
 const MAX_ENDS = 64
 
-/** Milliseconds for which a log that was read to its end counts as read to it: two looks at where it ends, and a delay. */
+/** How long a partition counts as read to its end after the end was last observed: two polls and a delay, in milliseconds. */
 const UNSEEN_MS = 5_000
 
 /**
- * The time up to which the log has been read: everything written before it has gone through. It stands on this
- * process's own clock and on where the log ended when, never on a time that a producer has set: once reading has come to
- * where the log ended at some time, all that was written before that time has been read. At the log's end the wall clock
- * itself counts, for as long as a log that is looked at every 2 s may have gone unseen: after that (the process was
- * frozen, no broker answers) nobody knows what was written. The lowest partition decides.
+ * The time up to which the log has been read: every record written before it has been processed. It relies on this
+ * process's clock and on observed log ends, never on a producer's timestamp: once reading reaches the offset at which
+ * the log ended at some time, everything written before that time has been read. At the log's end it is the wall clock,
+ * for as long as the end was observed recently; after that (the process was frozen, no broker answers) the log may have
+ * grown. The watermark is the lowest of the partitions.
  *
- * After an outage every vote thus waits as long as it would have: how old the backlog is, nobody knows, and no time
- * counts before it is read to where it ended. Where the broker itself stamps the records (`LogAppendTime`), their times
- * move it on within the backlog.
+ * After an outage the age of the backlog is unknown, so the watermark does not advance before the backlog is read up to
+ * the end observed at the start: every vote is held as long as it would have been. If the broker stamps the records
+ * (`LogAppendTime`), their timestamps advance it within the backlog.
  */
 export class Watermark implements Serializable<WatermarkState> {
   private readonly partitions = new Map<number, Partition>()
   private readonly atEnd = new Set<number>()
   private assigned: readonly number[] = []
 
-  /** The partitions that count. What is known of any is kept. */
+  /** Sets the assigned partitions. The state of others is kept. */
   assign(partitions: readonly number[]): void {
     this.assigned = [...partitions]
     this.paused()
   }
 
-  /** Everything before this offset has gone through: call it after the records reached hold-back. */
+  /** Everything before this offset was processed: call it after the records reached hold-back. */
   read(partition: number, next: number): void {
     const at = this.of(partition)
     if (next <= at.next) return
@@ -60,7 +60,7 @@ export class Watermark implements Serializable<WatermarkState> {
     }
   }
 
-  /** At `now`, what can be read of the log ended at this offset. */
+  /** At `now` the readable log ended at this offset. */
   ended(partition: number, end: number, now: number): void {
     const at = this.of(partition)
     this.fetched(partition, end <= at.next)
@@ -75,13 +75,13 @@ export class Watermark implements Serializable<WatermarkState> {
     if (at.ends.length > MAX_ENDS) at.ends = at.ends.filter((_, i) => i % 2 === 1)
   }
 
-  /** A fetch has gone through: `atEnd` tells whether it left nothing unread that can be read. */
+  /** A fetch was processed; `atEnd` if nothing readable is left. */
   fetched(partition: number, atEnd: boolean): void {
     if (atEnd) this.atEnd.add(partition)
     else this.atEnd.delete(partition)
   }
 
-  /** A record has gone through. Only a time that the broker itself has set tells how far the log has been read. */
+  /** A record was processed. Only timestamps set by the broker advance the watermark. */
   observe(partition: number, timestamp: number, appendTime = false): void {
     if (!appendTime) return
     const at = this.of(partition)
@@ -89,9 +89,9 @@ export class Watermark implements Serializable<WatermarkState> {
   }
 
   /**
-   * The time that a record counts as written at, whatever its producer's clock says: not after `now`, when it was read,
-   * and not before the time up to which the log had been read before it. A record without a time counts as written now.
-   * It is decided once, at reading: the state of the stages keeps it.
+   * The event time of a record, corrected for its producer's clock: not after `now`, when it was read, and not before
+   * the time up to which the log had been read before it. A record without a timestamp counts as written now. It is
+   * decided once, at reading, and kept in the state of the stages.
    */
   timeOf(partition: number, offset: number, timestamp: number, now: number): number {
     this.read(partition, offset)
@@ -99,14 +99,14 @@ export class Watermark implements Serializable<WatermarkState> {
     return Math.min(now, Math.max(timestamp, this.of(partition).readTo))
   }
 
-  /** Fetching stopped: the log may grow unseen, so that no partition counts as read to its end until it is said again. */
+  /** Fetching stopped: the log may grow unobserved, so no partition counts as read to its end until `ended` is called. */
   paused(): void {
     this.atEnd.clear()
   }
 
   /**
    * @param now wall clock, milliseconds since the epoch
-   * @returns milliseconds since the epoch; −Infinity while nothing is known of a partition or none is assigned
+   * @returns milliseconds since the epoch; −Infinity while a partition is unknown or none is assigned
    */
   at(now: number): number {
     let lowest = Number.POSITIVE_INFINITY
@@ -126,8 +126,8 @@ export class Watermark implements Serializable<WatermarkState> {
   }
 
   /**
-   * Nothing is assigned, nor read to its end, after this. A state from before there were `partitions` held the times of
-   * producers: nothing is known then, and what is held waits until its backlog is read.
+   * Afterwards no partition is assigned or counts as read to its end. A state without `partitions`, of an older version,
+   * held producers' timestamps and is ignored: held votes wait until the backlog is read.
    */
   restore({ partitions = [] }: Partial<WatermarkState>): void {
     this.assigned = []

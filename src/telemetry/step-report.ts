@@ -13,7 +13,7 @@ export interface ClassifierReport {
   readonly rawWeightMean: number | null
 }
 
-/** What one applied optimizer step measured. Numbers are finite; null if the step held nothing to measure. */
+/** What one applied optimizer step measured. Numbers are finite; null if the step had nothing to measure. */
 export interface StepReport {
   /** Number of the step, from 1. */
   readonly step: number

@@ -165,7 +165,7 @@ export class ProgramCompiled extends InternalEvent {
   }
 }
 
-/** What the engine holds on its device; null if the device does not tell. */
+/** Memory that the engine uses on its device; null if the device does not report it. */
 export class DeviceObserved extends InternalEvent {
   constructor(
     readonly tensors: number,
