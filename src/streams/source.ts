@@ -8,44 +8,44 @@ export interface RecordBatch {
   readonly records: readonly LogRecord[]
   /** The offset after the last one read in this batch, records or not (control records and gaps are skipped over). */
   readonly nextOffset: number
-  /** The offset that the next record to be written will get, as known when this batch was fetched. */
+  /** The high watermark (the offset of the next record to be written) when this batch was fetched. */
   readonly logEnd: number
   /**
-   * The offset up to which records can be read: before `logEnd` where a transaction is open there.
+   * The offset up to which records can be read (last stable offset): before `logEnd` if a transaction is open.
    * @default logEnd
    */
   readonly readableEnd?: number
-  /** What could not be read before `nextOffset`; then there are no records. */
+  /** A range before `nextOffset` that could not be read; `records` is then empty. */
   readonly unreadable?: Unreadable
 }
 
-/** Records that could not be taken apart: a batch of the log that is damaged, or too large once unpacked. */
+/** A batch that could not be decoded: it is damaged, or too large once decompressed. */
 export interface Unreadable {
-  /** Stands for all of them: the first offset, no key, and as its value the batch as the log keeps it. */
+  /** A record in place of the batch: the first offset, no key, and the bytes of the batch as the value. */
   readonly record: LogRecord
   readonly range: OffsetRange
   readonly error: BcodError
 }
 
-/** The offsets that one dead letter stands for, from its record's to `lastOffset`. */
+/** The offsets that one dead letter covers, from its record's to `lastOffset`. */
 export interface OffsetRange {
   readonly lastOffset: number
-  /** How many records the batch claims to have; there are gaps where the log was compacted. */
+  /** The record count in the batch header; a compacted batch has gaps. */
   readonly records: number
 }
 
-/** What the group gave this reader. */
+/** The partitions that the group assigned to this consumer. */
 export interface Assignment {
   readonly partitions: readonly number[]
   /** How many partitions the topic has. */
   readonly total: number
-  /** First kept offset of each assigned partition, and the offset up to which records can be read. */
+  /** Of each assigned partition: the earliest offset, and the offset up to which records can be read. */
   readonly bounds: ReadonlyMap<number, { readonly start: number; readonly end: number }>
-  /** The offset that the next record to be written will get. @default the end of `bounds` */
+  /** High watermarks. @default the ends of `bounds` */
   readonly logEnds?: ReadonlyMap<number, number>
-  /** Changes when the topic is deleted and created anew; null if the log does not tell. @default null */
+  /** Changes when the topic is deleted and recreated; null if the log has no ids. @default null */
   readonly topicId?: string | null
-  /** Offsets committed by the group, where there are any. */
+  /** Offsets committed by the group, if any. */
   readonly committed: ReadonlyMap<number, number>
 }
 
@@ -53,10 +53,10 @@ export interface Assignment {
 export interface DeadLetter {
   readonly record: LogRecord
   readonly code: string
-  /** Says what is wrong and where, never the text itself. */
+  /** Names the place and what is wrong, never the text itself. */
   readonly message: string
   readonly stage: string
-  /** Where the letter stands for more than its record. */
+  /** If the dead letter covers more than its record. */
   readonly range?: OffsetRange
 }
 
@@ -69,12 +69,12 @@ export interface FeedbackLog {
   /** Identity of the log's cluster; a checkpoint made on another one is refused. */
   clusterId(): Promise<string>
   /**
-   * Joins on subscription, leaves on unsubscription. `positionsFor` is called at each assignment and answers the
-   * offset to read next for every assigned partition; its rejection ends the stream with that error.
-   * An assignment of no partitions is reported too. `revoked` is called when an assignment ends, before the next.
-   * The same partitions are assigned anew where the log may have become another one, or may have lost its end.
-   * `grown` is called when the topic has got partitions that are not assigned yet, with their new number.
-   * Where nothing new comes, a partition is reported every 2 s all the same, with an empty batch: it says where it ends.
+   * Joins on subscription, leaves on unsubscription. `positionsFor` is called at each assignment and returns the next
+   * offset to read of every assigned partition; if it rejects, the stream ends with that error. An assignment without
+   * partitions is reported too. `revoked` is called when an assignment ends, before the next one. The same partitions
+   * are assigned again if the log may have been replaced or truncated. `grown` is called with the new partition count
+   * when the topic has partitions that are not assigned yet. A partition without new records is reported every 2 s with
+   * an empty batch, which carries its end.
    */
   read(hooks: {
     positionsFor(assignment: Assignment): Promise<ReadonlyMap<number, number>>
@@ -83,17 +83,17 @@ export interface FeedbackLog {
   }): Observable<RecordBatch>
   /**
    * Stops and restarts fetching without leaving the group. After `resume` each partition is reported soon, with an empty
-   * batch where nothing new is there: the reader learns whether it stands at the log's end.
+   * batch if it has no new records, so that the reader learns whether it is at the end of the log.
    */
   pause(): void
   resume(): void
-  /** How many readers the group has at present. Asked before this one joins: another daemon for the same adapter. */
+  /** Number of members of the group, before this one joins: another daemon for the same adapter. */
   members(): Promise<number>
   /** Commits group offsets; rejects when this reader no longer owns the partitions. */
   commit(offsets: ReadonlyMap<number, number>): Promise<void>
-  /** The record at a position, read apart from the stream; null if the log no longer holds it. */
+  /** The record at a position, read separately from the stream; null if the log no longer has it. */
   recordAt(partition: number, offset: number): Promise<LogRecord | null>
-  /** How long the log keeps a record, milliseconds; null if it keeps all, or does not tell. */
+  /** Retention time, milliseconds; null if unlimited or unknown. */
   retentionMs(): Promise<number | null>
   /** Resolves when the dead-letter topic has acknowledged all of them. */
   writeDeadLetters(letters: readonly DeadLetter[]): Promise<void>

@@ -6,15 +6,15 @@ import { installKafkaPatches } from './patches/install.js'
 installKafkaPatches()
 
 /**
- * A connection that is to outlive an outage: with these it goes on within about a second of the broker's return,
- * without a rejoin. kafkajs's own defaults give up after half a minute.
+ * Retries that outlast an outage: the connection recovers within about a second of the broker's return, without a
+ * rejoin. The defaults of kafkajs give up after half a minute.
  */
 export const OUTLIVE_OUTAGES: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1000, retries: 1_000_000 }
 
-/** One try. */
+/** A single attempt. */
 export const NO_RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1000, retries: 0 }
 
-/** A kafkajs client. Nothing connects yet; after `signal` has aborted its endless retries come to an end. */
+/** A kafkajs client, not yet connected. Its retries stop once `signal` has aborted. */
 export function createClient(connection: KafkaConnection, retry: RetryOptions, signal: AbortSignal): Kafka {
   const { clientId = 'bcod', connectTimeout = DEFAULT_CONNECT_TIMEOUT, sasl } = connection
   return new kafkajs.Kafka({
@@ -37,7 +37,7 @@ function security({ tls }: KafkaConnection) {
   return { ssl: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }), rejectUnauthorized } }
 }
 
-/** Three mechanisms take the same two words; TypeScript needs to be shown each of them. */
+/** Three mechanisms take user name and password; TypeScript needs each spelled out. */
 function login(sasl: KafkaSasl): SASLOptions {
   if (sasl.mechanism === 'oauthbearer') {
     const { mechanism, token } = sasl
@@ -54,7 +54,7 @@ function login(sasl: KafkaSasl): SASLOptions {
   }
 }
 
-/** kafkajs calls every pause and resume `info` and every retry `error`: each goes out one level lower. */
+/** kafkajs logs every pause and resume as `info` and every retry as `error`: each is logged one level lower. */
 function forward(
   log: KafkaLogger,
   { level, namespace, log: { message, timestamp, logger, stack, ...fields } }: LogEntry,

@@ -16,10 +16,10 @@ import { mayDiffer, type TopicDescription } from './topic-description.js'
 const DEFAULT_SESSION_TIMEOUT = 30_000
 const DEFAULT_MAX_WAIT = 100
 const BEFORE_REJOIN = 500
-/** Partitions that were added, a topic that was created anew and the ends of partitions are looked for this often. */
+/** Poll interval for added partitions, a recreated topic and the ends of partitions. */
 const BETWEEN_LOOKS = 2000
 const FOREVER = 2 ** 31 - 1
-/** Milliseconds after which a fetch that is still being taken apart lets others have a turn. */
+/** Decoding a fetch yields to the event loop after this long. */
 const MAX_TURN_MS = 20
 
 export interface ConsumerHooks {
@@ -30,21 +30,21 @@ export interface ConsumerHooks {
 }
 
 /**
- * One member of the group, through its rebalances and crashes.
+ * A member of the consumer group, through rebalances and crashes.
  *
- * At a join everything is paused before the first fetch; once `positionsFor` has answered, reading is set to its
- * offsets and resumes. The object that holds an assignment is its epoch: work that waited compares it with the present
- * one and gives up where it has changed. Batches are handed on, never waited for, so that heartbeats go out.
+ * After a join everything is paused before the first fetch; once `positionsFor` has resolved, the consumer seeks to its
+ * offsets and resumes. The object that holds an assignment is its epoch: asynchronous work compares it with the current
+ * one and stops if it has changed. Batches are emitted without waiting, so heartbeats continue.
  *
- * kafkajs looks at the topic every five minutes, and says nothing of a fetch that finds nothing. This looks for itself:
- * where the log may have become another one, `positionsFor` is asked again, and partitions that were added are joined.
+ * kafkajs refreshes metadata every five minutes and does not report empty fetches. This class polls the topic itself:
+ * if the log may have been replaced, `positionsFor` is called again, and added partitions are joined.
  */
 export class GroupConsumer {
   private readonly stopping = new AbortController()
   private consumer: Consumer | null = null
   private cluster: Cluster | null = null
   private assigned: Assigned | null = null
-  /** Nothing was read since an offset was found to be out of range. */
+  /** No record was read since an offset was out of range. */
   private outOfRange = false
   private loading: Promise<void> = Promise.resolve()
   private failure: unknown = null
@@ -58,8 +58,8 @@ export class GroupConsumer {
   ) {}
 
   /**
-   * Resolves when `stop` was called and the group is left; rejects where reading cannot go on, with a coded error or
-   * with what `positionsFor` rejected with.
+   * Resolves once `stop` was called and the group is left; rejects if reading cannot continue, with a coded error or
+   * with the error of `positionsFor`.
    */
   async run(): Promise<void> {
     const watched = this.watch()
@@ -77,10 +77,10 @@ export class GroupConsumer {
       const crash = await this.membership()
       if (crash === null) break
       const coded = kafkaError(crash, this.options)
-      // the next assignment tells why: the log is another one, has lost its end, or has deleted what was not read
+      // the next assignment finds out why: the log was replaced, truncated, or has expired unread records
       const positionLost = coded.code === 'KAFKA_OFFSET_OUT_OF_RANGE' && !this.outOfRange
       if (positionLost) this.outOfRange = true
-      // a topic may be on its way back: `reachable` gives it a moment
+      // a topic may be about to be recreated: `reachable` gives it a moment
       const healing = ['KAFKA_ASSIGNMENT_LOST', 'KAFKA_TOPIC_MISSING'].includes(coded.code)
       if (!coded.retryable && !healing && !positionLost) throw coded
       this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
@@ -105,8 +105,8 @@ export class GroupConsumer {
   }
 
   /**
-   * See `FeedbackLog.commit`. Outlives an outage as long as the assignment does. A new assignment takes commits once its
-   * positions are set.
+   * See `FeedbackLog.commit`. Retries through an outage as long as the assignment lasts. A new assignment accepts commits
+   * once its positions are set.
    */
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     const { assigned, consumer } = this
@@ -125,7 +125,7 @@ export class GroupConsumer {
     )
   }
 
-  /** Waits for a broker however long it takes; rejects with what waiting cannot heal, such as a right taken away. */
+  /** Waits for a broker without limit; rejects with errors that waiting cannot fix, such as a revoked permission. */
   private async reachable(): Promise<void> {
     const { signal } = this.stopping
     await probe({ ...this.options, connectTimeout: FOREVER }, signal).catch((error) => {
@@ -133,7 +133,7 @@ export class GroupConsumer {
     })
   }
 
-  /** Joins, reads until it crashes or is to stop, leaves. The crash, or null. */
+  /** Joins, reads until a crash or `stop`, and leaves. Returns the crash, or null. */
   private async membership(): Promise<unknown> {
     const { topic, groupId, sessionTimeout = DEFAULT_SESSION_TIMEOUT } = this.options
     const { consumer, cluster } = consumerOf(this.kafka, {
@@ -167,7 +167,7 @@ export class GroupConsumer {
       return this.stopping.signal.aborted ? null : error
     } finally {
       this.end()
-      // a join under way must end first: kafkajs would read on after it, out of reach
+      // a pending join must end first: kafkajs would continue to read after it, out of our control
       await running.catch(() => undefined)
       await consumer.disconnect().catch((error) => this.log('info', 'disconnecting failed', { error: String(error) }))
     }
@@ -197,7 +197,7 @@ export class GroupConsumer {
       })
   }
 
-  /** Asks where to read from, sets the positions and starts reading. One at a time, in the order of the joins. */
+  /** Gets the positions, seeks to them and starts reading. One at a time, in the order of the joins. */
   private async load(consumer: Consumer, assigned: Assigned): Promise<void> {
     const current = () => this.assigned === assigned
     if (!current()) return
@@ -219,7 +219,7 @@ export class GroupConsumer {
     if (!this.held) this.applyPause('resume')
   }
 
-  /** Says who may have the other partitions. Never rejects. */
+  /** Logs who may have the other partitions. Never rejects. */
   private async explainShare(own: number, total: number): Promise<void> {
     const sharers = await this.lookup.sharers().catch(() => null)
     const error = sharers?.line ?? 'another member of the group has the others'
@@ -242,7 +242,7 @@ export class GroupConsumer {
     }
   }
 
-  /** Everything that a fetch brought of a partition, handed on portion by portion. */
+  /** Emits what a fetch returned for a partition, portion by portion. */
   private async onBatch(consumer: Consumer, { batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
     const { topic, maxBatchBytes = DEFAULT_BATCH_BYTES } = this.options
     const { assigned } = this
@@ -264,7 +264,7 @@ export class GroupConsumer {
       resolveOffset(fromOffset(nextOffset - 1))
       assigned.next.set(partition, nextOffset)
       this.hooks.batch({ partition, logEnd, readableEnd, nextOffset, ...read })
-      // what was not taken apart yet is fetched again
+      // what was not decoded yet is fetched again
       if ((this.held && !isPart) || this.assigned !== assigned) return
       if (performance.now() - since < MAX_TURN_MS) continue
       await heartbeat()
@@ -289,7 +289,7 @@ export class GroupConsumer {
     }
   }
 
-  /** Looks whether the log is still the one that was assigned, and where it ends. Says nothing while no broker answers. */
+  /** Checks that the log is still the one that was assigned, and reports its ends. Does nothing while no broker answers. */
   private async look(): Promise<void> {
     const { assigned, consumer } = this
     if (!assigned?.description || !consumer) return
@@ -305,7 +305,7 @@ export class GroupConsumer {
       const total = description.partitions.length
       if (total > assigned.description.partitions.length) {
         this.hooks.grown(total)
-        // kafkajs joins again once it knows
+        // kafkajs then rejoins by itself
         await this.cluster?.refreshMetadata()
       }
       if (assigned.next.size === 0) return
@@ -350,15 +350,15 @@ interface Assigned {
   readonly partitions: readonly number[]
   /** The offset to read next of each partition; empty until the positions are known. */
   readonly next: Map<number, number>
-  /** Up to where records could be read when it was looked up last. */
+  /** The last known readable end of each partition. */
   readonly ends: Map<number, number>
-  /** What the topic was at the assignment; null until that is known. */
+  /** The topic at the time of the assignment; null until it is known. */
   description: TopicDescription | null
-  /** Whether `positionsFor` was asked, so that `revoked` is to be called. */
+  /** Whether `positionsFor` was called, so that `revoked` must be. */
   announced: boolean
 }
 
-/** kafkajs would try again what has a code of ours. */
+/** Keeps kafkajs from retrying coded errors. */
 const final = (error: unknown): never => {
   throw error instanceof BcodError ? new FinalFailure(error) : error
 }

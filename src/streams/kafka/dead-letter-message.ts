@@ -7,7 +7,7 @@ import { bytes, headersOf } from './records.js'
 /** Kafka's own default of max.message.bytes. */
 export const DEFAULT_MESSAGE_BYTES = 1_048_588
 
-/** What a batch with one record costs beside its key, value and headers; the exact count is 61 and up to 21 bytes. */
+/** Bytes of a batch with one record besides its key, value and headers; exactly 61 and up to 21 bytes. */
 const BATCH_OVERHEAD = 128
 const HEADER_OVERHEAD = 10
 
@@ -19,8 +19,8 @@ export interface DeadLetterMessage extends Message {
 
 /**
  * The dead letter as a Kafka message of at most `limit` bytes: key, value and headers unchanged, and why the record
- * could not be used in `bcod.error.*`. What does not fit is cut: the value first, then the record's headers, then the
- * key. A cut value leaves its length and SHA-256.
+ * could not be used in `bcod.error.*`. If it does not fit, it is cut: the value first, then the record's headers, then
+ * the key. A cut value is replaced by its beginning, with its length and SHA-256 in headers.
  */
 export function deadLetterMessage(dead: DeadLetter, limit: number): DeadLetterMessage {
   const { record } = dead
@@ -42,14 +42,14 @@ export function deadLetterMessage(dead: DeadLetter, limit: number): DeadLetterMe
 
 const CUT = 'bcod.error.cut'
 
-/** An upper bound of what the letter takes as a batch of its own. */
+/** An upper bound for the bytes of the message as a batch of its own. */
 export const messageBytes = ({ key, value, headers }: DeadLetterMessage): number =>
   BATCH_OVERHEAD +
   (key?.length ?? 0) +
   (value?.length ?? 0) +
   Object.entries(headers).reduce((sum, [name, value]) => sum + headerBytes(name, value), 0)
 
-/** Letters in order, grouped so that each group fits a batch of `limit` bytes. */
+/** Messages in order, grouped so that each group fits a batch of `limit` bytes. */
 export function batches(letters: readonly DeadLetterMessage[], limit: number): DeadLetterMessage[][] {
   const groups: DeadLetterMessage[][] = []
   let room = 0

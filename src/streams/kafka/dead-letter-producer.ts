@@ -9,15 +9,15 @@ import type { KafkaLogOptions } from './options.js'
 import { retry } from './retry.js'
 import { createTopic } from './topics.js'
 
-/** Below this the reasons themselves may not fit; a topic that takes no more is refused with the broker's error. */
+/** Below this limit even the error headers may not fit; a smaller limit fails with the broker's error. */
 const MIN_LIMIT = 2048
-/** A service that does not tell the topic's limit is asked again after this long. */
+/** How long to wait before asking again a service that does not report the topic's limit. */
 const ASK_AGAIN = 600_000
-/** So many lost connections at creating a topic, with answers to other questions in between, are a refusal. */
+/** This many lost connections when creating a topic, with other requests answered in between, count as a refusal. */
 const REFUSALS = 3
 const FEW_RETRIES: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1000, retries: 2 }
 
-/** Writes dead letters, in order, and returns when the topic has acknowledged them; through outages, until closed. */
+/** Writes dead letters in order, and resolves when the topic has acknowledged them. Retries through outages until closed. */
 export class DeadLetterProducer {
   readonly topic: string
   private readonly producer: Producer
@@ -40,7 +40,7 @@ export class DeadLetterProducer {
     })
   }
 
-  /** Creates the topic where it is missing; KAFKA_DLQ_MISSING if that is not allowed or not offered. */
+  /** Creates the topic if it is missing. @throws KAFKA_DLQ_MISSING if that is not allowed or not supported */
   ensureTopic(): Promise<void> {
     let lost = 0
     return this.retry(async () => {
@@ -74,7 +74,7 @@ export class DeadLetterProducer {
     await Promise.allSettled([this.producer.disconnect(), this.admin.disconnect()])
   }
 
-  /** How many were acknowledged before the broker found a batch too large. */
+  /** The number acknowledged before the broker rejected a batch as too large. */
   private async writeWithin(limit: number, letters: readonly DeadLetter[]): Promise<number> {
     let written = 0
     const cut = letters.map((letter) => deadLetterMessage(letter, limit))
@@ -85,7 +85,7 @@ export class DeadLetterProducer {
     return written
   }
 
-  /** False if the broker finds the batch too large and it `mayShrink`. */
+  /** False if the broker rejects the batch as too large and it `mayShrink`. */
   private send(messages: DeadLetterMessage[], mayShrink: boolean): Promise<boolean> {
     return this.retry(async () => {
       await this.producer.connect()
@@ -104,7 +104,7 @@ export class DeadLetterProducer {
     })
   }
 
-  /** What the topic says of itself; Kafka's default where the service does not tell. */
+  /** The topic's `max.message.bytes`; Kafka's default if the service does not report it. */
   private async largestMessage(): Promise<number> {
     if (Date.now() < this.askAgainAt) return DEFAULT_MESSAGE_BYTES
     const settings = await this.lookup.settings(this.topic, ['max.message.bytes'])

@@ -2,14 +2,14 @@ import kafkajs from 'kafkajs'
 import { BcodError, type ErrorCode } from '../../errors.js'
 import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
 
-/** What a failure belongs to; the place that its error names. */
+/** Where a failure happened, for the place in its error. */
 export interface FailurePlace {
   readonly brokers: readonly string[]
   readonly topic?: string
   readonly groupId?: string
 }
 
-/** A coded failure inside a kafkajs callback that kafkajs takes as final; any other it tries again for ever. */
+/** A coded failure that kafkajs does not retry; it retries any other failure of a callback forever. */
 export class FinalFailure extends kafkajs.KafkaJSNonRetriableError {
   override readonly cause: BcodError
   constructor(cause: BcodError) {
@@ -19,8 +19,8 @@ export class FinalFailure extends kafkajs.KafkaJSNonRetriableError {
 }
 
 /**
- * The coded error of what kafkajs threw, however deeply it is wrapped.
- * KAFKA_UNREACHABLE stands for all that may heal by itself: lost connections, timeouts, elections.
+ * The coded error for an error of kafkajs, however deeply it is wrapped. KAFKA_UNREACHABLE covers everything temporary:
+ * lost connections, timeouts, elections.
  */
 export function kafkaError(error: unknown, at: FailurePlace): BcodError {
   const chain = causes(error)
@@ -35,7 +35,7 @@ export function kafkaError(error: unknown, at: FailurePlace): BcodError {
   return new BcodError(transient ? 'KAFKA_UNREACHABLE' : 'KAFKA_FAILED', message, { place: brokers(at), cause: error })
 }
 
-/** What a start that waited in vain says; `last` is why its last attempt failed. */
+/** Error for a start-up that timed out waiting for a broker; `last` is why the last attempt failed. */
 export function unreachable(connection: KafkaConnection, last?: BcodError): BcodError {
   const { brokers, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = connection
   const saysMore = last?.code !== 'KAFKA_UNREACHABLE' || (last.place ?? brokers.join(',')) !== brokers.join(',')
@@ -48,8 +48,8 @@ export function unreachable(connection: KafkaConnection, last?: BcodError): Bcod
 }
 
 /**
- * A broker answered at `first` and named another address, which does not answer: the commonest of all faults in
- * setting up Kafka, for a client is sent from the address that it was given to the advertised one.
+ * A broker answered at `first` but advertised another address, which does not answer: the most common mistake in a
+ * Kafka setup, as clients are sent from the bootstrap address to the advertised one.
  */
 export function advertisedUnreachable(first: string, advertised: string, error: BcodError): BcodError {
   const message = `the broker at ${first} answered and sent this client on to ${advertised}, its advertised address, which does not answer: ${error.message}`
@@ -59,11 +59,11 @@ export function advertisedUnreachable(first: string, advertised: string, error: 
   })
 }
 
-/** Some partitions have no broker that leads them. */
+/** Some partitions have no leader. */
 export const leaderMissing = (topic: string, partitions: readonly number[]): BcodError =>
   new BcodError('KAFKA_LEADER_MISSING', `no broker leads partition ${partitions.join(', ')}`, { place: topic })
 
-/** What kafkajs, Node's TLS and OpenSSL put on their errors. */
+/** Fields of errors of kafkajs, Node's TLS and OpenSSL. */
 interface Failure extends Error {
   readonly type?: unknown
   readonly code?: unknown
@@ -75,7 +75,7 @@ interface Failure extends Error {
 const brokers = (at: FailurePlace): string => at.brokers.join(',')
 const topic = (at: FailurePlace): string => at.topic ?? brokers(at)
 
-/** kafkajs marks these as final although they pass. A group that may not be read shows as the first; the probe tells. */
+/** kafkajs marks these as final although they are temporary. A forbidden group also shows as the first; the probe finds out. */
 const TRANSIENT = new Set([
   'KafkaJSGroupCoordinatorNotFound',
   'KafkaJSLockTimeout',
@@ -88,7 +88,7 @@ const LOST = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_P
 
 type Kind = readonly [ErrorCode, (error: Failure) => boolean, (at: FailurePlace, error: Failure) => string]
 
-/** The first that matches counts. */
+/** The first match counts. */
 const KINDS: readonly Kind[] = [
   ['KAFKA_CODEC_UNKNOWN', (e) => e.name === 'KafkaJSNotImplemented', topic],
   ['KAFKA_OFFSET_OUT_OF_RANGE', (e) => e.type === 'OFFSET_OUT_OF_RANGE', (at, e) => partition(e) ?? topic(at)],

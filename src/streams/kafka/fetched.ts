@@ -4,25 +4,25 @@ import type { FetchedPartition } from '../wire/portions.js'
 import { toOffset } from './offsets.js'
 import type { FetchAnswer, FetchedBatch } from './patches/raw-fetch.js'
 
-/** A fetch of one partition by a consumer: what was asked for, and the answer. */
+/** A fetch of one partition: the request and its answer. */
 export interface Fetch extends FetchedPartition {
-  /** The offset that was asked for. */
+  /** The offset requested. */
   readonly fetchedOffset: number
-  /** The offset up to which records can be read: that of the first open transaction, else the log's end. */
+  /** The offset up to which records can be read: the last stable offset, or the high watermark. */
   readonly readableEnd: number
 }
 
-/** What kafkajs calls a batch: all that a fetch brought of a partition. */
+/** kafkajs calls a batch everything that a fetch returned for a partition. */
 export function fetchOf(batch: Batch): Fetch {
   const { topic, partition, fetchedOffset, rawMessages } = batch as Batch & FetchedBatch
   const { bytes, aborted, lastStableOffset } = rawMessages
   const highWatermark = toOffset(batch.highWatermark)
-  // a broker that does not know it says −1
+  // −1: the broker does not know it
   const readableEnd = lastStableOffset === -1 ? highWatermark : lastStableOffset
   return { topic, partition, bytes, aborted, highWatermark, readableEnd, fetchedOffset: toOffset(fetchedOffset) }
 }
 
-/** One partition from an offset on, also what no transaction has committed yet. */
+/** Fetches one partition from an offset on, uncommitted records included. */
 export async function fetchUncommitted(
   leader: Broker,
   topic: string,

@@ -13,12 +13,12 @@ import type { KafkaLogOptions } from './options.js'
 import { probe } from './probe.js'
 import { closed, retry } from './retry.js'
 
-/** A leave that the broker does not answer is given up after this long. */
+/** How long to wait for the broker's answer when leaving the group. */
 const CLOSE_LIMIT = 10_000
 
 /**
  * Feedback from a Kafka topic. Nothing connects before the first call; the first call of any kind waits for a broker
- * at most `connectTimeout` and checks topic, group and dead-letter topic. From then on outages are outlived.
+ * at most `connectTimeout` and checks topic, group and dead-letter topic. After that it retries through outages.
  * All errors are coded (KAFKA_*).
  */
 export class KafkaFeedbackLog implements FeedbackLog {
@@ -111,7 +111,7 @@ export class KafkaFeedbackLog implements FeedbackLog {
     await this.deadLetters.write(letters)
   }
 
-  /** Leaves the group, ends the stream and every call that waits (KAFKA_CLOSED), and disconnects. */
+  /** Leaves the group, ends the stream and all pending calls (KAFKA_CLOSED), and disconnects. */
   async close(): Promise<void> {
     this.closing.abort()
     this.reader?.stop()

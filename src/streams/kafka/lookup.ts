@@ -13,12 +13,12 @@ import { DEFAULT_BATCH_BYTES, type KafkaLogOptions } from './options.js'
 import { listOffsets } from './protocol.js'
 import { describeTopic, type TopicDescription } from './topic-description.js'
 
-/** So many lost connections at one question, with answers to others in between, are a refusal. */
+/** This many lost connections at one request, with other requests answered in between, count as a refusal. */
 const REFUSALS = 3
 
 /**
- * Questions to the cluster that need no group membership. Each is one attempt: it rejects when the connection is lost,
- * and finds the brokers anew the next time.
+ * Requests to the cluster that need no group membership. Each is a single attempt: it rejects if the connection is lost,
+ * and the next one discovers the brokers again.
  */
 export class Lookup {
   constructor(
@@ -29,7 +29,7 @@ export class Lookup {
   /** Identity of the topic, and bounds and committed offsets of these partitions. */
   async assignment(partitions: readonly number[]): Promise<Assignment & { readonly description: TopicDescription }> {
     const { topic, groupId } = this.options
-    // before all else: what is created anew after this is noticed by the next look
+    // first of all: a topic recreated after this is noticed by the next poll
     const description = await this.describe()
     const known = { description, topicId: description.id, total: description.partitions.length, partitions }
     return this.connected(async () => {
@@ -56,13 +56,13 @@ export class Lookup {
     })
   }
 
-  /** What the topic is at present. A partition without leader is no error. */
+  /** The current state of the topic. A partition without a leader is not an error. */
   async describe(): Promise<TopicDescription> {
     await this.cluster.connect()
     return describeTopic(await connectedBroker(this.cluster), this.options.topic)
   }
 
-  /** Where these partitions end; one whose leader does not answer is left out. */
+  /** The ends of these partitions; one whose leader does not answer is left out. */
   async ends(partitions: readonly number[]): Promise<ReadonlyMap<number, Ends>> {
     return this.connected(async () => {
       const [readable, logEnds] = await Promise.all([
@@ -79,8 +79,8 @@ export class Lookup {
   }
 
   /**
-   * How many members the group has; none if the service does not tell. A standby takes over where there are none, so
-   * that a lost connection counts as a refusal only where the same broker answers everything else.
+   * Number of members of the group; 0 if the service does not report it. A standby takes over when there are none, so a
+   * lost connection counts as a refusal only if the same broker answers everything else.
    *
    * @throws KAFKA_GROUP_SHARED if they speak the new group protocol
    */
@@ -110,7 +110,7 @@ export class Lookup {
     return others > 0 ? groupShared(groupId, others) : null
   }
 
-  /** The record at a position; null if the log has none there, or it cannot be read. */
+  /** The record at a position; null if the log has none there or it cannot be read. */
   async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
     const { topic, maxBytesPerPartition, maxBatchBytes = DEFAULT_BATCH_BYTES } = this.options
     return this.connected(async () => {
@@ -128,7 +128,7 @@ export class Lookup {
     })
   }
 
-  /** `retention.ms` of the topic; null if nothing is deleted by age, or the service does not tell. */
+  /** `retention.ms` of the topic; null if nothing is deleted by age or the service does not report it. */
   async retentionMs(): Promise<number | null> {
     const settings = await this.settings(this.options.topic, ['retention.ms', 'cleanup.policy'])
     const retention = Number(settings?.get('retention.ms'))
@@ -136,7 +136,7 @@ export class Lookup {
     return isDeleted && retention >= 0 ? retention : null
   }
 
-  /** Settings of a topic, by name; null if the service does not tell. */
+  /** Settings of a topic, by name; null if the service does not report them. */
   settings(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
     return optional(async () => {
       await this.cluster.connect()
@@ -144,7 +144,7 @@ export class Lookup {
     }, null)
   }
 
-  /** How many replicas a topic's first partition has; null if there is no such topic. */
+  /** Number of replicas of a topic's first partition; null if there is no such topic. */
   async replicas(topic: string): Promise<number | null> {
     return this.connected(async () => {
       const broker = await connectedBroker(this.cluster)
@@ -174,7 +174,7 @@ export class Lookup {
     return nodeId === undefined ? null : this.cluster.findBroker({ nodeId })
   }
 
-  /** @param failed  what a leader that does not answer comes to; it throws the error by default */
+  /** @param failed  result for a leader that does not answer; it throws the error by default */
   private async offsets(
     partitions: readonly number[],
     question: OffsetQuestion,
@@ -198,7 +198,7 @@ export class Lookup {
 
 /** Where a partition ends. */
 export interface Ends {
-  /** For a reader that leaves out what no transaction has committed: the last stable offset. */
+  /** For a consumer of committed records: the last stable offset. */
   readonly readableEnd: number
   /** The offset of the next record to be written: the high watermark. */
   readonly logEnd: number
@@ -206,11 +206,11 @@ export interface Ends {
 
 type OffsetQuestion = Parameters<typeof listOffsets>[3]
 
-/** Kafka's words for the first offset and for the next one. */
+/** Kafka's special timestamps for the earliest and the next offset. */
 const [EARLIEST, LATEST] = ['-2', '-1']
 const START: OffsetQuestion = { timestamp: EARLIEST, isolationLevel: 0 }
 const LOG_END: OffsetQuestion = { timestamp: LATEST, isolationLevel: 0 }
 const READABLE_END: OffsetQuestion = { timestamp: LATEST, isolationLevel: 1 }
 
-/** kafkajs wants an offset in its questions and ignores it. */
+/** kafkajs requires an offset in its requests and ignores it. */
 const blank = (partitions: readonly number[]) => partitions.map((partition) => ({ partition, offset: '-1' }))

@@ -6,8 +6,8 @@ const CONSUMER_GROUP_DESCRIBE = 69
 const NO_TAGS = 0
 
 /**
- * How many members a group of the new protocol has (`group.protocol=consumer`, KIP-848); 0 for a group of the old one.
- * bcod speaks the old protocol: these are other programs, and DescribeGroups does not show them.
+ * Number of members of a group of the new protocol (`group.protocol=consumer`, KIP-848); 0 for a classic group.
+ * bcod uses the classic protocol: these are other programs, and DescribeGroups does not list them.
  */
 export async function newProtocolMembers(coordinator: Broker, groupId: string): Promise<number> {
   if (!supports(coordinator, CONSUMER_GROUP_DESCRIBE, 0)) return 0

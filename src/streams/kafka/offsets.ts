@@ -1,6 +1,6 @@
 import { BcodError } from '../../errors.js'
 
-/** Kafka's offset as a number. Throws KAFKA_OFFSET_TOO_LARGE if it would lose digits. */
+/** An offset of kafkajs as a number. @throws KAFKA_OFFSET_TOO_LARGE if it would lose precision */
 export function toOffset(text: string): number {
   const offset = Number(text)
   if (!Number.isSafeInteger(offset)) throw new BcodError('KAFKA_OFFSET_TOO_LARGE', `the offset is ${text}`)

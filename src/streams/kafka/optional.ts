@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const ANSWER_LIMIT = 3_000
 
 /**
- * What an API tells that only helps; `otherwise` where the service does not have it or refuses it, as hosted ones do:
- * by leaving it out of the list of its APIs, with an error of any kind, by closing the connection, or by no answer.
+ * The answer of an API that is not essential; `otherwise` if the service lacks it or refuses it, as hosted services do:
+ * they leave it out of their list of APIs, return any error, close the connection, or do not answer.
  */
 export async function optional<T, O>(ask: () => Promise<T>, otherwise: O): Promise<T | O> {
   const late = sleep(ANSWER_LIMIT, otherwise, { ref: false })

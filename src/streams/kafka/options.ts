@@ -6,15 +6,15 @@ export interface KafkaConnection {
   readonly clientId?: string
   readonly tls?: KafkaTls | null
   readonly sasl?: KafkaSasl | null
-  /** How long a start may wait for a broker that answers. @default 30_000 */
+  /** How long a start waits for a broker to answer. @default 30_000 */
   readonly connectTimeout?: number
-  /** Receives what the Kafka client has to say; without it the client is silent. */
+  /** Receives the log lines of the Kafka client; without it there are none. */
   readonly log?: KafkaLogger
 }
 
 export interface KafkaTls {
   readonly enabled: boolean
-  /** PEM text, not a path. Without it the system's authorities count. */
+  /** PEM text, not a path. @default the system's certificate authorities */
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
@@ -30,7 +30,7 @@ export type KafkaSasl =
     }
   | { readonly mechanism: 'oauthbearer'; readonly token: TokenSource }
 
-/** Gives the token for a login; asked at each one. */
+/** Returns the token for a login; called for each login. */
 export type TokenSource = () => Promise<string>
 
 export type KafkaLogger = (line: KafkaLogLine) => void
@@ -48,13 +48,13 @@ export interface KafkaLogOptions extends KafkaConnection {
   readonly groupId: string
   /** Dead-letter topic. @default `<topic>.dlq` */
   readonly dlq?: string
-  /** The group gives the partitions away after this long without a heartbeat. @default 30_000 */
+  /** The group reassigns the partitions after this long without a heartbeat. @default 30_000 */
   readonly sessionTimeout?: number
-  /** Most bytes that one fetch returns, over all partitions. @default 10 MiB */
+  /** Maximum bytes of a fetch, over all partitions. @default 10 MiB */
   readonly maxBytes?: number
-  /** Most bytes that one fetch returns of a partition. @default 1 MiB */
+  /** Maximum bytes of a fetch, per partition. @default 1 MiB */
   readonly maxBytesPerPartition?: number
-  /** What a batch of records may take in memory once it is unpacked; a larger one cannot be read. @default 32 MiB */
+  /** Maximum memory of a decompressed record batch; a larger one is unreadable. @default 32 MiB */
   readonly maxBatchBytes?: number
   /** How long a fetch waits for records, and how long reading sleeps while paused. @default 100 */
   readonly maxWait?: number

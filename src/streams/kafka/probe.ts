@@ -7,7 +7,7 @@ import { DEFAULT_CONNECT_TIMEOUT, type KafkaConnection } from './options.js'
 import { closed, delay, Waiting } from './retry.js'
 import { describeTopic } from './topic-description.js'
 
-/** Topics that were just created may take a moment until every broker knows them. */
+/** A topic that was just created may take a moment until every broker knows it. */
 const TOPIC_GRACE = 2000
 const BETWEEN_ATTEMPTS = 200
 
@@ -17,7 +17,7 @@ export interface ProbeOptions extends KafkaConnection {
 }
 
 /**
- * Resolves to the cluster's id once a broker lets this user see the topic and, where one is named, the group.
+ * Resolves to the cluster's id once a broker lets this user see the topic and, if given, the group.
  * Rejects with a coded error: at once when waiting cannot help (login, certificate, rights), when the topic stays
  * missing, with KAFKA_UNREACHABLE after `connectTimeout`, with KAFKA_CLOSED when `signal` aborts.
  */
@@ -41,7 +41,7 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
       await delay(BETWEEN_ATTEMPTS, ended)
     }
   } finally {
-    // pending requests end with their own time limit; nobody needs to wait for them
+    // pending requests time out by themselves
     void cluster.disconnect().catch(() => undefined)
   }
   if (signal.aborted) throw closed()
@@ -50,7 +50,7 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
 
 type Cluster = ReturnType<typeof clusterOf>
 
-/** The cluster's id, or why not. */
+/** The cluster's id, or the reason why not. */
 async function attempt(cluster: Cluster, options: ProbeOptions): Promise<string | BcodError> {
   const { topic, groupId } = options
   try {
@@ -70,7 +70,7 @@ async function attempt(cluster: Cluster, options: ProbeOptions): Promise<string 
   }
 }
 
-/** The broker at its advertised address, where reading and committing will look for it. */
+/** Connects to the broker at its advertised address, which the consumer will use. */
 async function reach(cluster: Cluster, nodeId: string, options: ProbeOptions): Promise<Broker> {
   try {
     return await cluster.findBroker({ nodeId })

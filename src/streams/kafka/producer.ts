@@ -6,7 +6,7 @@ import type { KafkaConnection } from './options.js'
 import { probe } from './probe.js'
 import { bytes } from './records.js'
 
-/** Publishes feedback in its canonical form, keyed by subject: the votes on one completion keep their order. */
+/** Publishes feedback in its canonical form, keyed by subject, so votes on one completion stay in order. */
 export class FeedbackProducer {
   private readonly closing = new AbortController()
   private readonly producer: Producer

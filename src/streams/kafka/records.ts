@@ -2,7 +2,7 @@ import type { IHeaders } from 'kafkajs'
 import type { LogRecord } from '../../events/types.js'
 import type { ReadRecord } from '../headers.js'
 
-/** The headers as they came, where the record still has them. */
+/** The headers as they were received, if the record still has them. */
 export function headersOf(record: LogRecord): IHeaders {
   const headers: IHeaders = Object.create(null)
   for (const [name, value] of (record as ReadRecord).rawHeaders ?? Object.entries(record.headers))
@@ -10,7 +10,7 @@ export function headersOf(record: LogRecord): IHeaders {
   return headers
 }
 
-/** kafkajs writes a Uint8Array that is no Buffer as text, and fails on null. */
+/** A Buffer for kafkajs, which encodes any other Uint8Array as text and fails on null. */
 export function bytes(value: Uint8Array | string | null | undefined): Buffer {
   if (value == null) return Buffer.alloc(0)
   if (Buffer.isBuffer(value)) return value

@@ -11,12 +11,12 @@ export interface TokenEndpoint {
 }
 
 const ENDPOINT_LIMIT_MS = 10_000
-/** A token is asked for anew when this share of its life is over. */
+/** A token is renewed after this share of its lifetime. */
 const USED_SHARE = 0.8
-/** How long a token lives of which the endpoint does not say. */
+/** Lifetime of a token if the endpoint does not state it. */
 const DEFAULT_LIFE_S = 300
 
-/** A token from a file that somebody else renews, such as a projected service account token. */
+/** A token from a file that another process renews, such as a projected service account token. */
 export const fileToken =
   (path: string): TokenSource =>
   async () => {
@@ -28,8 +28,9 @@ export const fileToken =
   }
 
 /**
- * Tokens by the client credentials grant (RFC 6749, section 4.4), each used for most of its life.
- * What the endpoint refuses is KAFKA_LOGIN_FAILED; where it does not answer, KAFKA_UNREACHABLE.
+ * Tokens by the client credentials grant (RFC 6749, section 4.4), each used for most of its lifetime.
+ *
+ * @throws KAFKA_LOGIN_FAILED if the endpoint refuses, KAFKA_UNREACHABLE if it does not answer
  */
 export function endpointToken(endpoint: TokenEndpoint): TokenSource {
   let kept: { readonly token: string; readonly until: number } | null = null

@@ -2,24 +2,24 @@ import type { Broker } from 'kafkajs'
 import { topicMetadata } from './inside.js'
 import { type Decoder, decoderOf, encoder, protocolError, sendRaw, supports } from './protocol.js'
 
-/** What a topic is at present. */
+/** The current state of a topic. */
 export interface TopicDescription {
-  /** Kafka's own id of the topic (KIP-516): another one after it was deleted and created again. null: not told. */
+  /** Kafka's id of the topic (KIP-516), which changes when it is recreated; null if unknown. */
   readonly id: string | null
   readonly partitions: readonly PartitionDescription[]
 }
 
 export interface PartitionDescription {
   readonly partition: number
-  /** Node that leads it; null if there is none. */
+  /** Node id of the leader; null if there is none. */
   readonly leader: number | null
-  /** Counts the leaders that it has had (KIP-101); null: not told. */
+  /** Leader epoch (KIP-101); null if unknown. */
   readonly epoch: number | null
 }
 
 /**
- * Whether what was read of these partitions may no longer be what the log holds: the topic was created anew, or a
- * partition has another leader, which may have lost the end of the log.
+ * Whether the log may no longer contain what was read of these partitions: the topic was recreated, or a partition has a
+ * new leader, which may have lost the end of the log.
  */
 export function mayDiffer(was: TopicDescription, is: TopicDescription, partitions: readonly number[]): boolean {
   if (was.id !== is.id) return true
@@ -29,13 +29,13 @@ export function mayDiffer(was: TopicDescription, is: TopicDescription, partition
 }
 
 const METADATA = 3
-/** The first version that tells a topic's id. kafkajs speaks up to 6. */
+/** The first version with topic ids. kafkajs supports up to 6. */
 const WITH_TOPIC_ID = 10
 
 /**
- * Asks a broker what it knows of a topic. A partition without leader is no error here. A broker that does not speak
- * version 10 of Metadata, as before Kafka 2.8, is asked through kafkajs, which tells neither id nor epochs and rejects
- * where a partition has no leader. Rejects with Kafka's error where the topic is unknown or may not be seen.
+ * Requests a topic's metadata from a broker. A partition without a leader is not an error. A broker without version 10 of
+ * Metadata, before Kafka 2.8, is asked through kafkajs, which returns neither id nor epochs and rejects if a partition has
+ * no leader. Rejects with Kafka's error if the topic is unknown or not visible.
  */
 export async function describeTopic(broker: Broker, topic: string): Promise<TopicDescription> {
   if (!supports(broker, METADATA, WITH_TOPIC_ID)) {

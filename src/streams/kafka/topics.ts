@@ -16,7 +16,7 @@ export interface TopicSpec {
 }
 
 /**
- * Creates the topic where it is missing; true when it was. Gives up with KAFKA_UNREACHABLE after `connectTimeout`.
+ * Creates the topic if it is missing; returns whether it was. @throws KAFKA_UNREACHABLE after `connectTimeout`
  */
 export async function ensureTopic(connection: KafkaConnection, spec: TopicSpec): Promise<boolean> {
   const { connectTimeout = DEFAULT_CONNECT_TIMEOUT } = connection
@@ -34,7 +34,7 @@ export async function ensureTopic(connection: KafkaConnection, spec: TopicSpec):
   }
 }
 
-/** The same over a connection that stands. */
+/** The same over an open connection. */
 export function createTopic(admin: Admin, spec: TopicSpec): Promise<boolean> {
   const { topic, partitions = 1, replicationFactor = 1, config = {} } = spec
   return admin.createTopics({
@@ -50,7 +50,7 @@ export function createTopic(admin: Admin, spec: TopicSpec): Promise<boolean> {
   })
 }
 
-/** Settings of a topic, by name; null if the service does not tell. */
+/** Settings of a topic, by name; null if the service does not report them. */
 export async function readSettings(
   connection: KafkaConnection,
   topic: string,
