@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { liveChecks, readyChecks, type StatusParts, statusOf } from '../../src/daemon/status.js'
 import { verdict } from '../../src/server/health.js'
 import { History } from '../../src/telemetry/history.js'
-import { appliedStep } from '../training/applied-step.js'
+import { appliedStep } from '../support/applied-step.js'
 
 const assigned = (partitions: readonly number[], total: number) => ({ partitions, total })
 

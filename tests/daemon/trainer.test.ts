@@ -6,9 +6,9 @@ import { Trainer, type TrainerParts } from '../../src/daemon/trainer.js'
 import type { TrainingEvent } from '../../src/events/types.js'
 import type { StepOutcome } from '../../src/learner/learner.js'
 import { StepRecorder } from '../../src/training/step-recorder.js'
+import { appliedStep } from '../support/applied-step.js'
 import { trainingEvent } from '../support/events.js'
 import { SilentTelemetry } from '../support/silent-telemetry.js'
-import { appliedStep } from '../training/applied-step.js'
 
 const RESOLVED = { executor: 'graph', dtype: 'f32', threads: 2, layers: '' } as const
 

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import type { JournalLine } from '../../src/checkpoint/journal.js'
 import { loadConfig } from '../../src/config/config.js'
 import { StepRecorder } from '../../src/training/step-recorder.js'
+import { appliedStep } from '../support/applied-step.js'
 import { trainingEvent } from '../support/events.js'
-import { appliedStep } from './applied-step.js'
 
 const RESOLVED = { executor: 'graph', dtype: 'f32', threads: 2, layers: 'a form' } as const
 const events = (from: number, count: number) =>
