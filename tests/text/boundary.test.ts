@@ -87,7 +87,8 @@ describe('the end of a prompt that is tokenised again with its completion', () =
     const directory = mkdtempSync(join(tmpdir(), 'bcod-boundary-'))
     onTestFinished(() => rmSync(directory, { recursive: true }))
     writeFileSync(join(directory, 'tokenizer.json'), JSON.stringify(changed))
-    writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify(config))
+    // without a template no end of a turn is read into the completion
+    writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify({ ...config, chat_template: undefined }))
     return { text: loadTextModel(directory)!, whole: new Tokenizer(changed, config) }
   }
 
@@ -111,12 +112,14 @@ describe('the end of a prompt that is tokenised again with its completion', () =
       fc.constantFrom(...pieces),
       fc.tuple(fc.constantFrom(...pieces), fc.nat(8)).map(([each, length]) => cut(each, length)),
       fc.constantFrom('word ', 'the end.', 'é🙂', '12 '),
-      fc.constant('How do I get a refund? '.repeat(120)),
     )
     const written = fc.array(piece, { maxLength: 8 }).map((all) => all.join(''))
+    // more than is looked at of a prompt in which no token stands
+    const long = written.map((text) => 'How do I get a refund? '.repeat(100) + text)
+    const prompts = fc.oneof({ weight: 9, arbitrary: written }, { weight: 1, arbitrary: long })
     let compared = 0
     fc.assert(
-      fc.property(written, written, (prompt, completion) => {
+      fc.property(prompts, written, (prompt, completion) => {
         const known = encode(prompt)
         const all = encode(prompt + completion)
         if (prompt === '' || !known.every((id, i) => id === all[i])) return
@@ -124,9 +127,9 @@ describe('the end of a prompt that is tokenised again with its completion', () =
         const ids = text.encodeCompletion(content(prompt), content(completion), 0, undefined, false)
         expect(ids).toEqual(all.slice(known.length))
       }),
-      { numRuns: runs(300) },
+      { numRuns: runs(80) },
     )
-    expect(compared).toBeGreaterThan(runs(300) / 3)
+    expect(compared).toBeGreaterThan(runs(80) / 5)
   })
 
   it('holds what a longer token would take, and is short behind a control token', () => {
