@@ -116,7 +116,7 @@ function run(seed) {
       const { applied } = learner.trainStep(step)
       applied.trained.forEach((index, i) => {
         const { label, prompt } = step[index]
-        if (!label) weights[hard.has(prompt.topic) ? 'hard' : 'other'].push(applied.ratios[i])
+        if (!label) weights[hard.has(prompt.topic) ? 'hard' : 'other'].push(applied.densityRatios[i])
       })
     }
     const late = (values) => values.slice(-Math.ceil(values.length / 2))

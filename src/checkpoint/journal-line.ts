@@ -6,8 +6,8 @@ export interface JournalledStep {
   readonly step: number
   /** The events that trained, as indexes into those handed to the step. */
   readonly trained: readonly number[]
-  /** w of each of them. */
-  readonly ratios: readonly number[]
+  /** w(x) of each of them. */
+  readonly densityRatios: readonly number[]
   /** The split: indexes into `trained`. */
   readonly microBatches: readonly (readonly number[])[]
   readonly delta: number
@@ -32,7 +32,7 @@ export function journalLine(
   return {
     step: applied.step,
     events: applied.trained.map((index, place) =>
-      journalEvent(events[index] as TrainingEvent, applied.ratios[place] as number, keepEvents),
+      journalEvent(events[index] as TrainingEvent, applied.densityRatios[place] as number, keepEvents),
     ),
     microBatches: applied.microBatches,
     ...(blockLimit === null ? {} : { blockLimit }),

@@ -1,6 +1,7 @@
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
-import type { Learner, LearnerOptions } from '../learner/learner.js'
+import type { Learner } from '../learner/learner.js'
+import type { LearnerOptions } from '../learner/open-model.js'
 import type { ConfigWithModel } from './learner-config.js'
 import { say } from './print.js'
 

@@ -10,6 +10,7 @@ import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { type BlockShape, shapeName } from '../model/block-shape.js'
 import { type DecoderShape, traceDecoder } from '../model/decoder.js'
+import { generate, type SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
 import type { ModelDtype } from '../model/parameters.js'
@@ -17,7 +18,8 @@ import { resolveTies } from '../model/tied-head.js'
 import { loadWeights } from '../model/weights.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
-import { type Block, layOut, type TokenPair } from './block.js'
+import { ShapeOutOfMemory } from './affordable-shapes.js'
+import { layOut, type TokenPair } from './block.js'
 import { type Purpose, programName, traceLearnerPrograms } from './programs.js'
 
 export interface ModelSessionOptions {
@@ -38,22 +40,22 @@ export interface ModelSessionOptions {
   readonly onCompiled?: (program: string, ms: number) => void
 }
 
-/** What one block yields of each of its events. */
-export interface BlockLogps {
-  /** log π(y|x), by event. */
-  readonly logps: readonly number[]
-  /** By event, by completion token. */
-  readonly tokenLogps: readonly Float32Array[]
+/** What the loss of a block needs; arrays by row. */
+export interface BlockTerms {
+  readonly referenceLogps: readonly number[]
+  /** true = thumbs-up. */
+  readonly labels: readonly boolean[]
+  /** Each row's share of the step's loss. */
+  readonly coefficients: readonly number[]
+  readonly delta: number
+  /** Starts a new sum of gradients. */
+  readonly first: boolean
 }
 
-/** The device had no memory for the programs of a block shape; nothing has changed. */
-export class BlockOutOfMemory extends BcodError {
-  constructor(
-    readonly shape: BlockShape,
-    cause: BcodError,
-  ) {
-    super(cause.code, cause.message, { place: shapeName(shape), cause })
-  }
+/** What a checkpoint keeps of the adapter's training: AdamW's moments, as one vector each. */
+export interface Moments {
+  readonly firstMoment: Float32Array
+  readonly secondMoment: Float32Array
 }
 
 /**
@@ -113,52 +115,43 @@ export class ModelSession {
     return { session, tokenSlots: learner.tokenSlots }
   }
 
-  /** Reference log-probabilities and prompt embeddings [D] of a block. */
+  /** log πref(y|x) and the prompt's embedding [D] of each row of a block. */
   prepare(
     events: readonly TokenPair[],
     shape: BlockShape,
-  ): BlockLogps & { readonly embeddings: readonly Float64Array[] } {
-    const { block, inputs } = this.#inputs(events, shape)
-    const out = this.#run('prepare', shape, inputs)
+  ): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
+    const { logps, embeddings } = this.#run('prepare', events, shape)
     const width = this.model.architecture.hiddenSize
-    const embeddings = events.map((_, row) =>
-      Float64Array.from(out.embeddings!.subarray(row * width, (row + 1) * width)),
-    )
-    return { ...perEvent(events, block, out), embeddings }
+    const embeddingOf = (row: number) => Float64Array.from(embeddings!.subarray(row * width, (row + 1) * width))
+    return { logps: rowsOf(events, logps), embeddings: events.map((_, row) => embeddingOf(row)) }
   }
 
-  /** Policy log-probabilities of a block, without a gradient. */
-  score(events: readonly TokenPair[], shape: BlockShape): BlockLogps {
-    const { block, inputs } = this.#inputs(events, shape)
-    return perEvent(events, block, this.#run('score', shape, inputs))
+  /** log πθ(y|x) of each row of a block, without a gradient. */
+  score(events: readonly TokenPair[], shape: BlockShape): { readonly logps: readonly number[] } {
+    return { logps: rowsOf(events, this.#run('score', events, shape).logps) }
   }
 
-  /** Policy log-probabilities, rewards and losses of a block; its gradient is added to the accumulated one. */
+  /** log πθ(y|x) and reward of each row of a block, and its part of the loss; the gradient is added to the sum. */
   accumulate(
     events: readonly TokenPair[],
     shape: BlockShape,
-    per: { referenceLogps: readonly number[]; labels: readonly boolean[]; coefficients: readonly number[] },
-    delta: number,
-    first: boolean,
-  ): { logps: readonly number[]; rewards: readonly number[]; losses: readonly number[]; loss: number } {
-    const { inputs } = this.#inputs(events, shape)
+    { referenceLogps, labels, coefficients, delta, first }: BlockTerms,
+  ): { readonly logps: readonly number[]; readonly rewards: readonly number[]; readonly loss: number } {
     const padded = (values: readonly number[]) =>
       Float32Array.from({ length: shape.events }, (_, row) => values[row] ?? 0)
-    const out = this.#run('accumulate', shape, {
-      ...inputs,
-      reference_logps: padded(per.referenceLogps),
-      signs: padded(per.labels.map((up) => (up ? 1 : -1))),
-      coefficients: padded(per.coefficients),
+    const { logps, rewards, loss } = this.#run('accumulate', events, shape, {
+      reference_logps: padded(referenceLogps),
+      signs: padded(labels.map((up) => (up ? 1 : -1))),
+      coefficients: padded(coefficients),
       delta: Float32Array.of(delta),
       first: first ? 1 : 0,
     })
-    const rows = (values: ArrayLike<number>) => Array.from(values).slice(0, events.length)
-    return {
-      logps: rows(out.logps!),
-      rewards: rows(out.rewards!),
-      losses: rows(out.losses!),
-      loss: out.loss![0] as number,
-    }
+    return { logps: rowsOf(events, logps), rewards: rowsOf(events, rewards), loss: loss![0] as number }
+  }
+
+  /** Whether the accumulated gradient is finite. */
+  get gradientIsFinite(): boolean {
+    return this.#read(this.model.lora.gradient).every(Number.isFinite)
   }
 
   /** Applies the accumulated gradient. `applied` is false, and nothing has changed, where it was not finite. */
@@ -167,27 +160,68 @@ export class ModelSession {
     return { applied: out.applied![0] === 1, gradNorm: out.grad_norm![0] as number, lr: out.lr![0] as number }
   }
 
-  #run(kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape, inputs: Readonly<Record<string, InputValue>>) {
-    try {
-      return this.session.run(programName(kind, shape), inputs)
-    } catch (error) {
-      const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
-      throw full ? new BlockOutOfMemory(shape, error) : error
-    }
+  /** The adapter's matrices as one vector. */
+  get adapterValues(): Float32Array {
+    return this.#read(this.model.lora.values)
   }
 
-  #inputs(events: readonly TokenPair[], shape: BlockShape) {
+  set adapterValues(values: Float32Array) {
+    this.session.write({ [this.model.lora.values.name]: values })
+  }
+
+  get moments(): Moments {
+    const { firstMoment, secondMoment } = this.model.lora
+    const [first, second] = this.session.read(firstMoment.name, secondMoment.name)
+    return { firstMoment: first as Float32Array, secondMoment: second as Float32Array }
+  }
+
+  /** Sets the adapter and the optimizer's state, as after `step` steps. */
+  restore(adapterValues: Float32Array, { firstMoment, secondMoment }: Moments, step: number): void {
+    const { lora } = this.model
+    this.session.write({
+      [lora.values.name]: adapterValues,
+      [lora.firstMoment.name]: firstMoment,
+      [lora.secondMoment.name]: secondMoment,
+      [lora.step.name]: Int32Array.of(step),
+    })
+  }
+
+  /**
+   * Samples answers, as many prompts at once as the decoder has rows; null if a token has no probability.
+   */
+  generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] | null {
+    const { decoder } = this.options
+    if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
+    return generate(this.session, decoder, prompts, options)
+  }
+
+  dispose(): void {
+    this.session.dispose()
+  }
+
+  #read({ name }: Variable): Float32Array {
+    return this.session.read(name)[0] as Float32Array
+  }
+
+  /** @throws ShapeOutOfMemory */
+  #run(
+    kind: 'prepare' | 'score' | 'accumulate',
+    events: readonly TokenPair[],
+    shape: BlockShape,
+    further: Readonly<Record<string, InputValue>> = {},
+  ) {
     const slots = this.#tokenSlots.get(shapeName(shape))
     if (slots === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
     const block = layOut(events, shape, slots)
-    return { block, inputs: { ...block } }
+    try {
+      return this.session.run(programName(kind, shape), { ...block, ...further })
+    } catch (error) {
+      const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
+      throw full ? new ShapeOutOfMemory(shape, error) : error
+    }
   }
 }
 
-function perEvent(events: readonly TokenPair[], block: Block, out: Record<string, ArrayLike<number>>): BlockLogps {
-  const tokens = Array.from(out.token_logps as ArrayLike<number>)
-  const tokenLogps = events.map((_, row) =>
-    Float32Array.from(tokens.filter((_, i) => i < block.count && block.segments[i] === row)),
-  )
-  return { logps: events.map((_, row) => (out.logps as ArrayLike<number>)[row] as number), tokenLogps }
-}
+/** The used rows of an output. */
+const rowsOf = (events: readonly TokenPair[], output: ArrayLike<number> | undefined): readonly number[] =>
+  events.map((_, row) => output?.[row] as number)

@@ -85,9 +85,8 @@ function prepare(library: FunctionLibrary, forward: BlockForward, { referenceLor
       referenceLora === null ? null : scope.read(referenceLora),
       false,
     )
-    const { perToken_M, sums_R } = forward.logps(scope, hidden, completionTokens(scope), false)
-    const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.prompts as Tensor)
-    return { logps: sums_R, token_logps: perToken_M, embeddings }
+    const logps = forward.logps(scope, hidden, completionTokens(scope), false)
+    return { logps, embeddings: forward.promptEmbeddings(scope, hidden, scope.inputs.prompts as Tensor) }
   }
   return traceProgram(library, programName('prepare', forward.shape), inputs, body, forward.model.dtype)
 }
@@ -97,13 +96,12 @@ function score(library: FunctionLibrary, forward: BlockForward): Program {
   const { model } = forward
   const body = (scope: ProgramScope) => {
     const hidden = forward.hidden(scope, layoutOf(scope), scope.read(model.lora.values), false)
-    const { perToken_M, sums_R } = forward.logps(scope, hidden, completionTokens(scope), false)
-    return { logps: sums_R, token_logps: perToken_M }
+    return { logps: forward.logps(scope, hidden, completionTokens(scope), false) }
   }
   return traceProgram(library, programName('score', forward.shape), blockInputs(forward), body, forward.model.dtype)
 }
 
-/** Policy log-probabilities, losses, and the gradient added to the accumulated one. */
+/** Policy log-probabilities, rewards, the loss, and the gradient added to the accumulated one. */
 function accumulate(library: FunctionLibrary, forward: BlockForward, { model, beta }: LearnerProgramOptions): Program {
   const floats = { shape: [forward.shape.events], dtype: 'float32' } as const
   const inputs: Inputs = {
@@ -119,16 +117,16 @@ function accumulate(library: FunctionLibrary, forward: BlockForward, { model, be
     const report: Record<string, Tensor> = {}
     const lossOf = (vector: Tensor): Tensor => {
       const hidden = forward.hidden(scope, layoutOf(scope), vector, true)
-      const { sums_R } = forward.logps(scope, hidden, completionTokens(scope), true)
-      const { rewards, losses, loss } = bcoLoss({
-        policyLogps: sums_R,
+      const logps = forward.logps(scope, hidden, completionTokens(scope), true)
+      const { rewards, loss } = bcoLoss({
+        policyLogps: logps,
         referenceLogps: given.reference_logps as Tensor,
         signs: given.signs as Tensor,
         coefficients: given.coefficients as Tensor,
         delta: given.delta as Tensor,
         beta,
       })
-      Object.assign(report, { logps: tf.keep(sums_R), rewards: tf.keep(rewards), losses: tf.keep(losses) })
+      Object.assign(report, { logps: tf.keep(logps), rewards: tf.keep(rewards) })
       return loss as Tensor
     }
     const { value, grad: gradient } = tf.valueAndGrad(lossOf)(scope.read(model.lora.values))

@@ -1,21 +1,6 @@
 import type { TrainingEvent } from '../events/types.js'
-import type { Embedding } from '../ratio/classifier-model.js'
 import type { DensityRatios } from '../ratio/density-ratio.js'
 import type { ClassifierHealth } from '../ratio/prompt-classifier.js'
-
-/** One event on its way through a step. */
-export interface TrainedEvent {
-  readonly event: TrainingEvent
-  /** log πref(y|x) and log πθ(y|x) before the step. */
-  reference: number
-  policy: number
-  /** r = β (logπθ − logπref). */
-  reward: number
-  /** w(x); 1 for thumbs-up. */
-  ratio: number
-  /** What the prompt classifier sees of the prompt; null where there is nothing. */
-  embedding: Embedding | null
-}
 
 /** What an applied step measured; see `StepReport` of telemetry for the meaning of each figure. */
 export interface StepMeasures {
@@ -44,15 +29,21 @@ export interface StepMeasures {
   readonly prequentialAccuracy: number | null
 }
 
-export interface AppliedStep extends StepMeasures {
-  /** The events that trained, as indexes into those handed over. */
-  readonly trained: readonly number[]
-  /** w of each of them. */
-  readonly ratios: readonly number[]
-  /** The split: indexes into `trained`. */
+/** A step that was computed and applied. */
+export interface TrainedStep extends Omit<StepMeasures, 'step'> {
+  /** w(x) of each event. */
+  readonly densityRatios: readonly number[]
+  /** The split of the step into packed batches: indexes into its events. */
   readonly microBatches: readonly (readonly number[])[]
   /** π̂ of thumbs-up before the step. */
   readonly upShare: number
+}
+
+export interface AppliedStep extends TrainedStep {
+  /** Number of the step, from 1. */
+  readonly step: number
+  /** The events that trained, as indexes into those handed over; `densityRatios` and `microBatches` are in their order. */
+  readonly trained: readonly number[]
   /** sha256 of the adapter after the step. */
   readonly adapterSha256: string
 }
@@ -60,46 +51,58 @@ export interface AppliedStep extends StepMeasures {
 const mean = (values: readonly number[]): number | null =>
   values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
 
-export function measureStep(given: {
-  step: number
-  trained: readonly TrainedEvent[]
-  delta: number
-  loss: number
-  gradNorm: number
-  lr: number
-  density: DensityRatios
-  classifier: ClassifierHealth
-}): StepMeasures {
-  const { step, trained, delta, loss, gradNorm, lr, density, classifier } = given
-  const ups = trained.filter(({ event }) => event.label)
-  const downs = trained.filter(({ event }) => !event.label)
-  const weights = downs.map((entry) => entry.ratio)
-  const completion = trained.reduce((total, { event }) => total + event.completionTokens.length, 0)
-  const logRatios = trained.map(({ policy, reference }) => policy - reference)
+/** Arrays are by event. */
+export interface StepNumbers {
+  readonly events: readonly TrainingEvent[]
+  readonly referenceLogps: readonly number[]
+  /** log πθ(y|x) before the step. */
+  readonly policyLogps: readonly number[]
+  readonly rewards: readonly number[]
+  readonly densityRatio: DensityRatios
+  readonly delta: number
+  readonly loss: number
+  readonly gradNorm: number
+  readonly lr: number
+  readonly microBatches: readonly (readonly number[])[]
+  readonly upShare: number
+  readonly classifier: ClassifierHealth
+}
+
+export function measureStep(step: StepNumbers): TrainedStep {
+  const { events, rewards, delta, loss, gradNorm, lr, densityRatio, classifier, microBatches, upShare } = step
+  const densityRatios = [...densityRatio.values]
+  const ofClass = (values: readonly number[], label: boolean) => values.filter((_, i) => events[i]?.label === label)
+  const [rewardsUp, rewardsDown] = [ofClass(rewards, true), ofClass(rewards, false)]
+  const weights = ofClass(densityRatios, false)
+  const completion = events.reduce((total, { completionTokens }) => total + completionTokens.length, 0)
+  const prompt = events.reduce((total, { promptTokens }) => total + promptTokens.length, 0)
+  const logRatios = step.policyLogps.map((logp, i) => logp - (step.referenceLogps[i] as number))
   // a reward on δ itself is as right as it is wrong
-  const correct = trained.map(({ event, reward }) => (reward === delta ? 0.5 : Number(reward > delta === event.label)))
+  const correct = rewards.map((reward, i) => (reward === delta ? 0.5 : Number(reward > delta === events[i]?.label)))
   return {
-    step,
-    events: trained.length,
-    up: ups.length,
-    down: downs.length,
-    tokens: trained.reduce((total, { event }) => total + event.promptTokens.length + event.completionTokens.length, 0),
+    events: events.length,
+    up: rewardsUp.length,
+    down: rewardsDown.length,
+    tokens: prompt + completion,
     loss,
     delta,
     gradNorm,
     lr,
-    rewardsUp: ups.map(({ reward }) => reward),
-    rewardsDown: downs.map(({ reward }) => reward),
-    rewardUpMean: mean(ups.map(({ reward }) => reward)),
-    rewardDownMean: mean(downs.map(({ reward }) => reward)),
+    rewardsUp,
+    rewardsDown,
+    rewardUpMean: mean(rewardsUp),
+    rewardDownMean: mean(rewardsDown),
     logRatios,
     klPerToken: completion === 0 ? null : logRatios.reduce((total, value) => total + value, 0) / completion,
     weights,
-    clampedLow: density.clampedLow,
-    clampedHigh: density.clampedHigh,
+    clampedLow: densityRatio.clampedLow,
+    clampedHigh: densityRatio.clampedHigh,
     weightMean: mean(weights),
-    essRatio: downs.length === 0 ? null : density.effectiveSampleRatio,
+    essRatio: rewardsDown.length === 0 ? null : densityRatio.effectiveSampleRatio,
     classifier,
     prequentialAccuracy: mean(correct),
+    densityRatios,
+    microBatches,
+    upShare,
   }
 }

@@ -6,8 +6,8 @@ export interface StepEvents {
   readonly labels: readonly boolean[]
   /** The events' own weights a. */
   readonly weights: ArrayLike<number>
-  /** Density ratios w; 1 for thumbs-up. */
-  readonly ratios: ArrayLike<number>
+  /** w(x); 1 for thumbs-up. */
+  readonly densityRatios: ArrayLike<number>
 }
 
 /** How the losses of a step become one number, from `bco.mode` and `bco.reduction`. */
@@ -26,7 +26,7 @@ export type Reduction =
  *
  * @returns shape [N]
  */
-export function coefficients({ labels, weights, ratios }: StepEvents, reduction: Reduction): Float64Array {
+export function coefficients({ labels, weights, densityRatios }: StepEvents, reduction: Reduction): Float64Array {
   const events = labels.length
   const ups = labels.filter(Boolean).length
   const divisor = (label: boolean): number => {
@@ -36,5 +36,5 @@ export function coefficients({ labels, weights, ratios }: StepEvents, reduction:
   }
   const up = divisor(true)
   const down = divisor(false)
-  return Float64Array.from(labels, (label, i) => (weights[i]! * ratios[i]!) / (label ? up : down))
+  return Float64Array.from(labels, (label, i) => (weights[i]! * densityRatios[i]!) / (label ? up : down))
 }

@@ -18,6 +18,8 @@ export interface RewardedStep {
 export interface RewardShift<S = unknown> extends Serializable<S> {
   /** True where δ takes in the step's own rewards, so that they must be known before the losses. */
   readonly needsRewards: boolean
+  /** δ before the next step's own rewards. */
+  readonly current: number
   /** The δ that this step's losses use. Changes nothing. */
   delta(step: RewardedStep): number
   update(step: RewardedStep): void
@@ -46,8 +48,12 @@ export class ClassBalancedShift implements RewardShift<ClassBalancedShiftState> 
     if (!(halfLife > 0 && Number.isFinite(halfLife))) throw new BcodError('INTERNAL', 'half-life of δ is not positive')
   }
 
-  delta(): number {
+  get current(): number {
     return this.up.mass > 0 && this.down.mass > 0 ? 0.5 * (this.up.value + this.down.value) : 0
+  }
+
+  delta(): number {
+    return this.current
   }
 
   update({ rewards, labels, weights }: RewardedStep): void {
@@ -90,6 +96,10 @@ export class PooledMeanShift implements RewardShift<PooledMeanShiftState> {
   readonly needsRewards = true
   private mean = 0
   private count = 1e-24
+
+  get current(): number {
+    return Math.fround(this.mean)
+  }
 
   delta(step: RewardedStep): number {
     return Math.fround(this.merged(step).mean)

@@ -172,16 +172,14 @@ export class BlockForward {
     return this.#adapted(stacked, grid, x_ND, this.model.layerRows(vector), differentiate)
   }
 
-  /**
-   * @returns log-probability of each completion token, f32[M], and their sums by sequence, f32[R]
-   */
-  logps(scope: ProgramScope, hidden_ND: Tensor, tokens: CompletionTokens, differentiate: boolean) {
+  /** Log-probabilities of the completions: sums over their tokens by sequence, f32[R]. */
+  logps(scope: ProgramScope, hidden_ND: Tensor, tokens: CompletionTokens, differentiate: boolean): Tensor {
     const { variables, architecture } = this.model
     const selected_MD = tf.gather(hidden_ND, tokens.sources)
     const normed_MD = rmsNorm(selected_MD, scope.read(variables.norm), architecture.rmsNormEps)
-    const raw_M = this.#head(normed_MD, scope.read(variables.head), tokens.targets, tokens.count, differentiate)
+    const perToken_M = this.#head(normed_MD, scope.read(variables.head), tokens.targets, tokens.count, differentiate)
     const { events: R } = this.shape
-    return { perToken_M: raw_M, sums_R: tf.slice(segmentSum(raw_M, tokens.segments, R + 1), [0], [R]) }
+    return tf.slice(segmentSum(perToken_M, tokens.segments, R + 1), [0], [R])
   }
 
   /**

@@ -9,8 +9,8 @@ export interface RatioBounds {
 
 /** The density ratios of one step, and what there is to say of them. */
 export interface DensityRatios {
-  /** w of each event; 1 for thumbs-up. */
-  readonly weights: Float64Array
+  /** w(x) of each event; 1 for thumbs-up. */
+  readonly values: Float64Array
   /** How many thumbs-down were clamped at each bound. */
   readonly clampedLow: number
   readonly clampedHigh: number
@@ -32,15 +32,15 @@ export function densityRatios(
 ): DensityRatios {
   let clampedLow = 0
   let clampedHigh = 0
-  const weights = logits.map((logit, i) => {
+  const values = logits.map((logit, i) => {
     if (labels[i] || logit === 0) return 1
     const ratio = ratioOf(logit)
     if (ratio < bounds.min) clampedLow += 1
     if (ratio > bounds.max) clampedHigh += 1
     return clamped(logit, bounds) / divisor
   })
-  const downs = weights.filter((_, i) => !labels[i])
-  return { weights, clampedLow, clampedHigh, effectiveSampleRatio: effectiveSampleRatio(downs) }
+  const downs = values.filter((_, i) => !labels[i])
+  return { values, clampedLow, clampedHigh, effectiveSampleRatio: effectiveSampleRatio(downs) }
 }
 
 /** TRL adds it to 1 − p; it keeps the ratio finite. */

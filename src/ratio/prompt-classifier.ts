@@ -62,8 +62,12 @@ export class PromptClassifier implements Serializable<SavedTensors> {
     return this.logits(embeddings).map(sigmoid)
   }
 
-  /** @param labels true = thumbs-up */
-  weights(embeddings: readonly (Embedding | null)[], labels: readonly boolean[]): DensityRatios {
+  /**
+   * w(x) of each prompt, before the step learns from it.
+   *
+   * @param labels true = thumbs-up
+   */
+  densityRatios(embeddings: readonly (Embedding | null)[], labels: readonly boolean[]): DensityRatios {
     return densityRatios(this.logits(embeddings), labels, this.options, this.#divisor())
   }
 

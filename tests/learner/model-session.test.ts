@@ -58,19 +58,27 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
       })
       const { session, model } = loaded
       session.write({ [model.lora.values.name]: loraFromAdapter(model.lora, lora, adapter, path) })
-      const reference = loaded.prepare(events, shape)
-      const policy = loaded.score(events, shape)
-      golden.rows.forEach((row, i) => {
-        expect(relativeDistance(reference.tokenLogps[i]!, row.ref_per_token)).toBeLessThan(1e-5)
-        expect(relativeDistance(policy.tokenLogps[i]!, row.policy_per_token)).toBeLessThan(1e-5)
+      golden.rows.forEach((row) => {
+        // the log-probability of one token alone: everything before it is its prompt
+        const single = row.completion_tokens.map((token, i) => ({
+          promptTokens: [...row.prompt_tokens, ...row.completion_tokens.slice(0, i)],
+          completionTokens: [token],
+        }))
+        const perToken = (logps: (events: typeof single) => readonly number[]) =>
+          single.flatMap((each) => logps([each]))
+        const reference = perToken((each) => loaded.prepare(each, shape).logps)
+        const policy = perToken((each) => loaded.score(each, shape).logps)
+        expect(relativeDistance(reference, row.ref_per_token)).toBeLessThan(1e-5)
+        expect(relativeDistance(policy, row.policy_per_token)).toBeLessThan(1e-5)
       })
       const n = events.length
-      const per = {
-        referenceLogps: reference.logps,
+      const { loss } = loaded.accumulate(events, shape, {
+        referenceLogps: loaded.prepare(events, shape).logps,
         labels: golden.rows.map((row) => row.label),
         coefficients: golden.rows.map(() => 1 / n),
-      }
-      const { loss } = loaded.accumulate(events, shape, per, golden.delta, true)
+        delta: golden.delta,
+        first: true,
+      })
       expect(loss).toBeCloseTo(golden.loss, 5)
       const gradients = model.lora.views(session.read(model.lora.gradient.name)[0] as Float32Array)
       const expected = openSafetensors(`tests/golden/arch/${name}_grads.safetensors`)

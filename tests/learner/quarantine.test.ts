@@ -1,74 +1,116 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
-import { loadConfig } from '../../src/config/config.js'
-import { Learner } from '../../src/learner/learner.js'
-import { trainingEvent } from '../support/events.js'
-import { spoiltModel } from '../support/spoilt-model.js'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type Attempt,
+  assertFinite,
+  culpritsOf,
+  NonFinite,
+  recomputeBad,
+  withoutCulprits,
+} from '../../src/learner/quarantine.js'
 
-const SPOILT = 150
-const directory = mkdtempSync(join(tmpdir(), 'bcod-quarantine-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const items = fc.uniqueArray(fc.nat(1000), { maxLength: 30 })
+/** Bad are the multiples of a number. */
+const badOnes = fc.integer({ min: 1, max: 9 }).map((divisor) => (item: number) => item % divisor === 0)
 
-const learner = (model: string, ...set: string[]) => {
-  const base = [`model.path=${model}`, 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=256', 'optimizer.lr=1e-2']
-  return new Learner(loadConfig({ env: {}, set: [...base, 'batch.size=6', ...set] }))
-}
+test('bisection finds exactly the items that fail alone', () => {
+  fc.assert(
+    fc.property(items, badOnes, (all, isBad) => {
+      const culprits = culpritsOf(all, (group) => group.some(isBad))
+      expect(culprits).toEqual(all.filter(isBad))
+    }),
+  )
+})
 
-/** Six votes of both classes on sound tokens; those at `culprits` have the spoilt token in their prompt. */
-const events = (...culprits: number[]) =>
-  Array.from({ length: 6 }, (_, i) => {
-    const tokens = (from: number, count: number) => Array.from({ length: count }, (_, k) => 3 + i * 11 + from + k)
-    const promptTokens = [...tokens(0, 4), culprits.includes(i) ? SPOILT : 4, 5]
-    return trainingEvent(i, { promptTokens, completionTokens: tokens(20, 3 + i), label: i % 2 === 0 })
+test('one culprit of 64 is found in two groups for each halving', () => {
+  let groups = 0
+  const all = Array.from({ length: 64 }, (_, i) => i)
+  const culprits = culpritsOf(all, (group) => {
+    groups += 1
+    return group.includes(37)
+  })
+  expect(culprits).toEqual([37])
+  expect(groups).toBe(1 + 2 * Math.log2(64))
+})
+
+test('a group that fails while both halves succeed has no culprit', () => {
+  expect(culpritsOf([1, 2, 3, 4], (group) => group.length > 2)).toEqual([])
+})
+
+test('values that are NaN or infinite make suspects of their events', () => {
+  assertFinite('reward', [1, -2], ['a', 'b'])
+  const values = [Number.NaN, 1, Number.NEGATIVE_INFINITY]
+  expect(() => assertFinite('reference', values, ['a', 'b', 'c'])).toThrow(
+    expect.objectContaining({ where: 'reference', suspects: ['a', 'c'] }),
+  )
+})
+
+describe('a step', () => {
+  /** A step over letters that is not finite where it holds a capital. */
+  const attempt = (where: NonFinite<string>['where'], broken = false): Attempt<string, string> => ({
+    run: (events) => {
+      const suspects = events.filter(isCapital)
+      if (suspects.length > 0) throw new NonFinite(where, where === 'gradient' ? events : suspects)
+      return events.join('')
+    },
+    fails: (group) => group.some(isCapital),
+    assertReference: () => {
+      if (broken) throw new Error('the reference is broken')
+    },
+    place: 'step 7',
+  })
+  const isCapital = (letter: string) => letter !== letter.toLowerCase()
+
+  test.each(['reference', 'reward', 'gradient'] as const)('leaves out what is not finite in its %s', (where) => {
+    expect(withoutCulprits([...'aBcDe'], attempt(where))).toEqual({
+      result: 'ace',
+      trained: ['a', 'c', 'e'],
+      culprits: ['B', 'D'],
+    })
   })
 
-const all = (subject: Learner) => ({ adapter: subject.adapterSha256(), state: subject.state(), step: subject.step })
-
-describe.each([
-  [Number.NaN, 'bco.mode=paper'],
-  [Number.POSITIVE_INFINITY, 'bco.mode=paper'],
-  [Number.NaN, 'bco.mode=trl'],
-])('with one embedding that is %d, %s', (value, ...set) => {
-  const model = spoiltModel(join(directory, `${value}-${set}`), SPOILT, value)
-
-  test('an event that holds its token is put aside and the rest trains as if it had not been there', () => {
-    const subject = learner(model, ...set)
-    const outcome = subject.trainStep(events(2, 5))
-    expect(outcome.quarantined).toEqual([2, 5])
-    expect(outcome.applied).toMatchObject({ step: 1, trained: [0, 1, 3, 4] })
-
-    const without = learner(model, ...set)
-    const { applied } = without.trainStep(events().filter((_, i) => i !== 2 && i !== 5))
-    expect(all(subject)).toEqual(all(without))
-    expect(outcome.applied).toEqual({ ...applied, trained: [0, 1, 3, 4] })
-
-    const [next, nextWithout] = [subject.trainStep(events()), without.trainStep(events())]
-    expect(next.quarantined).toEqual([])
-    expect(next).toEqual(nextWithout)
-    subject.dispose()
-    without.dispose()
+  test('of culprits alone is not applied, if the reference is finite for other texts', () => {
+    expect(withoutCulprits([...'AB'], attempt('reference'))).toEqual({
+      result: null,
+      trained: [],
+      culprits: ['A', 'B'],
+    })
   })
 
-  test('a step of such events alone changes nothing', () => {
-    const subject = learner(model, ...set)
-    subject.trainStep(events())
-    const before = all(subject)
-    const { applied, quarantined } = subject.trainStep(events(0, 1, 2, 3, 4, 5))
-    expect({ applied, quarantined }).toEqual({ applied: null, quarantined: [0, 1, 2, 3, 4, 5] })
-    expect(all(subject)).toEqual(before)
-    expect(subject.trainStep(events()).applied?.step).toBe(2)
-    subject.dispose()
+  test('of one event whose gradient is not finite is not applied', () => {
+    expect(withoutCulprits(['A'], attempt('gradient'))).toEqual({ result: null, trained: [], culprits: ['A'] })
+  })
+
+  test('ends with an error if the reference is finite for no text', () => {
+    expect(() => withoutCulprits([...'AB'], attempt('reference', true))).toThrow('the reference is broken')
+  })
+
+  test('ends with an error if every event fails under a finite reference: the adapter has diverged', () => {
+    expect(() => withoutCulprits([...'AB'], attempt('reward'))).toThrow(
+      expect.objectContaining({ code: 'STEP_NONFINITE', place: 'step 7', message: expect.stringMatching(/diverged/) }),
+    )
+  })
+
+  test('ends with an error if no event fails alone', () => {
+    const together = { ...attempt('gradient'), fails: (group: readonly string[]) => group.length > 1 }
+    expect(() => withoutCulprits([...'aB'], together)).toThrow(expect.objectContaining({ code: 'STEP_NONFINITE' }))
+  })
+
+  test('passes other errors on', () => {
+    const run = () => {
+      throw new Error('disk full')
+    }
+    expect(() => withoutCulprits(['a'], { ...attempt('reward'), run })).toThrow('disk full')
   })
 })
 
-test('compiled code finds the event too', () => {
-  const model = spoiltModel(join(directory, 'xla'), SPOILT, Number.NaN)
-  const subject = learner(model, 'model.executor=xla')
-  const { applied, quarantined } = subject.trainStep(events(3))
-  expect(quarantined).toEqual([3])
-  expect(applied).toMatchObject({ step: 1, trained: [0, 1, 2, 4, 5] })
-  expect(Number.isFinite(applied?.gradNorm)).toBe(true)
-  subject.dispose()
+test('what is bad only in company is good in the end, and what is bad alone stays bad', () => {
+  fc.assert(
+    fc.property(items, badOnes, (all, isBad) => {
+      // one bad item spoils its whole group
+      const compute = (group: readonly number[]) => group.map((item) => (group.some(isBad) ? Number.NaN : 2 * item))
+      const results = recomputeBad(all, compute(all), compute, Number.isFinite)
+      expect(results).toEqual(all.map((item) => (isBad(item) ? Number.NaN : 2 * item)))
+    }),
+  )
 })

@@ -28,11 +28,11 @@ describe('in trl mode loss and gradients are those that TRL gave', () => {
       rewardsOf(batch).forEach((reward, i) => {
         expect(Math.abs(rewards[i]! - reward)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(reward)))
       })
-      const ratios = Float64Array.from(labels, () => 1)
+      const densityRatios = Float64Array.from(labels, () => 1)
       batch.rejected_weight?.forEach((weight, i) => {
-        ratios[batch.policy_chosen.length + i] = weight
+        densityRatios[batch.policy_chosen.length + i] = weight
       })
-      const c = coefficients({ labels, weights: ones(labels.length), ratios }, { mode: 'trl' })
+      const c = coefficients({ labels, weights: ones(labels.length), densityRatios }, { mode: 'trl' })
       const { value, gradient } = loss(c, labels, rewards, batch.delta)
       expect(Math.abs(value - batch.loss_nanmean)).toBeLessThanOrEqual(1e-5 * Math.abs(batch.loss_nanmean))
       const expected = [...batch.grad_policy_chosen, ...batch.grad_policy_rejected]
@@ -45,7 +45,7 @@ describe('in trl mode loss and gradients are those that TRL gave', () => {
 test('the literal class mean is the mean over the ups plus the mean over the downs', () => {
   const labels = [true, false, true, true]
   const c = coefficients(
-    { labels, weights: [1, 0.5, 1, 0.25], ratios: [1, 3, 1, 1] },
+    { labels, weights: [1, 0.5, 1, 0.25], densityRatios: [1, 3, 1, 1] },
     { mode: 'paper', reduction: 'classMean' },
   )
   expect([...c]).toEqual([1 / 3, 1.5, 1 / 3, 0.25 / 3])
@@ -54,7 +54,7 @@ test('the literal class mean is the mean over the ups plus the mean over the dow
 test('the class rate divides by the number of events and the share of the class', () => {
   const classRate = { share: (label: boolean) => (label ? 0.8 : 0.2) }
   const c = coefficients(
-    { labels: [true, false], weights: [1, 1], ratios: [1, 2] },
+    { labels: [true, false], weights: [1, 1], densityRatios: [1, 2] },
     { mode: 'paper', reduction: 'classRate', classRate },
   )
   expect([...c]).toEqual([1 / (2 * 0.8), 2 / (2 * 0.2)])
@@ -70,7 +70,7 @@ test('with the true shares the class rate equals the class mean in expectation, 
     [false, true],
     [false, false],
   ]) {
-    const step = { labels, weights: ones(2), ratios: ones(2) }
+    const step = { labels, weights: ones(2), densityRatios: ones(2) }
     const c = coefficients(step, { mode: 'paper', reduction: 'classRate', classRate: { share } })
     const value = labels.reduce((sum, label, i) => sum + c[i]! * (label ? 2 : 8), 0)
     expectation += share(labels[0]!) * share(labels[1]!) * value
@@ -82,7 +82,7 @@ test('micro-batches of a step add up to the step', () => {
   const labels = [true, false, true, false]
   const rewards = [0.3, -0.2, 1.1, 0.4]
   const reduction: Reduction = { mode: 'paper', reduction: 'classMean' }
-  const c = coefficients({ labels, weights: [1, 1, 0.5, 1], ratios: [1, 2, 1, 0.7] }, reduction)
+  const c = coefficients({ labels, weights: [1, 1, 0.5, 1], densityRatios: [1, 2, 1, 0.7] }, reduction)
   const part = (from: number, to: number) =>
     loss(c.slice(from, to), labels.slice(from, to), rewards.slice(from, to), 0.1).value
   expect(part(0, 1) + part(1, 4)).toBeCloseTo(loss(c, labels, rewards, 0.1).value, 14)
@@ -93,7 +93,10 @@ test('with w = 1, BCO of a pair with any δ is above its DPO loss, and so is pla
   fc.assert(
     fc.property(real, real, real, (chosen, rejected, delta) => {
       const labels = [true, false]
-      const c = coefficients({ labels, weights: ones(2), ratios: ones(2) }, { mode: 'paper', reduction: 'classMean' })
+      const c = coefficients(
+        { labels, weights: ones(2), densityRatios: ones(2) },
+        { mode: 'paper', reduction: 'classMean' },
+      )
       const dpo = softplus(-(chosen - rejected))
       for (const shift of [delta, 0]) {
         expect(loss(c, labels, [chosen, rejected], shift).value).toBeGreaterThanOrEqual(dpo)

@@ -19,12 +19,12 @@ test('gives the weights that TRL gave with the same coefficients', () => {
   for (const { rejected_embeddings: embeddings, rejected_weight: expected } of batches) {
     if (!embeddings || !expected) continue
     const logits = Float64Array.from(embeddings, (x) => dot(theta, Float64Array.of(...x, 1)))
-    const { weights } = densityRatios(
+    const { values } = densityRatios(
       logits,
       embeddings.map(() => false),
       BOUNDS,
     )
-    weights.forEach((weight, i) => {
+    values.forEach((weight, i) => {
       expect(Math.abs(weight - expected[i]!)).toBeLessThanOrEqual(1e-5 * expected[i]!)
       compared += 1
     })
@@ -35,12 +35,12 @@ test('gives the weights that TRL gave with the same coefficients', () => {
 test('thumbs-up weigh 1, thumbs-down the clamped ratio, and clamps are counted at each bound', () => {
   const logits = Float64Array.of(5, Math.log(2), -5, 5, 0, -6)
   const ratios = densityRatios(logits, [true, false, false, false, false, false], BOUNDS)
-  expect([...ratios.weights]).toEqual([1, expect.closeTo(2, 6), 0.5, 10, 1, 0.5])
+  expect([...ratios.values]).toEqual([1, expect.closeTo(2, 6), 0.5, 10, 1, 0.5])
   expect([ratios.clampedLow, ratios.clampedHigh]).toEqual([2, 1])
 })
 
 test('bounds above or below 1 do not touch a classifier that knows nothing', () => {
-  expect([...densityRatios(Float64Array.of(0), [false], { min: 2, max: 3 }).weights]).toEqual([1])
+  expect([...densityRatios(Float64Array.of(0), [false], { min: 2, max: 3 }).values]).toEqual([1])
 })
 
 test('the effective sample size is 1 for equal weights and 1/n for a single one that counts', () => {
@@ -51,7 +51,7 @@ test('the effective sample size is 1 for equal weights and 1/n for a single one 
 })
 
 test('a ratio that overflows is clamped, not infinite', () => {
-  const { weights, effectiveSampleRatio: share } = densityRatios(Float64Array.of(1e4, -1e4), [false, false], BOUNDS)
-  expect([...weights]).toEqual([10, 0.5])
+  const { values, effectiveSampleRatio: share } = densityRatios(Float64Array.of(1e4, -1e4), [false, false], BOUNDS)
+  expect([...values]).toEqual([10, 0.5])
   expect(share).toBeCloseTo(10.5 ** 2 / (2 * 100.25), 14)
 })

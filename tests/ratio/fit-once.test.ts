@@ -30,12 +30,12 @@ test('gives the probabilities and clamped ratios of that fit, once it has seen i
   const downs = goldenEmbeddings.filter((_, i) => !goldenLabels[i])
   const labels = downs.map(() => false)
   classifier.update(goldenEmbeddings.slice(0, 199), goldenLabels.slice(0, 199))
-  expect(classifier.weights(downs, labels).weights.every((weight) => weight === 1)).toBe(true)
+  expect(classifier.densityRatios(downs, labels).values.every((weight) => weight === 1)).toBe(true)
   classifier.update(goldenEmbeddings.slice(199), goldenLabels.slice(199))
   classifier.probability(goldenEmbeddings).forEach((p, i) => {
     expect(Math.abs(p - golden.tight.prob_desirable[i]!)).toBeLessThan(1e-6)
   })
-  classifier.weights(downs, labels).weights.forEach((weight, i) => {
+  classifier.densityRatios(downs, labels).values.forEach((weight, i) => {
     expect(Math.abs(weight - golden.tight.rejected_weight_f64[i]!)).toBeLessThan(1e-6)
   })
 })

@@ -12,9 +12,9 @@ function train(classifier: PromptClassifier, all: readonly Sample[]): number[] {
   const late: number[] = []
   let seen = 0
   for (const { embeddings, labels } of inSteps(all, 8)) {
-    const { weights } = classifier.weights(embeddings, labels)
+    const { values } = classifier.densityRatios(embeddings, labels)
     seen += labels.length
-    if (seen > all.length / 2) late.push(...[...weights].filter((_, i) => !labels[i]))
+    if (seen > all.length / 2) late.push(...[...values].filter((_, i) => !labels[i]))
     classifier.update(embeddings, labels)
   }
   return late
@@ -157,7 +157,7 @@ test('goes on bit for bit after a restore, wherever it is cut', () => {
     const state = original.snapshot()
     restored.restore(state)
     for (const { embeddings, labels } of inSteps(all.slice(cut), 8)) {
-      expect(restored.weights(embeddings, labels)).toEqual(original.weights(embeddings, labels))
+      expect(restored.densityRatios(embeddings, labels)).toEqual(original.densityRatios(embeddings, labels))
       for (const classifier of [original, restored]) classifier.update(embeddings, labels)
     }
     expect(restored.snapshot()).toEqual(original.snapshot())

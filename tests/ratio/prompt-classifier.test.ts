@@ -19,7 +19,7 @@ function trained(options: RatioOptions): PromptClassifier {
 test('switched off, every weight is 1 and no embedding is needed', () => {
   const classifier = trained(MODES[0]!)
   expect(classifier.needsEmbeddings).toBe(false)
-  expect([...classifier.weights([Float64Array.of(1)], [false]).weights]).toEqual([1])
+  expect([...classifier.densityRatios([Float64Array.of(1)], [false]).values]).toEqual([1])
   expect(classifier.health()).toEqual({
     ...{ ready: false, trust: 0, refused: 0 },
     ...{ logLoss: null, auc: null, calibrationError: null, rawWeightMean: null },
@@ -29,7 +29,7 @@ test('switched off, every weight is 1 and no embedding is needed', () => {
 test.each(MODES.slice(1))('$mode: thumbs-down on prompts like those of thumbs-up weigh more', (options) => {
   const classifier = trained(options)
   const [likeUp, likeDown] = [Float64Array.of(2, 0, 0, 0), Float64Array.of(-2, 0, 0, 0)]
-  expect([...classifier.weights([likeUp, likeDown, likeUp], [false, false, true]).weights]).toEqual([10, 0.5, 1])
+  expect([...classifier.densityRatios([likeUp, likeDown, likeUp], [false, false, true]).values]).toEqual([10, 0.5, 1])
   expect(classifier.probability([likeUp])[0]).toBeGreaterThan(0.9)
 })
 
@@ -38,7 +38,7 @@ test.each(MODES.slice(1))('$mode: measuring changes nothing', (options) => {
   const before = classifier.snapshot()
   const embeddings = all.map(({ embedding }) => embedding)
   classifier.probability(embeddings)
-  classifier.weights(
+  classifier.densityRatios(
     embeddings,
     all.map(({ label }) => label),
   )
@@ -49,7 +49,7 @@ test.each(MODES.slice(1))('$mode: an embedding that is not finite is refused, co
   const classifier = trained(options)
   const before = classifier.snapshot()
   const bad = [Float64Array.of(1, Number.NaN, 0, 0), Float32Array.of(1, 2, Number.POSITIVE_INFINITY, 0)]
-  expect([...classifier.weights(bad, [false, false]).weights]).toEqual([1, 1])
+  expect([...classifier.densityRatios(bad, [false, false]).values]).toEqual([1, 1])
   expect([...classifier.probability(bad)]).toEqual([0.5, 0.5])
   classifier.update(bad, [false, true])
   expect(classifier.health().refused).toBe(2)
@@ -59,7 +59,7 @@ test.each(MODES.slice(1))('$mode: an embedding that is not finite is refused, co
 test.each(MODES.slice(1))('$mode: an embedding of another width is refused, counted, and weighs 1', (options) => {
   const classifier = trained(options)
   const before = classifier.snapshot()
-  expect([...classifier.weights([Float64Array.of(9)], [false]).weights]).toEqual([1])
+  expect([...classifier.densityRatios([Float64Array.of(9)], [false]).values]).toEqual([1])
   classifier.update([Float64Array.of(1)], [true])
   expect(classifier.snapshot()).toEqual({ ...before, refused: Float64Array.of(1) })
   const empty = new PromptClassifier(options)
@@ -87,7 +87,7 @@ test('a half-life may change without loss', () => {
 
 test('a prompt without an embedding weighs 1, is counted, and is not learnt', () => {
   const classifier = trained(MODES[1]!)
-  expect([...classifier.weights([null, Float64Array.of(2, 0, 0, 0)], [false, false]).weights]).toEqual([1, 10])
+  expect([...classifier.densityRatios([null, Float64Array.of(2, 0, 0, 0)], [false, false]).values]).toEqual([1, 10])
   const before = classifier.snapshot()
   classifier.update([null], [false])
   expect(classifier.snapshot()).toEqual({ ...before, refused: Float64Array.of(1) })
@@ -100,7 +100,8 @@ test('normalised weights have a moving mean of 1 on the thumbs-down that were se
   const skewed = samples({ width: 4, separation: 4, upRate: 0.5, seed: 4 }, 4_000)
   const [normal, raw]: [number[], number[]] = [[], []]
   for (const { embeddings, labels } of inSteps(skewed, 8)) {
-    const downs = (of: PromptClassifier) => [...of.weights(embeddings, labels).weights].filter((_, i) => !labels[i])
+    const downs = (of: PromptClassifier) =>
+      [...of.densityRatios(embeddings, labels).values].filter((_, i) => !labels[i])
     normal.push(...downs(classifier))
     raw.push(...downs(plain))
     for (const each of [classifier, plain]) each.update(embeddings, labels)

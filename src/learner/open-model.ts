@@ -1,0 +1,58 @@
+import { requireFinite } from '../adapters/adapter.js'
+import { readAdapter } from '../adapters/peft.js'
+import type { Executor } from '../engine/index.js'
+import { BcodError } from '../errors.js'
+import { readArchitecture } from '../model/architecture.js'
+import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
+import type { LearnerConfig } from './config.js'
+import { ModelSession } from './model-session.js'
+import { blockShapes } from './shapes.js'
+
+export interface LearnerOptions {
+  /** The executor that a checkpoint was made with; null: as the config says. */
+  readonly executor?: Executor | null
+  /** How many prompts are answered at once, and the longest answer; null: nothing is sampled. */
+  readonly decoder?: { readonly rows: number; readonly length: number } | null
+  /** Needed for `score`; `bco.mode = trl` scores in any case. */
+  readonly scoring?: boolean
+  /** False for a learner that only scores and answers. */
+  readonly training?: boolean
+  readonly onCompiled?: (program: string, ms: number) => void
+}
+
+/**
+ * Loads the model with its initial adapter and compiles its programs.
+ *
+ * @throws CONFIG_MISSING without a model directory, MODEL_*, ADAPTER_*
+ */
+export function openModel(config: LearnerConfig, options: LearnerOptions): ModelSession {
+  const { bco, lora, model } = config
+  if (model.path === null) throw new BcodError('CONFIG_MISSING', 'no model directory is given', { place: 'model.path' })
+  const architecture = readArchitecture(model.path)
+  const parameters = loraParameters(architecture, lora)
+  const valuesOf = (directory: string) =>
+    loraFromAdapter(parameters, lora, requireFinite(readAdapter(directory), directory), directory)
+  const maxLength = Math.min(config.limits.maxLength, architecture.maxPositions)
+  const session = new ModelSession({
+    modelPath: model.path,
+    dtype: model.dtype,
+    executor: options.executor ?? resolveExecutor(model.executor),
+    lora,
+    shapes: blockShapes(maxLength, config.batch.tokens, config.batch.size),
+    optimizer: config.optimizer,
+    beta: bco.beta,
+    gradientCheckpointing: model.gradientCheckpointing,
+    purposes: [
+      ...(options.training === false ? [] : ['train' as const]),
+      ...(options.scoring || bco.mode === 'trl' ? ['score' as const] : []),
+    ],
+    decoder: options.decoder ?? null,
+    referenceLora: model.reference === 'base' ? null : valuesOf(model.reference),
+    ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
+  })
+  session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)
+  return session
+}
+
+/** `auto`: the graph executor. XLA gains a few percent in f32 on a CPU and costs seconds per shape (docs/adr/002). */
+const resolveExecutor = (wanted: 'auto' | Executor): Executor => (wanted === 'auto' ? 'graph' : wanted)

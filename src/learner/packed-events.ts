@@ -1,0 +1,109 @@
+import { BcodError } from '../errors.js'
+import type { AffordableShapes } from './affordable-shapes.js'
+import type { TokenPair } from './block.js'
+import type { ModelSession } from './model-session.js'
+import { type MicroBatch, planMicroBatches } from './shapes.js'
+
+/** The programs of packed batches. */
+export type BlockPrograms = Pick<ModelSession, 'prepare' | 'score' | 'accumulate'>
+
+/** What the loss needs of each event; arrays by event. */
+export interface LossTerms {
+  readonly referenceLogps: readonly number[]
+  /** true = thumbs-up. */
+  readonly labels: readonly boolean[]
+  /** Each event's share of the step's loss. */
+  readonly coefficients: ArrayLike<number>
+  readonly delta: number
+}
+
+/**
+ * Events in packed batches. Callers see arrays by event: rows are gathered for each batch, and what the programs return
+ * is scattered back.
+ */
+export class PackedEvents<T extends TokenPair> {
+  /** @param batches  each event in exactly one of them */
+  constructor(
+    private readonly model: BlockPrograms,
+    readonly events: readonly T[],
+    readonly batches: readonly MicroBatch[],
+  ) {}
+
+  /** log πref(y|x), and the mean-pooled last hidden state of each prompt under the reference, [D]. */
+  reference(): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
+    const logps = this.#array<number>()
+    const embeddings = this.#array<Float64Array>()
+    for (const batch of this.batches) {
+      const out = this.model.prepare(gather(batch, this.events), batch.shape)
+      scatter(batch, out.logps, logps)
+      scatter(batch, out.embeddings, embeddings)
+    }
+    return { logps, embeddings }
+  }
+
+  /** log πθ(y|x), without a gradient. */
+  policyLogps(): readonly number[] {
+    const logps = this.#array<number>()
+    for (const batch of this.batches)
+      scatter(batch, this.model.score(gather(batch, this.events), batch.shape).logps, logps)
+    return logps
+  }
+
+  /** Loss and gradient of the step: the session's accumulated gradient is theirs alone afterwards. */
+  accumulate({ referenceLogps, labels, coefficients, delta }: LossTerms): {
+    readonly loss: number
+    readonly policyLogps: readonly number[]
+    readonly rewards: readonly number[]
+  } {
+    const policyLogps = this.#array<number>()
+    const rewards = this.#array<number>()
+    let loss = 0
+    this.batches.forEach((batch, number) => {
+      const out = this.model.accumulate(gather(batch, this.events), batch.shape, {
+        referenceLogps: gather(batch, referenceLogps),
+        labels: gather(batch, labels),
+        coefficients: gather(batch, coefficients),
+        delta,
+        first: number === 0,
+      })
+      loss += out.loss
+      scatter(batch, out.logps, policyLogps)
+      scatter(batch, out.rewards, rewards)
+    })
+    return { loss, policyLogps, rewards }
+  }
+
+  #array<V>(): V[] {
+    return new Array<V>(this.events.length)
+  }
+}
+
+const gather = <V>({ events }: MicroBatch, byEvent: ArrayLike<V>): readonly V[] =>
+  events.map((index) => byEvent[index] as V)
+
+function scatter<V>({ events }: MicroBatch, rows: readonly V[], byEvent: V[]): void {
+  events.forEach((index, row) => {
+    byEvent[index] = rows[row] as V
+  })
+}
+
+/**
+ * Packs events into as few and as full batches as the shapes allow.
+ *
+ * @throws DEVICE_OUT_OF_MEMORY if one is longer than the device has memory for
+ */
+export function packEvents<T extends TokenPair>(
+  model: BlockPrograms,
+  { shapes, longestSequence }: AffordableShapes,
+  events: readonly T[],
+): PackedEvents<T> {
+  const lengths = events.map(tokensOf)
+  const longest = Math.max(...lengths)
+  if (longest > longestSequence)
+    throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
+  return new PackedEvents(model, events, planMicroBatches(lengths, shapes))
+}
+
+/** Prompt and completion together. */
+export const tokensOf = ({ promptTokens, completionTokens }: TokenPair): number =>
+  promptTokens.length + completionTokens.length

@@ -1,0 +1,70 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { AffordableShapes } from '../../src/learner/affordable-shapes.js'
+import type { TokenPair } from '../../src/learner/block.js'
+import { type BlockPrograms, packEvents, tokensOf } from '../../src/learner/packed-events.js'
+import { blockShapes } from '../../src/learner/shapes.js'
+
+/** Programs whose outputs tell the event and the terms that they were given. */
+function programs() {
+  const firsts: boolean[] = []
+  const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
+  const model: BlockPrograms = {
+    prepare: (events) => ({
+      logps: events.map(logp),
+      embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),
+    }),
+    score: (events) => ({ logps: events.map((event) => 2 * logp(event)) }),
+    accumulate: (events, _, { referenceLogps, labels, coefficients, delta, first }) => {
+      firsts.push(first)
+      return {
+        logps: events.map((event) => 2 * logp(event)),
+        rewards: events.map((event, i) => (logp(event) - referenceLogps[i]!) * (labels[i] ? 1 : -1) - delta),
+        loss: coefficients.reduce((sum, value) => sum + value, 0),
+      }
+    },
+  }
+  return { model, firsts, logp }
+}
+
+const pairs = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 20 })), {
+  minLength: 1,
+  maxLength: 24,
+})
+
+test('what the programs return for the rows of packed batches comes back by event', () => {
+  fc.assert(
+    fc.property(pairs, (lengths) => {
+      const events = lengths.map(([prompt, completion], i) => ({
+        promptTokens: Array.from({ length: prompt }, () => i),
+        completionTokens: Array.from({ length: completion }, () => i),
+      }))
+      const { model, firsts, logp } = programs()
+      const packed = packEvents(model, new AffordableShapes(blockShapes(64, 128, 8)), events)
+      const { logps, embeddings } = packed.reference()
+      expect(logps).toEqual(events.map(logp))
+      expect(embeddings.map(([token]) => token)).toEqual(events.map((_, i) => i))
+      expect(packed.policyLogps()).toEqual(events.map((event) => 2 * logp(event)))
+
+      const labels = events.map((_, i) => i % 3 === 0)
+      const terms = { referenceLogps: events.map((_, i) => i), labels, coefficients: events.map((_, i) => i), delta: 5 }
+      const { loss, policyLogps, rewards } = packed.accumulate(terms)
+      expect(policyLogps).toEqual(events.map((event) => 2 * logp(event)))
+      expect(rewards).toEqual(events.map((event, i) => (logp(event) - i) * (labels[i] ? 1 : -1) - 5))
+      expect(loss).toBe((events.length * (events.length - 1)) / 2)
+      // only the first batch starts a new sum of gradients
+      expect(firsts).toEqual(packed.batches.map((_, number) => number === 0))
+    }),
+  )
+})
+
+test('an event longer than the device has memory for is an error', () => {
+  const { model } = programs()
+  const affordable = new AffordableShapes(blockShapes(64, 128, 8))
+  const event = { promptTokens: Array.from({ length: 50 }, () => 1), completionTokens: [2] }
+  affordable.limit = 32
+  expect(() => packEvents(model, affordable, [event])).toThrow(
+    expect.objectContaining({ code: 'DEVICE_OUT_OF_MEMORY', message: 'there is no memory for 51 tokens at once' }),
+  )
+  expect(tokensOf(event)).toBe(51)
+})
