@@ -16,7 +16,7 @@ const { writeRandomModel } = await import('../dist/cli/bench/random-model.js')
 const { BENCH_SHAPES } = await import('../dist/cli/bench/shapes.js')
 const { loadConfig } = await import('../dist/config/config.js')
 const { Learner } = await import('../dist/learner/learner.js')
-const { blockShapes } = await import('../dist/learner/shapes.js')
+const { packedShapes } = await import('../dist/learner/packed-shapes.js')
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -110,7 +110,7 @@ function compile() {
   const learner = learnerOn(path, flags.dtype, 256)
   const load_s = (performance.now() - loading) / 1000
   const { maxLength, config } = learner
-  const shapes = blockShapes(maxLength, config.batch.tokens, config.batch.size)
+  const shapes = packedShapes(maxLength, config.batch.tokens, config.batch.size)
   const costs = shapes.map(({ tokens, length }) => {
     const events = Array.from({ length: Math.ceil(tokens / length) }, (_, i) =>
       eventOf(Math.min(length, tokens - i * length), i, smollm.vocabSize),

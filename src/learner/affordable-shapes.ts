@@ -1,10 +1,10 @@
 import { BcodError } from '../errors.js'
-import { type BlockShape, shapeName } from '../model/block-shape.js'
+import { type PackedShape, shapeName } from '../model/packed-shape.js'
 
 /** The device has no memory for the programs of a shape; nothing has changed. */
 export class ShapeOutOfMemory extends BcodError {
   constructor(
-    readonly shape: BlockShape,
+    readonly shape: PackedShape,
     cause: BcodError,
   ) {
     super(cause.code, cause.message, { place: shapeName(shape), cause })
@@ -17,9 +17,9 @@ export class AffordableShapes {
   limit: number | null = null
 
   /** @param compiled  every shape that the session has programs for, smallest first */
-  constructor(private readonly compiled: readonly BlockShape[]) {}
+  constructor(private readonly compiled: readonly PackedShape[]) {}
 
-  get shapes(): readonly BlockShape[] {
+  get shapes(): readonly PackedShape[] {
     const limit = this.limit ?? Number.POSITIVE_INFINITY
     return this.compiled.filter(({ tokens }) => tokens <= limit)
   }

@@ -8,18 +8,18 @@ import {
 } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
-import { type BlockShape, shapeName } from '../model/block-shape.js'
 import { type DecoderShape, traceDecoder } from '../model/decoder.js'
 import { generate, type SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
+import { type PackedShape, shapeName } from '../model/packed-shape.js'
 import type { ModelDtype } from '../model/parameters.js'
 import { resolveTies } from '../model/tied-head.js'
 import { loadWeights } from '../model/weights.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
 import { ShapeOutOfMemory } from './affordable-shapes.js'
-import { layOut, type TokenPair } from './block.js'
+import { packBatch, type TokenPair } from './packed-batch.js'
 import { type Purpose, programName, traceLearnerPrograms } from './programs.js'
 
 export interface ModelSessionOptions {
@@ -27,7 +27,7 @@ export interface ModelSessionOptions {
   readonly dtype: ModelDtype
   readonly executor: Executor
   readonly lora: LoraOptions
-  readonly shapes: readonly BlockShape[]
+  readonly shapes: readonly PackedShape[]
   readonly optimizer: OptimizerOptions
   readonly beta: number
   readonly gradientCheckpointing: boolean
@@ -40,8 +40,8 @@ export interface ModelSessionOptions {
   readonly onCompiled?: (program: string, ms: number) => void
 }
 
-/** What the loss of a block needs; arrays by row. */
-export interface BlockTerms {
+/** What the loss of a packed batch needs; arrays by row. */
+export interface PackedTerms {
   readonly referenceLogps: readonly number[]
   /** true = thumbs-up. */
   readonly labels: readonly boolean[]
@@ -59,7 +59,7 @@ export interface Moments {
 }
 
 /**
- * A model in memory: the session with all programs, its weights loaded, and block-wise access to them. It holds no
+ * A model in memory: the session with all programs, its weights loaded, and access to them by packed batch. It holds no
  * learning state of its own beyond the session's variables.
  */
 export class ModelSession {
@@ -67,7 +67,7 @@ export class ModelSession {
   readonly session: Session
   /** What the operator should know of the model's files; null for nothing. */
   readonly note: string | null
-  readonly #tokenSlots: ReadonlyMap<string, number>
+  readonly #targetCapacity: ReadonlyMap<string, number>
 
   constructor(readonly options: ModelSessionOptions) {
     const reader = openModelTensors(options.modelPath)
@@ -75,16 +75,16 @@ export class ModelSession {
       const { architecture, note } = resolveTies(readArchitecture(options.modelPath), reader)
       this.note = note
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
-      const { session, tokenSlots } = this.#open(reader)
+      const { session, targetCapacity } = this.#open(reader)
       this.session = session
-      this.#tokenSlots = tokenSlots
+      this.#targetCapacity = targetCapacity
     } finally {
       reader.close()
     }
   }
 
   /** Traces all programs and loads the weights. */
-  #open(reader: TensorReader): { readonly session: Session; readonly tokenSlots: ReadonlyMap<string, number> } {
+  #open(reader: TensorReader): { readonly session: Session; readonly targetCapacity: ReadonlyMap<string, number> } {
     const { model, options } = this
     const library = new FunctionLibrary()
     const referenceLora: Variable | null =
@@ -112,13 +112,13 @@ export class ModelSession {
       session.dispose()
       throw error
     }
-    return { session, tokenSlots: learner.tokenSlots }
+    return { session, targetCapacity: learner.targetCapacity }
   }
 
-  /** log πref(y|x) and the prompt's embedding [D] of each row of a block. */
+  /** log πref(y|x) and the prompt's embedding [D] of each row of a packed batch. */
   prepare(
     events: readonly TokenPair[],
-    shape: BlockShape,
+    shape: PackedShape,
   ): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
     const { logps, embeddings } = this.#run('prepare', events, shape)
     const width = this.model.architecture.hiddenSize
@@ -126,19 +126,19 @@ export class ModelSession {
     return { logps: rowsOf(events, logps), embeddings: events.map((_, row) => embeddingOf(row)) }
   }
 
-  /** log πθ(y|x) of each row of a block, without a gradient. */
-  score(events: readonly TokenPair[], shape: BlockShape): { readonly logps: readonly number[] } {
+  /** log πθ(y|x) of each row of a packed batch, without a gradient. */
+  score(events: readonly TokenPair[], shape: PackedShape): { readonly logps: readonly number[] } {
     return { logps: rowsOf(events, this.#run('score', events, shape).logps) }
   }
 
-  /** log πθ(y|x) and reward of each row of a block, and its part of the loss; the gradient is added to the sum. */
+  /** log πθ(y|x) and reward of each row of a packed batch, and its part of the loss; the gradient is added to the sum. */
   accumulate(
     events: readonly TokenPair[],
-    shape: BlockShape,
-    { referenceLogps, labels, coefficients, delta, first }: BlockTerms,
+    shape: PackedShape,
+    { referenceLogps, labels, coefficients, delta, first }: PackedTerms,
   ): { readonly logps: readonly number[]; readonly rewards: readonly number[]; readonly loss: number } {
     const padded = (values: readonly number[]) =>
-      Float32Array.from({ length: shape.events }, (_, row) => values[row] ?? 0)
+      Float32Array.from({ length: shape.sequences }, (_, row) => values[row] ?? 0)
     const { logps, rewards, loss } = this.#run('accumulate', events, shape, {
       reference_logps: padded(referenceLogps),
       signs: padded(labels.map((up) => (up ? 1 : -1))),
@@ -207,14 +207,14 @@ export class ModelSession {
   #run(
     kind: 'prepare' | 'score' | 'accumulate',
     events: readonly TokenPair[],
-    shape: BlockShape,
+    shape: PackedShape,
     further: Readonly<Record<string, InputValue>> = {},
   ) {
-    const slots = this.#tokenSlots.get(shapeName(shape))
-    if (slots === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
-    const block = layOut(events, shape, slots)
+    const capacity = this.#targetCapacity.get(shapeName(shape))
+    if (capacity === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
+    const batch = packBatch(events, shape, capacity)
     try {
-      return this.session.run(programName(kind, shape), { ...block, ...further })
+      return this.session.run(programName(kind, shape), { ...batch, ...further })
     } catch (error) {
       const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
       throw full ? new ShapeOutOfMemory(shape, error) : error

@@ -6,7 +6,7 @@ import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
 import type { LearnerConfig } from './config.js'
 import { ModelSession } from './model-session.js'
-import { blockShapes } from './shapes.js'
+import { packedShapes } from './packed-shapes.js'
 
 export interface LearnerOptions {
   /** The executor that a checkpoint was made with; null: as the config says. */
@@ -38,7 +38,7 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     dtype: model.dtype,
     executor: options.executor ?? resolveExecutor(model.executor),
     lora,
-    shapes: blockShapes(maxLength, config.batch.tokens, config.batch.size),
+    shapes: packedShapes(maxLength, config.batch.tokens, config.batch.size),
     optimizer: config.optimizer,
     beta: bco.beta,
     gradientCheckpointing: model.gradientCheckpointing,

@@ -1,11 +1,11 @@
 import { BcodError } from '../errors.js'
 import type { AffordableShapes } from './affordable-shapes.js'
-import type { TokenPair } from './block.js'
 import type { ModelSession } from './model-session.js'
-import { type MicroBatch, planMicroBatches } from './shapes.js'
+import type { TokenPair } from './packed-batch.js'
+import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
 
 /** The programs of packed batches. */
-export type BlockPrograms = Pick<ModelSession, 'prepare' | 'score' | 'accumulate'>
+export type PackedPrograms = Pick<ModelSession, 'prepare' | 'score' | 'accumulate'>
 
 /** What the loss needs of each event; arrays by event. */
 export interface LossTerms {
@@ -24,7 +24,7 @@ export interface LossTerms {
 export class PackedEvents<T extends TokenPair> {
   /** @param batches  each event in exactly one of them */
   constructor(
-    private readonly model: BlockPrograms,
+    private readonly model: PackedPrograms,
     readonly events: readonly T[],
     readonly batches: readonly MicroBatch[],
   ) {}
@@ -93,7 +93,7 @@ function scatter<V>({ events }: MicroBatch, rows: readonly V[], byEvent: V[]): v
  * @throws DEVICE_OUT_OF_MEMORY if one is longer than the device has memory for
  */
 export function packEvents<T extends TokenPair>(
-  model: BlockPrograms,
+  model: PackedPrograms,
   { shapes, longestSequence }: AffordableShapes,
   events: readonly T[],
 ): PackedEvents<T> {

@@ -12,11 +12,11 @@ import {
   type Variable,
 } from '../engine/index.js'
 import { bcoLoss } from '../loss/bco.js'
-import { type BlockShape, shapeName } from '../model/block-shape.js'
-import { BlockForward, type BlockLayout, type CompletionTokens, type LanguageModel } from '../model/language-model.js'
+import { type CompletionTokens, type LanguageModel, PackedForward, type PackedLayout } from '../model/language-model.js'
+import { type PackedShape, shapeName } from '../model/packed-shape.js'
 
-/** Names of the programs of one block shape. */
-export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: BlockShape): string =>
+/** Names of the programs of one shape. */
+export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: PackedShape): string =>
   `${kind}_${shapeName(shape)}`
 
 /** `train`: steps; `score`: policy log-probabilities without a gradient. */
@@ -25,7 +25,7 @@ export type Purpose = 'train' | 'score'
 export interface LearnerProgramOptions {
   readonly model: LanguageModel
   readonly purposes: readonly Purpose[]
-  readonly shapes: readonly BlockShape[]
+  readonly shapes: readonly PackedShape[]
   readonly optimizer: OptimizerOptions
   readonly beta: number
   /** The pinned adapter that is the reference; null for the bare base. */
@@ -34,50 +34,52 @@ export interface LearnerProgramOptions {
   readonly gradientCheckpointing: boolean
 }
 
-/** The programs of the learner: for every block shape `prepare`, and `score` and `accumulate` as needed; once, `apply`. */
+/** The programs of the learner: for every shape of packed batches `prepare`, and `score` and `accumulate` as needed; once, `apply`. */
 export function traceLearnerPrograms(
   library: FunctionLibrary,
   options: LearnerProgramOptions,
-): { programs: readonly Program[]; tokenSlots: ReadonlyMap<string, number> } {
+): { programs: readonly Program[]; targetCapacity: ReadonlyMap<string, number> } {
   const { model, shapes, optimizer, purposes } = options
   const programs: Program[] = []
   if (purposes.includes('train'))
     programs.push(traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, model.lora, optimizer)))
-  const tokenSlots = new Map<string, number>()
+  const targetCapacity = new Map<string, number>()
   for (const shape of shapes) {
-    const forward = new BlockForward(library, model, shape, options.gradientCheckpointing)
-    tokenSlots.set(shapeName(shape), forward.tokenSlots)
+    const forward = new PackedForward(library, model, shape, options.gradientCheckpointing)
+    targetCapacity.set(shapeName(shape), forward.targetCapacity)
     programs.push(prepare(library, forward, options))
     if (purposes.includes('score')) programs.push(score(library, forward))
     if (purposes.includes('train')) programs.push(accumulate(library, forward, options))
   }
-  return { programs, tokenSlots }
+  return { programs, targetCapacity }
 }
 
-function blockInputs({ shape: { tokens, rows, length }, tokenSlots }: BlockForward): Inputs {
+function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: PackedForward): Inputs {
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
-  const cells = int(rows * length)
+  const [perToken, perSlot, perTarget] = [int(tokens), int(rows * length), int(targetCapacity)]
   return {
-    ...{ ids: int(tokens), offsets: int(tokens), cells: int(tokens), positions: cells, owners: cells },
-    ...{ sources: int(tokenSlots), targets: int(tokenSlots), segments: int(tokenSlots), count: int() },
+    ...{ inputIds: perToken, positionIds: perToken, tokenSlots: perToken, slotTokens: perSlot, segmentIds: perSlot },
+    ...{ logitIndices: perTarget, targetIds: perTarget, targetSegmentIds: perTarget, targetCount: int() },
   }
 }
 
-const layoutOf = ({ inputs }: ProgramScope): BlockLayout => {
-  const { ids, offsets, positions, cells, owners } = inputs as Readonly<Record<keyof BlockLayout, Tensor>>
-  return { ids, offsets, positions, cells, owners }
+const layoutOf = ({ inputs }: ProgramScope): PackedLayout => {
+  const given = inputs as Readonly<Record<keyof PackedLayout, Tensor>>
+  const { inputIds, positionIds, slotTokens, tokenSlots, segmentIds } = given
+  return { inputIds, positionIds, slotTokens, tokenSlots, segmentIds }
 }
 
 const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
-  sources: inputs.sources as Tensor,
-  targets: inputs.targets as Tensor,
-  segments: inputs.segments as Tensor,
-  count: inputs.count as Tensor,
+  logitIndices: inputs.logitIndices as Tensor,
+  targetIds: inputs.targetIds as Tensor,
+  targetSegmentIds: inputs.targetSegmentIds as Tensor,
+  targetCount: inputs.targetCount as Tensor,
 })
 
 /** Reference log-probabilities and prompt embeddings. */
-function prepare(library: FunctionLibrary, forward: BlockForward, { referenceLora }: LearnerProgramOptions): Program {
-  const inputs: Inputs = { ...blockInputs(forward), prompts: { shape: [forward.shape.tokens], dtype: 'int32' } }
+function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLora }: LearnerProgramOptions): Program {
+  const promptSegmentIds = { shape: [forward.shape.tokens], dtype: 'int32' } as const
+  const inputs: Inputs = { ...packedInputs(forward), promptSegmentIds }
   const body = (scope: ProgramScope) => {
     const hidden = forward.hidden(
       scope,
@@ -86,26 +88,27 @@ function prepare(library: FunctionLibrary, forward: BlockForward, { referenceLor
       false,
     )
     const logps = forward.logps(scope, hidden, completionTokens(scope), false)
-    return { logps, embeddings: forward.promptEmbeddings(scope, hidden, scope.inputs.prompts as Tensor) }
+    const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.promptSegmentIds as Tensor)
+    return { logps, embeddings }
   }
   return traceProgram(library, programName('prepare', forward.shape), inputs, body, forward.model.dtype)
 }
 
 /** Policy log-probabilities without a gradient. */
-function score(library: FunctionLibrary, forward: BlockForward): Program {
+function score(library: FunctionLibrary, forward: PackedForward): Program {
   const { model } = forward
   const body = (scope: ProgramScope) => {
     const hidden = forward.hidden(scope, layoutOf(scope), scope.read(model.lora.values), false)
     return { logps: forward.logps(scope, hidden, completionTokens(scope), false) }
   }
-  return traceProgram(library, programName('score', forward.shape), blockInputs(forward), body, forward.model.dtype)
+  return traceProgram(library, programName('score', forward.shape), packedInputs(forward), body, forward.model.dtype)
 }
 
 /** Policy log-probabilities, rewards, the loss, and the gradient added to the accumulated one. */
-function accumulate(library: FunctionLibrary, forward: BlockForward, { model, beta }: LearnerProgramOptions): Program {
-  const floats = { shape: [forward.shape.events], dtype: 'float32' } as const
+function accumulate(library: FunctionLibrary, forward: PackedForward, { model, beta }: LearnerProgramOptions): Program {
+  const floats = { shape: [forward.shape.sequences], dtype: 'float32' } as const
   const inputs: Inputs = {
-    ...blockInputs(forward),
+    ...packedInputs(forward),
     reference_logps: floats,
     signs: floats,
     coefficients: floats,

@@ -10,7 +10,7 @@ export interface LearnerState {
   readonly shift: unknown
   readonly classRate: unknown
   readonly classifier: Readonly<Record<string, Float64Array>>
-  /** The largest block that memory allowed, and the `batch.tokens` that it was found under; null for no limit. */
+  /** Tokens of the largest packed batch that memory allowed, and the `batch.tokens` that it was found under; null for no limit. */
   readonly blockLimit: { readonly positions: number; readonly of: number } | null
 }
 

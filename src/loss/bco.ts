@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import { tf } from '../engine/index.js'
 
-/** What the loss of a block of events is made of; all f32[B] but δ and β. Nothing but `policyLogps` has a gradient. */
+/** What the loss of a packed batch is made of; all f32[B] but δ and β. Nothing but `policyLogps` has a gradient. */
 export interface BcoInputs {
   /** log πθ(y|x), summed over the completion. */
   readonly policyLogps: Tensor

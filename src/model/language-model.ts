@@ -15,10 +15,10 @@ import {
 } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import { type CausalAttention, defineCausalAttention, MASKED, queryBands } from './attention.js'
-import { blockOperations } from './block-operations.js'
-import { type BlockShape, shapeName } from './block-shape.js'
-import { type AttentionGrid, decoderLayer, type Layer, type LayerOperations, rmsNorm } from './layer.js'
+import { type AttentionSlots, decoderLayer, type Layer, type LayerOperations, rmsNorm } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
+import { packedOperations } from './packed-operations.js'
+import { type PackedShape, shapeName } from './packed-shape.js'
 import { type ModelDtype, type ModelVariables, modelVariables, productType } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
 
@@ -86,29 +86,29 @@ export class LanguageModel {
   }
 }
 
-/** Which completion tokens a block holds, as the host lays them out. All of length M; unused entries are 0. */
+/** The completion tokens of a packed batch, as the host lays them out; int32[M], unused entries are 0. */
 export interface CompletionTokens {
-  /** Position whose output predicts the token. */
-  readonly sources: Tensor
-  readonly targets: Tensor
-  /** The sequence of the token; R for an unused entry. */
-  readonly segments: Tensor
-  /** How many entries are used. */
-  readonly count: Tensor
+  /** The token whose logits predict each. */
+  readonly logitIndices: Tensor
+  readonly targetIds: Tensor
+  /** The sequence of each; R for an unused entry. */
+  readonly targetSegmentIds: Tensor
+  /** How many entries are used; a scalar. */
+  readonly targetCount: Tensor
 }
 
-/** Where the positions of a block stand, as the host lays them out; int32. */
-export interface BlockLayout {
+/** The tokens of a packed batch and the slots that the attention runs on, as the host lays them out; int32. */
+export interface PackedLayout {
   /** [N] token ids */
-  readonly ids: Tensor
+  readonly inputIds: Tensor
   /** [N] position within the sequence */
-  readonly offsets: Tensor
-  /** [B·T] the position in each cell of the grid */
-  readonly positions: Tensor
-  /** [N] the cell of each position */
-  readonly cells: Tensor
-  /** [B·T] the sequence of each cell; a value of its own where there is none */
-  readonly owners: Tensor
+  readonly positionIds: Tensor
+  /** [B·T] the token in each slot */
+  readonly slotTokens: Tensor
+  /** [N] the slot of each token */
+  readonly tokenSlots: Tensor
+  /** [B·T] the sequence of each slot; a value of its own for a slot without one */
+  readonly segmentIds: Tensor
 }
 
 /** Argument of a stack: the mask of a band of queries. */
@@ -117,33 +117,33 @@ const maskName = (band: number) => `mask_${band}`
 /** Rows of one chunk of logits. */
 const HEAD_CHUNK = 128
 
-/** The forward pass of one block shape: its functions are traced once and shared by all programs of that shape. */
-export class BlockForward {
+/** The forward pass of packed batches of one shape: its functions are traced once and shared by all programs of that shape. */
+export class PackedForward {
   #base: ReturnType<typeof defineFrozenStack> | null = null
   #adapted: ReturnType<typeof defineLayerStack> | null = null
   readonly #head: ReturnType<typeof defineLinearHead>
   readonly #operations: LayerOperations
   readonly #attention: CausalAttention
   /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
-  readonly tokenSlots: number
+  readonly targetCapacity: number
 
   constructor(
     private readonly library: FunctionLibrary,
     readonly model: LanguageModel,
-    readonly shape: BlockShape,
+    readonly shape: PackedShape,
     /** Keep only the input of each layer for the backward pass. */
     private readonly recompute = false,
   ) {
     const { architecture: a, dtype } = model
-    this.#operations = blockOperations(library, model, shape)
+    this.#operations = packedOperations(library, model, shape)
     this.#attention = defineCausalAttention(library, `attention_${shapeName(shape)}`, {
       ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
       product: productType(dtype),
     })
     const chunk = Math.min(HEAD_CHUNK, shape.tokens)
-    this.tokenSlots = Math.ceil(shape.tokens / chunk) * chunk
+    this.targetCapacity = Math.ceil(shape.tokens / chunk) * chunk
     this.#head = defineLinearHead(library, `head_${shapeName(shape)}`, {
-      rows: this.tokenSlots,
+      rows: this.targetCapacity,
       chunk,
       width: a.hiddenSize,
       classes: a.vocabSize,
@@ -158,41 +158,47 @@ export class BlockForward {
    * @param differentiate  keep what a backward pass needs
    * @returns [N, D]
    */
-  hidden(scope: ProgramScope, block: BlockLayout, vector: Tensor | null, differentiate: boolean): Tensor {
+  hidden(scope: ProgramScope, batch: PackedLayout, vector: Tensor | null, differentiate: boolean): Tensor {
     const { variables, architecture } = this.model
     const { tokens: N } = this.shape
-    const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), block.ids), [N, architecture.hiddenSize])
+    const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), batch.inputIds), [N, architecture.hiddenSize])
     const stacked = Object.fromEntries(Object.entries(variables.layers).map(([kind, v]) => [kind, scope.read(v)]))
-    const grid = this.#grid(block)
+    const slots = this.#slots(batch)
     if (vector === null) {
       this.#base ??= this.#defineBase()
-      return this.#base(stacked, grid, x_ND)
+      return this.#base(stacked, slots, x_ND)
     }
     this.#adapted ??= this.#defineAdapted()
-    return this.#adapted(stacked, grid, x_ND, this.model.layerRows(vector), differentiate)
+    return this.#adapted(stacked, slots, x_ND, this.model.layerRows(vector), differentiate)
   }
 
   /** Log-probabilities of the completions: sums over their tokens by sequence, f32[R]. */
   logps(scope: ProgramScope, hidden_ND: Tensor, tokens: CompletionTokens, differentiate: boolean): Tensor {
     const { variables, architecture } = this.model
-    const selected_MD = tf.gather(hidden_ND, tokens.sources)
+    const selected_MD = tf.gather(hidden_ND, tokens.logitIndices)
     const normed_MD = rmsNorm(selected_MD, scope.read(variables.norm), architecture.rmsNormEps)
-    const perToken_M = this.#head(normed_MD, scope.read(variables.head), tokens.targets, tokens.count, differentiate)
-    const { events: R } = this.shape
-    return tf.slice(segmentSum(perToken_M, tokens.segments, R + 1), [0], [R])
+    const perToken_M = this.#head(
+      normed_MD,
+      scope.read(variables.head),
+      tokens.targetIds,
+      tokens.targetCount,
+      differentiate,
+    )
+    const { sequences: R } = this.shape
+    return tf.slice(segmentSum(perToken_M, tokens.targetSegmentIds, R + 1), [0], [R])
   }
 
   /**
-   * Mean of the normalised outputs over each prompt's positions, f32[R, D]; zero for a sequence without a prompt.
+   * Mean of the normalised outputs over each prompt's tokens, f32[R, D]; zero for a sequence without a prompt.
    *
-   * @param prompts_N  int32: the sequence whose prompt a position belongs to; R where it is none's
+   * @param promptSegmentIds_N  int32: the sequence whose prompt a token belongs to; R if to none's
    */
-  promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, prompts_N: Tensor): Tensor {
-    const { events: R, tokens: N } = this.shape
+  promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, promptSegmentIds_N: Tensor): Tensor {
+    const { sequences: R, tokens: N } = this.shape
     const { variables, architecture } = this.model
     const normed_ND = rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps)
-    const sums_RD = segmentSum(normed_ND, prompts_N, R + 1)
-    const counts_R1 = segmentSum(tf.ones([N, 1]), prompts_N, R + 1)
+    const sums_RD = segmentSum(normed_ND, promptSegmentIds_N, R + 1)
+    const counts_R1 = segmentSum(tf.ones([N, 1]), promptSegmentIds_N, R + 1)
     const means = tf.div(sums_RD, tf.maximum(counts_R1, 1))
     return tf.slice(means, [0, 0], [R, architecture.hiddenSize])
   }
@@ -202,7 +208,7 @@ export class BlockForward {
   #defineBase() {
     const name = `base_${shapeName(this.shape)}`
     return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
-      decoderLayer(x, this.model.layer(fixed, null, this.#operations), this.#gridOf(fixed)),
+      decoderLayer(x, this.model.layer(fixed, null, this.#operations), this.#slotsOf(fixed)),
     )
   }
 
@@ -210,7 +216,7 @@ export class BlockForward {
     const { model } = this
     const name = `adapted_${shapeName(this.shape)}`
     return defineLayerStack(this.library, name, this.#stackSpec(), model.layerParameters, (fixed, x, row) =>
-      decoderLayer(x, model.layer(fixed, row, this.#operations), this.#gridOf(fixed)),
+      decoderLayer(x, model.layer(fixed, row, this.#operations), this.#slotsOf(fixed)),
     )
   }
 
@@ -226,7 +232,7 @@ export class BlockForward {
       recompute: this.recompute,
       frozen: this.model.layerSpecs,
       shared: {
-        ...{ cos: angles, sin: angles, positions: int(B * T), cells: int(N) },
+        ...{ cos: angles, sin: angles, slotTokens: int(B * T), tokenSlots: int(N) },
         ...Object.fromEntries(
           queryBands(T).map(({ start, end }, i) => [maskName(i), float(B, 1, 1, end - start, end)]),
         ),
@@ -234,16 +240,16 @@ export class BlockForward {
     }
   }
 
-  #gridOf(fixed: Tensors): AttentionGrid {
+  #slotsOf(fixed: Tensors): AttentionSlots {
     const { rows, length } = this.shape
-    const { cos, sin, positions, cells } = fixed as Record<'cos' | 'sin' | 'positions' | 'cells', Tensor>
+    const { cos, sin, slotTokens, tokenSlots } = fixed as Record<'cos' | 'sin' | 'slotTokens' | 'tokenSlots', Tensor>
     const masks = queryBands(length).map((_, i) => fixed[maskName(i)] as Tensor)
-    const layout = { cos_N1E: cos, sin_N1E: sin, positions_C: positions, cells_N: cells }
+    const layout = { cos_N1E: cos, sin_N1E: sin, slotTokens_S: slotTokens, tokenSlots_N: tokenSlots }
     return { rows, length, ...layout, masks, attention: this.#attention }
   }
 
   /** The shared arguments of all layers. */
-  #grid(block: BlockLayout): Tensors {
+  #slots(batch: PackedLayout): Tensors {
     const { rows: B, length: T, tokens: N } = this.shape
     const half = this.model.architecture.headDim / 2
     const angles = Float64Array.from(
@@ -251,15 +257,15 @@ export class BlockForward {
       (_, i) => Math.floor(i / half) * (this.model.frequencies[i % half] as number),
     )
     const table = (of: (angle: number) => number) =>
-      tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), block.offsets), [N, 1, half])
-    const owners_BT = tf.reshape(block.owners, [B, T])
-    const others = tf.notEqual(tf.reshape(owners_BT, [B, 1, 1, T, 1]), tf.reshape(owners_BT, [B, 1, 1, 1, T]))
+      tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), batch.positionIds), [N, 1, half])
+    const segmentIds_BT = tf.reshape(batch.segmentIds, [B, T])
+    const others = tf.notEqual(tf.reshape(segmentIds_BT, [B, 1, 1, T, 1]), tf.reshape(segmentIds_BT, [B, 1, 1, 1, T]))
     const columns = indices(T)
     const future_TT = tf.greater(tf.reshape(columns, [1, T]), tf.reshape(columns, [T, 1]))
     const hidden = tf.maximum(tf.cast(others, 'float32'), tf.cast(future_TT, 'float32'))
     return {
       ...{ cos: table(Math.cos), sin: table(Math.sin) },
-      ...{ positions: block.positions, cells: block.cells },
+      ...{ slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots },
       ...Object.fromEntries(
         queryBands(T).map(({ start, end }, i) => [
           maskName(i),

@@ -1,7 +1,7 @@
 /**
  * One decoder layer, in tfjs operations.
  *
- * Legend of the shape suffixes: N positions of a block, packed without gaps; B×T the grid of the attention; D width,
+ * Legend of the shape suffixes: N tokens of a packed batch; S slots, in B rows of T, that the attention runs on; D width,
  * H query heads, G key-value heads, E channels of a head, F width of the MLP, I and O input and output width of a
  * linear layer, r rank of the adapter.
  */
@@ -143,46 +143,46 @@ export function afterAttention(x_ND: Tensor, mixed_NO: Tensor, layer: Layer): Te
   return tf.add(attended_ND, linear(operations.swiglu(linear(normed_ND, 'gate_up', layer)), 'down', layer))
 }
 
-/** The grid that the attention of packed positions runs on, for all layers alike. */
-export interface AttentionGrid {
+/** Rows of slots that the attention of a packed batch runs on, the same for all layers. */
+export interface AttentionSlots {
   readonly rows: number
   readonly length: number
-  /** [N, 1, E/2]: cosine and sine of each position's angles. */
+  /** [N, 1, E/2]: cosine and sine of the angles at each token's position. */
   readonly cos_N1E: Tensor
   readonly sin_N1E: Tensor
-  /** int32[B·T]: the position in each cell. */
-  readonly positions_C: Tensor
-  /** int32[N]: the cell of each position. */
-  readonly cells_N: Tensor
+  /** int32[S]: the token in each slot. */
+  readonly slotTokens_S: Tensor
+  /** int32[N]: the slot of each token. */
+  readonly tokenSlots_N: Tensor
   readonly attention: CausalAttention
   /** Of each band of `attention`. */
   readonly masks: readonly Tensor[]
 }
 
 /**
- * A layer over N packed positions. Everything but the attention works on each position by itself; for the attention
- * the positions are laid out on a grid whose rows hold one or more whole sequences.
+ * A layer over N packed tokens. Everything but the attention works on each token by itself; for the attention the
+ * tokens move to slots, whose rows hold one or more whole sequences.
  */
-export function decoderLayer(x_ND: Tensor, layer: Layer, grid: AttentionGrid): Tensor {
+export function decoderLayer(x_ND: Tensor, layer: Layer, slots: AttentionSlots): Tensor {
   const { heads: H, kvHeads: G, headDim: E } = layer.architecture
-  const { rows: B, length: T, cos_N1E, sin_N1E, positions_C, cells_N } = grid
+  const { rows: B, length: T, cos_N1E, sin_N1E, slotTokens_S, tokenSlots_N } = slots
   const { operations, weights } = layer
   const normed_ND = operations.norm(x_ND, weights.input_norm as Tensor)
   const qkv_NO = linear(normed_ND, 'qkv', layer)
   const [qk_NO, v_NO] = tf.split(qkv_NO, [(H + G) * E, G * E], 1) as [Tensor, Tensor]
   const rotated_NO = operations.rotated(qk_NO, cos_N1E, sin_N1E, headGains(layer))
-  const onGrid = (heads_NO: Tensor, count: number) =>
-    tf.transpose(tf.reshape(relocated(heads_NO, positions_C, cells_N), [B, T, count, E]), [0, 2, 1, 3])
-  const [q_BHTE, k_BGTE] = tf.split(onGrid(rotated_NO, H + G), [H, G], 1) as [Tensor, Tensor]
-  const mixed_BHTE = grid.attention(q_BHTE, k_BGTE, onGrid(v_NO, G), grid.masks)
-  const mixed_CO = tf.reshape(tf.transpose(mixed_BHTE, [0, 2, 1, 3]), [B * T, H * E])
-  return afterAttention(x_ND, relocated(mixed_CO, cells_N, positions_C), layer)
+  const inSlots = (heads_NO: Tensor, count: number) =>
+    tf.transpose(tf.reshape(relocated(heads_NO, slotTokens_S, tokenSlots_N), [B, T, count, E]), [0, 2, 1, 3])
+  const [q_BHTE, k_BGTE] = tf.split(inSlots(rotated_NO, H + G), [H, G], 1) as [Tensor, Tensor]
+  const mixed_BHTE = slots.attention(q_BHTE, k_BGTE, inSlots(v_NO, G), slots.masks)
+  const mixed_SO = tf.reshape(tf.transpose(mixed_BHTE, [0, 2, 1, 3]), [B * T, H * E])
+  return afterAttention(x_ND, relocated(mixed_SO, tokenSlots_N, slotTokens_S), layer)
 }
 
 /**
- * Rows of x by `index`; the gradient goes the way back by `inverse`. Every position has a cell of its own. Cells beyond
- * all positions hold a copy of some row and get its gradient; nothing takes that up, since they see themselves alone
- * and nobody sees them.
+ * Rows of x by `index`; the gradient goes the way back by `inverse`. Every token has its own slot. Slots beyond all
+ * tokens hold a copy of some row and get its gradient, which is discarded: they attend only to themselves and are
+ * attended to by no other slot.
  */
 function relocated(x: Tensor, index: Tensor, inverse: Tensor): Tensor {
   return withGradient(

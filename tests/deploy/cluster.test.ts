@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ControlPlane, whyNoKubernetes } from '../support/kubernetes.js'
-import { blocks, guide, layOut } from './guide.js'
+import { blocks, guide, packBatch } from './guide.js'
 
 /** `make cluster-test`: the first time it builds Kubernetes' control plane, which takes ten minutes. */
 const asked = process.env.BCOD_TEST_CLUSTER === '1'
@@ -42,7 +42,7 @@ describe.skipIf(!asked)('deploy/k8s on a real API server', () => {
     const grafana = ['kube-prometheus-stack-grafana', '--from-literal=admin-password=x']
     expect(plane.kubectl('create', 'namespace', 'monitoring').status).toBe(0)
     expect(plane.kubectl('-n', 'monitoring', 'create', 'secret', 'generic', ...grafana).status).toBe(0)
-    layOut(directory)
+    packBatch(directory)
     writeFileSync(join(directory, 'ca.crt'), 'a certificate')
   }, 1_800_000)
 

@@ -11,7 +11,7 @@ import { toFeedback } from '../../src/events/feedback.js'
 import { allChecks } from './checks/all.js'
 import { images, resources, restricted } from './checks/pod.js'
 import { scaling } from './checks/scaling.js'
-import { blocks, file, guide, layOut } from './guide.js'
+import { blocks, file, guide, packBatch } from './guide.js'
 import { canRender, type Manifest, type OfKind, ofKind, podsOf, render } from './manifest.js'
 
 /** What the lines hand to `kubectl apply -f -`. */
@@ -59,7 +59,7 @@ describe('docs/deployment.md', () => {
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
     const kustomization = file('my-bcod/kustomization.yaml')
     const withGpu = kustomization.replace('  # - ../', '  - ../').replace('newTag: 0.1.0 ', 'newTag: 0.1.0-gpu ')
-    layOut(directory, gpu ? withGpu : kustomization)
+    packBatch(directory, gpu ? withGpu : kustomization)
     return render(join(directory, 'my-bcod'))
   }
 

@@ -16,7 +16,7 @@ export const file = (name: string): string =>
   new RegExp(`^\`${name}\`[^\\n]*\\n\\n\`\`\`yaml\\n([\\s\\S]*?)^\`\`\``, 'm').exec(guide)![1]!
 
 /** Puts the checkout `bcod` and the guide's overlay `my-bcod` side by side, as the guide has them. */
-export function layOut(directory: string, kustomization = file('my-bcod/kustomization.yaml')): void {
+export function packBatch(directory: string, kustomization = file('my-bcod/kustomization.yaml')): void {
   cpSync(K8S, join(directory, 'bcod/deploy/k8s'), { recursive: true })
   cpSync(join(K8S, '../../grafana'), join(directory, 'bcod/grafana'), { recursive: true })
   mkdirSync(join(directory, 'my-bcod'))

@@ -37,7 +37,7 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
     promptTokens: row.prompt_tokens,
     completionTokens: row.completion_tokens,
   }))
-  const shape = { tokens: 64 * events.length, events: events.length, rows: events.length, length: 64 }
+  const shape = { tokens: 64 * events.length, sequences: events.length, rows: events.length, length: 64 }
 
   test.each(['graph', 'xla'] as const)(
     'log-probs and gradients equal those of transformers and PEFT (%s)',

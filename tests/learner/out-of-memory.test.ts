@@ -18,7 +18,7 @@ const event = (i: number, length: number) => {
 const events = (length: number, count = 8) => Array.from({ length: count }, (_, i) => event(i, length))
 
 /**
- * From now on the device has no memory for blocks of more positions, in programs of these kinds. TensorFlow's own
+ * From now on the device has no memory for packed batches of more tokens, in programs of these kinds. TensorFlow's own
  * refusals, which cannot be aimed like this, are met in tests/daemon/out-of-memory.test.ts.
  */
 function memoryFor(positions: number, kinds = 'prepare|score|accumulate'): { readonly refusals: () => number } {
@@ -37,7 +37,7 @@ afterEach(() => vi.restoreAllMocks())
 const all = (learner: Learner) => ({ adapter: learner.adapterSha256(), state: learner.state() })
 
 test.each(['prepare', 'accumulate'])(
-  'a step that finds no memory in `%s` is done again in smaller blocks, and later ones begin with them',
+  'a step that finds no memory in `%s` is done again in smaller batches, and later ones begin with them',
   (kind) => {
     const learner = new Learner(CONFIG)
     expect(learner.trainStep(events(30)).blockLimit).toBeNull()
@@ -54,7 +54,7 @@ test.each(['prepare', 'accumulate'])(
     expect(memory.refusals()).toBe(refusals)
     vi.restoreAllMocks()
 
-    // the same blocks where there is memory for all: the same adapter and state
+    // the same batches on a device with memory for all: the same adapter and state
     const other = new Learner(CONFIG)
     other.trainStep(events(30))
     other.limitBlocks(192)
@@ -73,7 +73,7 @@ test.each(['prepare', 'accumulate'])(
   },
 )
 
-test('an event that is longer than every block left is put aside and the rest trains', () => {
+test('an event that is longer than every batch left is left out and the rest trains', () => {
   const learner = new Learner(CONFIG)
   memoryFor(128)
   const outcome = learner.trainStep([...events(30, 5), event(5, 200), event(6, 30)])
@@ -91,7 +91,7 @@ test('an event longer than the settings allow is no want of memory', () => {
   learner.dispose()
 })
 
-test('scores are computed in smaller blocks; what fits in none is an error', () => {
+test('scores are computed in smaller batches; what fits in none is an error', () => {
   const learner = new Learner(CONFIG, { scoring: true })
   const exact = learner.score(events(60))
   memoryFor(128)
@@ -101,7 +101,7 @@ test('scores are computed in smaller blocks; what fits in none is an error', () 
   learner.dispose()
 })
 
-test('no memory for the smallest block ends with an error, and nothing has changed', () => {
+test('no memory for the smallest batch ends with an error, and nothing has changed', () => {
   const learner = new Learner(CONFIG)
   const before = all(learner)
   memoryFor(0)

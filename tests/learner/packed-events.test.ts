@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AffordableShapes } from '../../src/learner/affordable-shapes.js'
-import type { TokenPair } from '../../src/learner/block.js'
-import { type BlockPrograms, packEvents, tokensOf } from '../../src/learner/packed-events.js'
-import { blockShapes } from '../../src/learner/shapes.js'
+import type { TokenPair } from '../../src/learner/packed-batch.js'
+import { type PackedPrograms, packEvents, tokensOf } from '../../src/learner/packed-events.js'
+import { packedShapes } from '../../src/learner/packed-shapes.js'
 
 /** Programs whose outputs tell the event and the terms that they were given. */
 function programs() {
   const firsts: boolean[] = []
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
-  const model: BlockPrograms = {
+  const model: PackedPrograms = {
     prepare: (events) => ({
       logps: events.map(logp),
       embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),
@@ -40,7 +40,7 @@ test('what the programs return for the rows of packed batches comes back by even
         completionTokens: Array.from({ length: completion }, () => i),
       }))
       const { model, firsts, logp } = programs()
-      const packed = packEvents(model, new AffordableShapes(blockShapes(64, 128, 8)), events)
+      const packed = packEvents(model, new AffordableShapes(packedShapes(64, 128, 8)), events)
       const { logps, embeddings } = packed.reference()
       expect(logps).toEqual(events.map(logp))
       expect(embeddings.map(([token]) => token)).toEqual(events.map((_, i) => i))
@@ -60,7 +60,7 @@ test('what the programs return for the rows of packed batches comes back by even
 
 test('an event longer than the device has memory for is an error', () => {
   const { model } = programs()
-  const affordable = new AffordableShapes(blockShapes(64, 128, 8))
+  const affordable = new AffordableShapes(packedShapes(64, 128, 8))
   const event = { promptTokens: Array.from({ length: 50 }, () => 1), completionTokens: [2] }
   affordable.limit = 32
   expect(() => packEvents(model, affordable, [event])).toThrow(

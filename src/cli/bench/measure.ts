@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { TrainingEvent } from '../../events/types.js'
 import type { Learner } from '../../learner/learner.js'
-import { blockShapes, planMicroBatches } from '../../learner/shapes.js'
+import { packedShapes, planMicroBatches } from '../../learner/packed-shapes.js'
 import type { ConfigWithModel } from '../learner-config.js'
 import { benchEvents, WARM_UP } from './events.js'
 import { MAX_LENGTH } from './shapes.js'
@@ -33,7 +33,7 @@ export function measure(
 ): Measured {
   const events = benchEvents((WARM_UP + steps) * batch.size, learner.vocabSize)
   const batches = Array.from({ length: WARM_UP + steps }, (_, i) => events.slice(i * batch.size, (i + 1) * batch.size))
-  const shapes = blockShapes(Math.min(limits.maxLength, MAX_LENGTH), batch.tokens, batch.size)
+  const shapes = packedShapes(Math.min(limits.maxLength, MAX_LENGTH), batch.tokens, batch.size)
   const lengths = (batch: readonly TrainingEvent[]) => batch.map(tokensOf)
   const used = new Map(
     batches.flatMap((each) =>

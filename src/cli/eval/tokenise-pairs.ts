@@ -3,7 +3,7 @@ import { outsideVocabulary } from '../../events/content.js'
 import { errorAtLine } from '../../events/jsonl.js'
 import type { Pair } from '../../events/pairs.js'
 import type { Content } from '../../events/types.js'
-import type { TokenPair } from '../../learner/block.js'
+import type { TokenPair } from '../../learner/packed-batch.js'
 import { fitToLength } from '../../text/fit.js'
 import type { TextService } from '../../text/text-process.js'
 

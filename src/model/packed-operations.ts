@@ -8,8 +8,8 @@ import {
   withGradient,
 } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
-import { type BlockShape, shapeName } from './block-shape.js'
 import { type LayerOperations, rmsNorm, rotated, swiglu } from './layer.js'
+import { type PackedShape, shapeName } from './packed-shape.js'
 import { type ModelDtype, productType } from './parameters.js'
 
 /** What of a model its layers' operations depend on. */
@@ -20,8 +20,8 @@ export interface LayerSpec {
   readonly layerSpecs: Readonly<Record<string, ArgumentSpec>>
 }
 
-/** A layer's operations over the positions of a block, each compiled into few passes over memory. */
-export function blockOperations(library: FunctionLibrary, model: LayerSpec, shape: BlockShape): LayerOperations {
+/** A layer's operations over the tokens of a packed batch, each compiled into few passes over memory. */
+export function packedOperations(library: FunctionLibrary, model: LayerSpec, shape: PackedShape): LayerOperations {
   const { architecture, layerSpecs } = model
   const { hiddenSize: D, intermediateSize: F, heads: H, kvHeads: G, headDim: E, rmsNormEps } = architecture
   const N = shape.tokens

@@ -1,51 +1,51 @@
 import { BcodError } from '../errors.js'
-import type { BlockShape } from '../model/block-shape.js'
+import type { PackedShape } from '../model/packed-shape.js'
 
-/** What else a block costs, in tokens: calls, and weights that are read again. */
-const BLOCK_COST = 32
-/** Cells of the attention's grid for each position, where it has several rows. */
-const GRID_ROOM = 1.1
-/** Below this the attention gains nothing from a narrower grid. */
-const SHORTEST_GRID = 128
+/** What else a packed batch costs, in tokens: calls, and weights that are read again. */
+const BATCH_COST = 32
+/** Slots for each token, if there are several rows. */
+const SLOT_ROOM = 1.1
+/** Below this the attention gains nothing from shorter rows. */
+const MIN_ROW_LENGTH = 128
 
 /**
- * The block shapes that a learner compiles, smallest first. Two neighbours are at most a quarter apart above 256
- * positions, and a step is split where that leaves less room unused.
+ * The shapes of packed batches that a learner compiles, smallest first. Two neighbours are at most a quarter apart above
+ * 256 tokens, and a step is split if that leaves less room unused.
  *
  * @param maxLength  longest prompt + completion, in tokens
- * @param tokens     positions of one micro-batch
- * @param size       events of an optimizer step: a block never has more
+ * @param tokens     tokens of one micro-batch
+ * @param size       events of an optimizer step: a batch never has more
  */
-export function blockShapes(maxLength: number, tokens: number, size: number): readonly BlockShape[] {
+export function packedShapes(maxLength: number, tokens: number, size: number): readonly PackedShape[] {
   const largest = Math.max(maxLength, Math.min(tokens, size * maxLength))
   const sizes: number[] = []
   for (let n = 32; n < largest; n += n < 64 ? n : n < 512 ? 64 : 2 ** Math.floor(Math.log2(n)) / 4) sizes.push(n)
   sizes.push(largest)
   const lengths = [maxLength]
-  while ((lengths[0] as number) / 4 >= SHORTEST_GRID) lengths.unshift(Math.ceil((lengths[0] as number) / 4))
+  while ((lengths[0] as number) / 4 >= MIN_ROW_LENGTH) lengths.unshift(Math.ceil((lengths[0] as number) / 4))
   return sizes.flatMap((n) => {
     const own = [...new Set(lengths.map((length) => Math.min(length, n)))]
     return own.map((length) => {
       // whole sequences leave gaps at the ends of rows
-      const rows = n > length ? Math.ceil((GRID_ROOM * n) / length) : 1
-      return { tokens: n, events: Math.min(size, n), rows, length }
+      const rows = n > length ? Math.ceil((SLOT_ROOM * n) / length) : 1
+      return { tokens: n, sequences: Math.min(size, n), rows, length }
     })
   })
 }
 
-/** One micro-batch: which events (by their index in the step) a block holds. */
+/** One micro-batch: which events (by their index in the step) a packed batch holds. */
 export interface MicroBatch {
-  readonly shape: BlockShape
+  readonly shape: PackedShape
   readonly events: readonly number[]
 }
 
 /**
- * Splits a step's events into blocks: a pure function of their lengths and the shapes. Full blocks of the largest size
- * come first; what remains goes into the one or two blocks that leave the fewest positions unused.
+ * Splits a step's events into packed batches: a pure function of their lengths and the shapes. Full ones of the largest
+ * size come first; what remains goes into the one or two that leave the fewest tokens unused.
  *
  * @param lengths  tokens of each event, prompt and completion
  */
-export function planMicroBatches(lengths: readonly number[], shapes: readonly BlockShape[]): readonly MicroBatch[] {
+export function planMicroBatches(lengths: readonly number[], shapes: readonly PackedShape[]): readonly MicroBatch[] {
   const lengthOf = (index: number) => lengths[index] as number
   let order = lengths.map((_, index) => index).sort((a, b) => lengthOf(b) - lengthOf(a) || a - b)
   const batches: MicroBatch[] = []
@@ -53,12 +53,12 @@ export function planMicroBatches(lengths: readonly number[], shapes: readonly Bl
   while (order.length > 0) {
     const longest = lengthOf(order[0] as number)
     const fitting = shapes.filter((shape) => shape.length >= longest)
-    // the narrowest grid of each size
+    // the shortest rows of each size
     const candidates = fitting.filter((shape, i) => fitting[i - 1]?.tokens !== shape.tokens)
     if (candidates.length === 0) throw new BcodError('INTERNAL', `an event of ${longest} tokens reached the learner`)
     const total = order.reduce((sum, index) => sum + lengthOf(index), 0)
     const batch =
-      total > largest ? fill(order, lengths, candidates.at(-1) as BlockShape) : tightest(order, lengths, candidates)
+      total > largest ? fill(order, lengths, candidates.at(-1) as PackedShape) : tightest(order, lengths, candidates)
     batches.push(batch)
     order = rest(order, batch)
   }
@@ -66,16 +66,16 @@ export function planMicroBatches(lengths: readonly number[], shapes: readonly Bl
 }
 
 /**
- * The first of the one or two blocks that hold all of `order` at the least cost; where two do not, the fullest of the
+ * The first of the one or two batches that hold all of `order` at the least cost; if two do not, the fullest of the
  * largest size.
  */
-function tightest(order: readonly number[], lengths: readonly number[], shapes: readonly BlockShape[]): MicroBatch {
+function tightest(order: readonly number[], lengths: readonly number[], shapes: readonly PackedShape[]): MicroBatch {
   const options = shapes.map((shape) => fill(order, lengths, shape))
   const costs = options.map((batch) => {
     const left = rest(order, batch)
     if (left.length === 0) return batch.shape.tokens
     const second = shapes.find((shape) => fill(left, lengths, shape).events.length === left.length)
-    return batch.shape.tokens + BLOCK_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
+    return batch.shape.tokens + BATCH_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
   })
   const least = Math.min(...costs)
   return options.at(least === Number.POSITIVE_INFINITY ? -1 : costs.indexOf(least)) as MicroBatch
@@ -83,15 +83,15 @@ function tightest(order: readonly number[], lengths: readonly number[], shapes: 
 
 const rest = (order: readonly number[], { events }: MicroBatch) => order.filter((index) => !events.includes(index))
 
-/** Puts as many of `order` (longest first) into a block as go in. */
-function fill(order: readonly number[], lengths: readonly number[], shape: BlockShape): MicroBatch {
+/** Puts as many of `order` (longest first) into a batch as fit. */
+function fill(order: readonly number[], lengths: readonly number[], shape: PackedShape): MicroBatch {
   const events: number[] = []
   const free = new Array<number>(shape.rows).fill(shape.length)
   let room = shape.tokens
   for (const index of order) {
     const length = lengths[index] as number
     const row = free.findIndex((left) => left >= length)
-    if (events.length === shape.events || length > room || row < 0) continue
+    if (events.length === shape.sequences || length > room || row < 0) continue
     events.push(index)
     free[row] = (free[row] as number) - length
     room -= length
