@@ -51,20 +51,23 @@ export function defineCompiled<O extends string>(
   }
 }
 
+export interface CompiledSpec {
+  /** The argument with a gradient. */
+  readonly x: ArgumentSpec & { readonly dtype: FloatType }
+  /** Arguments without one. */
+  readonly fixed: Arguments
+  /** Type of the output, and of its gradient. */
+  readonly output: FloatType
+}
+
 /**
  * The same for a function of one tensor, with its gradient. Of the forward pass only the arguments are kept: the
  * backward pass computes the rest again while it reads them.
- *
- * @param x       the argument with a gradient
- * @param fixed   arguments without one
- * @param output  type of the output, and of its gradient
  */
 export function defineCompiledWithGradient(
   library: FunctionLibrary,
   name: string,
-  x: ArgumentSpec & { readonly dtype: FloatType },
-  fixed: Arguments,
-  output: FloatType,
+  { x, fixed, output }: CompiledSpec,
   body: (x: Tensor, fixed: Readonly<Record<string, Tensor>>) => Tensor,
 ): (x: Tensor, fixed: Readonly<Record<string, Tensor>>) => Tensor {
   let shape: readonly number[] = []

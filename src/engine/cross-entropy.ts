@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { call, declare, type FunctionLibrary } from './functions.js'
+import { call, declare, type FunctionLibrary, signatureOf } from './functions.js'
 import { sparseCrossEntropy } from './ops.js'
 import { attr, DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
@@ -24,101 +24,36 @@ export type LinearHead = (
   differentiate: boolean,
 ) => Tensor
 
+export interface LinearHeadSpec {
+  readonly rows: number
+  /** Rows of a chunk; divides `rows`. */
+  readonly chunk: number
+  readonly width: number
+  readonly classes: number
+  /** Type of the weights and of the products, as everywhere else in the model. */
+  readonly dtype: 'float32' | 'bfloat16'
+}
+
 /** @returns a function to log p[M] of `targets_M` given `hidden_MD`; chunks at and after `count` give 0 */
-export function defineLinearHead(
-  library: FunctionLibrary,
-  name: string,
-  size: { rows: number; chunk: number; width: number; classes: number; dtype: 'float32' | 'bfloat16' },
-): LinearHead {
-  const { rows: M, chunk: K, width: D, classes: V, dtype } = size
+export function defineLinearHead(library: FunctionLibrary, name: string, spec: LinearHeadSpec): LinearHead {
+  const { rows: M, chunk: K, width: D } = spec
   if (M % K !== 0) throw new Error(`${M} rows are no multiple of the chunk of ${K}`)
-  const weightType = dtype === 'bfloat16' ? DataType.bfloat16 : DataType.float32
-  const specs = {
-    hidden: { shape: [K, D], dtype: 'float32' },
-    weight: { shape: [V, D], dtype },
-    targets: { shape: [K], dtype: 'int32' },
-  } as const
-  const inputs = [
-    ['hidden', DataType.float32],
-    ['weight', weightType],
-    ['targets', DataType.int32],
-  ] as const
-  const float = DataType.float32
-
-  // products in the type of the weights, as everywhere else in such a model
-  const products = dtype === 'bfloat16' ? 'bf16' : 'f32'
-  const trace = (suffix: string, body: () => Record<string, Tensor>, recorder: Recorder) => {
-    const outputs = backend.withMatmul(products, () =>
-      backend.recordInto(recorder, () =>
-        tf.tidy(() => Object.entries(body()).map(([key, t]) => ({ name: key, ref: backend.ref(t), type: float }))),
-      ),
-    )
-    library.write(`${name}/${suffix}`, inputs, outputs, recorder)
-    return outputs
-  }
-  for (const differentiate of [false, true]) {
-    const suffix = differentiate ? 'gradient' : 'value'
-    const chunk = new Recorder()
-    const outputs = trace(
-      `${suffix}/chunk`,
-      () => {
-        const { hidden, weight, targets } = declare(chunk, specs) as Record<keyof typeof specs, Tensor>
-        const logits_KV = tf.matMul(hidden, weight, false, true)
-        const [nll_K, gradient_KV] = sparseCrossEntropy(logits_KV, targets)
-        const logps = tf.neg(nll_K)
-        return differentiate ? { logps, slope: tf.neg(tf.matMul(gradient_KV, weight)) } : { logps }
-      },
-      chunk,
-    )
-    // a branch calls its work: TensorFlow puts oneDNN's products into called functions, not into branches
-    const branch = new Recorder()
-    for (const [key, type] of inputs) branch.argument(key, type)
-    const types = inputs.map(([, type]) => type)
-    const results = backend.recordInto(branch, () =>
-      call(
-        `${name}/${suffix}/chunk`,
-        inputs.map(([key]) => key),
-        types,
-        outputs.map(() => float),
-      ),
-    )
-    const named = outputs.map((output, i) => ({ ...output, ref: results[i] as Ref }))
-    library.write(`${name}/${suffix}`, inputs, named, branch)
-    const idle = new Recorder()
-    trace(
-      `${suffix}/idle`,
-      () => {
-        declare(idle, specs)
-        const logps = tf.zeros([K])
-        return differentiate ? { logps, slope: tf.zeros([K, D]) } : { logps }
-      },
-      idle,
-    )
-  }
-
-  const chunkOf = (hidden: Ref, weight: Ref, targets: Ref, active: Ref, differentiate: boolean): Ref[] => {
-    const suffix = differentiate ? 'gradient' : 'value'
-    const outputs = differentiate ? [float, float] : [float]
-    const attributes = {
-      Tcond: attr.type(DataType.bool),
-      Tin: attr.types([float, weightType, DataType.int32]),
-      Tout: attr.types(outputs),
-      then_branch: attr.func(`${name}/${suffix}`),
-      else_branch: attr.func(`${name}/${suffix}/idle`),
-    }
-    return backend.recorder.node('StatelessIf', [active, hidden, weight, targets], attributes, outputs)
+  const chunks = {
+    value: defineChunk(library, `${name}/value`, spec, false),
+    gradient: defineChunk(library, `${name}/gradient`, spec, true),
   }
 
   /** Runs all chunks: log p[M] and, if asked for, their slopes [M, D]. */
   const run = (hidden_MD: Tensor, weight_VD: Tensor, targets_M: Tensor, count: Tensor, differentiate: boolean) => {
-    const weight = weightType === DataType.bfloat16 ? backend.refBfloat16(weight_VD) : backend.ref(weight_VD)
+    const chunkOf = differentiate ? chunks.gradient : chunks.value
+    const weight = spec.dtype === 'bfloat16' ? backend.refBfloat16(weight_VD) : backend.ref(weight_VD)
     const logps: Tensor[] = []
     const slopes: Tensor[] = []
     for (let start = 0; start < M; start += K) {
       const hidden = backend.ref(tf.slice(hidden_MD, [start, 0], [K, D]))
       const targets = backend.ref(tf.slice(targets_M, [start], [K]))
       const active = backend.ref(tf.greater(count, tf.scalar(start, 'int32')))
-      const [logp, slope] = chunkOf(hidden, weight, targets, active, differentiate)
+      const [logp, slope] = chunkOf(active, [hidden, weight, targets])
       logps.push(backend.tensor(logp as Ref, [K]))
       if (slope !== undefined) slopes.push(backend.tensor(slope, [K, D]))
     }
@@ -137,4 +72,67 @@ export function defineLinearHead(
     })
     return operation(hidden_MD)
   }
+}
+
+const float = DataType.float32
+
+/**
+ * Writes the functions of one chunk.
+ *
+ * @param differentiate  with the slopes d(log p)/dh
+ * @returns its call, which computes nothing and gives zeros if `active` is false
+ */
+function defineChunk(
+  library: FunctionLibrary,
+  name: string,
+  { chunk: K, width: D, classes: V, dtype }: LinearHeadSpec,
+  differentiate: boolean,
+): (active: Ref, args: readonly Ref[]) => Ref[] {
+  const specs = {
+    hidden: { shape: [K, D], dtype: 'float32' },
+    weight: { shape: [V, D], dtype },
+    targets: { shape: [K], dtype: 'int32' },
+  } as const
+  const inputs = signatureOf(specs)
+  const types = inputs.map(([, type]) => type)
+  const write = (suffix: string, body: (args: Record<keyof typeof specs, Tensor>) => Record<string, Tensor>) => {
+    const recorder = new Recorder()
+    const outputs = backend.withMatmul(dtype === 'bfloat16' ? 'bf16' : 'f32', () =>
+      backend.recordInto(recorder, () =>
+        tf.tidy(() => {
+          const results = Object.entries(body(declare(recorder, specs) as Record<keyof typeof specs, Tensor>))
+          return results.map(([key, tensor]) => ({ name: key, ref: backend.ref(tensor), type: float }))
+        }),
+      ),
+    )
+    library.write(`${name}${suffix}`, inputs, outputs, recorder)
+    return outputs
+  }
+  const outputs = write('/chunk', ({ hidden, weight, targets }) => {
+    const logits_KV = tf.matMul(hidden, weight, false, true)
+    const [nll_K, gradient_KV] = sparseCrossEntropy(logits_KV, targets)
+    const logps = tf.neg(nll_K)
+    return differentiate ? { logps, slope: tf.neg(tf.matMul(gradient_KV, weight)) } : { logps }
+  })
+  const outputTypes = outputs.map(({ type }) => type)
+  // a branch calls its work: TensorFlow puts oneDNN's products into called functions, not into branches
+  const branch = new Recorder()
+  for (const [key, type] of inputs) branch.argument(key, type)
+  const names = inputs.map(([key]) => key)
+  const results = backend.recordInto(branch, () => call(`${name}/chunk`, names, types, outputTypes))
+  const named = outputs.map((output, i) => ({ ...output, ref: results[i] as Ref }))
+  library.write(name, inputs, named, branch)
+  write('/idle', () => {
+    const logps = tf.zeros([K])
+    return differentiate ? { logps, slope: tf.zeros([K, D]) } : { logps }
+  })
+
+  const attributes = {
+    Tcond: attr.type(DataType.bool),
+    Tin: attr.types(types),
+    Tout: attr.types(outputTypes),
+    then_branch: attr.func(name),
+    else_branch: attr.func(`${name}/idle`),
+  }
+  return (active, args) => backend.recorder.node('StatelessIf', [active, ...args], attributes, outputTypes)
 }

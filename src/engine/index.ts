@@ -7,15 +7,15 @@
 
 export { defineCompiled, defineCompiledWithGradient } from './compiled.js'
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
+export { defineDifferentiable } from './differentiable.js'
 export {
   type ArgumentSpec,
   type Arguments,
-  defineDifferentiable,
   defineFunction,
   FunctionLibrary,
   type Tensors,
 } from './functions.js'
-export { defineFrozenStack, defineLayerStack, type LayerStackSpec } from './layer-stack.js'
+export { defineFrozenStack, defineLayerStack, type LayerStackSpec, type TrainableStackSpec } from './layer-stack.js'
 export {
   bitcastFloat,
   broadcastTo,

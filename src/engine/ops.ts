@@ -3,8 +3,10 @@
  * can be traced.
  */
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import './kernels.js'
+import { registerKernels } from './op-table.js'
 import { tf } from './tensorflow.js'
+
+registerKernels()
 
 const runKernel = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown> = {}) =>
   tf.engine().runKernel(name, inputs, attrs as never) as unknown

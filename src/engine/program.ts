@@ -48,71 +48,103 @@ export function traceProgram(
   matmul: MatmulType = 'f32',
 ): Program {
   const recorder = new Recorder()
-  const used = new Map<string, { variable: Variable; reads: Ref[]; value?: Tensor; assigned: boolean }>()
-  const control: Ref[] = []
-  const use = (variable: Variable) => {
-    const entry = used.get(variable.name) ?? { variable, reads: [] as Ref[], assigned: false }
-    if (!used.has(variable.name)) {
-      used.set(variable.name, entry)
-      recorder.argument(variableArgument(variable), DataType.resource)
-    }
-    return entry as typeof entry & { value?: Tensor }
-  }
-  const scopeOf = (tensors: Record<string, Tensor>): ProgramScope => ({
-    inputs: tensors,
-    read(variable) {
-      const entry = use(variable)
-      if (!entry.value) {
-        const type = dataTypeOf(variable)
-        const ref = backend.op('ReadVariableOp', [variableArgument(variable)], { dtype: attr.type(type) }, type)
-        entry.reads.push(`^${ownerOf(ref)}`)
-        entry.value = tf.keep(
-          backend.tensor(ref, variable.shape, variable.dtype === 'int32' ? 'int32' : 'float32', type),
-        )
-      }
-      return entry.value
-    },
-    assign(variable, value) {
-      const entry = use(variable)
-      if (entry.assigned) throw new Error(`${variable.name} is assigned twice in ${name}`)
-      entry.assigned = true
-      const type = dataTypeOf(variable)
-      const ref = type === DataType.bfloat16 ? backend.refBfloat16(value) : backend.ref(value)
-      const operands = [variableArgument(variable), ref, ...entry.reads]
-      backend.recorder.node('AssignVariableOp', operands, { dtype: attr.type(type) }, [])
-      control.push(`^${recorder.nodes.at(-1)?.name}`)
-    },
-  })
+  const variables = new VariableUses(name, recorder)
   const outputs = backend.withMatmul(matmul, () =>
     backend.recordInto(recorder, () =>
       tf.tidy(() => {
-        const tensors = Object.entries(inputs).map(([key, { shape, dtype }]) => {
-          recorder.argument(inputArgument(key), DataType.int32)
-          const bits = backend.tensor(inputArgument(key), shape, 'int32')
-          return [key, dtype === 'float32' ? bitcastFloat(bits) : bits] as const
-        })
-        const results = Object.entries(body(scopeOf(Object.fromEntries(tensors))))
+        const scope = {
+          inputs: declareInputs(recorder, inputs),
+          read: (variable: Variable) => variables.read(variable),
+          assign: (variable: Variable, value: Tensor) => variables.assign(variable, value),
+        }
         // every fetched value waits for every update: a call that has returned has been applied whole
-        return results.map(([key, tensor]) => {
-          const { ref, type } = {
-            ref: backend.ref(tensor),
-            type: backend.raw(tensor).type === DataType.int32 ? DataType.int32 : DataType.float32,
-          }
-          const identity = backend.op('Identity', [ref, ...control], { T: attr.type(type) }, type)
+        return Object.entries(body(scope)).map(([key, tensor]) => {
+          const ref = backend.ref(tensor)
+          const type = backend.raw(tensor).type === DataType.int32 ? DataType.int32 : DataType.float32
+          const identity = backend.op('Identity', [ref, ...variables.updates], { T: attr.type(type) }, type)
           return { name: key, ref: identity, type, shape: [...tensor.shape], dtype: tensor.dtype }
         })
       }),
     ),
   )
   if (outputs.length === 0) throw new Error(`program ${name} returns nothing: a call must fetch at least one value`)
-  const variables = [...used.values()].map((entry) => entry.variable)
-  for (const entry of used.values()) entry.value?.dispose()
+  variables.dispose()
   const signature = [
     ...Object.keys(inputs).map((key) => [inputArgument(key), DataType.int32] as const),
-    ...variables.map((variable) => [variableArgument(variable), DataType.resource] as const),
+    ...variables.all.map((variable) => [variableArgument(variable), DataType.resource] as const),
   ]
-  library.write(name, signature, outputs, recorder, { stateful: true, inline: true, keep: control })
-  return { name, inputs, outputs, variables }
+  library.write(name, signature, outputs, recorder, { stateful: true, inline: true, keep: variables.updates })
+  return { name, inputs, outputs, variables: variables.all }
+}
+
+function declareInputs(recorder: Recorder, inputs: Inputs): Readonly<Record<string, Tensor>> {
+  const tensors = Object.entries(inputs).map(([key, { shape, dtype }]) => {
+    recorder.argument(inputArgument(key), DataType.int32)
+    const bits = backend.tensor(inputArgument(key), shape, 'int32')
+    return [key, dtype === 'float32' ? bitcastFloat(bits) : bits] as const
+  })
+  return Object.fromEntries(tensors)
+}
+
+interface VariableUse {
+  readonly variable: Variable
+  /** Control inputs: what has read it. */
+  readonly reads: Ref[]
+  value: Tensor | null
+  assigned: boolean
+}
+
+/** The variables that a program reads and assigns while it is traced. */
+class VariableUses {
+  readonly #uses = new Map<string, VariableUse>()
+  /** Control inputs: what has assigned a variable. */
+  readonly updates: Ref[] = []
+
+  constructor(
+    private readonly program: string,
+    private readonly recorder: Recorder,
+  ) {}
+
+  /** In the order of their first use. */
+  get all(): readonly Variable[] {
+    return [...this.#uses.values()].map(({ variable }) => variable)
+  }
+
+  read(variable: Variable): Tensor {
+    const use = this.#use(variable)
+    if (use.value) return use.value
+    const type = dataTypeOf(variable)
+    const ref = backend.op('ReadVariableOp', [variableArgument(variable)], { dtype: attr.type(type) }, type)
+    use.reads.push(`^${ownerOf(ref)}`)
+    const dtype = variable.dtype === 'int32' ? 'int32' : 'float32'
+    use.value = tf.keep(backend.tensor(ref, variable.shape, dtype, type))
+    return use.value
+  }
+
+  assign(variable: Variable, value: Tensor): void {
+    const use = this.#use(variable)
+    if (use.assigned) throw new Error(`${variable.name} is assigned twice in ${this.program}`)
+    use.assigned = true
+    const type = dataTypeOf(variable)
+    const ref = type === DataType.bfloat16 ? backend.refBfloat16(value) : backend.ref(value)
+    const operands = [variableArgument(variable), ref, ...use.reads]
+    backend.recorder.node('AssignVariableOp', operands, { dtype: attr.type(type) }, [])
+    this.updates.push(`^${this.recorder.nodes.at(-1)?.name}`)
+  }
+
+  /** Lets go of the values read, which outlive `tf.tidy`. */
+  dispose(): void {
+    for (const { value } of this.#uses.values()) value?.dispose()
+  }
+
+  #use(variable: Variable): VariableUse {
+    const known = this.#uses.get(variable.name)
+    if (known) return known
+    const use = { variable, reads: [], value: null, assigned: false }
+    this.#uses.set(variable.name, use)
+    this.recorder.argument(variableArgument(variable), DataType.resource)
+    return use
+  }
 }
 
 const inputArgument = (key: string) => `in_${key}`

@@ -1,6 +1,6 @@
 import { type Attributes, attr, DataType } from './proto.js'
 
-/** A reference to one output of a node inside a function: `MatMul_3:product:0`, or the bare name of an argument. */
+/** A reference to one output of a node inside a function: `Sub_3:0`, or the bare name of an argument. */
 export type Ref = string
 
 export interface RecordedNode {
@@ -10,60 +10,6 @@ export interface RecordedNode {
   readonly attributes: Attributes
   /** Types of its outputs, in order. */
   readonly types: readonly DataType[]
-}
-
-/** Output-argument names of the operations that do not call it `y`; a FunctionDef refers to outputs by them. */
-const OUTPUT_NAME: Readonly<Record<string, string>> = {
-  AddN: 'sum',
-  AddV2: 'z',
-  All: 'output',
-  ArgMax: 'output',
-  BatchMatMulV2: 'output',
-  Bitcast: 'output',
-  BroadcastTo: 'output',
-  ConcatV2: 'output',
-  Const: 'output',
-  Equal: 'z',
-  Fill: 'output',
-  GatherV2: 'output',
-  Greater: 'z',
-  GreaterEqual: 'z',
-  Identity: 'output',
-  Less: 'z',
-  LessEqual: 'z',
-  LogicalAnd: 'z',
-  LogicalOr: 'z',
-  Max: 'output',
-  Maximum: 'z',
-  Mean: 'output',
-  Minimum: 'z',
-  Mul: 'z',
-  NotEqual: 'z',
-  OneHot: 'output',
-  PadV2: 'output',
-  PartitionedCall: 'output',
-  Pow: 'z',
-  Range: 'output',
-  ReadVariableOp: 'value',
-  RealDiv: 'z',
-  Reshape: 'output',
-  ReverseV2: 'output',
-  SelectV2: 'output',
-  Slice: 'output',
-  Softmax: 'softmax',
-  Softplus: 'activations',
-  SplitV: 'output',
-  StatelessIf: 'output',
-  StatelessRandomUniform: 'output',
-  StatelessWhile: 'output',
-  Sub: 'z',
-  Sum: 'output',
-  TensorListGetItem: 'item',
-  TensorListReserve: 'handle',
-  TensorListSetItem: 'output_handle',
-  TensorListStack: 'tensor',
-  Tile: 'output',
-  UnsortedSegmentSum: 'output',
 }
 
 /** The name of the node (or argument) that a reference points to. */
@@ -89,10 +35,7 @@ export class Recorder {
     const node = { name, op, inputs, attributes, types }
     this.nodes.push(node)
     this.#byName.set(name, node)
-    // SparseSoftmaxCrossEntropyWithLogits is the one operation here with two separately named outputs
-    if (op === 'SparseSoftmaxCrossEntropyWithLogits') return [`${name}:loss:0`, `${name}:backprop:0`]
-    const output = OUTPUT_NAME[op] ?? 'y'
-    return types.map((_, index) => `${name}:${output}:${index}`)
+    return types.map((_, index) => `${name}:${index}`)
   }
 
   find(name: string): RecordedNode | undefined {
@@ -105,8 +48,7 @@ export class Recorder {
     if (argument !== undefined) return argument
     const node = this.#byName.get(owner)
     if (!node) throw new Error(`unknown reference ${ref}`)
-    if (ref.includes(':backprop:')) return node.types[1] as DataType
-    return node.types[Number(ref.split(':')[2] ?? 0)] as DataType
+    return node.types[Number(ref.split(':')[1] ?? 0)] as DataType
   }
 
   constant(type: DataType, shape: readonly number[], values: Float32Array | Int32Array | Uint8Array): Ref {

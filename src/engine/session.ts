@@ -50,10 +50,6 @@ export class Session {
     }
   }
 
-  get variables(): readonly Variable[] {
-    return [...this.#variables.values()]
-  }
-
   /** Runs a program. Inputs must have exactly the sizes that it was traced with. */
   run(name: string, inputs: Readonly<Record<string, InputValue>> = {}): Fetched {
     const program = this.#programs.get(name)

@@ -203,6 +203,9 @@ export class TracingBackend extends tf.KernelBackend {
   }
 }
 
+/** Its name in tfjs. */
+export const TRACING_BACKEND = 'bcod-trace'
+
 export const backend = new TracingBackend()
-tf.registerBackend('bcod-trace', () => backend as KernelBackend)
-tf.setBackend('bcod-trace')
+tf.registerBackend(TRACING_BACKEND, () => backend as KernelBackend)
+tf.setBackend(TRACING_BACKEND)

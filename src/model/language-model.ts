@@ -215,7 +215,8 @@ export class PackedForward {
   #defineAdapted() {
     const { model } = this
     const name = `adapted_${shapeName(this.shape)}`
-    return defineLayerStack(this.library, name, this.#stackSpec(), model.layerParameters, (fixed, x, row) =>
+    const spec = { ...this.#stackSpec(), parameters: model.layerParameters }
+    return defineLayerStack(this.library, name, spec, (fixed, x, row) =>
       decoderLayer(x, model.layer(fixed, row, this.#operations), this.#slotsOf(fixed)),
     )
   }

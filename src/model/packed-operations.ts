@@ -32,9 +32,7 @@ export function packedOperations(library: FunctionLibrary, model: LayerSpec, sha
   const norm = defineCompiledWithGradient(
     library,
     named('norm'),
-    float(N, D),
-    { gain: layerSpecs.input_norm as ArgumentSpec },
-    product,
+    { x: float(N, D), fixed: { gain: layerSpecs.input_norm as ArgumentSpec }, output: product },
     (x, { gain }) => rmsNorm(x, gain as Tensor, rmsNormEps),
   )
 
@@ -43,9 +41,11 @@ export function packedOperations(library: FunctionLibrary, model: LayerSpec, sha
   const rotation = defineCompiledWithGradient(
     library,
     named('rotated'),
-    { shape: [N, (H + G) * E], dtype: product },
-    { cos: angles, sin: angles, ...(normalised ? { gains: float(H + G, E) } : {}) },
-    product,
+    {
+      x: { shape: [N, (H + G) * E], dtype: product },
+      fixed: { cos: angles, sin: angles, ...(normalised ? { gains: float(H + G, E) } : {}) },
+      output: product,
+    },
     (qk, { cos, sin, gains }) => rotated(qk, cos as Tensor, sin as Tensor, gains ?? null, architecture),
   )
 

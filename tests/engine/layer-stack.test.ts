@@ -45,8 +45,11 @@ test.each([
   'a stack gives the value and the gradient of its layers, one by one (%s, computed again for the backward pass: %s)',
   (executor, recompute) => {
     const library = new FunctionLibrary()
-    const stack = defineLayerStack(library, 'stack', { ...SPEC, recompute }, WIDTH, ({ w, shift }, x, row) =>
-      tf.add(tf.mul(tf.tanh(tf.matMul(x, w!)), tf.add(row, 1)), shift!),
+    const stack = defineLayerStack(
+      library,
+      'stack',
+      { ...SPEC, recompute, parameters: WIDTH },
+      ({ w, shift }, x, row) => tf.add(tf.mul(tf.tanh(tf.matMul(x, w!)), tf.add(row, 1)), shift!),
     )
     const program = traceProgram(library, 'run', INPUTS, ({ inputs: { x, w, shift, p } }) => {
       const run = (differentiate: boolean) => (rows: typeof x) =>

@@ -22,11 +22,13 @@ function xorSession(executor: 'graph' | 'xla'): Session {
   const hidden = defineDifferentiable(
     library,
     'hidden',
-    {},
     {
-      x: { shape: [4, 2], dtype: 'float32' },
-      w1: { shape: [2, 8], dtype: 'float32' },
-      b1: { shape: [8], dtype: 'float32' },
+      frozen: {},
+      trainable: {
+        x: { shape: [4, 2], dtype: 'float32' },
+        w1: { shape: [2, 8], dtype: 'float32' },
+        b1: { shape: [8], dtype: 'float32' },
+      },
     },
     (_, { x, w1, b1 }) => tf.tanh(tf.add(tf.matMul(x!, w1!), b1!)),
   )
