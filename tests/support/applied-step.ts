@@ -2,7 +2,7 @@ import type { AppliedStep } from '../../src/learner/step.js'
 
 /** A step over the events at these indexes, as a learner reports it; its figures are plain. */
 export const appliedStep = (step: number, trained: readonly number[]): AppliedStep => ({
-  ...{ step, trained, ratios: trained.map(() => 1), microBatches: [trained.map((_, i) => i)], upShare: 0.5 },
+  ...{ step, trained, densityRatios: trained.map(() => 1), microBatches: [trained.map((_, i) => i)], upShare: 0.5 },
   adapterSha256: `${step}`.padStart(64, '0'),
   ...{ events: trained.length, up: trained.length, down: 0, tokens: 3 * trained.length, loss: 0.7, delta: 0.1 },
   ...{ gradNorm: 1, lr: 1e-4, rewardsUp: trained.map(() => 0), rewardsDown: [], rewardUpMean: 0, rewardDownMean: null },
