@@ -99,7 +99,7 @@ class LiveTable {
         number(step?.loss),
         number(step?.delta),
         number(margin),
-        number(step?.weightMean),
+        number(step?.densityRatioMean),
         `     ${percent(row.upRate)}`,
         `       ${percent(row.unseenRate)}`,
       ].join(' '),

@@ -70,7 +70,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     loss: lastStep?.loss ?? null,
     reward_up_mean: lastStep?.rewardUpMean ?? null,
     reward_down_mean: lastStep?.rewardDownMean ?? null,
-    weight_mean: lastStep?.weightMean ?? null,
+    weight_mean: lastStep?.densityRatioMean ?? null,
     classifier_ready: lastStep?.classifier.ready ?? null,
     classifier_trust: lastStep?.classifier.trust ?? null,
     adapter: publisher?.version ?? null,

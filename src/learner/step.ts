@@ -19,10 +19,11 @@ export interface StepMeasures {
   readonly rewardDownMean: number | null
   readonly logRatios: readonly number[]
   readonly klPerToken: number | null
-  readonly weights: readonly number[]
+  /** w(x) of the thumbs-down. */
+  readonly densityRatiosDown: readonly number[]
   readonly clampedLow: number
   readonly clampedHigh: number
-  readonly weightMean: number | null
+  readonly densityRatioMean: number | null
   readonly essRatio: number | null
   /** The prompt classifier as it was before the step. */
   readonly classifier: ClassifierHealth
@@ -73,7 +74,7 @@ export function measureStep(step: StepNumbers): TrainedStep {
   const densityRatios = [...densityRatio.values]
   const ofClass = (values: readonly number[], label: boolean) => values.filter((_, i) => events[i]?.label === label)
   const [rewardsUp, rewardsDown] = [ofClass(rewards, true), ofClass(rewards, false)]
-  const weights = ofClass(densityRatios, false)
+  const densityRatiosDown = ofClass(densityRatios, false)
   const completion = events.reduce((total, { completionTokens }) => total + completionTokens.length, 0)
   const prompt = events.reduce((total, { promptTokens }) => total + promptTokens.length, 0)
   const logRatios = step.policyLogps.map((logp, i) => logp - (step.referenceLogps[i] as number))
@@ -94,10 +95,10 @@ export function measureStep(step: StepNumbers): TrainedStep {
     rewardDownMean: mean(rewardsDown),
     logRatios,
     klPerToken: completion === 0 ? null : logRatios.reduce((total, value) => total + value, 0) / completion,
-    weights,
+    densityRatiosDown,
     clampedLow: densityRatio.clampedLow,
     clampedHigh: densityRatio.clampedHigh,
-    weightMean: mean(weights),
+    densityRatioMean: mean(densityRatiosDown),
     essRatio: rewardsDown.length === 0 ? null : densityRatio.effectiveSampleRatio,
     classifier,
     prequentialAccuracy: mean(correct),

@@ -10,7 +10,7 @@ export interface PredictionHealth {
   /** Expected calibration error in ten bins of p, both classes weighing the same: 0 is calibrated. */
   readonly calibrationError: number | null
   /** Mean of p(1|x) / p(0|x) over thumbs-down, before clamping; 1 where p is calibrated and the classes overlap. */
-  readonly rawWeightMean: number | null
+  readonly rawDensityRatioMean: number | null
 }
 
 /** The newest predictions of each class that are kept. */
@@ -50,12 +50,12 @@ export class PredictionRecord {
 /** @param ups, downs  logits of the two classes, each predicted before its label was known */
 export function healthOf(ups: readonly number[], downs: readonly number[]): PredictionHealth {
   if (ups.length === 0 || downs.length === 0)
-    return { logLoss: null, auc: null, calibrationError: null, rawWeightMean: null }
+    return { logLoss: null, auc: null, calibrationError: null, rawDensityRatioMean: null }
   return {
     logLoss: 0.5 * (meanOf(ups, (logit) => softplus(-logit)) + meanOf(downs, softplus)),
     auc: aucOf(ups, downs),
     calibrationError: calibrationErrorOf(ups, downs),
-    rawWeightMean: meanOf(downs, Math.exp),
+    rawDensityRatioMean: meanOf(downs, Math.exp),
   }
 }
 

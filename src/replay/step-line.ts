@@ -34,7 +34,7 @@ export const stepLine = (measures: StepMeasures, ms: number): StepLine => ({
   delta: measures.delta,
   reward_up_mean: measures.rewardUpMean,
   reward_down_mean: measures.rewardDownMean,
-  weight_mean: measures.weightMean,
+  weight_mean: measures.densityRatioMean,
   ess_ratio: measures.essRatio,
   grad_norm: measures.gradNorm,
   lr: measures.lr,

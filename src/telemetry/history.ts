@@ -105,7 +105,7 @@ export class History {
     slot.delta = report.delta
     slot.rewardUpSum += sum(report.rewardsUp)
     slot.rewardDownSum += sum(report.rewardsDown)
-    slot.weightSum += sum(report.weights)
+    slot.weightSum += sum(report.densityRatiosDown)
   }
 
   deadLetter(code: string, stage: string): void {

@@ -10,7 +10,7 @@ export interface ClassifierReport {
   readonly auc: number | null
   readonly calibrationError: number | null
   /** Mean of w over thumbs-down before clamping. */
-  readonly rawWeightMean: number | null
+  readonly rawDensityRatioMean: number | null
 }
 
 /** What one applied optimizer step measured. Numbers are finite; null if the step had nothing to measure. */
@@ -38,8 +38,8 @@ export interface StepReport {
   readonly logRatios: readonly number[]
   /** Mean of log π − log π_ref per trained token, an estimate of the divergence from the reference, in nats. */
   readonly klPerToken: number | null
-  /** Density-ratio weights w(x) of the thumbs-down events, after clamping. */
-  readonly weights: readonly number[]
+  /** w(x) of the thumbs-down events, after clamping. */
+  readonly densityRatiosDown: readonly number[]
   /** How many of them were clamped to ratio.min and to ratio.max. */
   readonly clampedLow: number
   readonly clampedHigh: number

@@ -20,14 +20,19 @@ test('tells nothing until both classes have been predicted', () => {
   expect(Object.values(record.health())).toEqual([null, null, null, null])
   record.add(-1, false)
   expect(record.health()).toEqual({
-    ...{ logLoss: Math.log1p(Math.exp(-1)), auc: 1, rawWeightMean: Math.exp(-1) },
+    ...{ logLoss: Math.log1p(Math.exp(-1)), auc: 1, rawDensityRatioMean: Math.exp(-1) },
     calibrationError: expect.closeTo(1 / (1 + Math.E), 12),
   })
 })
 
 test('logits of 0 are chance: ln 2, an AUC of ½, calibrated, a ratio of 1', () => {
   const health = healthOf([0, 0, 0], [0, 0])
-  expect(health).toEqual({ logLoss: expect.closeTo(Math.LN2, 14), auc: 0.5, calibrationError: 0, rawWeightMean: 1 })
+  expect(health).toEqual({
+    logLoss: expect.closeTo(Math.LN2, 14),
+    auc: 0.5,
+    calibrationError: 0,
+    rawDensityRatioMean: 1,
+  })
 })
 
 test('the shares of the bins add up, and both classes weigh the same', () => {

@@ -22,7 +22,7 @@ test('switched off, every weight is 1 and no embedding is needed', () => {
   expect([...classifier.densityRatios([Float64Array.of(1)], [false]).values]).toEqual([1])
   expect(classifier.health()).toEqual({
     ...{ ready: false, trust: 0, refused: 0 },
-    ...{ logLoss: null, auc: null, calibrationError: null, rawWeightMean: null },
+    ...{ logLoss: null, auc: null, calibrationError: null, rawDensityRatioMean: null },
   })
 })
 

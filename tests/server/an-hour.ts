@@ -37,7 +37,7 @@ export function anHour(seconds = 3600) {
         stepReport({
           ...{ step: ++step, events: 8, up, down, loss: 1.4 - 0.6 * done + 0.1 * random(), delta: 0.2 * done },
           ...{ rewardsUp: rewards(up, done), rewardsDown: rewards(down, -0.6 * done) },
-          weights: rewards(down, 1 + 0.2 * done),
+          densityRatiosDown: rewards(down, 1 + 0.2 * done),
         }),
       ),
     )

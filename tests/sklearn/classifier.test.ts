@@ -121,7 +121,7 @@ function judge({ labels }: Stream, logits: Float64Array, from: number, to: numbe
     return chosen
   }
   const health = healthOf(of(1), of(0))
-  return { logLoss: health.logLoss!, auc: health.auc!, rawWeightMean: health.rawWeightMean! }
+  return { logLoss: health.logLoss!, auc: health.auc!, rawDensityRatioMean: health.rawDensityRatioMean! }
 }
 
 function report(name: string, figures: Readonly<Record<string, number>>): void {
@@ -160,10 +160,10 @@ test('from half to 95 % thumbs-up alone: within 1 % of fit-once, and the mean ra
   const stream = STREAMS.rate()
   const { logits } = learn(stream)
   const { logLoss } = judge(stream, logits, FIRST, stream.count)
-  const { rawWeightMean } = judge(stream, logits, stream.count, stream.labels.length)
-  report('rate', { logLoss, toOnce: logLoss / answers.rate.once, rawWeightMean })
+  const { rawDensityRatioMean } = judge(stream, logits, stream.count, stream.labels.length)
+  report('rate', { logLoss, toOnce: logLoss / answers.rate.once, rawDensityRatioMean })
   expect(logLoss).toBeLessThan(1.01 * answers.rate.once)
-  expect(Math.abs(rawWeightMean - 1)).toBeLessThan(0.02)
+  expect(Math.abs(rawDensityRatioMean - 1)).toBeLessThan(0.02)
 })
 
 describe('two Gaussians, 100,000 events: the mean raw weight on thumbs-down is 1', () => {
@@ -174,9 +174,9 @@ describe('two Gaussians, 100,000 events: the mean raw weight on thumbs-down is 1
   ])('d′ = $separation, $share up', ({ separation, share }) => {
     const stream = gaussians({ width: 8, separation, seed: 30, up: () => share, count: 100_000, held: 100_000 })
     const { logits, health } = learn(stream)
-    const { rawWeightMean } = judge(stream, logits, stream.count, stream.labels.length)
-    report(`d′ ${separation}`, { rawWeightMean, calibrationError: health.calibrationError! })
-    expect(Math.abs(rawWeightMean - 1)).toBeLessThan(0.02)
+    const { rawDensityRatioMean } = judge(stream, logits, stream.count, stream.labels.length)
+    report(`d′ ${separation}`, { rawDensityRatioMean, calibrationError: health.calibrationError! })
+    expect(Math.abs(rawDensityRatioMean - 1)).toBeLessThan(0.02)
     // the closed form: the log-ratio of the densities at x is d′ x
     const error = [-1, 0, 1].map((x) => {
       const i = nearest(stream, x)

@@ -36,13 +36,13 @@ describe('a point of the history', () => {
     wait(4)
     telemetry.emit(
       new StepApplied(
-        stepReport({ ...{ events: 1, up: 1, down: 0, loss: 6, delta: 0.2 }, rewardsUp: [6], weights: [] }),
+        stepReport({ ...{ events: 1, up: 1, down: 0, loss: 6, delta: 0.2 }, rewardsUp: [6], densityRatiosDown: [] }),
       ),
     )
     wait(1)
     telemetry.emit(
       new StepApplied(
-        stepReport({ ...{ events: 2, up: 0, down: 2, loss: 0.5 }, rewardsDown: [1, 2], weights: [2, 3] }),
+        stepReport({ ...{ events: 2, up: 0, down: 2, loss: 0.5 }, rewardsDown: [1, 2], densityRatiosDown: [2, 3] }),
       ),
     )
     expect(history.answer().points).toMatchObject({

@@ -92,7 +92,7 @@ export async function explainRatio({ learner, config, file, checkpoint }: Explai
   return {
     ...{ up, down: votes.length, ready, trust, refused },
     ...{ log_loss: judged.logLoss, auc: judged.auc, calibration_error: judged.calibrationError },
-    raw_weight_mean: judged.rawWeightMean,
+    raw_weight_mean: judged.rawDensityRatioMean,
     clamped_low: votes.filter(({ ratio }) => ratio < bounds.min).length,
     clamped_high: votes.filter(({ ratio }) => ratio > bounds.max).length,
     ess_ratio: effectiveSampleRatio(Float64Array.from(votes, ({ w }) => w)),

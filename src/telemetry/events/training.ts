@@ -52,7 +52,7 @@ export class StepApplied extends InternalEvent {
       metrics.training.rewardMargin.set(report.rewardUpMean - report.rewardDownMean)
     }
     observeAll(metrics.training.logRatio, report.logRatios)
-    observeAll(metrics.classifier.densityRatioWeight, report.weights)
+    observeAll(metrics.classifier.densityRatioWeight, report.densityRatiosDown)
     metrics.classifier.densityRatioClamped.inc({ bound: 'low' }, report.clampedLow)
     metrics.classifier.densityRatioClamped.inc({ bound: 'high' }, report.clampedHigh)
     if (report.klPerToken !== null) metrics.training.klPerToken.set(report.klPerToken)
@@ -71,14 +71,14 @@ export class StepApplied extends InternalEvent {
 }
 
 function countClassifier(metrics: Metrics, classifier: ClassifierReport): void {
-  const { ready, trust, refused, logLoss, auc, calibrationError, rawWeightMean } = classifier
+  const { ready, trust, refused, logLoss, auc, calibrationError, rawDensityRatioMean } = classifier
   metrics.classifier.classifierReady.set(ready ? 1 : 0)
   metrics.classifier.classifierTrust.set(trust)
   metrics.classifier.classifierRefused.set(refused)
   if (logLoss !== null) metrics.classifier.classifierLogLoss.set(logLoss)
   if (auc !== null) metrics.classifier.classifierAuc.set(auc)
   if (calibrationError !== null) metrics.classifier.classifierCalibration.set(calibrationError)
-  if (rawWeightMean !== null) metrics.classifier.classifierRawWeight.set(rawWeightMean)
+  if (rawDensityRatioMean !== null) metrics.classifier.classifierRawWeight.set(rawDensityRatioMean)
 }
 
 /** The prompt classifier of the checkpoint learnt from other embeddings. */

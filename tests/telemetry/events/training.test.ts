@@ -26,13 +26,13 @@ const report: StepReport = {
   rewardDownMean: -0.4,
   logRatios: [3, 5, -4],
   klPerToken: 0.02,
-  weights: [0.5],
+  densityRatiosDown: [0.5],
   clampedLow: 1,
   clampedHigh: 0,
   essRatio: 1,
   classifier: {
     ...{ ready: true, trust: 0.9, refused: 2 },
-    ...{ logLoss: 0.69, auc: 0.6, calibrationError: 0.04, rawWeightMean: 1.01 },
+    ...{ logLoss: 0.69, auc: 0.6, calibrationError: 0.04, rawDensityRatioMean: 1.01 },
   },
   prequentialAccuracy: 2 / 3,
   feedbackToStepSeconds: [31, 32, 33],
@@ -63,7 +63,14 @@ describe('an applied step', () => {
     const { telemetry, sample } = capture()
     telemetry.emit(new StepApplied(report))
     telemetry.emit(
-      new StepApplied({ ...report, down: 0, rewardsDown: [], rewardDownMean: null, essRatio: null, weights: [] }),
+      new StepApplied({
+        ...report,
+        down: 0,
+        rewardsDown: [],
+        rewardDownMean: null,
+        essRatio: null,
+        densityRatiosDown: [],
+      }),
     )
     expect(await sample('bcod_reward_margin')).toBeCloseTo(0.8, 12)
     expect(await sample('bcod_effective_sample_size_ratio')).toBe(1)
