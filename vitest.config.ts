@@ -25,6 +25,12 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   deploy: 'system',
   engine: 'engine',
   learner: 'engine',
+  // TensorFlow plays no part in these
+  'learner/affordable-shapes': 'unit',
+  'learner/packed-events': 'unit',
+  'learner/packed-shapes': 'unit',
+  'learner/quarantine': 'unit',
+  'loss/bco': 'engine',
   'model/attention': 'engine',
   'replay/events': 'engine',
   'replay/output': 'engine',

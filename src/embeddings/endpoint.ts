@@ -23,9 +23,9 @@ export interface EndpointOptions {
 export interface EndpointParts {
   /** The prompts' tokens as texts. A coded error counts as embeddings that could not be had. */
   readonly textsOf: (prompts: readonly (readonly number[])[]) => Promise<readonly string[]>
-  /** Told how many prompts were found in the cache, embedded, or given up. */
+  /** Called with how many prompts were found in the cache, embedded, or given up. */
   readonly counted: (outcome: EmbeddingOutcome, count: number) => void
-  /** Told why embeddings were given up, once until there are some again. */
+  /** Called with the reason when embeddings are given up, once until there are some again. */
   readonly failed: (error: BcodError) => void
 }
 
@@ -82,7 +82,7 @@ export class EmbeddingEndpoint {
     this.#failing = true
   }
 
-  /** null where every attempt failed. */
+  /** null if every attempt failed. */
   async #request(input: readonly string[]): Promise<readonly Float32Array[] | null> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -100,7 +100,7 @@ export class EmbeddingEndpoint {
     }
   }
 
-  /** @throws EndpointFailure where the width is another than before */
+  /** @throws EndpointFailure if the width is another than before */
   #narrow(embedding: readonly number[]): Float32Array {
     this.#projection ??= new Projection(embedding.length, MAX_WIDTH, this.options.seed)
     const { inputWidth, width } = this.#projection

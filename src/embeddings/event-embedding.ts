@@ -10,7 +10,7 @@ export type EventEmbedding = (events: readonly TrainingEvent[]) => Promise<reado
 /**
  * With `ratio.embedder = endpoint` the prompts' embeddings, otherwise nothing.
  *
- * @throws TEXT_WITHOUT_TOKENIZER where prompts cannot be sent as text, CONFIG_MISSING without a URL
+ * @throws TEXT_WITHOUT_TOKENIZER if prompts cannot be sent as text, CONFIG_MISSING without a URL
  */
 export function eventEmbedding(
   { ratio, embeddings, model, seed }: Pick<Config, 'ratio' | 'embeddings' | 'model' | 'seed'>,

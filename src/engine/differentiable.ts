@@ -18,7 +18,7 @@ import { backend } from './tracing-backend.js'
 /** What is kept of the forward part for the backward part. */
 export interface Residual {
   readonly type: DataType
-  /** null where it is not known while tracing. */
+  /** null if it is not known while tracing. */
   readonly shape: readonly number[] | null
 }
 

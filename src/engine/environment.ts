@@ -11,7 +11,7 @@ export function prepareEnvironment(threads: number): number {
   const resolved = threads > 0 ? threads : availableParallelism()
   process.env.TF_NUM_INTRAOP_THREADS = String(resolved)
   process.env.TF_NUM_INTEROP_THREADS = String(resolved)
-  // TensorFlow turns oneDNN on by itself only where the processor has AVX-512 VNNI or AMX
+  // TensorFlow turns oneDNN on by itself only if the processor has AVX-512 VNNI or AMX
   process.env.TF_ENABLE_ONEDNN_OPTS ??= '1'
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'

@@ -140,7 +140,7 @@ export class Session {
 
 /**
  * A copy that no Eigen alignment fits, so that TensorFlow copies it in turn while the tensor is made. An aligned array
- * it would share, and the addon would delete its reference from whichever of TensorFlow's threads lets go of it last:
+ * it would share, and the addon would delete its reference from whichever of TensorFlow's threads releases it last:
  * Node-API allows that on the thread of the environment alone, and the race corrupts it (docs/adr/002-engine.md).
  */
 function unaligned<T extends Int32Array | Uint8Array>(values: T): T {

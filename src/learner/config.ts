@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js'
 /** The part of the configuration that decides what is learnt. */
 export type LearnerConfig = Pick<Config, 'model' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'>
 
-/** A warning where training starts from an adapter and is not measured from there; null where it is. */
+/** A warning if training starts from an adapter and rewards are not measured from there; otherwise null. */
 export const startNote = ({ lora, model }: Pick<Config, 'lora' | 'model'>): string | null =>
   lora.init === null || model.reference !== 'base'
     ? null

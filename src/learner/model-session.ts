@@ -33,7 +33,7 @@ export interface ModelSessionOptions {
   readonly gradientCheckpointing: boolean
   /** What the session is for: steps, policy log-probabilities without a gradient, or both. */
   readonly purposes: readonly Purpose[]
-  /** Room for sampling; null where nothing is sampled. */
+  /** Room for sampling; null if nothing is sampled. */
   readonly decoder: DecoderShape | null
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
@@ -154,7 +154,7 @@ export class ModelSession {
     return this.#read(this.model.lora.gradient).every(Number.isFinite)
   }
 
-  /** Applies the accumulated gradient. `applied` is false, and nothing has changed, where it was not finite. */
+  /** Applies the accumulated gradient. If it is not finite, `applied` is false and nothing has changed. */
   apply(): { applied: boolean; gradNorm: number; lr: number } {
     const out = this.session.run('apply')
     return { applied: out.applied![0] === 1, gradNorm: out.grad_norm![0] as number, lr: out.lr![0] as number }

@@ -13,7 +13,7 @@ import {
   type WorkerSetup,
 } from './protocol.js'
 
-/** Compiled code: a worker thread runs no TypeScript, also where tests import this file as it is. */
+/** Compiled code: a worker thread runs no TypeScript, even if tests import this file as it is. */
 const WORKER = import.meta.url.endsWith('.ts')
   ? new URL('../../dist/learner/worker.js', import.meta.url)
   : new URL('./worker.js', import.meta.url)

@@ -36,7 +36,7 @@ export function writeLearnerState(state: LearnerState): ReadonlyMap<string, Stat
   return tensors
 }
 
-/** @throws CHECKPOINT_DAMAGED where a tensor is missing or of another size */
+/** @throws CHECKPOINT_DAMAGED if a tensor is missing or of another size */
 export function readLearnerState(
   tensors: ReadonlyMap<string, StateTensor>,
   parameters: number,

@@ -1,4 +1,4 @@
-/** The learner's thread. TensorFlow's calls are synchronous and long: here they hold up nobody. */
+/** The learner's thread. Runs the learner on its own thread, because TensorFlow's calls block for seconds. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { carry } from '../carried-error.js'
 import { learnerCalls } from './calls.js'

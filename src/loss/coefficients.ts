@@ -20,7 +20,7 @@ export type Reduction =
  * The constants c of L = Σᵢ cᵢ · softplus(−sᵢ (rᵢ − δ)), s = +1 for thumbs-up and −1 for thumbs-down, so that
  * ∂L/∂rᵢ = −cᵢ sᵢ σ(−sᵢ (rᵢ − δ)), and that micro-batches of one step simply add up.
  *
- * - `classRate`: a w / (N π̂_class), which estimates E₊[ℓ] + E₋[w ℓ] without bias even where a step holds one class;
+ * - `classRate`: a w / (N π̂_class), which estimates E₊[ℓ] + E₋[w ℓ] without bias even if a step holds one class only;
  * - `classMean`: a w / n_class, the mean over the ups plus the mean over the downs;
  * - `trl`: a w / N.
  *

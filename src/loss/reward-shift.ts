@@ -16,7 +16,7 @@ export interface RewardedStep {
  * after it is applied, and only with finite rewards (INTERNAL otherwise, state unchanged).
  */
 export interface RewardShift<S = unknown> extends Serializable<S> {
-  /** True where δ takes in the step's own rewards, so that they must be known before the losses. */
+  /** Whether δ depends on the step's own rewards, so that they must be known before the losses. */
   readonly needsRewards: boolean
   /** δ before the next step's own rewards. */
   readonly current: number

@@ -38,7 +38,7 @@ const SUPPORTED: ReadonlyMap<unknown, ModelType> = new Map([
   ['Qwen3ForCausalLM', 'qwen3'],
 ])
 
-/** What transformers' own configuration classes take where a key is not there. */
+/** What transformers' own configuration classes take if a key is missing. */
 const DEFAULTS: Readonly<Record<ModelType, { readonly maxPositions: number; readonly headDim?: number }>> = {
   llama: { maxPositions: 2048 },
   qwen2: { maxPositions: 32_768 },
@@ -108,7 +108,7 @@ export function parseArchitecture(c: JsonFile, place: string): Architecture {
   }
 }
 
-/** By `architectures`, or `model_type` where there are none. */
+/** By `architectures`, or `model_type` if there are none. */
 function modelTypeOf({ architectures, model_type: type }: JsonFile, { unsupported }: Refuse): ModelType {
   const supported = `supported are ${[...SUPPORTED.keys()].join(', ')}`
   const name = Array.isArray(architectures) ? architectures[0] : undefined

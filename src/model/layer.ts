@@ -32,11 +32,11 @@ export interface LayerOperations {
   /** silu(gate) · up of both side by side, [N, 2F]. */
   swiglu(gateUp_N2F: Tensor): Tensor
   /**
-   * Queries and keys side by side, [N, (H+G)·E]: normalised, where the architecture does, rotated to where they stand,
+   * Queries and keys side by side, [N, (H+G)·E]: normalised, if the architecture does, rotated to their positions,
    * and the queries divided by √E.
    *
    * @param cos_N1E  cosine of each position's angles, [N, 1, E/2]
-   * @param gains    [H+G, E], where the architecture normalises them
+   * @param gains    [H+G, E], if the architecture normalises them
    */
   rotated(qk_NO: Tensor, cos_N1E: Tensor, sin_N1E: Tensor, gains: Tensor | null): Tensor
 }
@@ -48,7 +48,7 @@ export const plainOperations = (architecture: Architecture): LayerOperations => 
   rotated: (qk, cos, sin, gains) => rotated(qk, cos, sin, gains, architecture),
 })
 
-/** Linear layers side by side: x W^T + b, and s (x A^T) B^T where they have an adapter. */
+/** Linear layers side by side: x W^T + b, and s (x A^T) B^T if they have an adapter. */
 export function linear(x_NI: Tensor, name: FusedLinear, { architecture, weights, adapter }: Layer): Tensor {
   const weight = weights[`${name}_weight`] as Tensor
   const bias = weights[`${name}_bias`]
@@ -123,7 +123,7 @@ export function rotated(
   return tf.reshape(tf.mul(tf.add(tf.mul(halves, angle(cos_N1E)), turned), scales), [N, (H + G) * E])
 }
 
-/** What normalises queries and keys, [H+G, E]; null where the architecture does not. */
+/** What normalises queries and keys, [H+G, E]; null if the architecture does not. */
 export function headGains({ architecture: { heads: H, kvHeads: G }, weights }: Layer): Tensor | null {
   const [q, k] = [weights.q_norm, weights.k_norm]
   return q && k ? tf.concat([tf.tile(tf.expandDims(q, 0), [H, 1]), tf.tile(tf.expandDims(k, 0), [G, 1])], 0) : null

@@ -64,7 +64,7 @@ export function addsNothing(parameters: ParameterVector, values: Float32Array): 
 
 /**
  * The vector of an adapter from elsewhere.
- * @throws ADAPTER_MISMATCH where it was not made for this model and these options
+ * @throws ADAPTER_MISMATCH if it was not made for this model and these options
  */
 export function loraFromAdapter(
   parameters: ParameterVector,

@@ -7,7 +7,7 @@ import { EMBEDDING, requireTensor } from './tied-head.js'
 /** A weight that is NaN or infinite. */
 export interface NonFiniteWeight {
   readonly tensor: string
-  /** The token whose embedding it is part of, where no other token is concerned; else null. */
+  /** The token whose embedding it is part of, if no other token is concerned; else null. */
   readonly token: number | null
 }
 

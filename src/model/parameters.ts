@@ -89,7 +89,7 @@ function layerWeights(a: Architecture): Record<string, LayerWeight> {
 export interface ModelVariables {
   readonly embedding: WeightVariable
   readonly norm: WeightVariable
-  /** The output layer [V, D]; the embedding itself where they are tied. */
+  /** The output layer [V, D]; the embedding itself if they are tied. */
   readonly head: WeightVariable
   /** By kind (`qkv_weight`, `input_norm`, …), stacked over the layers: [L, …]. */
   readonly layers: Readonly<Record<string, WeightVariable>>

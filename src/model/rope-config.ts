@@ -81,7 +81,7 @@ export function parseRope(config: Json, maxPositions: number, refuse: Refuse): R
 function ropeObject(config: Json, { invalid, unsupported }: Refuse): { readonly key: string; readonly value: Json } {
   for (const key of ['rope_scaling', 'rope_parameters']) {
     const value = config[key]
-    // Python's truth: null, false and {} are passed over
+    // Python's truth: null, false and {} count as missing
     if (!value) continue
     if (typeof value !== 'object' || Array.isArray(value)) return invalid(`${key}: expected an object`)
     const nested = Object.keys(value).filter((name) => name.endsWith('_attention'))

@@ -15,7 +15,7 @@ export interface TiedHead {
 
 /**
  * Whether a model that is tied in its config is tied in its files, as transformers 5 decides it
- * (`PreTrainedModel.tie_weights`): where both tensors are there and differ, they are two.
+ * (`PreTrainedModel.tie_weights`): if both tensors are there and differ, they are two.
  */
 export function resolveTies(architecture: Architecture, reader: TensorReader): TiedHead {
   const both = reader.has(EMBEDDING) && reader.has(HEAD)

@@ -22,7 +22,7 @@ export interface ClassifierModel {
   update(prompts: readonly LabelledPrompt[]): void
   /** Whether enough of both classes has been seen to predict. */
   readonly ready: boolean
-  /** What the logits of the regression are multiplied with for want of proof: 0 gives w = 1. */
+  /** The factor that shrinks the regression's logits until its predictions prove themselves: 0 gives w = 1. */
   readonly trust: number
   tensors(): SavedTensors
   restore(tensors: SavedTensors): void

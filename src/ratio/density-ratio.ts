@@ -14,7 +14,7 @@ export interface DensityRatios {
   /** How many thumbs-down were clamped at each bound. */
   readonly clampedLow: number
   readonly clampedHigh: number
-  /** (Σw)² / (n Σw²) over thumbs-down; 1 where there is none. */
+  /** (Σw)² / (n Σw²) over thumbs-down; 1 if there is none. */
   readonly effectiveSampleRatio: number
 }
 

@@ -11,10 +11,10 @@ const TOLERANCE_PER_COEFFICIENT = 1e-3
 /** So many conjugate-gradient steps cost what a new factor does. Measured at a width of 256. */
 const STALE_STEPS = 24
 /** Below this discounted mass a class is no longer known. */
-const LEAST_MASS = 1e-9
+const MIN_MASS = 1e-9
 /** θ moves when this share of what is remembered is new, and at least every 32 events. */
 const NEW_SHARE = 1 / 32
-const LONGEST_WAIT = 32
+const MAX_WAIT = 32
 
 interface ClassPast {
   /** N_c: Σ λ^age a. */
@@ -60,7 +60,7 @@ export class DiscountedFit {
 
   /** Whether both classes are still remembered. */
   get known(): boolean {
-    return this.up.mass > LEAST_MASS && this.down.mass > LEAST_MASS
+    return this.up.mass > MIN_MASS && this.down.mass > MIN_MASS
   }
 
   /** log p(1|x) / p(0|x), [width + 1] in. */
@@ -99,7 +99,7 @@ export class DiscountedFit {
 
   /** Whether enough is new for θ to move. */
   get due(): boolean {
-    return this.known && this.unsolved >= Math.min(LONGEST_WAIT, NEW_SHARE * (this.up.mass + this.down.mass))
+    return this.known && this.unsolved >= Math.min(MAX_WAIT, NEW_SHARE * (this.up.mass + this.down.mass))
   }
 
   /** Moves θ towards the minimum of today's objective. */

@@ -6,7 +6,7 @@ import { MAX_WIDTH, Projection } from './projection.js'
 import { packRows, readTensor, type SavedTensors, unpackRows } from './tensors.js'
 
 export interface FitOnceOptions {
-  /** Fits when this many events have been seen, the newest so many. @default 1024 */
+  /** Fits when this many events have been seen, and learns from the newest of them. @default 1024 */
   readonly events?: number
   /** … and this many of each class are among them. @default 16 */
   readonly minPerClass?: number

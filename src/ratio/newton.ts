@@ -3,7 +3,7 @@ import { dot, sigmoid, softplus } from './logistic.js'
 import { addDiagonal, addOuters, cholesky, multiply, packedLength, solve } from './packed.js'
 
 /**
- * f(θ) = ½ θᵀAθ − bᵀθ + Σᵢ sᵢ softplus(−yᵢ xᵢᵀθ), y = ±1: strictly convex where its Hessian is positive definite.
+ * f(θ) = ½ θᵀAθ − bᵀθ + Σᵢ sᵢ softplus(−yᵢ xᵢᵀθ), y = ±1: strictly convex if its Hessian is positive definite.
  * θ, b and every row have the same length n.
  */
 export interface LogisticProblem {
@@ -16,7 +16,7 @@ export interface LogisticProblem {
 }
 
 export interface NewtonOptions {
-  /** At most so many Newton steps. */
+  /** Limit of Newton steps. */
   readonly iterations: number
   /** Stops when gᵀH⁻¹g, twice what a step can still gain, falls below it. */
   readonly tolerance: number
@@ -107,7 +107,7 @@ function linearise({ linear, rows, labels, scales }: LogisticProblem, { image, m
 }
 
 /**
- * Solves H d = g with the factor of an older Hessian as preconditioner; null where `limit` steps do not get there.
+ * Solves H d = g with the factor of an older Hessian as preconditioner; null if `limit` steps do not get there.
  *
  * @param first  the preconditioned gradient
  */
@@ -155,7 +155,7 @@ function factorHessian({ quadratic, rows }: LogisticProblem, { curvatures, gradi
   throw new BcodError('INTERNAL', 'the curvature of the prompt classifier is not finite')
 }
 
-/** Halves the Newton step until f falls; 0 where rounding leaves nothing to gain. */
+/** Halves the Newton step until f falls; 0 if rounding leaves nothing to gain. */
 function stepLength(
   { labels, scales }: LogisticProblem,
   { margins }: Point,

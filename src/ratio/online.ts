@@ -19,13 +19,15 @@ export interface OnlineOptions {
 }
 
 /** Each fit remembers an eighth of what the one before does; below this many events there is nothing to learn from. */
-const RATIO = 8
+const HALF_LIFE_FACTOR = 8
 const FITS = 3
-const SHORTEST = 64
+const MIN_HALF_LIFE = 64
 
 /** The half-lives of the bank, the longest first. */
 export const halfLives = (longest: number): readonly number[] =>
-  Array.from({ length: FITS }, (_, k) => longest / RATIO ** k).filter((halfLife, k) => k === 0 || halfLife >= SHORTEST)
+  Array.from({ length: FITS }, (_, k) => longest / HALF_LIFE_FACTOR ** k).filter(
+    (halfLife, k) => k === 0 || halfLife >= MIN_HALF_LIFE,
+  )
 
 /**
  * A small bank of class-balanced logistic regressions that learn from a stream, each at its half-life, mixed by what

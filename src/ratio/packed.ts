@@ -88,7 +88,7 @@ export function addDiagonal(a: Float64Array, diagonal: (i: number) => number, si
   for (let i = 0; i < size; i++) a[packedLength(i + 1) - 1]! += diagonal(i)
 }
 
-/** The Cholesky factor L of a positive definite A = L Lᵀ; null where A is not, to working precision. */
+/** The Cholesky factor L of a positive definite A = L Lᵀ; null if A is not, to working precision. */
 export function cholesky(a: Float64Array, size: number): Float64Array | null {
   const l = new Float64Array(a.length)
   let i = 0

@@ -10,7 +10,7 @@ export interface PastEvent {
 }
 
 /** Below it the sums are written out anew, far from where f64 ends. */
-const LEAST_GAIN = 1e-100
+const MIN_GAIN = 1e-100
 
 /**
  * What is kept of the older events of one class: Σ λ^age a ℓᵢ(θ) as the quadratic ½ θᵀHθ − bᵀθ + const, each event
@@ -47,7 +47,7 @@ export class PastCurvature {
 
   forget(keep: number): void {
     this.gain *= keep
-    if (this.gain > LEAST_GAIN) return
+    if (this.gain > MIN_GAIN) return
     for (const sums of [this.curvature, this.linear]) for (let i = 0; i < sums.length; i++) sums[i]! *= this.gain
     this.gain = 1
   }

@@ -9,7 +9,7 @@ export interface PredictionHealth {
   readonly auc: number | null
   /** Expected calibration error in ten bins of p, both classes weighing the same: 0 is calibrated. */
   readonly calibrationError: number | null
-  /** Mean of p(1|x) / p(0|x) over thumbs-down, before clamping; 1 where p is calibrated and the classes overlap. */
+  /** Mean of p(1|x) / p(0|x) over thumbs-down, before clamping; 1 if p is calibrated and the classes overlap. */
   readonly rawDensityRatioMean: number | null
 }
 
@@ -32,7 +32,7 @@ export class PredictionRecord {
     return healthOf(this.ups, this.downs)
   }
 
-  /** Mean of `value` over the logits of thumbs-down; null where there are fewer than `least`. */
+  /** Mean of `value` over the logits of thumbs-down; null if there are fewer than `least`. */
   downMean(value: (logit: number) => number, least: number): number | null {
     return this.downs.length < least ? null : meanOf(this.downs, value)
   }

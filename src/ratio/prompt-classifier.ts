@@ -29,8 +29,8 @@ export interface ClassifierHealth extends PredictionHealth {
   readonly refused: number
 }
 
-/** The moving mean of `ratio.normalise` counts from so many thumbs-down on. */
-const LEAST_DOWNS = 32
+/** Thumbs-down before the moving mean of `ratio.normalise` counts. */
+const MIN_DOWNS = 32
 
 /**
  * p_ψ(f = 1 | x): the probability that a prompt comes from the thumbs-up set, and the density ratios made from it.
@@ -47,7 +47,7 @@ export class PromptClassifier implements Serializable<SavedTensors> {
     this.model = modelOf(options)
   }
 
-  /** False where embeddings need not be computed at all. */
+  /** False if embeddings need not be computed at all. */
   get needsEmbeddings(): boolean {
     return this.model !== null
   }
@@ -71,7 +71,7 @@ export class PromptClassifier implements Serializable<SavedTensors> {
     return densityRatios(this.logits(embeddings), labels, this.options, this.#divisor())
   }
 
-  /** @param weights the events' own weights a; 1 where not given */
+  /** @param weights the events' own weights a; 1 if not given */
   update(embeddings: readonly (Embedding | null)[], labels: readonly boolean[], weights?: ArrayLike<number>): void {
     const { model } = this
     if (!model) return
@@ -132,7 +132,7 @@ export class PromptClassifier implements Serializable<SavedTensors> {
   /** The moving mean of the clamped weights on thumbs-down. */
   #divisor(): number {
     if (!this.options.normalise) return 1
-    return this.record.downMean((logit) => clamped(logit, this.options), LEAST_DOWNS) ?? 1
+    return this.record.downMean((logit) => clamped(logit, this.options), MIN_DOWNS) ?? 1
   }
 
   /** A number for what this learns and from what: the first 48 bits of a hash. */

@@ -26,7 +26,7 @@ export class RecentEvents {
 
   /** Those that are recent no more, oldest first, and not part of `all` from now on. */
   takeOld(): readonly RecentEvent[] {
-    return this.events.length > MOST ? this.events.splice(0, this.events.length - FEWEST) : []
+    return this.events.length > MAX_EVENTS ? this.events.splice(0, this.events.length - MIN_EVENTS) : []
   }
 
   tensors(): SavedTensors {
@@ -56,5 +56,5 @@ export class RecentEvents {
   }
 }
 
-const MOST = 64
-const FEWEST = 32
+const MAX_EVENTS = 64
+const MIN_EVENTS = 32

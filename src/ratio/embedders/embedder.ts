@@ -15,7 +15,7 @@ export interface PromptEmbedder {
   /** What the embeddings are. A classifier that learnt from others is of no use for these. */
   readonly identity: string
   /**
-   * null where there is none: the prompt then has w = 1 and is not learnt.
+   * null if there is none: the prompt then has w = 1 and is not learnt.
    *
    * @param state  mean-pooled last hidden state of the prompt under the reference, [D]
    */

@@ -3,17 +3,17 @@ import { mix32 } from '../mix.js'
 /** Width of the embedding. */
 export const NGRAM_WIDTH = 256
 /** Runs of one and of two tokens. */
-const LONGEST = 2
+const MAX_RUN = 2
 
 /**
- * A prompt as its hashed n-grams (Weinberger et al., ICML 2009): each run of tokens adds ±1 at a place, both told by
+ * A prompt as its hashed n-grams (Weinberger et al., ICML 2009): each run of tokens adds ±1 at a place, both given by
  * its hash; counts are damped by a root and the whole has norm 1. A pure function of the tokens.
  *
  * @returns shape [256]; zeros for no tokens
  */
 export function ngrams(tokens: readonly number[]): Float64Array {
   const counts = new Float64Array(NGRAM_WIDTH)
-  for (let length = 1; length <= LONGEST; length++) {
+  for (let length = 1; length <= MAX_RUN; length++) {
     for (let start = 0; start + length <= tokens.length; start++) {
       const hash = hashOf(tokens, start, length)
       counts[(hash >>> 1) % NGRAM_WIDTH]! += hash & 1 ? 1 : -1
