@@ -118,8 +118,7 @@ export class Learner {
         assertReference: () => this.#inference.assertReference(),
         place: `step ${this.#step + 1}`,
       })
-      const indexesOf = (some: readonly TrainingEvent[]) =>
-        events.flatMap((event, i) => (some.includes(event) ? i : []))
+      const indexesOf = (some: readonly TrainingEvent[]) => some.map((event) => events.indexOf(event))
       if (result !== null) this.#step += 1
       return {
         applied: result && {
