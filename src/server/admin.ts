@@ -13,13 +13,19 @@ const MAX_BODY_BYTES = 65_536
 /** `POST /v1/admin/VERB`, behind a bearer token. Without a token the whole tree does not exist. */
 export class AdminRoutes {
   private readonly verbs = new Map<string, AdminVerb>()
-  private readonly wrongTokens = new WrongTokens()
+  private readonly wrongTokens: WrongTokens
 
-  /** @param onWrongToken  called for each request with a wrong token */
+  /**
+   * @param onWrongToken     called for each request with a wrong token
+   * @param wrongTokenDelay  of the answer to such a request, milliseconds
+   */
   constructor(
     private readonly token: string | null,
-    private readonly onWrongToken: (request: IncomingMessage) => void = () => {},
-  ) {}
+    private readonly onWrongToken: (request: IncomingMessage) => void,
+    wrongTokenDelay: number,
+  ) {
+    this.wrongTokens = new WrongTokens(wrongTokenDelay)
+  }
 
   register(name: string, verb: AdminVerb): void {
     this.verbs.set(name, verb)

@@ -24,6 +24,8 @@ export interface StatusServerOptions {
   readonly maxConnections?: number
   /** How long a request may take to arrive, milliseconds. @default 10_000 */
   readonly arrivalLimit?: number
+  /** Delay of the answer to a wrong admin token, milliseconds. @default 500 */
+  readonly wrongTokenDelay?: number
 }
 
 /** The contents of the answers. Called for each request; they must be quick and hold no user text. */
@@ -49,6 +51,7 @@ const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CLOSE_GRACE_MS = 1000
 const MAX_CONNECTIONS = 128
 const ARRIVAL_LIMIT_MS = 10_000
+const WRONG_TOKEN_DELAY_MS = 500
 /** A kept-alive connection without a request ends after this; Prometheus comes every 15 s. */
 const IDLE_LIMIT_MS = 20_000
 /** A client that reads nothing of its answer for this long is disconnected. */
@@ -73,7 +76,8 @@ export class StatusServer {
   ) {
     this.hosts = new AllowedHosts([options.host, ...(options.allowedHosts ?? [])])
     this.taps = new TapStreams(sources.tap$, (address) => this.refused('watcher', address))
-    this.admin = new AdminRoutes(options.adminToken, (request) => this.refusedRequest('token', request))
+    const wrongToken = (request: IncomingMessage) => this.refusedRequest('token', request)
+    this.admin = new AdminRoutes(options.adminToken, wrongToken, options.wrongTokenDelay ?? WRONG_TOKEN_DELAY_MS)
     const arrivalLimit = options.arrivalLimit ?? ARRIVAL_LIMIT_MS
     const limits = {
       headersTimeout: arrivalLimit,

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, failure } from './answer.js'
 
-/** Delay of the answer to a wrong token. */
-const WAIT_MS = 500
 /** Delayed answers at the same time; beyond it the answer is 429 at once. */
 const MAX_WAITING = 16
 
@@ -15,6 +13,9 @@ const CLOSE = { connection: 'close' }
 export class WrongTokens {
   #waiting = 0
 
+  /** @param delay  of the answer to a wrong token, milliseconds */
+  constructor(private readonly delay: number) {}
+
   async answer(): Promise<Answer> {
     if (this.#waiting >= MAX_WAITING)
       return failure(429, 'TOO_MANY_ATTEMPTS', 'Too many wrong tokens; come again later.', {
@@ -23,7 +24,7 @@ export class WrongTokens {
       })
     this.#waiting += 1
     try {
-      await sleep(WAIT_MS, undefined, { ref: false })
+      await sleep(this.delay, undefined, { ref: false })
     } finally {
       this.#waiting -= 1
     }

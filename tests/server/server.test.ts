@@ -184,7 +184,9 @@ describe('admin verbs', () => {
 
   it('answer a wrong token late and on no connection twice, tell of it, and let the right one in at once meanwhile', async () => {
     const refused: Refusal[] = []
-    const { server, get } = await start({ refused: (refusal) => void refused.push(refusal) }, 'open-sesame')
+    const sources = { refused: (refusal: Refusal) => void refused.push(refusal) }
+    // long enough for all of them to arrive on a busy machine
+    const { server, get } = await start(sources, 'open-sesame', { wrongTokenDelay: 3_000 })
     server.registerVerb('echo', async () => ({}))
     const ends: string[] = []
     const ask = async (token: string, name: string) => {
