@@ -32,12 +32,12 @@ test-node:
 # what takes too long for `make test`: long outages of the broker, every stage of a kill, every random case (docs/testing.md)
 test-faults:
 	@node scripts/setup.mjs --tests
-	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/soak $$(grep -rl support/thorough tests --include=*.test.ts)
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/soak tests/grafana/live.test.ts $$(grep -rl support/thorough tests --include=*.test.ts)
 
 # random votes and random faults: make soak MINUTES=30 SEED=7
 soak:
 	@node scripts/setup.mjs --tests
-	@SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(or $(SEED),$(shell date +%s)) npx --no-install vitest run tests/soak
+	@BCOD_TEST_FAULTS=1 SOAK_MINUTES=$(MINUTES) SOAK_SEED=$(or $(SEED),$(shell date +%s)) npx --no-install vitest run tests/soak
 
 # writes grafana/*.json from grafana/src
 dashboards: setup
@@ -47,7 +47,7 @@ dashboards: setup
 dashboards-test:
 	@node scripts/setup.mjs --tests
 	@node scripts/prometheus.mjs
-	@npx --no-install vitest run tests/grafana tests/deploy/alerts.test.ts tests/docs
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/grafana tests/deploy/alerts.test.ts tests/docs
 
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-peft: setup
