@@ -75,6 +75,11 @@ const OWNERS: Readonly<Record<string, string>> = {
 const arrows = importArrows('src')
 const folders = folderArrows('src', arrows)
 
+it('a circle is seen however long it is, and what only leads into it is no part of it', () => {
+  const graph = { a: ['b'], b: ['c'], c: ['a', 'd'], d: [], e: ['a'] }
+  expect(circles(new Map(Object.entries(graph)))).toEqual([['a', 'b', 'c']])
+})
+
 describe('the imports of src', () => {
   it('go from one folder to another in one direction only, types included', () => {
     expect(circles(folders)).toEqual([])
