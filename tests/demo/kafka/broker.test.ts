@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,6 +33,11 @@ test('a Java that is too old is an error that says which', async () => {
 
 test('finds the jars where the set-up puts them', () => {
   expect(readFileSync('scripts/kafka-jars.mjs', 'utf8')).toContain(kafkaLibs().split('/').at(-2))
+})
+
+test('of two versions in the cache the newer one counts, as versions are ordered', () => {
+  for (const version of ['4.9.0', '4.10.0']) mkdirSync(join(dir, 'two', 'kafka', version, 'libs'), { recursive: true })
+  expect(kafkaLibs(join(dir, 'two'))).toBe(join(dir, 'two', 'kafka', '4.10.0', 'libs'))
 })
 
 test('a port that is taken is an error that shows what the broker says', async () => {
