@@ -3,7 +3,7 @@ import { expectation } from './formats.js'
 import { nearest } from './nearest.js'
 import { environmentName, groups, settings } from './schema.js'
 
-/** What `bcod config explain` tells about one key. */
+/** The output of `bcod config explain` for one key. */
 export interface Explanation {
   readonly key: string
   readonly doc: string

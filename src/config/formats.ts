@@ -7,7 +7,7 @@ export function accepts(setting: Setting<unknown>, value: unknown): boolean {
   return FORMATS[setting.format].accepts(value, setting)
 }
 
-/** A value out of the environment or a flag is text: numbers, booleans and lists are read from it where they fit. */
+/** A value from the environment or a flag is text: numbers, booleans and lists are parsed from it if the key takes them. */
 export function coerce(format: Format, value: string): unknown {
   return FORMATS[format].coerce(value)
 }
@@ -97,7 +97,7 @@ function within(range: Range, value: number): boolean {
 
 const allowsZero = (range: Range): boolean => within(range, 0)
 
-/** Zero as the only lower bound of a size or duration says nothing new; numbers always tell their bounds. */
+/** A lower bound of 0 is obvious for a size or a duration; numbers always show their bounds. */
 function rangeText(range: Range, show: (bound: number) => string): string {
   const silentZero = show !== String && range.min === 0
   const bounds = [

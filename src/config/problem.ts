@@ -19,7 +19,7 @@ export function wrongValue(key: string, setting: Setting<unknown>, value: unknow
   }
 }
 
-/** Throws one error for all problems, placed at the first, where there are any. */
+/** Throws one error for all problems, placed at the first; nothing if there are none. */
 export function refuse(code: 'CONFIG_INVALID' | 'CONFIG_UNKNOWN_KEY' | 'CONFIG_MISSING', problems: readonly Problem[]) {
   const [first, ...others] = problems
   if (first === undefined) return

@@ -9,7 +9,7 @@ export const commandRequirements = {
 
 export type CommandWithRequirements = keyof typeof commandRequirements
 
-/** `Config` where the keys that the command requires, and the defaults that follow from them, are not null. */
+/** `Config` in which the keys that the command requires, and the defaults derived from them, are not null. */
 export type ConfigFor<Command extends CommandWithRequirements> = Config &
   Present<(typeof commandRequirements)[Command][number]> &
   Present<'stream.dlq'> &

@@ -31,7 +31,7 @@ function* scheduleRules({ optimizer }: Config): Generator<Problem> {
 function* tlsRules({ stream }: Config): Generator<Problem> {
   const { enabled, ca, cert, key } = stream.tls
   if (!enabled && (ca ?? cert ?? key) !== null) {
-    yield { key: 'stream.tls.enabled', text: 'must be true where stream.tls.ca, cert or key is set' }
+    yield { key: 'stream.tls.enabled', text: 'must be true if stream.tls.ca, cert or key is set' }
   }
   if (cert === null && key !== null) yield { key: 'stream.tls.cert', text: 'required with stream.tls.key' }
   if (cert !== null && key === null) yield { key: 'stream.tls.key', text: 'required with stream.tls.cert' }
@@ -40,10 +40,10 @@ function* tlsRules({ stream }: Config): Generator<Problem> {
 function* saslRules({ stream }: Config): Generator<Problem> {
   const { mechanism, username, password, tokenEndpoint, tokenScope, tokenFile } = stream.sasl
   if (mechanism === null && (username ?? password) !== null) {
-    yield { key: 'stream.sasl.mechanism', text: 'required where stream.sasl.username or password is set' }
+    yield { key: 'stream.sasl.mechanism', text: 'required if stream.sasl.username or password is set' }
   }
   if (mechanism !== 'oauthbearer' && (tokenEndpoint ?? tokenScope ?? tokenFile) !== null) {
-    yield { key: 'stream.sasl.mechanism', text: 'must be oauthbearer where stream.sasl.token… is set' }
+    yield { key: 'stream.sasl.mechanism', text: 'must be oauthbearer if stream.sasl.token… is set' }
   }
   if (mechanism === 'oauthbearer' && (tokenEndpoint === null) === (tokenFile === null)) {
     yield { key: 'stream.sasl.tokenEndpoint', text: 'oauthbearer needs either this or stream.sasl.tokenFile' }

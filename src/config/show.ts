@@ -14,6 +14,6 @@ export function showConfig(config: Config): Record<string, unknown> {
   )
 }
 
-/** What stands behind the `?` of a URL may be a key; the rest of it holds no secret (`exposure-rules.ts`). */
+/** The query of a URL may contain a key; the rest contains no secret (`exposure-rules.ts`). */
 const withoutQuery = (value: unknown): unknown =>
   typeof value === 'string' ? value.replace(/^(https?:\/\/[^?#]*)[?#].*$/i, `$1?${HIDDEN}`) : value

@@ -73,7 +73,7 @@ export function fromEnvironment(environment: NodeJS.ProcessEnv): readonly Given[
 }
 
 /**
- * `--set key=value`, the value as JSON where it parses, else as the text it is. Later ones win.
+ * `--set key=value`, the value as JSON if it parses, otherwise as text. Later ones win.
  *
  * @throws CONFIG_UNKNOWN_KEY, CONFIG_INVALID without `=`
  */

@@ -4,7 +4,7 @@ import type { LogRecord } from './types.js'
 
 export const FEEDBACK_TYPE = 'bcod.feedback.v1'
 
-/** What the headers of a record say of its form. */
+/** The form of a record, according to its headers. */
 export interface HeaderForm {
   /** `structured`: the content type says that the value is a whole CloudEvent. */
   readonly structured: boolean
@@ -63,7 +63,7 @@ function isStructured(contentType: string): boolean {
 
 const CLOUD_EVENTS_TYPE = /^\s*application\/cloudevents(-batch)?(\+[\w.-]+)?/i
 
-/** The text within a JSON string, where the value is one. */
+/** The text of a JSON string, if the value is one. */
 function unquoted(text: string): string {
   if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return text
   try {

@@ -9,7 +9,7 @@ const WHOLE_CHAT =
   '; a chat in "messages" is to be split: up to the last question into prompt, the answer into completion'
 
 /**
- * Reads one side of an event, such as `prompt` and `prompt_tokens`: exact ids where they are given, else text or messages.
+ * Reads one side of an event, such as `prompt` and `prompt_tokens`: exact ids if given, otherwise text or messages.
  *
  * @param vocabSize  ids must be below it; null if the model is not known
  * @throws what `fail` makes, for a side that is missing, empty or badly typed
@@ -93,5 +93,5 @@ function tokenProblem(id: unknown, vocabSize: number | null): string {
   return `expected a token id (an integer from 0 to ${MAX_TOKEN_ID}), got ${typeof id === 'number' ? 'another number' : describe(id)}`
 }
 
-/** A token id is a piece of somebody's text: which one it is stays unsaid. */
+/** The id is not named: it is a piece of somebody's text. */
 export const outsideVocabulary = (vocabSize: number): string => `a token id is outside the vocabulary of ${vocabSize}`

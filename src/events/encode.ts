@@ -1,7 +1,7 @@
 import { FEEDBACK_TYPE } from './cloud-event.js'
 import type { Content, Feedback, LogRecord, Message } from './types.js'
 
-/** What a publisher says. A `Feedback` is one too. */
+/** The fields of a vote to publish. A `Feedback` has them too. */
 export interface FeedbackDraft {
   readonly source: string
   readonly id: string

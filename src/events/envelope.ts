@@ -7,7 +7,7 @@ import type { LogRecord } from './types.js'
 import { requireAvailable } from './unavailable.js'
 import { dataOf, isDapr, ownAttributes, tableRow, type Unwrap, withoutLayers } from './wrappers.js'
 
-/** A record taken apart, nothing in it checked. */
+/** A decoded record, not validated. */
 export interface Envelope {
   /** CloudEvents context attributes by name; null for a bare row, whose fields are `data`. */
   readonly attributes: JsonObject | null
@@ -38,7 +38,7 @@ export interface EnvelopeOptions {
  *
  * A record without a value is a tombstone and carries no event.
  *
- * @param maxBytes  what key, value and headers may have together, in bytes; a longer record is not parsed
+ * @param maxBytes  maximum bytes of key, value and headers together; a larger record is not parsed
  * @throws FEEDBACK_TOO_LARGE, FEEDBACK_NOT_JSON, FEEDBACK_INVALID if the JSON is not an object
  * @see CloudEvents 1.0, Kafka protocol binding, section 3
  */

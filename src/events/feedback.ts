@@ -25,7 +25,7 @@ export interface FeedbackOptions {
 
 /**
  * Checks every field that bcod reads and gives the vote. Errors name the JSON path; a bare row stands for `data`.
- * Fields that bcod does not know are ignored. What a retraction (`label: null`) says of prompt and completion is not read.
+ * Fields that bcod does not know are ignored. Prompt and completion of a retraction (`label: null`) are ignored.
  *
  * @throws FEEDBACK_INVALID
  */

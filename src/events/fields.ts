@@ -1,7 +1,7 @@
 /// <reference lib="es2024.string" />
 import { BcodError } from '../errors.js'
 
-/** Makes the error for what stands at a JSON path. */
+/** Creates the error for a JSON path. */
 export type Fail = (place: string, message: string) => BcodError
 
 export const invalidFeedback: Fail = (place, message) => new BcodError('FEEDBACK_INVALID', message, { place })
@@ -52,7 +52,7 @@ export function name(value: unknown, place: string, fail: Fail): string {
 export const optionalName = (value: unknown, place: string, fail: Fail): string | null =>
   value === undefined || value === null ? null : name(value, place, fail)
 
-/** An identifier that may be a database's number: an integer stands for its decimal digits. */
+/** An identifier that may be a number, as in a database: an integer becomes its decimal digits. */
 export const id = (value: unknown, place: string, fail: Fail): string =>
   typeof value === 'number' ? digits(value, place, fail) : name(value, place, fail)
 

@@ -8,7 +8,7 @@ import { BcodError } from '../errors.js'
  * - Apicurio: 0, the id in 8 bytes
  * - AWS Glue: 3, 0 (not compressed), a UUID of 16 bytes
  *
- * @throws FEEDBACK_NOT_JSON if something else than JSON stands behind them
+ * @throws FEEDBACK_NOT_JSON if they are followed by anything but JSON
  */
 export function frameLength(value: Uint8Array): number {
   const lengths = FRAMES[value[0] ?? -1]

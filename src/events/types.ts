@@ -1,6 +1,6 @@
 /** The words that travel through the pipeline. Plain immutable data; the reader's order is the order of the stages. */
 
-/** Where a record stands in the log. Offsets are safe integers: the boundary to Kafka checks it. */
+/** The position of a record in the log. Offsets are safe integers, checked when they come from Kafka. */
 export interface Position {
   readonly topic: string
   readonly partition: number
@@ -61,7 +61,7 @@ export interface Feedback {
   readonly logprob: number | null
   /** 0..1, the event's own weight a. */
   readonly weight: number
-  /** Why the answer ended, as the server said it; missing where it was not told. */
+  /** Why the answer ended, according to the server; missing if unknown. */
   readonly finishReason?: string
 }
 

@@ -44,7 +44,7 @@ export function dataOf({ data, data_base64: base64 }: JsonObject, unwrap: Unwrap
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
-/** Of a CloudEvent that another program has made around ours: the attributes that count. */
+/** The relevant attributes of a CloudEvent that another program has wrapped around ours. */
 export function ownAttributes(attributes: JsonObject): JsonObject {
   const { type } = attributes
   if (type === DAPR_TYPE) return { ...attributes, type: FEEDBACK_TYPE }
@@ -63,7 +63,7 @@ export const isDapr = ({ type }: JsonObject): boolean => type === DAPR_TYPE
 const DAPR_TYPE = 'com.dapr.event.sent'
 const DEBEZIUM_TYPE = 'io.debezium.'
 
-/** A row of a database table, as a change event of Debezium tells it. */
+/** A row of a database table, from a change event of Debezium. */
 export interface TableRow {
   /** The row's key: another event of the same row is another vote of the same voter. */
   readonly subject: string
@@ -76,7 +76,7 @@ export interface TableRow {
  * keeps metadata of it. Null if the value is something else.
  *
  * @param key  of the record: the row's primary key
- * @throws FEEDBACK_INVALID if the event does not tell which vote it is about
+ * @throws FEEDBACK_INVALID if the event does not identify the vote
  */
 export function tableRow(
   value: JsonObject,

@@ -26,7 +26,7 @@ export interface DecodeOptions {
  * Takes records apart.
  *
  * Emits record and envelope in order. A tombstone (null value) goes to `ignore` unless it retracts, a record that is too
- * large or not a JSON object to `reject`; the stream goes on.
+ * large or not a JSON object to `reject`; the stream continues.
  *
  *     records$.pipe(decode({ maxRecordBytes: 2 ** 20 }, deadLetter, count)).subscribe(({ envelope }) => …)
  */

@@ -1,4 +1,4 @@
 import type { DropReason, Feedback } from '../events/types.js'
 
-/** Told of every event that ends at a stage without training, once. */
+/** Called once for each event that a stage drops. */
 export type Drop<E = Feedback> = (event: E, reason: DropReason) => void

@@ -6,7 +6,7 @@ import type { LogRecord } from '../events/types.js'
 import type { Assignment, DeadLetter, FeedbackLog, RecordBatch } from './source.js'
 
 const PARTITION = 0
-/** Readers are told this often where the log ends. */
+/** How often readers get the end of the log. */
 const BETWEEN_LOOKS = 2_000
 
 interface StoredRecord {

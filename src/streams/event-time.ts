@@ -2,12 +2,12 @@ import { type MonoTypeOperatorFunction, map } from 'rxjs'
 import type { LogRecord, TimeCorrection } from '../events/types.js'
 import type { Watermark } from './watermark.js'
 
-/** A clock that is off by more than this is told of, milliseconds. */
+/** Corrections larger than this are counted, milliseconds. */
 const BOUND = 60_000
 
 /**
- * Gives each record the time that it counts as written at (`Watermark.timeOf`). Producers set times as they like: one
- * that is ahead, back or missing must neither end the hold-back of others nor skip or lengthen its own.
+ * Corrects the timestamp of each record (`Watermark.timeOf`). A producer's timestamp that is ahead, behind or missing
+ * must not end the hold-back of others, nor skip or lengthen its own.
  *
  *     record$.pipe(eventTime(watermark, Date.now, (reason) => corrected.inc({ reason })))
  */

@@ -2,15 +2,15 @@ import { filter, type MonoTypeOperatorFunction } from 'rxjs'
 import type { Feedback } from '../events/types.js'
 import type { Drop } from './drop.js'
 
-/** Tells whether the list names a source; an empty list lets all through. */
+/** Whether the list names a source; an empty list allows all. */
 export function sourceRule(sources: readonly string[]): (source: string) => boolean {
   const allowed = new Set(sources)
   return (source) => allowed.size === 0 || allowed.has(source)
 }
 
 /**
- * Drops what comes from a source that is not on the list, as `source_refused`. It stands before dedup and hold-back, so
- * that a foreign source cannot replace or take back anybody's vote.
+ * Drops votes of sources that are not on the list, as `source_refused`. It comes before dedup and hold-back, so a foreign
+ * source cannot replace or retract anybody's vote.
  *
  *     feedback$.pipe(allowSources(['chat-web', 'chat-mobile'], drop))
  */

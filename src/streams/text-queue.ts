@@ -13,20 +13,20 @@ interface Waiting {
   readonly bytes: number
 }
 
-/** Votes with text that one call tokenises: enough to make the way there cheap. */
+/** Votes with text per call: enough to amortise the call. */
 const VOTES = 32
-/** Rather fewer of long ones: what one call takes counts against the budget of one vote. */
+/** Bytes of text per call: the time of a call counts against the budget of one vote. */
 const BYTES = 128 * 1024
 
 /**
- * Votes that are admitted and wait to be tokenised, in the order in which they train. A vote stays here until it is an
- * event, a dead letter or dropped, so that a checkpoint written meanwhile holds it, as the vote that it is.
+ * Admitted votes that wait for the tokenizer, in training order. A vote stays here until it is an event, a dead letter or
+ * dropped, so that every checkpoint includes it.
  */
 export class TextQueue implements Serializable<TextQueueState> {
   private votes = new Fifo<Waiting>()
   private waiting: (() => void)[] = []
 
-  /** @param memory  where the memory of the votes is counted */
+  /** @param memory  the account that counts their memory */
   constructor(private readonly memory = new MemoryAccount()) {}
 
   get count(): number {
@@ -39,14 +39,14 @@ export class TextQueue implements Serializable<TextQueueState> {
     this.memory.add(bytes)
   }
 
-  /** Takes out the first one. */
+  /** Removes the first one. */
   shift(): void {
     const first = this.votes.shift()
     if (first) this.memory.remove(first.bytes)
     if (this.votes.size === 0) for (const resolve of this.waiting.splice(0)) resolve()
   }
 
-  /** The votes at the head that one call is made for, those between them that need none included. */
+  /** The votes at the head for the next call, including those in between that need no tokenizer. */
   first(): readonly Feedback[] {
     const votes: Feedback[] = []
     let texts = 0
@@ -67,7 +67,7 @@ export class TextQueue implements Serializable<TextQueueState> {
     if (this.votes.size > 0) await new Promise<void>((resolve) => this.waiting.push(resolve))
   }
 
-  /** Takes out the votes that shall not train after all. */
+  /** Removes and returns the votes that `refused` selects. */
   dropWhere(refused: (vote: Feedback) => boolean): readonly Feedback[] {
     const { votes: all } = this.snapshot()
     this.restore({ votes: all.filter((vote) => !refused(vote)) })

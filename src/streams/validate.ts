@@ -23,7 +23,7 @@ export interface ValidationLimits {
  *
  * Everything that can be known without tokenising is checked here, while the record is at hand: types, bounds, the
  * vocabulary, and whether the model has a tokenizer and a template for what the event holds. What is wrong goes to
- * `reject`; the stream goes on. `Feedback` needs no record: it may wait in a checkpoint.
+ * `reject`; the stream continues. `Feedback` needs no record: it may wait in a checkpoint.
  */
 export function validate(limits: ValidationLimits, reject: Reject): OperatorFunction<Decoded, Validated> {
   return pipe(

@@ -10,18 +10,18 @@ import type { Watermark } from './watermark.js'
 export interface VotesOptions extends ValidationLimits {
   readonly config: Pick<Config, 'limits' | 'stream'>
   readonly watermark: Watermark
-  /** What time it is for held votes, milliseconds since the epoch. */
+  /** The current time, milliseconds since the epoch. */
   readonly now: () => number
   readonly received: (vote: Feedback) => void
-  /** A record counts as written at another time than its producer says, by more than a minute. */
+  /** Called when a timestamp was corrected by more than a minute. */
   readonly timeCorrected?: ((reason: TimeCorrection) => void) | undefined
-  /** A record with a schema registry's frame was decoded. */
+  /** Called for each record with a schema registry's frame. */
   readonly framed: () => void
   readonly reject: Reject
   readonly drop: (position: Position, reason: DropReason) => void
 }
 
-/** From records to the valid votes of this shard, each with the time that it counts as written at. */
+/** Turns records into the valid votes of this shard, with corrected timestamps. */
 export function votes(record$: Observable<LogRecord>, options: VotesOptions): Observable<Feedback> {
   const { config, watermark, now, received, timeCorrected, framed, reject, drop } = options
   const { tombstones, unwrap } = config.stream

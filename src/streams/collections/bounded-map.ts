@@ -97,7 +97,7 @@ export class BoundedMap implements Serializable<BoundedMapState> {
     return 0
   }
 
-  /** The slot that holds the key, else the free one where it would go. */
+  /** The slot of the key, or the free one for it. */
   private slotOf(low: number, high: number): number {
     const { hashes, index } = this
     const mask = index.length - 1

@@ -7,22 +7,22 @@ const FRAME_BYTES = 12
 const MAGIC_AT = 16
 const RECORDS_AT = 61
 
-/** How many bytes the batch at `at` takes, as it says. */
+/** Length of the batch at `at`, as its header states it. */
 export const batchBytes = (bytes: Buffer, at: number): number => FRAME_BYTES + bytes.readInt32BE(at + 8)
 
 /** The version of its format; 0 and 1 are those before Kafka 0.11. */
 export const magicOf = (batch: Buffer): number => batch.readInt8(MAGIC_AT)
 
-/** What a batch says of itself. */
+/** Statements of a batch header. */
 export interface BatchClaims {
   readonly lastOffset: number
   /** The latest of its records. */
   readonly timestamp: number
-  /** How many records it claims to have. */
+  /** Its record count. */
   readonly count: number
 }
 
-/** Where a batch stands, and the offset below which its records are passed over. */
+/** The partition of a batch, and the offset below which records are skipped. */
 export interface BatchPlace {
   readonly topic: string
   readonly partition: number
@@ -43,7 +43,7 @@ export interface BatchHeader {
   readonly producerId: bigint
   readonly isTransactional: boolean
   readonly isControl: boolean
-  /** How many records it claims to have. */
+  /** Its record count. */
   readonly count: number
   /** Its records, packed or not. */
   readonly packed: Buffer

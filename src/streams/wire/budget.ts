@@ -1,8 +1,8 @@
 import { BcodError } from '../../errors.js'
 
 /**
- * What one batch of records may take in memory, over all that it is unpacked to and taken apart into. It is spent
- * before memory is taken, so that a batch that says little and unpacks to much is stopped on the way.
+ * The memory that one record batch may take, decompressed bytes and decoded records together. It is spent before memory
+ * is allocated, so that a decompression bomb is stopped early.
  */
 export class Budget {
   #left: number

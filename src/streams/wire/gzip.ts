@@ -26,7 +26,7 @@ const TRAILER_BYTES = 8
 const HEADER_BYTES = 10
 const DEFLATE = 8
 
-/** Appends what the member at `at` holds; where it ends. */
+/** Appends the contents of the member at `at`; returns its end. */
 function member(packed: Buffer, at: number, output: Output, budget: Budget): number {
   const start = headerEnd(packed, at)
   if (start === null) throw damaged('it is not gzip')

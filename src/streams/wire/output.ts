@@ -20,7 +20,7 @@ export class Output {
 
   /**
    * Makes room in `bytes` for `size` more, or for as many as the budget still allows: a decoder stops at its end.
-   * What stands behind `length` is undefined.
+   * Bytes after `length` are undefined.
    */
   reserve(size: number): void {
     const needed = this.length + Math.min(size, this.room)
@@ -52,7 +52,7 @@ export class Output {
 /** Below it a loop is faster than a call. */
 const SHORT = 32
 
-/** Writes `length` bytes of `packed` as they stand, where a decoder has made room for them. */
+/** Copies `length` bytes of `packed` into space that the decoder has reserved. */
 export function copyLiteral(packed: Buffer, at: number, bytes: Buffer, out: number, length: number): void {
   if (length < SHORT) for (let i = 0; i < length; i++) bytes[out + i] = packed[at + i]!
   else packed.copy(bytes, out, at, at + length)

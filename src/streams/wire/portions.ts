@@ -9,11 +9,11 @@ import { int64At } from './cursor.js'
 import { type Batch, readBatch } from './read-batch.js'
 import { type AbortedTransaction, AbortedTransactions } from './transactions.js'
 
-/** What a broker sent of one partition, not yet taken apart. */
+/** The fetch response for one partition, not yet decoded. */
 export interface FetchedPartition {
   readonly topic: string
   readonly partition: number
-  /** Whole batches, the first of which holds the offset that was asked for, and perhaps the beginning of another. */
+  /** Whole batches, of which the first contains the requested offset; the last may be incomplete. */
   readonly bytes: Buffer
   readonly aborted: readonly AbortedTransaction[]
   /** The offset that the next record to be written will get. */
@@ -38,19 +38,19 @@ export interface PortionOptions {
 }
 
 const DEFAULT_PORTION = 1 << 20
-/** A portion that is larger is handed on in parts, so that whoever takes them can let others have a turn in between. */
+/** A larger portion is emitted in parts, so that the consumer can yield to the event loop in between. */
 const PART_BYTES = 1 << 18
 
 /**
- * Takes a fetch apart, batch by batch, as it is asked for: one unpacked batch is in memory at a time, and whoever stops
- * asking has read as far as the last portion says.
+ * Decodes a fetch lazily, batch by batch: one decompressed batch is in memory at a time, and a caller that stops early
+ * continues from the `nextOffset` of the last portion.
  *
  * Positions follow batches. Control batches, aborted ones and those that compaction left without records move the
  * position and give nothing. A batch is read whole or not at all: what is damaged or too large is `unreadable`, as one
  * range. The beginning of a batch at the end of the bytes is left for the next fetch.
  *
- * @param from  the offset to read next; records before it are passed over
- * @throws KAFKA_BATCH_DAMAGED if the bytes do not hold the batch that was asked for, which no broker does
+ * @param from  the offset to read next; records before it are skipped
+ * @throws KAFKA_BATCH_DAMAGED if the bytes do not contain the requested batch, which no broker does
  */
 export function* portions(fetched: FetchedPartition, from: number, options: PortionOptions): Generator<Portion> {
   const { topic, partition, bytes } = fetched
@@ -95,7 +95,7 @@ export function* portions(fetched: FetchedPartition, from: number, options: Port
   })
 }
 
-/** These records, in parts of about `PART_BYTES`. */
+/** Splits the records into parts of about `PART_BYTES`. */
 function* parts(records: readonly ReadRecord[], nextOffset: number): Generator<Portion> {
   let begin = 0
   let bytes = 0

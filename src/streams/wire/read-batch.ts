@@ -18,16 +18,16 @@ import { readRecords } from './records.js'
 import type { AbortedTransactions } from './transactions.js'
 import { unpack } from './unpack.js'
 
-/** What a batch says of itself, and what kept it from being read. */
+/** The header's statements, and the error if the batch could not be read. */
 export interface Batch extends BatchClaims {
-  /** Its checksum fits: what it says is what its producer wrote. */
+  /** Whether its checksum matches: the statements are then its producer's. */
   readonly isChecked: boolean
   readonly error: BcodError | null
 }
 
 /**
- * Adds the records of one batch to `into`, or some of them where it could not be read to its end. Never throws: no batch
- * may end whoever reads it.
+ * Adds the records of one batch to `into`, or some of them if it could not be read to its end. Never throws: no batch may
+ * stop the consumer.
  *
  * @param batch  from its first byte to its last, at least 17
  */
@@ -98,7 +98,7 @@ function unpackRecords(header: BatchHeader, place: BatchPlace, budget: Budget, i
   readRecords(plain, { ...place, ...header, appendTime: isAppendTime(attributes) ? maxTimestamp : null }, budget, into)
 }
 
-/** A bug of ours is no reason to end either; its kind is told, not its words, which may quote the batch. */
+/** A bug must not stop the consumer either. Only its class is named: the message may quote the batch. */
 const coded = (error: unknown): BcodError =>
   error instanceof BcodError
     ? error

@@ -2,17 +2,17 @@ import { isIndex, type ReadRecord } from '../headers.js'
 import { type Budget, damaged } from './budget.js'
 import { Cursor } from './cursor.js'
 
-/** What the header of their batch says of records. */
+/** What the batch header states about its records. */
 export interface RecordContext {
   readonly topic: string
   readonly partition: number
-  /** Records before it are passed over. */
+  /** Records before it are skipped. */
   readonly from: number
   readonly baseOffset: number
   readonly lastOffset: number
   readonly count: number
   readonly baseTimestamp: number
-  /** Of all records, where the broker stamps them. */
+  /** The timestamp of all records, if the broker stamps them. */
   readonly appendTime: number | null
 }
 

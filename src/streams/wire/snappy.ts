@@ -19,7 +19,7 @@ export function unsnappy(packed: Buffer, budget: Budget): Buffer {
     return output.take()
   }
   let at = HEADER_BYTES
-  // fewer than four bytes at the end are nobody's
+  // fewer than four bytes at the end are ignored
   while (packed.length - at >= 4) {
     const size = packed.readInt32BE(at)
     if (size === MAGIC_HEAD) {

@@ -35,13 +35,13 @@ export function unzstd(packed: Buffer, budget: Budget): Buffer {
 
 const MAGIC = 0xfd2fb528
 const SKIPPABLE = 0x184d2a50
-/** What zstd's decoder takes unless it is told otherwise. */
+/** The default limit of the reference decoder. */
 const MAX_WINDOW_BYTES = 2 ** 27
 const MAX_BLOCK_BYTES = 128 * 1024
 /** Each costs a decoder of its own. A producer makes one. */
 const MAX_FRAMES = 1_000
 
-/** A frame as its header and the headers of its blocks tell it. */
+/** A frame as described by its header and block headers. */
 interface Frame {
   readonly end: number
   readonly window: number
@@ -122,7 +122,7 @@ function withNode(unpack: Unpack, frame: Buffer, output: Output, budget: Budget)
 const MAX_MOVED_BYTES = 4 * 2 ** 30
 
 /**
- * Block by block, so that it ends where the budget does.
+ * Block by block, so that it stops at the budget.
  *
  * @param moved  bytes that the frames before it have made fzstd move
  * @returns the same with this frame
