@@ -1,5 +1,15 @@
 import { Interpreter } from '@huggingface/jinja'
-import { BooleanValue, printed, text, type Value } from './values.js'
+import {
+  BooleanValue,
+  FloatValue,
+  IntegerValue,
+  ListValue,
+  ObjectValue,
+  printed,
+  shown,
+  text,
+  type Value,
+} from './values.js'
 
 interface Blocks {
   evaluate(node: unknown, scope: unknown): Value
@@ -7,7 +17,7 @@ interface Blocks {
 }
 
 /**
- * `{{ none }}` prints nothing, and booleans print as JavaScript's. Statements that print nothing are none as well.
+ * `{{ none }}` prints nothing, booleans and large or small floats print as JavaScript's, lists and objects as JSON. Statements that print nothing are none as well.
  *
  * No upstream report found: jinja 0.5.11, Interpreter.evaluateBlock.
  */
@@ -21,8 +31,10 @@ export function patchPrinting(): void {
     }
     return text(all)
   }
-  BooleanValue.prototype.toString = function (this: Value) {
-    return this.value === true ? 'True' : 'False'
+  for (const Kind of [ListValue, ObjectValue, FloatValue, IntegerValue, BooleanValue]) {
+    Kind.prototype.toString = function (this: Value) {
+      return shown(this)
+    }
   }
 }
 
