@@ -31,54 +31,9 @@ export function writeSavedModel(
   executor: Executor,
 ): void {
   const graph = new proto.GraphDef()
-  const node = (name: string, op: string, inputs: readonly string[], attributes: Attributes) =>
-    graph.addNode(nodeDef(name, op, inputs, attributes))
-
-  for (const variable of variables) {
-    const { name, shape } = variable
-    const type = dataTypeOf(variable)
-    const handle = `variable/${name}`
-    const shared = { shared_name: attr.string(name), container: attr.string('') }
-    node(handle, 'VarHandleOp', [], { dtype: attr.type(type), shape: attr.shape(shape), ...shared })
-    node(`value/${name}`, 'ReadVariableOp', [handle], { dtype: attr.type(type) })
-    if (type === DataType.bfloat16) {
-      const cast = { SrcT: attr.type(type), DstT: attr.type(DataType.float32), Truncate: attr.bool(false) }
-      node(readName(name), 'Cast', [`value/${name}`], cast)
-    } else node(readName(name), 'Identity', [`value/${name}`], { T: attr.type(type) })
-    const bytes = { dtype: attr.type(DataType.uint8), shape: attr.shape(byteShape(variable)) }
-    node(writeFeedName(name), 'Placeholder', [], bytes)
-    node(`bits/${name}`, 'Bitcast', [writeFeedName(name)], { T: attr.type(DataType.uint8), type: attr.type(type) })
-    node(`assign/${name}`, 'AssignVariableOp', [handle, `bits/${name}`], { dtype: attr.type(type) })
-    const done = attr.tensor(DataType.int32, [], new Uint8Array(4))
-    node(`done/${name}`, 'Const', [], { dtype: attr.type(DataType.int32), value: done })
-    node(writeName(name), 'Identity', [`done/${name}`, `^assign/${name}`], { T: attr.type(DataType.int32) })
-  }
-
-  for (const program of programs) {
-    for (const [input, { shape }] of Object.entries(program.inputs))
-      node(feedName(program.name, input), 'Placeholder', [], {
-        dtype: attr.type(DataType.int32),
-        shape: attr.shape(shape),
-      })
-    const inputs = [
-      ...Object.keys(program.inputs).map((input) => feedName(program.name, input)),
-      ...program.variables.map((variable) => `variable/${variable.name}`),
-    ]
-    const types = [
-      ...Object.keys(program.inputs).map(() => DataType.int32),
-      ...program.variables.map(() => DataType.resource),
-    ]
-    const none = attr.string('')
-    node(callName(program.name), 'StatefulPartitionedCall', inputs, {
-      Tin: attr.types(types),
-      Tout: attr.types(program.outputs.map((o) => (o.dtype === 'int32' ? DataType.int32 : DataType.float32))),
-      f: attr.func(program.name),
-      config: none,
-      config_proto: OPTIMISED,
-      executor_type: none,
-      ...(executor === 'xla' ? { _XlaMustCompile: attr.bool(true) } : {}),
-    })
-  }
+  const node: AddNode = (name, op, inputs, attributes) => graph.addNode(nodeDef(name, op, inputs, attributes))
+  for (const variable of variables) addVariable(node, variable)
+  for (const program of programs) addProgram(node, program, executor)
 
   const functions = new proto.FunctionDefLibrary()
   for (const definition of library.definitions) functions.addFunction(definition)
@@ -97,4 +52,52 @@ export function writeSavedModel(
   model.addMetaGraphs(meta)
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'saved_model.pb'), model.serializeBinary())
+}
+
+type AddNode = (name: string, op: string, inputs: readonly string[], attributes: Attributes) => void
+
+/** A variable, and the nodes that read and write it from the host. */
+function addVariable(node: AddNode, variable: Variable): void {
+  const { name, shape } = variable
+  const type = dataTypeOf(variable)
+  const handle = `variable/${name}`
+  const shared = { shared_name: attr.string(name), container: attr.string('') }
+  node(handle, 'VarHandleOp', [], { dtype: attr.type(type), shape: attr.shape(shape), ...shared })
+  node(`value/${name}`, 'ReadVariableOp', [handle], { dtype: attr.type(type) })
+  if (type === DataType.bfloat16) {
+    const cast = { SrcT: attr.type(type), DstT: attr.type(DataType.float32), Truncate: attr.bool(false) }
+    node(readName(name), 'Cast', [`value/${name}`], cast)
+  } else node(readName(name), 'Identity', [`value/${name}`], { T: attr.type(type) })
+  const bytes = { dtype: attr.type(DataType.uint8), shape: attr.shape(byteShape(variable)) }
+  node(writeFeedName(name), 'Placeholder', [], bytes)
+  node(`bits/${name}`, 'Bitcast', [writeFeedName(name)], { T: attr.type(DataType.uint8), type: attr.type(type) })
+  node(`assign/${name}`, 'AssignVariableOp', [handle, `bits/${name}`], { dtype: attr.type(type) })
+  const done = attr.tensor(DataType.int32, [], new Uint8Array(4))
+  node(`done/${name}`, 'Const', [], { dtype: attr.type(DataType.int32), value: done })
+  node(writeName(name), 'Identity', [`done/${name}`, `^assign/${name}`], { T: attr.type(DataType.int32) })
+}
+
+/** The placeholders of a program's inputs, and its call. */
+function addProgram(node: AddNode, program: Program, executor: Executor): void {
+  const inputs = Object.entries(program.inputs)
+  for (const [input, { shape }] of inputs)
+    node(feedName(program.name, input), 'Placeholder', [], {
+      dtype: attr.type(DataType.int32),
+      shape: attr.shape(shape),
+    })
+  const operands = [
+    ...inputs.map(([input]) => feedName(program.name, input)),
+    ...program.variables.map((variable) => `variable/${variable.name}`),
+  ]
+  const types = [...inputs.map(() => DataType.int32), ...program.variables.map(() => DataType.resource)]
+  const none = attr.string('')
+  node(callName(program.name), 'StatefulPartitionedCall', operands, {
+    Tin: attr.types(types),
+    Tout: attr.types(program.outputs.map((o) => (o.dtype === 'int32' ? DataType.int32 : DataType.float32))),
+    f: attr.func(program.name),
+    config: none,
+    config_proto: OPTIMISED,
+    executor_type: none,
+    ...(executor === 'xla' ? { _XlaMustCompile: attr.bool(true) } : {}),
+  })
 }

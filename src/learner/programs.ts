@@ -12,7 +12,8 @@ import {
   type Variable,
 } from '../engine/index.js'
 import { bcoLoss } from '../loss/bco.js'
-import { type CompletionTokens, type LanguageModel, PackedForward, type PackedLayout } from '../model/language-model.js'
+import type { LanguageModel } from '../model/language-model.js'
+import { type CompletionTokens, PackedForward, type PackedLayout } from '../model/packed-forward.js'
 import { type PackedShape, shapeName } from '../model/packed-shape.js'
 
 /** Names of the programs of one shape. */

@@ -1,0 +1,210 @@
+import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import {
+  defineFrozenStack,
+  defineLayerStack,
+  defineLinearHead,
+  type FunctionLibrary,
+  indices,
+  type LayerStackSpec,
+  type ProgramScope,
+  segmentSum,
+  type Tensors,
+  tf,
+} from '../engine/index.js'
+import { type CausalAttention, defineCausalAttention, MASKED, queryBands } from './attention.js'
+import type { LanguageModel } from './language-model.js'
+import { type AttentionSlots, decoderLayer, type LayerOperations, rmsNorm } from './layer.js'
+import { packedOperations } from './packed-operations.js'
+import { type PackedShape, shapeName } from './packed-shape.js'
+import { productType } from './parameters.js'
+
+/** The completion tokens of a packed batch, as the host lays them out; int32[M], unused entries are 0. */
+export interface CompletionTokens {
+  /** The token whose logits predict each. */
+  readonly logitIndices: Tensor
+  readonly targetIds: Tensor
+  /** The sequence of each; R for an unused entry. */
+  readonly targetSegmentIds: Tensor
+  /** How many entries are used; a scalar. */
+  readonly targetCount: Tensor
+}
+
+/** The tokens of a packed batch and the slots that the attention runs on, as the host lays them out; int32. */
+export interface PackedLayout {
+  /** [N] token ids */
+  readonly inputIds: Tensor
+  /** [N] position within the sequence */
+  readonly positionIds: Tensor
+  /** [B·T] the token in each slot */
+  readonly slotTokens: Tensor
+  /** [N] the slot of each token */
+  readonly tokenSlots: Tensor
+  /** [B·T] the sequence of each slot; a value of its own for a slot without one */
+  readonly segmentIds: Tensor
+}
+
+/** Argument of a stack: the mask of a band of queries. */
+const maskName = (band: number) => `mask_${band}`
+
+/** Rows of one chunk of logits. */
+const HEAD_CHUNK = 128
+
+/** The forward pass of packed batches of one shape: its functions are traced once and shared by all programs of that shape. */
+export class PackedForward {
+  #base: ReturnType<typeof defineFrozenStack> | null = null
+  #adapted: ReturnType<typeof defineLayerStack> | null = null
+  readonly #head: ReturnType<typeof defineLinearHead>
+  readonly #operations: LayerOperations
+  readonly #attention: CausalAttention
+  /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
+  readonly targetCapacity: number
+
+  constructor(
+    private readonly library: FunctionLibrary,
+    readonly model: LanguageModel,
+    readonly shape: PackedShape,
+    /** Keep only the input of each layer for the backward pass. */
+    private readonly recompute = false,
+  ) {
+    const { architecture: a, dtype } = model
+    this.#operations = packedOperations(library, model, shape)
+    this.#attention = defineCausalAttention(library, `attention_${shapeName(shape)}`, {
+      ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
+      product: productType(dtype),
+    })
+    const chunk = Math.min(HEAD_CHUNK, shape.tokens)
+    this.targetCapacity = Math.ceil(shape.tokens / chunk) * chunk
+    this.#head = defineLinearHead(library, `head_${shapeName(shape)}`, {
+      rows: this.targetCapacity,
+      chunk,
+      width: a.hiddenSize,
+      classes: a.vocabSize,
+      dtype: productType(dtype),
+    })
+  }
+
+  /**
+   * Output of the last layer, before the final norm.
+   *
+   * @param vector         the adapter's vector; null for the bare base
+   * @param differentiate  keep what a backward pass needs
+   * @returns [N, D]
+   */
+  hidden(scope: ProgramScope, batch: PackedLayout, vector: Tensor | null, differentiate: boolean): Tensor {
+    const { variables, architecture } = this.model
+    const { tokens: N } = this.shape
+    const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), batch.inputIds), [N, architecture.hiddenSize])
+    const stacked = Object.fromEntries(Object.entries(variables.layers).map(([kind, v]) => [kind, scope.read(v)]))
+    const slots = this.#slots(batch)
+    if (vector === null) {
+      this.#base ??= this.#defineBase()
+      return this.#base(stacked, slots, x_ND)
+    }
+    this.#adapted ??= this.#defineAdapted()
+    return this.#adapted(stacked, slots, x_ND, this.model.layerRows(vector), differentiate)
+  }
+
+  /** Log-probabilities of the completions: sums over their tokens by sequence, f32[R]. */
+  logps(scope: ProgramScope, hidden_ND: Tensor, tokens: CompletionTokens, differentiate: boolean): Tensor {
+    const { variables, architecture } = this.model
+    const selected_MD = tf.gather(hidden_ND, tokens.logitIndices)
+    const normed_MD = rmsNorm(selected_MD, scope.read(variables.norm), architecture.rmsNormEps)
+    const perToken_M = this.#head(
+      normed_MD,
+      scope.read(variables.head),
+      tokens.targetIds,
+      tokens.targetCount,
+      differentiate,
+    )
+    const { sequences: R } = this.shape
+    return tf.slice(segmentSum(perToken_M, tokens.targetSegmentIds, R + 1), [0], [R])
+  }
+
+  /**
+   * Mean of the normalised outputs over each prompt's tokens, f32[R, D]; zero for a sequence without a prompt.
+   *
+   * @param promptSegmentIds_N  int32: the sequence whose prompt a token belongs to; R if to none's
+   */
+  promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, promptSegmentIds_N: Tensor): Tensor {
+    const { sequences: R, tokens: N } = this.shape
+    const { variables, architecture } = this.model
+    const normed_ND = rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps)
+    const sums_RD = segmentSum(normed_ND, promptSegmentIds_N, R + 1)
+    const counts_R1 = segmentSum(tf.ones([N, 1]), promptSegmentIds_N, R + 1)
+    const means = tf.div(sums_RD, tf.maximum(counts_R1, 1))
+    return tf.slice(means, [0, 0], [R, architecture.hiddenSize])
+  }
+
+  // both are traced when they are first asked for: not every learner needs both
+
+  #defineBase() {
+    const name = `base_${shapeName(this.shape)}`
+    return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
+      decoderLayer(x, this.model.layer(fixed, null, this.#operations), this.#slotsOf(fixed)),
+    )
+  }
+
+  #defineAdapted() {
+    const { model } = this
+    const name = `adapted_${shapeName(this.shape)}`
+    const spec = { ...this.#stackSpec(), parameters: model.layerParameters }
+    return defineLayerStack(this.library, name, spec, (fixed, x, row) =>
+      decoderLayer(x, model.layer(fixed, row, this.#operations), this.#slotsOf(fixed)),
+    )
+  }
+
+  #stackSpec(): LayerStackSpec {
+    const { architecture: a } = this.model
+    const { tokens: N, rows: B, length: T } = this.shape
+    const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
+    const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
+    const angles = float(N, 1, a.headDim / 2)
+    return {
+      layers: a.layers,
+      x: [N, a.hiddenSize],
+      recompute: this.recompute,
+      frozen: this.model.layerSpecs,
+      shared: {
+        ...{ cos: angles, sin: angles, slotTokens: int(B * T), tokenSlots: int(N) },
+        ...Object.fromEntries(
+          queryBands(T).map(({ start, end }, i) => [maskName(i), float(B, 1, 1, end - start, end)]),
+        ),
+      },
+    }
+  }
+
+  #slotsOf(fixed: Tensors): AttentionSlots {
+    const { rows, length } = this.shape
+    const { cos, sin, slotTokens, tokenSlots } = fixed as Record<'cos' | 'sin' | 'slotTokens' | 'tokenSlots', Tensor>
+    const masks = queryBands(length).map((_, i) => fixed[maskName(i)] as Tensor)
+    const layout = { cos_N1E: cos, sin_N1E: sin, slotTokens_S: slotTokens, tokenSlots_N: tokenSlots }
+    return { rows, length, ...layout, masks, attention: this.#attention }
+  }
+
+  /** The shared arguments of all layers. */
+  #slots(batch: PackedLayout): Tensors {
+    const { rows: B, length: T, tokens: N } = this.shape
+    const half = this.model.architecture.headDim / 2
+    const angles = Float64Array.from(
+      { length: T * half },
+      (_, i) => Math.floor(i / half) * (this.model.frequencies[i % half] as number),
+    )
+    const table = (of: (angle: number) => number) =>
+      tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), batch.positionIds), [N, 1, half])
+    const segmentIds_BT = tf.reshape(batch.segmentIds, [B, T])
+    const others = tf.notEqual(tf.reshape(segmentIds_BT, [B, 1, 1, T, 1]), tf.reshape(segmentIds_BT, [B, 1, 1, 1, T]))
+    const columns = indices(T)
+    const future_TT = tf.greater(tf.reshape(columns, [1, T]), tf.reshape(columns, [T, 1]))
+    const hidden = tf.maximum(tf.cast(others, 'float32'), tf.cast(future_TT, 'float32'))
+    return {
+      ...{ cos: table(Math.cos), sin: table(Math.sin) },
+      ...{ slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots },
+      ...Object.fromEntries(
+        queryBands(T).map(({ start, end }, i) => [
+          maskName(i),
+          tf.mul(tf.slice(hidden, [0, 0, 0, start, 0], [B, 1, 1, end - start, end]), MASKED),
+        ]),
+      ),
+    }
+  }
+}
