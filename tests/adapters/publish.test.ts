@@ -12,7 +12,7 @@ import {
   setLiveVersion,
 } from '../../src/adapters/publish.js'
 import { WORK } from '../../src/files/own-directory.js'
-import { errorOf, sampleAdapter, temporaryDirectory } from '../checkpoint/samples.js'
+import { errorOf, sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 
 const time = new Date('2026-01-02T03:04:05Z')
 

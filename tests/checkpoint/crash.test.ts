@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { WORK } from '../../src/files/own-directory.js'
-import { sampleSnapshot, temporaryDirectory } from './samples.js'
+import { sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
 
 /** In the order in which they happen when fence 2 writes step 2 over what fence 1 left there. */
 const STAGES = [

@@ -6,7 +6,7 @@ import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal } from '../../src/checkpoint/journal.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { WORK } from '../../src/files/own-directory.js'
-import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
+import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
 import { smallDisk } from './small-disk.js'
 
 const MIB = 2 ** 20

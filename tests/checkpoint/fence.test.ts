@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { assertFence, highestFence, holderHasEnded, takeFence } from '../../src/checkpoint/fence.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
-import { errorOf, sampleSnapshot, temporaryDirectory } from './samples.js'
+import { errorOf, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
 
 it('numbers are taken one above the other, in a directory of the owner alone', () => {
   const directory = join(temporaryDirectory(), 'new', 'deep')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { hashFile, hashJson, hashModelDirectory, hashTokenizer } from '../../src/checkpoint/identity.js'
 import { writeSafetensors } from '../../src/safetensors/writer.js'
-import { errorOf, temporaryDirectory } from './samples.js'
+import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
 
 const golden = join(import.meta.dirname, '../golden')
 

@@ -7,7 +7,7 @@ import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal, type JournalLine, journalPath } from '../../src/checkpoint/journal.js'
 import { readJournal } from '../../src/checkpoint/journal-reader.js'
 import type { JournalMark } from '../../src/checkpoint/snapshot.js'
-import { errorOf, temporaryDirectory } from './samples.js'
+import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
 
 const line = (step: number): JournalLine => ({
   step,

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { temporaryDirectory } from './samples.js'
+import { temporaryDirectory } from '../support/checkpoints.js'
 
 /**
  * A real file system of `bytes`, gone with the test: a tmpfs, mounted here or, where that is not permitted, in a user

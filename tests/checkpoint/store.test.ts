@@ -12,8 +12,8 @@ import { sealManifest } from '../../src/checkpoint/manifest.js'
 import type { Snapshot, StateTensor } from '../../src/checkpoint/snapshot.js'
 import { CheckpointStore, type CheckpointStoreOptions } from '../../src/checkpoint/store.js'
 import { takeDirectory, WORK } from '../../src/files/own-directory.js'
+import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
 import { runs } from '../support/thorough.js'
-import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from './samples.js'
 
 /** A store in a fresh directory whose fence 1 is taken. */
 function freshStore(options: CheckpointStoreOptions = {}): CheckpointStore {

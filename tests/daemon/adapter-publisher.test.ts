@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { liveVersion } from '../../src/adapters/publish.js'
 import { AdapterPublisher } from '../../src/daemon/adapter-publisher.js'
-import { sampleAdapter, temporaryDirectory } from '../checkpoint/samples.js'
+import { sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 import { trainingEvent } from '../support/events.js'
 import { SilentTelemetry } from '../support/silent-telemetry.js'
 

@@ -8,7 +8,7 @@ import { Checkpointer, type CheckpointerParts } from '../../src/daemon/checkpoin
 import type { OffsetCommitter } from '../../src/daemon/offset-committer.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
 import { BcodError } from '../../src/errors.js'
-import { sampleAdapter, temporaryDirectory } from '../checkpoint/samples.js'
+import { sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 import { SilentTelemetry } from '../support/silent-telemetry.js'
 
 /** A checkpointer in front of a learner that has applied `world.step` steps. */

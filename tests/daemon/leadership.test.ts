@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { waitForLeadership } from '../../src/daemon/leadership.js'
-import { temporaryDirectory } from '../checkpoint/samples.js'
+import { temporaryDirectory } from '../support/checkpoints.js'
 import { ManualScheduler } from '../support/manual-scheduler.js'
 
 /** A candidate for a group that answers with these numbers of members, one after the other. */

@@ -15,8 +15,8 @@ import type { LifecycleState } from '../../src/telemetry/lifecycle.js'
 import { createLogger } from '../../src/telemetry/logger.js'
 import { Metrics } from '../../src/telemetry/metrics.js'
 import { Telemetry } from '../../src/telemetry/telemetry.js'
-import { temporaryDirectory } from '../checkpoint/samples.js'
 import { usedBytes } from '../streams/heap.js'
+import { temporaryDirectory } from '../support/checkpoints.js'
 
 const MIB = 2 ** 20
 const NOW = 1_700_000_000_000

@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/config.js'
 import { restoreStream } from '../../src/daemon/restore.js'
 import { StreamState } from '../../src/daemon/stream-state.js'
 import type { Feedback } from '../../src/events/types.js'
-import { sampleSnapshot } from '../checkpoint/samples.js'
+import { sampleSnapshot } from '../support/checkpoints.js'
 import { trainingEvent } from '../support/events.js'
 
 /** A stream's state, and what it dropped. */

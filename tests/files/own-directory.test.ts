@@ -7,7 +7,7 @@ import { Journal } from '../../src/checkpoint/journal.js'
 import { removeTemporary } from '../../src/checkpoint/retention.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { assertOwn, clearWork, takeDirectory, WORK } from '../../src/files/own-directory.js'
-import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../checkpoint/samples.js'
+import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
 
 const take = (directory: string, besides: readonly string[] = []) => takeDirectory(directory, { mode: 0o700, besides })
 

@@ -9,9 +9,9 @@ import type { TrainingEvent } from '../../src/events/types.js'
 import type { Learner, StepOutcome } from '../../src/learner/learner.js'
 import { replayFile } from '../../src/replay/replay.js'
 import { verifyLineage } from '../../src/replay/verify.js'
-import { sampleAdapter } from '../checkpoint/samples.js'
 import { appliedStep } from '../support/applied-step.js'
 import { jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
+import { sampleAdapter } from '../support/checkpoints.js'
 
 const MODEL = 'tests/golden/tiny_llama'
 /** An event whose prompt begins with it has a log-probability that is not finite. */

@@ -13,7 +13,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { DeadLetterSegments, type SegmentRef } from '../../src/streams/dead-letter-segments.js'
-import { errorOf, temporaryDirectory } from '../checkpoint/samples.js'
+import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
 
 const letter = (index: number) => Buffer.from(`letter ${index} ${'x'.repeat(index % 50)}`)
 const texts = (entries: readonly Uint8Array[]) =>

@@ -2,8 +2,8 @@ import type { StateTensor } from '../../src/checkpoint/snapshot.js'
 import type { DaemonLearner } from '../../src/daemon/options.js'
 import type { TrainingEvent } from '../../src/events/types.js'
 import type { CallName, LearnerCalls } from '../../src/learner/protocol.js'
-import { sampleAdapter } from '../checkpoint/samples.js'
 import { appliedStep } from './applied-step.js'
+import { sampleAdapter } from './checkpoints.js'
 
 /** A learner that learns nothing but counts its steps: each gives another adapter, and a checkpoint restores the count. */
 export async function startCountingLearner(): Promise<DaemonLearner> {
