@@ -19,7 +19,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'cli/exposure-findings': 'unit',
   'daemon/in-process': 'engine',
   // measures memory
-  'daemon/intake': 'system',
+  'daemon/partition-reader': 'system',
   demo: 'system',
   'demo/world': 'unit',
   deploy: 'system',
@@ -32,8 +32,6 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'learner/quarantine': 'unit',
   'loss/bco': 'engine',
   'model/attention': 'engine',
-  'replay/events': 'engine',
-  'replay/output': 'engine',
   scripts: 'system',
   'server/browser': 'system',
   sklearn: 'system',
