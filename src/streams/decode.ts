@@ -4,7 +4,7 @@ import { decodeEnvelope, type Envelope, type EnvelopeOptions } from '../events/e
 import { errorOfRecord } from '../events/fields.js'
 import type { DropReason, LogRecord } from '../events/types.js'
 
-/** Where a record that cannot be used goes, with the reason and the stage that found it. */
+/** Receives a record that cannot be used, with the reason and the stage that found it. */
 export type Reject = (record: LogRecord, error: BcodError, stage: string) => void
 
 export interface Decoded {
@@ -23,7 +23,7 @@ export interface DecodeOptions {
 }
 
 /**
- * Takes records apart.
+ * Decodes records.
  *
  * Emits record and envelope in order. A tombstone (null value) goes to `ignore` unless it retracts, a record that is too
  * large or not a JSON object to `reject`; the stream continues.

@@ -12,15 +12,15 @@ import { needsText, type TextQueue } from './text-queue.js'
 export interface TokeniseOptions extends TokenLimits {
   /** Null if the model directory has no tokenizer: then only token ids can be used. */
   readonly text: Pick<TextService, 'description' | 'tokenise'> | null
-  /** Called when votes of the queue have gone on. */
+  /** Called when votes have left the queue. */
   readonly moved?: () => void
 }
 
 /**
  * Turns votes into token ids, in order.
  *
- * Text is tokenised elsewhere, so it waits in `queue`, and whatever comes meanwhile waits behind it: the order of the
- * events is that of the votes. Where nothing waits, a vote of token ids goes on in the call that hands it in. A vote
+ * Text is tokenised in another process, so votes with text wait in `queue`, and later votes wait behind them: events keep
+ * the order of the votes. If the queue is empty, a vote of token ids is emitted synchronously. A vote
  * leaves the queue in the call in which it becomes an event, a dead letter, or is dropped: it is always in one place.
  *
  * A completion that is too long is dropped (`completion_too_long`), and so is a retraction, which has nothing to train

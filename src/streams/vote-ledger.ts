@@ -37,7 +37,7 @@ export class VoteLedger implements Serializable<BoundedMapState> {
   /**
    * Whether the vote has gone on with this label before.
    *
-   * @param key  the voter's, where the caller has it
+   * @param key  the voter's, if the caller has computed it
    */
   has(voter: Voter, label: boolean, key = voteKey(voter)): boolean {
     const bit = label ? UP : DOWN
@@ -45,7 +45,7 @@ export class VoteLedger implements Serializable<BoundedMapState> {
     return this.hasOlder && ((this.labels.get(keyWithoutSource(voter)) ?? 0) & bit) !== 0
   }
 
-  /** @param key  the voter's, where the caller has it */
+  /** @param key  the voter's, if the caller has computed it */
   remember(voter: Voter, label: Feedback['label'], key = voteKey(voter)): void {
     this.labels.merge(key, WITH_SOURCE | (label ? UP : DOWN))
   }

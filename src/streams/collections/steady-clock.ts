@@ -1,11 +1,11 @@
-/** Bounds on how fast the clock runs while it comes to terms with a wall clock that was set. */
+/** Bounds on the speed of the clock while it converges to a wall clock that was set. */
 const SLOWEST = 0.5
 const FASTEST = 2
 
 /**
- * The wall clock without its steps. Where somebody sets the system's time, this clock goes on from where it was and
- * runs at half or at double speed until both agree, so that what waits for a time waits at most twice as long and at
- * least half as long. A clock that was set back by an hour would otherwise hold votes back for an hour.
+ * The wall clock without steps. After the system time was set, this clock continues from its last value and runs at half
+ * or double speed until both agree, so that timeouts last at most twice and at least half as long. Otherwise a clock set
+ * back by an hour would hold votes back for an hour.
  */
 export class SteadyClock {
   private value: number

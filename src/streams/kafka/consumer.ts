@@ -83,7 +83,7 @@ export class GroupConsumer {
       // a topic may be about to be recreated: `reachable` gives it a moment
       const healing = ['KAFKA_ASSIGNMENT_LOST', 'KAFKA_TOPIC_MISSING'].includes(coded.code)
       if (!coded.retryable && !healing && !positionLost) throw coded
-      this.log('warn', 'the consumer stopped and will join again', { error: coded.message })
+      this.log('warn', 'the consumer stopped and will rejoin', { error: coded.message })
       await delay(BEFORE_REJOIN, this.stopping.signal)
       await this.reachable()
     }
@@ -224,7 +224,7 @@ export class GroupConsumer {
     const sharers = await this.lookup.sharers().catch(() => null)
     const error = sharers?.line ?? 'another member of the group has the others'
     const remedy = sharers?.remedy ?? 'Keep one bcod for each group and adapter.'
-    this.log('warn', 'the group has given away only some of the partitions', { own, total, error, remedy })
+    this.log('warn', 'the group assigned only some of the partitions', { own, total, error, remedy })
   }
 
   /** Bounds and committed offsets of an assignment; null if it has ended meanwhile. */

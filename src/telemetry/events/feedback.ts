@@ -42,7 +42,7 @@ export class TextProcessEnded extends InternalEvent {
   }
   log(): LogLine {
     const { code, message } = this.error
-    return { level: 'warn', msg: 'the text process is started anew', code, reason: message }
+    return { level: 'warn', msg: 'restarting the text process', code, reason: message }
   }
   override count(metrics: Metrics): void {
     metrics.feedback.textRestarts.inc()
@@ -177,7 +177,7 @@ export class BackpressureChanged extends InternalEvent {
     const { events, bytes } = this.pending
     return {
       level: 'info',
-      msg: this.paused ? 'reading paused' : 'reading goes on',
+      msg: this.paused ? 'reading paused' : 'reading resumed',
       pendingEvents: events,
       pendingBytes: bytes,
     }

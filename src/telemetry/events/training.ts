@@ -13,7 +13,7 @@ export class TrainingPaused extends InternalEvent {
     super()
   }
   log(): LogLine {
-    return { level: 'info', msg: this.paused ? 'training paused by an admin' : 'training goes on', paused: this.paused }
+    return { level: 'info', msg: this.paused ? 'training paused by an admin' : 'training resumed', paused: this.paused }
   }
   override count(metrics: Metrics): void {
     metrics.training.trainingPaused.set(this.paused ? 1 : 0)
