@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
@@ -35,9 +35,25 @@ export async function hashModelDirectory(directory: string): Promise<string> {
 
 /** Identity of tokenizer and chat template; null for a model directory without a tokenizer. */
 export async function hashTokenizer(directory: string): Promise<string | null> {
+  const further = ['chat_template.json', 'special_tokens_map.json', 'added_tokens.json']
+  const templates = join(directory, ADDITIONAL)
+  const additional = existsSync(templates) ? readdirSync(templates).sort() : []
+  const named = additional.filter((name) => name.endsWith('.jinja')).map((name) => join(ADDITIONAL, name))
+  return hashFiles(
+    directory,
+    [...further, ...named].filter((name) => existsSync(join(directory, name))),
+  )
+}
+
+/** The same as older checkpoints have it: some files did not count. */
+export const hashOlderTokenizer = (directory: string): Promise<string | null> => hashFiles(directory, [])
+
+const ADDITIONAL = 'additional_chat_templates'
+
+async function hashFiles(directory: string, further: readonly string[]): Promise<string | null> {
   if (!existsSync(join(directory, 'tokenizer.json'))) return null
   const hash = createHash('sha256')
-  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
+  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', ...further]) {
     const path = join(directory, name)
     hash.update(`${name} ${existsSync(path) ? await hashFile(path) : 'absent'}\n`)
   }

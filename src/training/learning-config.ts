@@ -4,7 +4,10 @@ import type { Config } from '../config/config.js'
 /** The settings that decide what is learnt, without paths. `identities.config` is their hash; a replay uses them again. */
 export function learningConfig({ model, lora, bco, ratio, optimizer, batch, limits, seed }: Config): JsonValue {
   const settings = {
-    model: { dtype: model.dtype, reference: model.reference },
+    model: {
+      ...{ dtype: model.dtype, reference: model.reference, chatTemplateKwargs: model.chatTemplateKwargs },
+      ...(model.chatTemplate !== null && { chatTemplate: model.chatTemplate }),
+    },
     lora: { r: lora.r, alpha: lora.alpha, rslora: lora.rslora, targets: lora.targets },
     ...{ bco, ratio, optimizer, batch: { size: batch.size, tokens: batch.tokens }, seed },
     limits: { maxLength: limits.maxLength },

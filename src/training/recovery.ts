@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { takeRegistry } from '../adapters/publish.js'
 import { codedFailure } from '../checkpoint/failure.js'
 import { takeFence } from '../checkpoint/fence.js'
-import { hashJson, hashModelDirectory, hashTokenizer } from '../checkpoint/identity.js'
+import { hashJson, hashModelDirectory, hashOlderTokenizer, hashTokenizer } from '../checkpoint/identity.js'
 import { Journal } from '../checkpoint/journal.js'
 import type { JsonValue } from '../checkpoint/json.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
@@ -38,7 +38,7 @@ export async function inspectLineage(
     tokenizer: await hashTokenizer(modelPath),
     config: hashJson(learningConfig(config)),
   }
-  await newest(store, identities, config, acceptOlder)
+  await newest(store, modelPath, identities, config, acceptOlder)
   return identities
 }
 
@@ -54,7 +54,7 @@ export async function recoverLineage(
   acceptOlder = false,
 ): Promise<Recovered> {
   const fence = takeFence(store.directory)
-  const checkpoint = await newest(store, identities, config, acceptOlder)
+  const checkpoint = await newest(store, config.model.path ?? '', identities, config, acceptOlder)
   const journal = await Journal.open(store.directory, fence, checkpoint?.snapshot.journal ?? null)
   return { fence, checkpoint, journal, identities }
 }
@@ -81,12 +81,13 @@ async function takeDirectories(checkpoints: string, adapters: string | null): Pr
 
 async function newest(
   store: CheckpointStore,
+  modelPath: string,
   identities: Snapshot['identities'],
   config: Config,
   acceptOlder: boolean,
 ): Promise<Checkpoint | null> {
   const checkpoint = await store.latest({ acceptOlder })
-  if (checkpoint) assertSameLineage(checkpoint, identities, config)
+  if (checkpoint) assertSameLineage(checkpoint, identities, await hashOlderTokenizer(modelPath), config)
   return checkpoint
 }
 
@@ -94,6 +95,8 @@ async function newest(
 const FIXED = [
   'model.dtype',
   'model.reference',
+  'model.chatTemplateKwargs',
+  'model.chatTemplate',
   'lora',
   'bco.mode',
   'bco.beta',
@@ -104,17 +107,21 @@ const FIXED = [
 function assertSameLineage(
   { snapshot, directory }: Checkpoint,
   identities: Snapshot['identities'],
+  olderTokenizer: string | null,
   config: Config,
 ): void {
   for (const part of ['base', 'tokenizer'] as const) {
     const made = snapshot.identities[part]
-    if (made === identities[part]) continue
+    if (made === identities[part] || (part === 'tokenizer' && made === olderTokenizer)) continue
     const message = `its ${part} has hash ${short(made)}, the model at hand ${short(identities[part])}`
     throw new BcodError('CHECKPOINT_MODEL_MISMATCH', message, { place: directory })
   }
   const made = (snapshot.extra as { readonly config?: JsonValue } | null)?.config
   if (made === undefined) return
+  // checkpoints of older versions do not say how the text was rendered
+  const isOlder = setting(made, 'model.chatTemplateKwargs') === undefined
   for (const key of FIXED) {
+    if (isOlder && key.startsWith('model.chatTemplate')) continue
     const [then, now] = [setting(made, key), setting(learningConfig(config), key)]
     if (isDeepStrictEqual(then, now)) continue
     const message = `it was made with ${JSON.stringify(then)}, now it is ${JSON.stringify(now)}`

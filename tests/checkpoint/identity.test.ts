@@ -1,8 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { hashFile, hashJson, hashModelDirectory, hashTokenizer } from '../../src/checkpoint/identity.js'
+import {
+  hashFile,
+  hashJson,
+  hashModelDirectory,
+  hashOlderTokenizer,
+  hashTokenizer,
+} from '../../src/checkpoint/identity.js'
 import { writeSafetensors } from '../../src/safetensors/writer.js'
 import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
 
@@ -59,6 +65,23 @@ it('a tokenizer loses its identity with its vocabulary or its chat template; wit
   rmSync(join(directory, 'chat_template.jinja'))
   expect(new Set([identity, other, await hashTokenizer(directory)]).size).toBe(3)
   expect(await hashTokenizer(join(golden, 'tiny_llama'))).toBeNull()
+})
+
+it.each([
+  'chat_template.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'additional_chat_templates/tool_use.jinja',
+])('a tokenizer has another identity with %s; older checkpoints were made without looking at it', async (name) => {
+  const directory = copyOf('chat')
+  const plain = await hashTokenizer(directory)
+  mkdirSync(join(directory, 'additional_chat_templates'))
+  expect(await hashTokenizer(directory)).toBe(plain)
+  writeFileSync(join(directory, name), '{}')
+  const first = await hashTokenizer(directory)
+  writeFileSync(join(directory, name), '{"a": 1}')
+  expect(new Set([plain, first, await hashTokenizer(directory)]).size).toBe(3)
+  expect(await hashOlderTokenizer(directory)).toBe(plain)
 })
 
 it('a config has the same hash whatever the order of its keys', () => {
