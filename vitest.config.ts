@@ -58,8 +58,9 @@ function projectOf(path: string): Project {
 const shared = {
   pool: 'forks',
   maxWorkers: Math.min(4, availableParallelism()),
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
+  // of what hangs: a busy machine has time for the slowest
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
   expect: { poll: { timeout: 10_000 } },
   env: { TF_CPP_MIN_LOG_LEVEL: '2', TF_ENABLE_ONEDNN_OPTS: '1' },
 } as const

@@ -78,7 +78,7 @@ describe('a process killed -9 after a stage of a write leaves the checkpoint bef
        const before = await store.load('step-00000001')
        await store.write({ ...before.snapshot, step: 2, fence: 2, parent: before.ref })`,
     )
-  }, 60_000)
+  })
   afterAll(() => rmSync(build, { recursive: true }))
 
   it.each(STAGES)('%s', async (stage) => {

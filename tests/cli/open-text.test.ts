@@ -21,4 +21,4 @@ test('a command whose text process can never start again fails with a code, and 
   process.kill(pid!, 'SIGKILL')
   await vi.waitFor(() => expect(children()).not.toContain(pid))
   await expect(text.decode([[1]])).rejects.toMatchObject({ code: 'TEXT_PROCESS_ENDED' })
-}, 120_000)
+})

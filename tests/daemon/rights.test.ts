@@ -93,4 +93,4 @@ test('a right that is taken away while it runs ends it with a code; given again,
   const connection = { brokers: [broker.bootstrap], tls: { enabled: true, ca: broker.ca }, sasl }
   const expected = { topic: TOPIC, groupId: TOPIC, trained: voteIds(0, 24), letters: 1 }
   await expectUnharmed(daemon, client, connection, expected)
-}, 120_000)
+})

@@ -114,4 +114,4 @@ test('a daemon that was out of the group while another took over stops with FENC
   await untilTrained(second, 24)
   expect(await second.stop()).toBe(0)
   expectOneLine(second, 24)
-}, 90_000)
+})

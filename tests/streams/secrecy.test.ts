@@ -144,4 +144,4 @@ test('whatever a record holds, and wherever, none of it is in a message, a log l
   )
   expect(await metrics.text()).not.toContain(MARK)
   expect([...codes]).toEqual(expect.arrayContaining(['FEEDBACK_INVALID', 'FEEDBACK_NOT_JSON']))
-}, 120_000)
+})

@@ -99,7 +99,7 @@ export class DaemonProcess {
   }
 
   /** Waits until the status satisfies `condition`; fails with the log when the process ends or time is up. */
-  async until(condition: (status: DaemonStatus) => boolean, limit = 60_000): Promise<DaemonStatus> {
+  async until(condition: (status: DaemonStatus) => boolean, limit = 120_000): Promise<DaemonStatus> {
     for (const end = Date.now() + limit; Date.now() < end; await sleep(50)) {
       const status = await this.status()
       if (status && condition(status)) return status
@@ -111,7 +111,7 @@ export class DaemonProcess {
   }
 
   /** Waits until the log matches `pattern`. */
-  async says(pattern: RegExp, limit = 30_000): Promise<void> {
+  async says(pattern: RegExp, limit = 60_000): Promise<void> {
     for (const end = Date.now() + limit; !pattern.test(this.log); await sleep(20)) {
       const how = this.ended ? `, the daemon ${endText(await this.exited)}` : ''
       if (Date.now() > end) throw new Error(`not within ${limit} ms: ${pattern}${how}\n${this.log.slice(-3000)}`)
@@ -163,7 +163,7 @@ export class DaemonProcess {
   }
 
   /** How it ends; fails when it runs on for `limit` ms. */
-  async exit(limit = 60_000): Promise<ProcessEnd> {
+  async exit(limit = 120_000): Promise<ProcessEnd> {
     const late = sleep(limit, null, { ref: false })
     const exit = await Promise.race([this.exited, late])
     if (exit === null) throw new Error(`the daemon still runs after ${limit} ms\n${this.log.slice(-3000)}`)

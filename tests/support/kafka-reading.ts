@@ -5,7 +5,7 @@ import type { LogRecord } from '../../src/events/types.js'
 import type { Assignment, FeedbackLog, RecordBatch } from '../../src/streams/source.js'
 
 /** Waits until `condition` holds; fails after `limit` ms. */
-export async function until(condition: () => boolean, limit = 20_000): Promise<void> {
+export async function until(condition: () => boolean, limit = 60_000): Promise<void> {
   for (const end = Date.now() + limit; !condition(); await sleep(10))
     if (Date.now() > end) throw new Error(`still waiting after ${limit} ms for ${condition}`)
 }
@@ -90,7 +90,7 @@ export class OtherClient {
     await this.admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false })
     // kafkajs' own wait fails where a busy broker does not know the topic yet, and ends before every partition takes
     // records: what its producer then sends again is in the topic twice
-    for (const end = Date.now() + 10_000; ; await sleep(20)) {
+    for (const end = Date.now() + 60_000; ; await sleep(20)) {
       const ready = await this.admin.fetchTopicOffsets(topic).catch((error) => error)
       if (!(ready instanceof Error) && ready.length === numPartitions) return topic
       if (Date.now() > end) throw ready instanceof Error ? ready : new Error(`${topic} has ${ready.length} partitions`)

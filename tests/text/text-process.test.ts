@@ -200,7 +200,7 @@ test('while no process can be started the votes wait, and none is lost', async (
   vi.unstubAllEnvs()
   expect(await outcomes).toEqual(Array(5).fill('event'))
   expect(new Set(ends)).toEqual(new Set(['TEXT_PROCESS_ENDED']))
-}, 60_000)
+})
 
 test('with a limit of tries, calls fail with a code once no process has started that often, and so do those after', async () => {
   const ends: string[] = []
@@ -235,7 +235,7 @@ test('a text at fault is still found where no process can be started for a while
   await vi.waitFor(() => expect(ends.length).toBeGreaterThan(3), 30_000)
   vi.unstubAllEnvs()
   expect(await outcomes).toEqual(['event', 'TEXT_TIMEOUT', 'event'])
-}, 60_000)
+})
 
 test.each([
   ['is broken', (file: string) => writeFileSync(file, '{')],
@@ -273,7 +273,7 @@ test('votes of a megabyte leave this process free, whatever they hold', async ()
   const many = Array.from({ length: 250 }, () => ({ role: 'user', content: '' }))
   expect(await codes([...votes, vote({ kind: 'messages', messages: many })])).toEqual(Array(8).fill('event'))
   expect(delay.max / 1e6).toBeLessThan(1_000)
-}, 120_000)
+})
 
 test('a process in the midst of an endless call ends by itself when whoever asked is killed, and has no secret', async () => {
   const script = `

@@ -62,7 +62,7 @@ describe('a broker killed and started again', () => {
       sessionTimeout: 10_000,
       connectTimeout: 5000,
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await log?.close()
@@ -77,7 +77,7 @@ describe('a broker killed and started again', () => {
   }
   const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
 
-  test('reading, committing and dead letters go on, without gap or duplicate', { timeout: 60_000 }, async () => {
+  test('reading, committing and dead letters go on, without gap or duplicate', async () => {
     const reading = new Reading(log, ({ partitions }) => new Map(partitions.map((p) => [p, reading.next.get(p) ?? 0])))
     await produce(0)
     await until(() => reading.records.length === 100)

@@ -25,7 +25,7 @@ beforeAll(async () => {
   await grant(AclResourceTypes.TOPIC, 'feedback.dlq', AclOperationTypes.WRITE)
   await grant(AclResourceTypes.TOPIC, 'missing.dlq', AclOperationTypes.WRITE)
   await grant(AclResourceTypes.GROUP, 'readers', AclOperationTypes.READ)
-}, 60_000)
+})
 
 afterAll(async () => {
   await admin?.close()
