@@ -78,8 +78,7 @@ export default defineConfig({
     // one after the other, in this order; two files of one at a time on two cores
     projects: [
       { test: { ...project('unit', 0), isolate: false, setupFiles: ['tests/support/no-tensorflow.ts'] } },
-      // TensorFlow is loaded once for each worker, not once for each file
-      { test: { ...project('engine', 1), isolate: false, globalSetup: [build] } },
+      { test: { ...project('engine', 1), globalSetup: [build] } },
       { test: { ...project('kafka', 2), globalSetup: [build, 'tests/support/global-broker.ts'] } },
       { test: { ...project('system', 3), globalSetup: [build] } },
     ],
