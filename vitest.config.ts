@@ -41,7 +41,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
 const BROKER = /\/support\/(test-broker|kafka-broker|daemon)\.js'/
 
 /** Minutes each: `make test-faults`, `make soak` and `make dashboards-test` run them. */
-const LONG = process.env.BCOD_TEST_FAULTS ? [] : ['faults', 'grafana/live', 'soak']
+const LONG = process.env.BCOD_TEST_FAULTS ? [] : ['faults', 'grafana/live']
 
 const tests = join(import.meta.dirname, 'tests')
 const entries = Object.keys(PROJECTS).sort((a, b) => b.length - a.length)

@@ -146,7 +146,7 @@ export class Daemon {
     const inspected = await inspectLineage(config, config.model.path, store, acceptOlder)
     if (!(await this.#waitForLeadership())) return
     if (lifecycle$.value !== 'loading') lifecycle$.next('loading')
-    const recovered = await recoverLineage(config, inspected, store, acceptOlder)
+    const recovered = await recoverLineage(config, config.model.path, inspected, store, acceptOlder)
     const training = await this.#load(recovered)
     if (stop.signal.aborted) return
     const start = recovered.checkpoint?.snapshot ?? null

@@ -40,7 +40,7 @@ export class Lineage {
     const { config, modelPath, directory } = options
     const store = new CheckpointStore(directory, { keep: config.checkpoint.keep })
     const inspected = await inspectLineage(config, modelPath, store)
-    const lineage = new Lineage(options, store, await recoverLineage(config, inspected, store))
+    const lineage = new Lineage(options, store, await recoverLineage(config, modelPath, inspected, store))
     await lineage.#checkpoint(0)
     return lineage
   }

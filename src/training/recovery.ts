@@ -49,12 +49,13 @@ export async function inspectLineage(
  */
 export async function recoverLineage(
   config: Config,
+  modelPath: string,
   identities: Snapshot['identities'],
   store: CheckpointStore,
   acceptOlder = false,
 ): Promise<Recovered> {
   const fence = takeFence(store.directory)
-  const checkpoint = await newest(store, config.model.path ?? '', identities, config, acceptOlder)
+  const checkpoint = await newest(store, modelPath, identities, config, acceptOlder)
   const journal = await Journal.open(store.directory, fence, checkpoint?.snapshot.journal ?? null)
   return { fence, checkpoint, journal, identities }
 }

@@ -11,11 +11,12 @@ import { expectUnharmed } from '../daemon/oracle.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
+import { thorough } from '../support/thorough.js'
 import { expectedOf } from './model.js'
 import { Traffic } from './traffic.js'
 
-/** `make soak MINUTES=30 SEED=7`; one minute of it, with the same seed each time, is in `make test`. */
-const MINUTES = Number(process.env.SOAK_MINUTES || 1)
+/** `make soak MINUTES=30 SEED=7`; a part of a minute, with the same seed each time, is in `make test`. */
+const MINUTES = Number(process.env.SOAK_MINUTES || (thorough ? 1 : 0.25))
 const SEED = Number(process.env.SOAK_SEED || 1)
 const TOPIC = 'soak'
 const PARTITIONS = 3
@@ -132,7 +133,6 @@ test(
     const names = Object.keys(faults)
 
     const traffic = new Traffic(random, PARTITIONS)
-    const end = Date.now() + MINUTES * 60_000
     let sending = true
     const producing = (async () => {
       while (sending) {
@@ -143,6 +143,7 @@ test(
 
     active.start()
     await active.until(({ state }) => state === 'running')
+    const end = Date.now() + MINUTES * 60_000
     while (Date.now() < end) {
       const fault = names[Math.floor(random() * names.length)] as string
       counts[fault] = (counts[fault] ?? 0) + 1
