@@ -29,11 +29,13 @@ export interface TokeniseOptions extends TokenLimits {
  */
 export function tokenise(
   queue: TextQueue,
-  { text, moved = () => undefined, ...limits }: TokeniseOptions,
+  { text, moved = () => undefined, maxLength, vocabSize }: TokeniseOptions,
   reject: Reject,
   drop: (feedback: Feedback, reason: DropReason) => void,
 ): OperatorFunction<Feedback, TrainingEvent> {
   const refuse = (vote: Feedback, error: BcodError) => reject(recordOf(vote), error, 'tokenise')
+  // goes to another process: nothing but what it takes
+  const limits: TokenLimits = { maxLength, vocabSize }
   const ofTokens = { ...limits, text: null, bosId: text?.description.bos ?? null }
 
   /** The event of a vote of token ids. */

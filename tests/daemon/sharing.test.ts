@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { expect, onTestFinished, test } from 'vitest'
@@ -66,8 +67,9 @@ test('framed and compressed JSON trains, tombstones retract, strangers and the s
     seen += chunk
   })
   onTestFinished(() => void tap.kill())
-  await expect.poll(() => seen, { timeout: 10_000, interval: 100 }).toBe('')
+  await expect.poll(() => isConnected(tap.pid!, daemon.port), { timeout: 30_000, interval: 100 }).toBe(true)
   await new Promise((resolve) => setTimeout(resolve, 1_000))
+  expect(seen).toBe('')
 
   const plain = vote(0)
   const stranger = vote(1, { id: 'stranger' })
@@ -121,3 +123,17 @@ test('framed and compressed JSON trains, tombstones retract, strangers and the s
   expect(lines.filter(({ kind }) => kind === 'step')).toHaveLength(2)
   for (const secret of ['ada-the-user', 'bob-the-user', 'answer-', 'not json']) expect(seen).not.toContain(secret)
 })
+
+/** Whether a process has an open connection to a port of this machine. */
+function isConnected(pid: number, port: number): boolean {
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+  const inodes = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(
+      ([, , remote, state]) =>
+        remote?.endsWith(`:${port.toString(16).toUpperCase().padStart(4, '0')}`) && state === '01',
+    )
+    .map((columns) => columns[9])
+  return inodes.some((inode) => links.includes(`socket:[${inode}]`))
+}
