@@ -55,7 +55,7 @@ export const trainedIds = (lines: readonly JournalLine[]): string[] =>
   lines.flatMap(({ events }) => events.map(({ id }) => id))
 
 /** Waits until an answer from elsewhere satisfies `condition`; fails after `limit` ms. */
-export async function eventually(condition: () => Promise<boolean> | boolean, limit = 60_000): Promise<void> {
+export async function eventually(condition: () => Promise<boolean> | boolean, limit = 120_000): Promise<void> {
   for (const end = Date.now() + limit; !(await condition()); await sleep(50))
     if (Date.now() > end) throw new Error(`still waiting after ${limit} ms for ${condition}`)
 }

@@ -63,7 +63,7 @@ test('killed -9 at each stage in turn, one line trains every vote once and repla
   }
   for (const [stage, count] of STAGES) {
     daemon.startToDieAt(stage, count)
-    const ended = daemon.exit(30_000)
+    const ended = daemon.exit()
     // more of them until the stage is reached as often as it takes
     let dead = false
     const settle = () => {
@@ -78,7 +78,7 @@ test('killed -9 at each stage in turn, one line trains every vote once and repla
   }
   daemon.start()
   await daemon.until((status) => settled(status) && status.partitions.length === 2)
-  await eventually(() => trainedIds(daemon.journal()).length >= sent, 30_000)
+  await eventually(() => trainedIds(daemon.journal()).length >= sent)
   await daemon.until(settled)
   await sleep(1_000)
   expect(await daemon.stop()).toBe(0)

@@ -73,7 +73,7 @@ const stateOf = async (daemon: DaemonProcess) => {
 async function expectRefusal(daemon: DaemonProcess, code: ErrorCode, message: RegExp): Promise<void> {
   const before = await stateOf(daemon)
   daemon.start()
-  expect(await daemon.exit(20_000), daemon.log).toEqual({ code: 1, signal: null })
+  expect(await daemon.exit(), daemon.log).toEqual({ code: 1, signal: null })
   const said = daemon.log.trimEnd().split('\n').slice(-2)
   expect(said[0]).toMatch(new RegExp(`^${code} `))
   expect(said[0]).toMatch(message)
