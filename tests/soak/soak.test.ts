@@ -155,8 +155,10 @@ test(
     await producing
     const expected = expectedOf(await readTopic(client, TOPIC, { brokers: [broker.bootstrap] }))
     console.log(`soak: ${JSON.stringify(counts)}; ${traffic.sent} records, ${expected.trained.length} votes to train`)
-    await supervised(active, (status) => settled(status) && status.partitions.length === PARTITIONS, 120_000)
-    await eventually(() => trainedIds(active.journal()).length >= expected.trained.length, 120_000)
+    // a busy machine may have fallen behind the traffic: it has as long again to catch up
+    const limit = MINUTES * 60_000 + 240_000
+    await supervised(active, (status) => settled(status) && status.partitions.length === PARTITIONS, limit)
+    await eventually(() => trainedIds(active.journal()).length >= expected.trained.length, limit)
     await active.until(settled)
     await sleep(2_000)
     expect(await active.stop()).toBe(0)
@@ -164,5 +166,5 @@ test(
     expect(expected.trained.length).toBeGreaterThan(100 * MINUTES)
     await client.close()
   },
-  MINUTES * 60_000 + 600_000,
+  3 * MINUTES * 60_000 + 900_000,
 )
