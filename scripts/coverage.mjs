@@ -4,9 +4,20 @@ import { readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import coverage from 'istanbul-lib-coverage'
 
+const runs = process.argv
+  .slice(2)
+  .map((run) =>
+    coverage.createCoverageMap(JSON.parse(readFileSync(join('coverage', run, 'coverage-final.json'), 'utf8'))),
+  )
 const map = coverage.createCoverageMap()
-for (const run of process.argv.slice(2))
-  map.merge(JSON.parse(readFileSync(join('coverage', run, 'coverage-final.json'), 'utf8')))
+const wasLoaded = (file) => Object.values(file.s).some((count) => count > 0)
+// what a run never loads it divides into other statements: that counts only if no run loads it
+for (const loaded of [true, false])
+  for (const run of runs)
+    for (const path of run.files()) {
+      const file = run.fileCoverageFor(path)
+      if (wasLoaded(file) === loaded && (loaded || !map.files().includes(path))) map.addFileCoverage(file)
+    }
 
 const folders = new Map()
 const all = coverage.createCoverageSummary()
