@@ -1,4 +1,7 @@
-/** A metric, an error and a config key as the generated pages show them. */
+import type { Explanation } from '../../src/config/explain.js'
+import type { ErrorTable } from '../../src/errors/entry.js'
+
+/** A metric as its page shows it. */
 interface MetricRow {
   readonly name: string
   readonly type: string
@@ -7,20 +10,6 @@ interface MetricRow {
   readonly help: string
 }
 
-interface ErrorRow {
-  readonly cause: string
-  readonly remedy: string
-}
-
-interface KeyRow {
-  readonly key: string
-  readonly doc: string
-  readonly expects: string
-  readonly default: unknown
-  readonly env: string
-  readonly sensitive: boolean
-}
-
 export function metricsPage(metrics: readonly MetricRow[]): string
-export function errorsPage(errors: Readonly<Record<string, ErrorRow>>): string
-export function configurationPage(keys: readonly KeyRow[]): string
+export function errorsPage(errors: ErrorTable): string
+export function configurationPage(keys: readonly Explanation[]): string

@@ -88,7 +88,7 @@ async function newest(
   acceptOlder: boolean,
 ): Promise<Checkpoint | null> {
   const checkpoint = await store.latest({ acceptOlder })
-  if (checkpoint) assertSameLineage(checkpoint, identities, await hashOlderTokenizer(modelPath), config)
+  if (checkpoint) await assertSameLineage(checkpoint, identities, modelPath, config)
   return checkpoint
 }
 
@@ -105,15 +105,16 @@ const FIXED = [
   'ratio.mode',
 ] as const
 
-function assertSameLineage(
+async function assertSameLineage(
   { snapshot, directory }: Checkpoint,
   identities: Snapshot['identities'],
-  olderTokenizer: string | null,
+  modelPath: string,
   config: Config,
-): void {
+): Promise<void> {
   for (const part of ['base', 'tokenizer'] as const) {
     const made = snapshot.identities[part]
-    if (made === identities[part] || (part === 'tokenizer' && made === olderTokenizer)) continue
+    if (made === identities[part]) continue
+    if (part === 'tokenizer' && made === (await hashOlderTokenizer(modelPath))) continue
     const message = `its ${part} has hash ${short(made)}, the model at hand ${short(identities[part])}`
     throw new BcodError('CHECKPOINT_MODEL_MISMATCH', message, { place: directory })
   }
