@@ -7,7 +7,7 @@ import { circles, fileGraph, folderArrows, folderOf, importArrows, packageImport
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   errors: [],
-  'carried-error': [],
+  'serialized-error': [],
   files: [],
   engine: [],
   config: [],
@@ -17,15 +17,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapters: ['files', 'safetensors'],
   ratio: ['events'],
   loss: ['engine', 'events'],
-  text: ['carried-error', 'events', 'files'],
+  text: ['serialized-error', 'events', 'files'],
   model: ['adapters', 'engine', 'files', 'safetensors'],
   checkpoint: ['adapters', 'events', 'files', 'safetensors'],
   embeddings: ['config', 'events', 'ratio', 'text'],
   learner: [
-    ...['adapters', 'carried-error', 'checkpoint', 'config', 'engine', 'events', 'loss', 'model', 'ratio'],
+    ...['adapters', 'serialized-error', 'checkpoint', 'config', 'engine', 'events', 'loss', 'model', 'ratio'],
     'safetensors',
   ],
-  streams: ['adapters', 'carried-error', 'checkpoint', 'config', 'events', 'files', 'text'],
+  streams: ['adapters', 'serialized-error', 'checkpoint', 'config', 'events', 'files', 'text'],
   training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner'],
   telemetry: ['config', 'events', 'server'],
   replay: [

@@ -1,9 +1,9 @@
 import type { Adapter } from '../adapters/adapter.js'
-import type { CarriedError } from '../carried-error.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
 import type { Executor } from '../engine/index.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { SamplingOptions } from '../model/generate.js'
+import type { SerializedError } from '../serialized-error.js'
 import type { LearnerConfig } from './config.js'
 import type { Learner, StepOutcome } from './learner.js'
 
@@ -58,10 +58,10 @@ export interface Call {
 }
 
 /** Asks the worker to close its session and end, once it has answered what came before. */
-export const CLOSE = 'close'
+export const CLOSE_MESSAGE = 'close'
 
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly info: LearnerInfo }
   | { readonly kind: 'compiled'; readonly program: string; readonly ms: number }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'failure'; readonly id: number | null; readonly error: CarriedError }
+  | { readonly kind: 'failure'; readonly id: number | null; readonly error: SerializedError }

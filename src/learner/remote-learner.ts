@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { arrive } from '../carried-error.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
+import { deserializeError } from '../serialized-error.js'
 import {
   type CallName,
-  CLOSE,
+  CLOSE_MESSAGE,
   type LearnerCalls,
   type LearnerInfo,
   type WorkerMessage,
@@ -48,7 +48,7 @@ export class RemoteLearner {
         ready(this)
       } else if (message.kind === 'failure' && message.id === null) {
         // the thread ends by itself: nothing keeps it
-        refused(arrive(message.error))
+        refused(deserializeError(message.error))
       } else this.#receive(message)
     })
     const gone = (error: BcodError) => {
@@ -102,7 +102,7 @@ export class RemoteLearner {
     this.#end(new BcodError('LEARNER_GONE', 'the learner was closed'))
     if (this.#exited) return
     const exit = once(this.worker, 'exit')
-    this.worker.postMessage(CLOSE)
+    this.worker.postMessage(CLOSE_MESSAGE)
     await exit
   }
 
@@ -114,7 +114,7 @@ export class RemoteLearner {
     this.#waiting.delete(message.id as number)
     this.#busySince = this.#waiting.size > 0 ? performance.now() : null
     if (message.kind === 'result') waiting.resolve(message.value)
-    else waiting.reject(arrive(message.error))
+    else waiting.reject(deserializeError(message.error))
   }
 
   #end(reason: BcodError): void {

@@ -1,9 +1,9 @@
 /** The learner's thread. Runs the learner on its own thread, because TensorFlow's calls block for seconds. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { carry } from '../carried-error.js'
+import { serializeError } from '../serialized-error.js'
 import { learnerCalls } from './calls.js'
 import { Learner } from './learner.js'
-import { type Call, CLOSE, type WorkerMessage, type WorkerSetup } from './protocol.js'
+import { type Call, CLOSE_MESSAGE, type WorkerMessage, type WorkerSetup } from './protocol.js'
 
 const port = parentPort
 if (!port) throw new Error('the learner worker was not started as a worker thread')
@@ -14,8 +14,8 @@ try {
   const onCompiled = (program: string, ms: number) => send({ kind: 'compiled', program, ms })
   const learner = new Learner(config, { executor, decoder, onCompiled })
   const table = learnerCalls(learner)
-  port.on('message', (message: Call | typeof CLOSE) => {
-    if (message === CLOSE) {
+  port.on('message', (message: Call | typeof CLOSE_MESSAGE) => {
+    if (message === CLOSE_MESSAGE) {
       learner.dispose()
       port.close()
       return
@@ -25,11 +25,11 @@ try {
       const value = (table[name] as (...args: readonly unknown[]) => unknown)(...args)
       send({ kind: 'result', id, value })
     } catch (error) {
-      send({ kind: 'failure', id, error: carry(error, 'learner') })
+      send({ kind: 'failure', id, error: serializeError(error, 'learner') })
     }
   })
   const { maxLength, vocabSize, resolved, notes } = learner
   send({ kind: 'ready', info: { maxLength, vocabSize, resolved, notes } })
 } catch (error) {
-  send({ kind: 'failure', id: null, error: carry(error, 'learner') })
+  send({ kind: 'failure', id: null, error: serializeError(error, 'learner') })
 }

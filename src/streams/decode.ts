@@ -43,7 +43,7 @@ export function decode(
         ignore(record, 'tombstone')
         return null
       }
-      return attempt(
+      return unlessRefused(
         () => ({ record, envelope: decodeEnvelope(value, headers, maxRecordBytes, { key, unwrap }) }),
         (error) => reject(record, error, 'decode'),
       )
@@ -53,7 +53,7 @@ export function decode(
 }
 
 /** The result of `run`; null if it threw, and `onError` got the error with a code: no record may end the stream. */
-export function attempt<T>(run: () => T, onError: (error: BcodError) => void): T | null {
+export function unlessRefused<T>(run: () => T, onError: (error: BcodError) => void): T | null {
   try {
     return run()
   } catch (error) {

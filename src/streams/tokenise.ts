@@ -1,12 +1,12 @@
 import { Observable, type OperatorFunction } from 'rxjs'
-import { arrive } from '../carried-error.js'
 import { BcodError } from '../errors.js'
 import { recordOf } from '../events/encode.js'
 import type { DropReason, Feedback, TrainingEvent } from '../events/types.js'
+import { deserializeError } from '../serialized-error.js'
 import type { LabelledVote, Outcome, TokenLimits } from '../text/text-calls.js'
 import type { TextService } from '../text/text-process.js'
 import { toTrainingEvent } from '../text/training-event.js'
-import { attempt, type Reject } from './decode.js'
+import { type Reject, unlessRefused } from './decode.js'
 import { needsText, type TextQueue } from './text-queue.js'
 
 export interface TokeniseOptions extends TokenLimits {
@@ -44,7 +44,7 @@ export function tokenise(
       drop(vote, 'retraction')
       return null
     }
-    return attempt(
+    return unlessRefused(
       () => {
         const event = toTrainingEvent(vote as LabelledVote, ofTokens)
         if (!event) drop(vote, 'completion_too_long')
@@ -58,7 +58,7 @@ export function tokenise(
   const arrived = (vote: Feedback, outcome: Outcome | undefined): TrainingEvent | null => {
     if (!outcome) throw new BcodError('INTERNAL', 'a vote came back without an outcome')
     if ('error' in outcome) {
-      refuse(vote, arrive(outcome.error))
+      refuse(vote, deserializeError(outcome.error))
       return null
     }
     if (!outcome.event) drop(vote, 'completion_too_long')

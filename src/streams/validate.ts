@@ -3,7 +3,7 @@ import { toFeedback, toRetraction } from '../events/feedback.js'
 import type { Feedback, LogRecord } from '../events/types.js'
 import type { TextDescription } from '../text/text-calls.js'
 import { requireEncodable } from '../text/training-event.js'
-import { attempt, type Decoded, type Reject } from './decode.js'
+import { type Decoded, type Reject, unlessRefused } from './decode.js'
 
 export interface Validated {
   /** Travels on until hold-back, so that a dead letter can hold the record unchanged. */
@@ -28,7 +28,7 @@ export interface ValidationLimits {
 export function validate(limits: ValidationLimits, reject: Reject): OperatorFunction<Decoded, Validated> {
   return pipe(
     map(({ record, envelope }) =>
-      attempt(
+      unlessRefused(
         () => {
           const feedback = envelope === null ? toRetraction(record) : toFeedback(envelope, record, limits)
           requireEncodable(feedback, limits.text)

@@ -1,13 +1,13 @@
-import { type CarriedError, carry } from '../carried-error.js'
 import { errorOfRecord } from '../events/fields.js'
 import type { Content, Feedback, TrainingEvent } from '../events/types.js'
+import { type SerializedError, serializeError } from '../serialized-error.js'
 import type { TextModel } from './text-model.js'
 import { toTrainingEvent } from './training-event.js'
 
 export type LabelledVote = Feedback & { readonly label: boolean }
 
 /** What became of a vote; `event` is null where its completion alone is too long. */
-export type Outcome = { readonly event: TrainingEvent | null } | { readonly error: CarriedError }
+export type Outcome = { readonly event: TrainingEvent | null } | { readonly error: SerializedError }
 
 export interface TokenLimits {
   /** Longest event, in tokens of prompt and completion together. */
@@ -50,7 +50,7 @@ export function textCalls(text: TextModel): TextCalls {
         try {
           return { event: toTrainingEvent(vote, { ...limits, text }) }
         } catch (error) {
-          return { error: carry(errorOfRecord(error), 'text') }
+          return { error: serializeError(errorOfRecord(error), 'text') }
         }
       }),
     encodePrompt: (prompt, limit) => text.encodePrompt(prompt, undefined, limit),

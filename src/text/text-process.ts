@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { arrive, type CarriedError, carry } from '../carried-error.js'
 import { BcodError } from '../errors.js'
+import { deserializeError, type SerializedError, serializeError } from '../serialized-error.js'
 import type { LabelledVote, Outcome, TextCalls, TextDescription, TokenLimits } from './text-calls.js'
 import type { TextOptions } from './text-model.js'
 
@@ -21,7 +21,7 @@ export interface TextRequest {
   readonly orphanMs: number
 }
 
-export type TextReply = { readonly value: unknown } | { readonly error: CarriedError }
+export type TextReply = { readonly value: unknown } | { readonly error: SerializedError }
 
 /** A model's tokenizer and template, wherever they run. */
 export interface TextService {
@@ -141,7 +141,7 @@ export class TextProcess implements TextService {
       return outcome as Outcome
     } catch (error) {
       if (!failedCall(error) || this.#over) throw error
-      return { error: carry(error, 'text process') }
+      return { error: serializeError(error, 'text process') }
     }
   }
 
@@ -225,7 +225,8 @@ const failedCall = (error: unknown): error is BcodError =>
 /** Whether loading failed for a reason of the model's own: trying again would change nothing. */
 const refusedModel = (error: unknown): boolean => error instanceof BcodError && !failedCall(error)
 
-const coded = (error: unknown): BcodError => (error instanceof BcodError ? error : arrive(carry(error, 'text process')))
+const coded = (error: unknown): BcodError =>
+  error instanceof BcodError ? error : deserializeError(serializeError(error, 'text process'))
 
 /** A call's time is looked at this often. */
 const TICKS = 20
@@ -272,7 +273,7 @@ class Child {
         if (reply instanceof BcodError) {
           this.kill()
           reject(reply)
-        } else if ('error' in reply) reject(arrive(reply.error))
+        } else if ('error' in reply) reject(deserializeError(reply.error))
         else resolve(reply.value)
       }
       this.#settle = settle

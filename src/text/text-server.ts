@@ -3,8 +3,8 @@
  * where one never ends, or takes all memory, this process is ended and the daemon goes on.
  */
 import { createContext, Script } from 'node:vm'
-import { carry } from '../carried-error.js'
 import { BcodError } from '../errors.js'
+import { serializeError } from '../serialized-error.js'
 import { describeText, type TextCalls, textCalls } from './text-calls.js'
 import { loadTextModel, type TextOptions } from './text-model.js'
 import type { TextReply, TextRequest } from './text-process.js'
@@ -25,7 +25,7 @@ function answer(name: TextRequest['name'], args: readonly unknown[]): TextReply 
     if (!calls) throw new BcodError('INTERNAL', 'no text model is loaded')
     return { value: (calls[name] as (...args: readonly unknown[]) => unknown)(...args) }
   } catch (error) {
-    return { error: carry(withoutWords(error), 'text process') }
+    return { error: serializeError(withoutWords(error), 'text process') }
   }
 }
 

@@ -6,7 +6,7 @@ import { fitToLength } from './fit.js'
 import type { TextModel } from './text-model.js'
 import { endedByModel } from './turn-end.js'
 
-export interface TokeniseOptions {
+export interface TrainingEventOptions {
   /** Null where the model directory has no tokenizer: then only token ids can be used. */
   readonly text: TextModel | null
   /** Longest event, in tokens of prompt and completion together. */
@@ -26,7 +26,7 @@ export interface TokeniseOptions {
  */
 export function toTrainingEvent(
   feedback: Feedback & { readonly label: boolean },
-  { text, maxLength, vocabSize, bosId = text?.special.bos ?? null }: TokeniseOptions,
+  { text, maxLength, vocabSize, bosId = text?.special.bos ?? null }: TrainingEventOptions,
 ): TrainingEvent | null {
   requireEncodable(feedback, text)
   requireFew(feedback.prompt, 'prompt', MESSAGES_FOR_A_TOKEN * maxLength)

@@ -1,7 +1,7 @@
 import { TestScheduler } from 'rxjs/testing'
 import { describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
-import { attempt, decode } from '../../src/streams/decode.js'
+import { decode, unlessRefused } from '../../src/streams/decode.js'
 import { cloudEvent, record } from '../events/records.js'
 
 const good = record(cloudEvent())
@@ -76,7 +76,7 @@ describe('attempt', () => {
       const run = () => {
         throw each
       }
-      expect(attempt(run, ({ line }) => lines.push(line))).toBeNull()
+      expect(unlessRefused(run, ({ line }) => lines.push(line))).toBeNull()
     }
     expect(lines).toEqual([
       'FEEDBACK_UNREADABLE: RangeError',

@@ -13,7 +13,7 @@ import type { TensorReader } from '../../safetensors/reader.js'
 import type { TextService } from '../../text/text-process.js'
 import { type Finding, fail, pass, warn } from '../doctor/finding.js'
 import { openText } from '../open-text.js'
-import { attempt } from './attempt.js'
+import { findingOf } from './finding-of.js'
 
 /** Model directory, weights, tokenizer, template, the adapter to start from, and whether servers take its rank. */
 export async function checkModel(config: Config): Promise<readonly Finding[]> {
@@ -21,14 +21,14 @@ export async function checkModel(config: Config): Promise<readonly Finding[]> {
   if (path === null) return []
   const findings = [...(await checkFiles(path, config)), ...(await checkText(path, config))]
   const { init } = config.lora
-  if (init !== null) findings.push(await attempt('adapter', () => checkAdapter(path, init, config)))
+  if (init !== null) findings.push(await findingOf('adapter', () => checkAdapter(path, init, config)))
   return [...findings, ...checkReference(config), ...checkRank(config)]
 }
 
 async function checkFiles(path: string, config: Config): Promise<readonly Finding[]> {
-  const model = await attempt('model', () => checkWeights(path, config))
+  const model = await findingOf('model', () => checkWeights(path, config))
   // what cannot be read was said already
-  return model.status === 'fail' ? [model] : [model, await attempt('weights', () => checkFinite(path))]
+  return model.status === 'fail' ? [model] : [model, await findingOf('weights', () => checkFinite(path))]
 }
 
 /** Every tensor that the architecture needs is in the files, with its shape. */
@@ -82,8 +82,8 @@ async function checkText(path: string, config: Config): Promise<readonly Finding
   }
   try {
     return [
-      await attempt('tokenizer', () => checkTokenizer(text, path)),
-      await attempt('chat template', () => checkTemplate(text)),
+      await findingOf('tokenizer', () => checkTokenizer(text, path)),
+      await findingOf('chat template', () => checkTemplate(text)),
     ]
   } finally {
     text?.close()

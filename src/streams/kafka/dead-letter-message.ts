@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IHeaders, Message } from 'kafkajs'
 import { printableLine } from '../../printable.js'
 import type { DeadLetter } from '../source.js'
-import { bytes, headersOf } from './records.js'
+import { headersOf, toBuffer } from './records.js'
 
 /** Kafka's own default of max.message.bytes. */
 export const DEFAULT_MESSAGE_BYTES = 1_048_588
@@ -24,8 +24,8 @@ export interface DeadLetterMessage extends Message {
  */
 export function deadLetterMessage(dead: DeadLetter, limit: number): DeadLetterMessage {
   const { record } = dead
-  const key = record.key && bytes(record.key)
-  const value = record.value && bytes(record.value)
+  const key = record.key && toBuffer(record.key)
+  const value = record.value && toBuffer(record.value)
   const whole: DeadLetterMessage = { key, value, headers: { ...headersOf(record), ...reason(dead) } }
   if (messageBytes(whole) <= limit) return whole
 
@@ -50,7 +50,7 @@ export const messageBytes = ({ key, value, headers }: DeadLetterMessage): number
   Object.entries(headers).reduce((sum, [name, value]) => sum + headerBytes(name, value), 0)
 
 /** Messages in order, grouped so that each group fits a batch of `limit` bytes. */
-export function batches(letters: readonly DeadLetterMessage[], limit: number): DeadLetterMessage[][] {
+export function inRequests(letters: readonly DeadLetterMessage[], limit: number): DeadLetterMessage[][] {
   const groups: DeadLetterMessage[][] = []
   let room = 0
   for (const letter of letters) {
@@ -86,5 +86,5 @@ const fingerprint = (value: Buffer): Record<string, string> => ({
 
 function headerBytes(name: string, value: IHeaders[string]): number {
   const values = Array.isArray(value) ? value : [value]
-  return values.reduce((sum, each) => sum + HEADER_OVERHEAD + Buffer.byteLength(name) + bytes(each).length, 0)
+  return values.reduce((sum, each) => sum + HEADER_OVERHEAD + Buffer.byteLength(name) + toBuffer(each).length, 0)
 }

@@ -2,7 +2,7 @@ import kafkajs, { type Admin, type Kafka, type Producer, type RetryOptions } fro
 import { BcodError } from '../../errors.js'
 import type { DeadLetter } from '../source.js'
 import { createClient } from './client.js'
-import { batches, DEFAULT_MESSAGE_BYTES, type DeadLetterMessage, deadLetterMessage } from './dead-letter-message.js'
+import { DEFAULT_MESSAGE_BYTES, type DeadLetterMessage, deadLetterMessage, inRequests } from './dead-letter-message.js'
 import { kafkaError } from './failure.js'
 import type { Lookup } from './lookup.js'
 import type { KafkaLogOptions } from './options.js'
@@ -78,7 +78,7 @@ export class DeadLetterProducer {
   private async writeWithin(limit: number, letters: readonly DeadLetter[]): Promise<number> {
     let written = 0
     const cut = letters.map((letter) => deadLetterMessage(letter, limit))
-    for (const batch of batches(cut, limit)) {
+    for (const batch of inRequests(cut, limit)) {
       if (!(await this.send(batch, limit > MIN_LIMIT))) break
       written += batch.length
     }

@@ -4,7 +4,7 @@ import { createClient, OUTLIVE_OUTAGES } from './client.js'
 import { kafkaError } from './failure.js'
 import type { KafkaConnection } from './options.js'
 import { probe } from './probe.js'
-import { bytes } from './records.js'
+import { toBuffer } from './records.js'
 
 /** Publishes feedback in its canonical form, keyed by subject, so votes on one completion stay in order. */
 export class FeedbackProducer {
@@ -28,10 +28,12 @@ export class FeedbackProducer {
    * KAFKA_UNREACHABLE if no broker answers within `connectTimeout`.
    */
   async publish(events: readonly FeedbackDraft[]): Promise<void> {
-    const headers = Object.fromEntries(Object.entries(STRUCTURED_HEADERS).map(([name, value]) => [name, bytes(value)]))
+    const headers = Object.fromEntries(
+      Object.entries(STRUCTURED_HEADERS).map(([name, value]) => [name, toBuffer(value)]),
+    )
     const messages = events.map((event) => ({
       key: event.subject ?? null,
-      value: bytes(encodeFeedback(event)),
+      value: toBuffer(encodeFeedback(event)),
       headers,
     }))
     this.reachable ??= probe({ ...this.connection, topic: this.topic }, this.closing.signal)

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
-  batches,
   type DeadLetterMessage,
   deadLetterMessage,
+  inRequests,
   messageBytes,
 } from '../../../src/streams/kafka/dead-letter-message.js'
 import type { DeadLetter } from '../../../src/streams/source.js'
@@ -68,7 +68,7 @@ test('batches keep the order and fit, or hold one letter alone', () => {
   const letter: fc.Arbitrary<DeadLetterMessage> = fc.record({ key: fc.constant(null), value: bytes(500), headers })
   fc.assert(
     fc.property(fc.array(letter), fc.integer({ min: 200, max: 3000 }), (letters, limit) => {
-      const groups = batches(letters, limit)
+      const groups = inRequests(letters, limit)
       expect(groups.flat()).toEqual(letters)
       for (const group of groups)
         expect(group.length === 1 || group.reduce((sum, each) => sum + messageBytes(each), 0) <= limit).toBe(true)

@@ -2,7 +2,7 @@ import { BcodError } from '../../errors.js'
 import { type Finding, fail } from '../doctor/finding.js'
 
 /** What `check` finds, or the coded error that it ends with as a finding. */
-export async function attempt(name: string, check: () => Finding | Promise<Finding>): Promise<Finding> {
+export async function findingOf(name: string, check: () => Finding | Promise<Finding>): Promise<Finding> {
   try {
     return await check()
   } catch (error) {
