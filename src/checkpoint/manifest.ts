@@ -52,7 +52,7 @@ export async function readManifest(root: string, name: string): Promise<Manifest
 }
 
 /**
- * Reads every file of a checkpoint and holds it against the manifest. Nothing outside the checkpoint is opened, whatever
+ * Reads every file of a checkpoint and compares it with the manifest. Nothing outside the checkpoint is opened, whatever
  * the manifest lists.
  *
  * @throws CHECKPOINT_DAMAGED, naming the file and what was expected; CHECKPOINT_IO

@@ -1,7 +1,7 @@
 import type { Adapter } from '../adapters/adapter.js'
 import type { JsonValue } from './json.js'
 
-/** All learning state at one point of the line of checkpoints. `load(write(snapshot))` is the same to the bit. */
+/** All learning state at one point of the chain of checkpoints. `load(write(snapshot))` is the same to the bit. */
 export interface Snapshot {
   /** Optimizer steps applied; 0 = the initial adapter. */
   readonly step: number
@@ -15,9 +15,9 @@ export interface Snapshot {
   readonly clusterId: string
   /** Next offset to read, per partition. */
   readonly positions: Readonly<Record<number, number>>
-  /** Kafka's id of the topic; null where the broker does not tell, absent in checkpoints of older versions. */
+  /** Kafka's id of the topic; null if the broker does not tell, absent in checkpoints of older versions. */
   readonly topicId?: string | null
-  /** The last record read of each partition, to notice a topic that was created anew. */
+  /** The last record read of each partition, to notice a topic that was recreated. */
   readonly lastRecords: Readonly<Record<number, LastRecord>>
   /** Hashes of what a restart must find unchanged. */
   readonly identities: { readonly base: string; readonly tokenizer: string | null; readonly config: string }

@@ -38,7 +38,7 @@ export interface ListedCheckpoint {
 }
 
 /**
- * The line of checkpoints in one directory: each is whole or not there, each byte of it is accounted for, and the
+ * The chain of checkpoints in one directory: each is whole or not there, each byte of it is accounted for, and the
  * newest by (fence, step, revision) is the truth.
  */
 export class CheckpointStore {
@@ -80,7 +80,7 @@ export class CheckpointStore {
   }
 
   /**
-   * The newest checkpoint of the highest fence, verified; null where there is none.
+   * The newest checkpoint of the highest fence, verified; null if there is none.
    *
    * @param acceptOlder  go on from the one before where the newest is damaged. Never by default: offsets may have been
    *   committed after it, so somebody must decide to train those events again.

@@ -5,7 +5,7 @@ import { openText } from './open-text.js'
 
 /** What reading a file of events or pairs needs to know of the model. */
 export interface EventModel {
-  /** Null where the model has no tokenizer. */
+  /** Null if the model has no tokenizer. */
   readonly text: TextProcess | null
   readonly vocabSize: number
   /** Longest event, in tokens. */

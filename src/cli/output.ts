@@ -1,6 +1,6 @@
 import { BcodError } from '../errors.js'
 
-/** Does what writes to `path`. @throws OUTPUT_UNWRITABLE where it cannot be */
+/** Does what writes to `path`. @throws OUTPUT_UNWRITABLE if it cannot be */
 export function writing<T>(path: string, write: () => T): T {
   try {
     return write()

@@ -37,5 +37,5 @@ export function printTable(rows: readonly (readonly [name: string, value: string
 export const example = (...lines: readonly string[]): string =>
   `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ ${line}`).join('\n')}`
 
-/** A figure in four digits, a dash where there is none. */
+/** A figure in four digits, a dash if there is none. */
 export const figure = (value: number | null): string => (value === null ? '–' : value.toPrecision(4))

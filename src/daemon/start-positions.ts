@@ -106,7 +106,7 @@ async function sameRecords(log: FeedbackLog, assignment: Assignment, state: Stre
   return verified
 }
 
-/** Whether the newest of these that the log still has is the one that was read; false where it has none. */
+/** Whether the newest of these that the log still has is the one that was read; false if it has none. */
 async function sameRecord(log: FeedbackLog, partition: number, marks: readonly RecordMark[]): Promise<boolean> {
   for (const mark of marks) {
     const record = await log.recordAt(partition, mark.offset)

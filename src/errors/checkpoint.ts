@@ -13,13 +13,13 @@ export const CHECKPOINT_ERRORS = {
       'Set model.path to the model of the checkpoint, or start a new lineage with an empty checkpoint.dir and another stream.groupId.',
   },
   LINEAGE_MISSING: {
-    cause: 'There is no line of checkpoints to follow.',
+    cause: 'There is no lineage to follow.',
     remedy: 'Give the directory that holds step-00000000 and journal.jsonl (checkpoint.dir).',
   },
   LINEAGE_DIVERGED: {
     cause: 'Replaying a step gave another adapter than the journal says.',
     remedy:
-      'Replay on the same CPU type, with the same threads and executor and with the model the line was made with; elsewhere results differ by rounding. If they are the same, report it.',
+      'Replay on the same CPU type, with the same threads and executor and with the model of the lineage; elsewhere results differ by rounding. If they are the same, report it.',
   },
   LINEAGE_EVENTS_MISSING: {
     cause: 'The journal holds no token ids, so its steps cannot be trained again.',

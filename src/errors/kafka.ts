@@ -8,12 +8,12 @@ export const KAFKA_ERRORS = {
       'Set stream.brokers and stream.topic to those of the checkpoint, or start a new lineage with an empty checkpoint.dir.',
   },
   TOPIC_RECREATED: {
-    cause: 'The topic was deleted and created anew: its offsets mean other records than those that were read.',
+    cause: 'The topic was deleted and recreated: its offsets mean other records than those that were read.',
     remedy:
       'Start a new lineage with an empty checkpoint.dir and another stream.groupId; lora.init can take up the last adapter.',
   },
   POSITION_BEYOND_END: {
-    cause: 'It was read further than the log goes: records were lost or the topic was created anew.',
+    cause: 'It was read further than the log goes: records were lost or the topic was recreated.',
     remedy:
       'Restore the topic, or start a new lineage with an empty checkpoint.dir; lora.init can take up the last adapter.',
   },

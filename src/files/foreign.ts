@@ -8,7 +8,7 @@ export interface ForeignFile {
 export const FOREIGN_HEAD_BYTES = 256
 
 /**
- * Looks at the first bytes of a file that should hold JSON or tensors; null where nothing speaks against that.
+ * Looks at the first bytes of a file that should hold JSON or tensors; null if nothing speaks against that.
  * A git checkout without Git LFS, a failed download and an export in another format are what people really have.
  */
 export function foreignFile(head: Uint8Array): ForeignFile | null {

@@ -1,6 +1,6 @@
 /** What a text holds that `JSON.parse` refuses, with where it stands: characters, from 0. */
 export interface JsonScan {
-  /** The first thing that is not JSON; null where there is none but numbers that are not finite. */
+  /** The first thing that is not JSON; null if there is none but numbers that are not finite. */
   readonly fault: { readonly at: number; readonly problem: string } | null
   /** Where `NaN`, `Infinity` and `-Infinity` stand as values: Python's json writes them. */
   readonly notFinite: readonly (readonly [start: number, end: number])[]
@@ -74,7 +74,7 @@ const NOT_FINITE = /-?(?:NaN|Infinity)(?![\w$])/y
 const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w$])/y
 const ESCAPE = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})/y
 
-/** Where a match that begins at `at` ends; `at` where there is none. */
+/** Where a match that begins at `at` ends; `at` if there is none. */
 function match(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at
   return pattern.test(text) ? pattern.lastIndex : at

@@ -11,7 +11,7 @@ import { BcodError } from '../errors.js'
 export const WORK = '.bcod-work'
 
 export interface TakeOptions {
-  /** Permission bits of the directory, where it has to be made. */
+  /** Permission bits of the directory, if it has to be made. */
   readonly mode: number
   /** Other directories of this daemon, which may lie within this one. @default none */
   readonly besides?: readonly string[]

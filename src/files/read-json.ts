@@ -9,7 +9,7 @@ export type JsonFile = Readonly<Record<string, unknown>>
  * A text file that Python programs write, in UTF-8; a byte order mark stays, as it does there.
  *
  * @param code  of the error for a file that is not text
- * @returns null where there is none
+ * @returns null if there is none
  * @throws FILE_FOREIGN for what is plainly something else, such as a Git LFS pointer
  */
 export function readText(path: string, code: ErrorCode): string | null {
@@ -34,7 +34,7 @@ export function readText(path: string, code: ErrorCode): string | null {
  * A JSON object as Python programs write it, `NaN` and `Infinity` included.
  *
  * @param code  of the error for anything but a JSON object
- * @returns null where there is no such file
+ * @returns null if there is no such file
  */
 export function readJson(path: string, code: ErrorCode): JsonFile | null {
   const text = readText(path, code)

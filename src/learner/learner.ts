@@ -198,7 +198,7 @@ export class Learner {
   /**
    * Takes up the adapter and state of a checkpoint.
    *
-   * @returns whether the prompt classifier was part of it; one that learnt from other embeddings begins anew
+   * @returns whether the prompt classifier was part of it; one that learnt from other embeddings starts over
    */
   restore(adapter: Adapter, tensors: ReadonlyMap<string, StateTensor>): { readonly classifierKept: boolean } {
     const { lora } = this.#model.model

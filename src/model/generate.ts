@@ -16,7 +16,7 @@ export interface SamplingOptions {
  * the decoder's cache lose tokens from their left.
  *
  * @param prompts  at most as many as the decoder has rows
- * @returns token ids of the answers; the end token closes those that ended by themselves. null where the model gave an
+ * @returns token ids of the answers; the end token closes those that ended by themselves. null if the model gave an
  *   answer no probability: its logits are NaN or infinite.
  */
 export function generate(

@@ -19,7 +19,7 @@ const DEFAULT_THETA = 10_000
 
 /**
  * Reads the rotary positions as transformers 5 does (`RotaryEmbeddingConfigMixin.convert_rope_params_to_dict`):
- * `rope_scaling` where it says anything, else `rope_parameters`; θ from within, else from the top level; where it is not
+ * `rope_scaling` if it says anything, else `rope_parameters`; θ from within, else from the top level; where it is not
  * given, Llama 3's original context is the whole one. What transformers would fail on later, or compute NaN from, is an
  * error that names the key.
  */

@@ -21,7 +21,7 @@ export interface NewtonOptions {
   /** Stops when gᵀH⁻¹g, twice what a step can still gain, falls below it. */
   readonly tolerance: number
   /**
-   * Conjugate-gradient steps that a factor serves in all before the Hessian is factored anew, which should cost about
+   * Conjugate-gradient steps that a factor serves in all before the Hessian is factored again, which should cost about
    * as much as they do; 0 factors at each iteration.
    */
   readonly staleSteps: number

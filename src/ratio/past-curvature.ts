@@ -9,7 +9,7 @@ export interface PastEvent {
   readonly weight: number
 }
 
-/** Below it the sums are written out anew, far from where f64 ends. */
+/** Below it the sums are written out again, far from where f64 ends. */
 const MIN_GAIN = 1e-100
 
 /**

@@ -105,7 +105,7 @@ export class PromptClassifier implements Serializable<SavedTensors> {
     }
   }
 
-  /** @returns whether the state was taken up; one of another mode or embedder is not, and learning begins anew */
+  /** @returns whether the state was taken up; one of another mode or embedder is not, and learning starts over */
   restore(state: SavedTensors): boolean {
     this.model = modelOf(this.options)
     this.record = new PredictionRecord()

@@ -3,7 +3,7 @@ import { BcodError } from '../errors.js'
 /** A saved state as named f64 tensors, which is how a checkpoint keeps it; scalars are packed into tensors. */
 export type SavedTensors = Readonly<Record<string, Float64Array>>
 
-/** A copy of one tensor of a saved state. INTERNAL where it is missing or has another length. */
+/** A copy of one tensor of a saved state. INTERNAL if it is missing or has another length. */
 export function readTensor(tensors: SavedTensors, name: string, length?: number): Float64Array {
   const found = tensors[name]
   if (!found || (length !== undefined && found.length !== length)) {

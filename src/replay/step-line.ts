@@ -11,10 +11,10 @@ export interface StepLine {
   readonly loss: number
   /** The δ that the losses used. */
   readonly delta: number
-  /** null where the class is absent. */
+  /** null if the class is absent. */
   readonly reward_up_mean: number | null
   readonly reward_down_mean: number | null
-  /** Over the thumbs-down events; null where there are none. */
+  /** Over the thumbs-down events; null if there are none. */
   readonly weight_mean: number | null
   readonly ess_ratio: number | null
   /** Before clipping. */

@@ -32,7 +32,7 @@ export interface VerifySummary {
 }
 
 /**
- * Trains every step of a line of checkpoints again, from its initial adapter and its journal, and compares the hash of
+ * Trains every step of a chain of checkpoints again, from its initial adapter and its journal, and compares the hash of
  * the adapter after each. Writes OUT/steps.jsonl and OUT/adapter/.
  *
  * @throws LINEAGE_DIVERGED at the first step that gives another adapter, LINEAGE_EVENTS_MISSING where the journal keeps

@@ -83,7 +83,7 @@ class ShardedTensors implements TensorReader {
   }
 }
 
-/** Tensor name → shard; null where one file holds them all. */
+/** Tensor name → shard; null if one file holds them all. */
 function shardIndex(directory: string): ReadonlyMap<string, string> | null {
   if (existsSync(join(directory, SINGLE))) return null
   const place = join(directory, INDEX)

@@ -40,7 +40,7 @@ export interface Header {
 export const MAX_HEADER_BYTES = 100_000_000
 
 /**
- * Reads the JSON header and holds it against the bytes that follow it: known types, sizes that agree with the shapes,
+ * Reads the JSON header and compares it with the bytes that follow it: known types, sizes that agree with the shapes,
  * and data that the tensors cover from the first byte to the last, without overlap or hole.
  *
  * @param header     the header alone, without its length prefix

@@ -17,7 +17,7 @@ interface StoredRecord {
 }
 
 /**
- * An append-only log of one partition in a directory: what the demo runs on where there is no Kafka. It keeps the
+ * An append-only log of one partition in a directory: what the demo runs on if there is no Kafka. It keeps the
  * contract of `FeedbackLog`: records have offsets, offsets are committed, dead letters are appended to a file of
  * their own.
  */

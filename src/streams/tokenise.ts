@@ -25,7 +25,7 @@ export interface TokeniseOptions extends TokenLimits {
  *
  * A completion that is too long is dropped (`completion_too_long`), and so is a retraction, which has nothing to train
  * (`retraction`). A text that template or tokenizer refuse goes to `reject`. Its record was let go at hold-back, so the
- * dead letter holds the event encoded anew, at its original position.
+ * dead letter holds the event encoded again, at its original position.
  */
 export function tokenise(
   queue: TextQueue,

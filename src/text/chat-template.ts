@@ -47,7 +47,7 @@ export class ChatTemplate {
    * @param end  what comes after the last message: the beginning of the assistant's next turn, nothing, or not even the
    *   end of the turn, so that the last message goes on
    * @param now  what the template takes for the present, milliseconds since the epoch; always UTC
-   * @throws CHAT_TEMPLATE_FAILED; the message holds what the template says only where it says it word for word
+   * @throws CHAT_TEMPLATE_FAILED; the message holds what the template says only if it says it word for word
    */
   render(conversation: Conversation, end: Ending, now: number): string {
     if (end === 'continue') return this.#renderContinued(conversation, now)
@@ -101,10 +101,10 @@ export class ChatTemplate {
 /**
  * The chat template of a model directory: `chat_template.jinja`, else `chat_template` in `chat_template.json` or
  * `tokenizer_config.json`, a text or a list of named ones; `additional_chat_templates/` holds further named ones.
- * Null where there is none.
+ * Null if there is none.
  *
  * @param names  the first that there is is taken; one without a name is `default`, and so is the only one
- * @throws CHAT_TEMPLATE_FAILED where it cannot be parsed
+ * @throws CHAT_TEMPLATE_FAILED if it cannot be parsed
  */
 export function readChatTemplate(
   modelDir: string,

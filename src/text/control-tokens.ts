@@ -20,7 +20,7 @@ export class ControlTokens {
   readonly #answers: TokenFinder
   readonly #normalised: TokenFinder
 
-  /** @param normalise  the tokenizer's normaliser; null where it has none */
+  /** @param normalise  the tokenizer's normaliser; null if it has none */
   constructor(
     tokens: readonly AddedToken[],
     private readonly policy: SpecialTokenPolicy,

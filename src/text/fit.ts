@@ -1,6 +1,6 @@
 /**
  * Fits a prompt and its completion into `maxLength` tokens. The prompt loses tokens from its left; a BOS that it starts
- * with is kept. Null where the completion leaves no room for one prompt token, which its first token is predicted from.
+ * with is kept. Null if the completion leaves no room for one prompt token, which its first token is predicted from.
  */
 export function fitToLength(
   promptTokens: readonly number[],

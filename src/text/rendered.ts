@@ -39,7 +39,7 @@ export function partsNotWritten(
   return [...new Set(words.filter(([, text]) => !written.includes(text)).map(([part]) => part))]
 }
 
-/** The object with another name, where it has one; it may stand under `function`. */
+/** The object with another name, if it has one; it may stand under `function`. */
 function renamed(value: JsonObject, name: () => string): JsonObject {
   const inner = value.function
   if (typeof inner === 'object' && inner !== null) return { ...value, function: renamed(inner as JsonObject, name) }

@@ -6,7 +6,7 @@ export interface SpecialTokens {
   /** `bos_token`, `eos_token`, … as the template sees them. */
   readonly texts: Readonly<Record<string, string>>
   readonly bos: number | null
-  /** The end token that is appended to a completion; null where the model names none. */
+  /** The end token that is appended to a completion; null if the model names none. */
   readonly eos: number | null
   /** Every id that ends a text; `eos` is one of them. */
   readonly endIds: ReadonlySet<number>

@@ -60,7 +60,7 @@ export class TemplateWriter {
     throw refused
   }
 
-  /** Why the template cannot be used for all of it; null where it can. */
+  /** Why the template cannot be used for all of it; null if it can. */
   #refusal(
     template: ChatTemplate,
     whole: Conversation,

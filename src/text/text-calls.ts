@@ -6,7 +6,7 @@ import { toTrainingEvent } from './training-event.js'
 
 export type LabelledVote = Feedback & { readonly label: boolean }
 
-/** What became of a vote; `event` is null where its completion alone is too long. */
+/** What became of a vote; `event` is null if its completion alone is too long. */
 export type Outcome = { readonly event: TrainingEvent | null } | { readonly error: SerializedError }
 
 export interface TokenLimits {

@@ -53,7 +53,7 @@ const ANY_DATE = Date.UTC(2024, 6, 26)
  */
 export class TextModel {
   readonly special: SpecialTokens
-  /** Null where the model has none: messages are then an error. */
+  /** Null if the model has none: messages are then an error. */
   readonly template: ChatTemplate | null
   /** The names of the model's templates, whichever is taken. */
   readonly templateNames: readonly string[]
@@ -285,9 +285,9 @@ function learn(files: TextFiles, options: TextOptions, encoder: TokenEncoder): L
 }
 
 /**
- * Loads tokenizer, special tokens and chat template of a Hugging Face directory; null where it has no `tokenizer.json`.
+ * Loads tokenizer, special tokens and chat template of a Hugging Face directory; null if it has no `tokenizer.json`.
  *
- * @throws TOKENIZER_INVALID, CHAT_TEMPLATE_FAILED, CHAT_TEMPLATE_MISSING where there is none of the name that is asked for
+ * @throws TOKENIZER_INVALID, CHAT_TEMPLATE_FAILED, CHAT_TEMPLATE_MISSING if there is none of the name that is asked for
  */
 export function loadTextModel(modelDir: string, options: TextOptions = {}): TextModel | null {
   const tokenizerFile = readJsonFile(modelDir, 'tokenizer.json')

@@ -42,7 +42,7 @@ export interface TextProcessOptions {
   readonly ended?: (error: BcodError) => void
   /** How many starts in a row may fail before calls fail too, from then on. @default no limit: calls wait */
   readonly tries?: number
-  /** Between two tries to start it anew, in milliseconds: the first pause, and the longest. */
+  /** Between two tries to start it again, in milliseconds: the first pause, and the longest. */
   readonly pauses?: { readonly first: number; readonly longest: number }
 }
 
@@ -73,7 +73,7 @@ export class TextProcess implements TextService {
   ) {}
 
   /**
-   * Loads the tokenizer and the template of a model directory; null where it has no `tokenizer.json`.
+   * Loads the tokenizer and the template of a model directory; null if it has no `tokenizer.json`.
    *
    * @throws TOKENIZER_INVALID, CHAT_TEMPLATE_FAILED, TEXT_TIMEOUT, TEXT_PROCESS_ENDED
    */
@@ -288,7 +288,7 @@ class Child {
     if (this.#process?.pid) this.#process.kill('SIGKILL')
   }
 
-  /** Null where the system refuses at once; most refusals come as `error`. */
+  /** Null if the system refuses at once; most refusals come as `error`. */
   #fork(): ChildProcess | null {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BCOD_')))
     try {

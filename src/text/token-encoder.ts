@@ -114,6 +114,6 @@ export class TokenEncoder {
   }
 }
 
-/** What follows the anchor's tokens; null where the anchor's last token took something of the text. */
+/** What follows the anchor's tokens; null if the anchor's last token took something of the text. */
 const afterAnchor = (ids: Tokens, anchor: Tokens): Tokens | null =>
   anchor.every((id, i) => ids[i] === id) ? ids.slice(anchor.length) : null

@@ -7,7 +7,7 @@ import type { TextModel } from './text-model.js'
 import { endedByModel } from './turn-end.js'
 
 export interface TrainingEventOptions {
-  /** Null where the model directory has no tokenizer: then only token ids can be used. */
+  /** Null if the model directory has no tokenizer: then only token ids can be used. */
   readonly text: TextModel | null
   /** Longest event, in tokens of prompt and completion together. */
   readonly maxLength: number
@@ -18,7 +18,7 @@ export interface TrainingEventOptions {
 }
 
 /**
- * The token ids of a vote, cut to length; null where its completion alone is too long.
+ * The token ids of a vote, cut to length; null if its completion alone is too long.
  * A vote that has a label; retractions hold nothing to tokenise.
  *
  * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, MESSAGE_NOT_RENDERED,

@@ -6,7 +6,7 @@ import type { TokenFinder } from './token-finder.js'
 export interface TurnEnd {
   /** All that it writes behind the content. */
   readonly written: string
-  /** What an answer ends with: up to the first added token, all where there is none. */
+  /** What an answer ends with: up to the first added token, all if there is none. */
   readonly text: string
   /** There is one: the model says that it is done. Else the tokenizer's end token says so. */
   readonly closes: boolean
@@ -17,7 +17,7 @@ const ANSWER = 'bcod answers'
 const ANSWERED = { role: 'assistant', content: ANSWER }
 
 /**
- * Learnt from what the template writes behind an answer. Null where the template fails on a plain question and answer.
+ * Learnt from what the template writes behind an answer. Null if the template fails on a plain question and answer.
  *
  * @param added  finds the tokenizer's added tokens
  */

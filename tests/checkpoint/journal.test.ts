@@ -71,7 +71,7 @@ describe('the journal', () => {
     expect(await stepsOf(journalPath(directory))).toEqual([1])
   })
 
-  it('without a checkpoint begins anew and keeps what was there', async () => {
+  it('without a checkpoint starts over and keeps what was there', async () => {
     const directory = temporaryDirectory()
     await live(directory, null, 1)
     await live(directory, null)

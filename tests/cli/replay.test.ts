@@ -17,7 +17,7 @@ const STEP_FIELDS = [
 ]
 
 describe('bcod replay over the golden run', () => {
-  test("lands on TRL's adapter, losses and δ, and leaves a line of checkpoints that can be followed", async () => {
+  test("lands on TRL's adapter, losses and δ, and leaves a chain of checkpoints that can be followed", async () => {
     const directory = scratchDirectory()
     const out = join(directory, 'out')
     const events = jsonl(directory, 'events.jsonl', goldenFeedback())

@@ -40,7 +40,7 @@ async function daemonOn(topic: string, settings: Readonly<Record<string, unknown
   return daemon
 }
 
-const RESET = /the prompt classifier begins anew/
+const RESET = /the prompt classifier starts over/
 
 test('an embedding service is asked, may go away and come back, and a replay needs none', async () => {
   const service = await embeddingService()

@@ -201,7 +201,7 @@ test('behind a gap that retention left it refuses, and with --accept-gap it goes
 })
 
 // the last one: it takes the topic away
-test('on a topic that was created anew it refuses, whether it is shorter or as long', { timeout: 90_000 }, async () => {
+test('on a topic that was recreated it refuses, whether it is shorter or as long', { timeout: 90_000 }, async () => {
   await client.admin.deleteTopics({ topics: [TOPIC] })
   await eventually(async () => !(await client.admin.listTopics()).includes(TOPIC))
   await client.topic(TOPIC)

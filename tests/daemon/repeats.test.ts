@@ -20,7 +20,7 @@ async function daemonOn(topic: string, settings: Readonly<Record<string, unknown
   return daemon
 }
 
-/** Waits for so many trained votes and their checkpoint, stops the daemon and holds it against a run without a fault. */
+/** Waits for so many trained votes and their checkpoint, stops the daemon and compares it with a run without a fault. */
 async function expectEach(daemon: DaemonProcess, topic: string, count: number): Promise<void> {
   await eventually(() => trainedIds(daemon.journal()).length >= count)
   await daemon.until((status) => settled(status) && status.held_back === 0)

@@ -68,7 +68,7 @@ const again = (log: PlainLog, state: StreamState, checkpoint: Snapshot | null = 
 
 const values = (...all: string[]) => all.map((value, offset) => record(offset, value))
 
-describe('the log is held against what this process has read', () => {
+describe('the log is compared with what this process has read', () => {
   test('the same log is read on, without any checkpoint', async () => {
     const log = new PlainLog(values('a', 'b'))
     expect(await again(log, await readAll(log))).toEqual(new Map([[0, 2]]))

@@ -154,7 +154,7 @@ export const podsOf = (manifests: readonly Manifest[]) =>
     containers: [...(template.spec.initContainers ?? []), ...template.spec.containers],
   }))
 
-/** The StatefulSet that runs bcod; undefined where the manifests have none (monitoring). */
+/** The StatefulSet that runs bcod; undefined if the manifests have none (monitoring). */
 export const daemonOf = (manifests: readonly Manifest[]) =>
   ofKind(manifests, 'StatefulSet').find(({ metadata }) => metadata.name === 'bcod')
 

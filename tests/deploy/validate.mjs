@@ -64,7 +64,7 @@ const python = schemaValidator()
 const score = kubeScore()
 const scratch = mkdtempSync(join(tmpdir(), 'bcod-k8s-'))
 
-/** What a validator says of the documents; null where it has nothing against them. */
+/** What a validator says of the documents; null if it has nothing against them. */
 function complaint(command, args, documents) {
   const file = join(scratch, 'manifests.yaml')
   writeFileSync(file, documents.map((document) => stringify(document)).join('---\n'))

@@ -1,5 +1,5 @@
 // `make test-peft`: bcod's adapters in PEFT, and PEFT's in bcod. Both sides must give each completion the same
-// log-probability. PEFT 0.21.2 and PyTorch run in the environment of bench/trl, which this builds where it is missing.
+// log-probability. PEFT 0.21.2 and PyTorch run in the environment of bench/trl, which this builds if it is missing.
 //
 //   node tests/peft/run.mjs             compares, on the models of tests/golden
 //   node tests/peft/run.mjs --fixture   writes tests/golden/peft_adapter{,_rslora}/ and peft_adapter.json anew

@@ -71,7 +71,7 @@ test.each<[string, RatioOptions]>([
   ['mode', MODES[2]!],
   ['embedder', { ...MODES[1]!, embedder: 'other' } as RatioOptions],
   ['projection', { ...MODES[1]!, seed: 2 } as RatioOptions],
-])('a state that another %s has learnt is not taken up: learning begins anew', (_, options) => {
+])('a state that another %s has learnt is not taken up: learning starts over', (_, options) => {
   const classifier = trained(MODES[1]!)
   expect(classifier.restore(trained(options).snapshot())).toBe(false)
   expect(classifier.snapshot()).toEqual(new PromptClassifier(MODES[1]!).snapshot())

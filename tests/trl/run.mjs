@@ -1,6 +1,6 @@
 // `make test-trl`: bcod's `replay` with bco.mode=trl against TRL's own BCOTrainer, on random models, adapters, settings
 // and events. Both train the same events from the same adapter; TRL in f64 is the measure, and TRL in f32 says how far
-// apart two right implementations are. TRL 1.13.0 runs in the environment of bench/trl, built where it is missing.
+// apart two right implementations are. TRL 1.13.0 runs in the environment of bench/trl, built if it is missing.
 //
 //   node tests/trl/run.mjs [--seed N] [--cases N] [--set key=value …]     --set goes to bcod; --keep leaves the files
 import { execFileSync } from 'node:child_process'

@@ -29,7 +29,7 @@ export async function checkKafka({ stream }: Config): Promise<readonly Finding[]
   return [broker, topicFinding(topic, found), ...stamps, deadLetterFinding(dlq, await look(dlq))]
 }
 
-/** `message.timestamp.type` of the topic; null where the service does not tell. */
+/** `message.timestamp.type` of the topic; null if the service does not tell. */
 async function timestampType(stream: Config['stream'], topic: string): Promise<string | null> {
   const { readSettings } = await import('../../streams/kafka/topics.js')
   const settings = await readSettings(kafkaConnection(stream), topic, ['message.timestamp.type'])
@@ -50,7 +50,7 @@ function timesFinding(type: string | null): Finding {
 const topicFinding = (topic: string, found: string | BcodError): Finding =>
   found instanceof BcodError ? fail('topic', found.line, found.remedy) : pass('topic', topic)
 
-/** The daemon makes the dead-letter topic where it is missing, if it may. */
+/** The daemon creates a missing dead-letter topic if it has the right to. */
 function deadLetterFinding(dlq: string, found: string | BcodError): Finding {
   if (!(found instanceof BcodError)) return pass('dead letters', dlq)
   return found.code === 'KAFKA_TOPIC_MISSING'

@@ -8,10 +8,10 @@ import {
 } from '../../loss/reward-shift.js'
 import { readCheckpoint } from '../read-checkpoint.js'
 
-/** What rewards are held against. */
+/** What rewards are compared with. */
 export interface Reference {
   readonly delta: number
-  /** The β that δ was measured with; null where the checkpoint does not tell. */
+  /** The β that δ was measured with; null if the checkpoint does not tell. */
   readonly beta: number | null
 }
 

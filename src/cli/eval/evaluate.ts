@@ -11,7 +11,7 @@ export interface EvaluateOptions {
   readonly rows: number | null
 }
 
-/** Means are null where there was no pair. */
+/** Means are null if there was no pair. */
 export interface EvalSummary {
   readonly pairs: number
   /** Share of pairs with a positive margin, ties ½. */

@@ -115,7 +115,7 @@ export function kafkaLibs(cacheRoot = cacheDirectory()): string {
   return libs
 }
 
-/** `openjdk version "17.0.15" 2025-04-15` on stderr; nothing where there is no java. */
+/** `openjdk version "17.0.15" 2025-04-15` on stderr; nothing if there is no java. */
 function requireJava(): void {
   const found = javaVersion()
   if (found === null) throw new BcodError('BROKER_JAVA_MISSING', '`java` cannot be run')

@@ -5,7 +5,7 @@ import { Output } from './output.js'
 
 /**
  * Unpacks zstd as `zstd-jni`'s stream does: frames and skippable frames in any order, windows of up to 128 MiB. The
- * frames are walked here and unpacked one by one, by Node where it can (22.15 and newer), else by fzstd.
+ * frames are walked here and unpacked one by one, by Node if it can (22.15 and newer), else by fzstd.
  *
  * @throws KAFKA_BATCH_DAMAGED, KAFKA_BATCH_TOO_LARGE
  * @see RFC 8878

@@ -85,7 +85,7 @@ function countClassifier(metrics: Metrics, classifier: ClassifierReport): void {
 export class ClassifierReset extends InternalEvent {
   log(): LogLine {
     const remedy = 'nothing to do where ratio.embedder was changed on purpose; w = 1 until it has learnt again'
-    return { level: 'warn', msg: 'the prompt classifier begins anew: it learnt from other embeddings', remedy }
+    return { level: 'warn', msg: 'the prompt classifier starts over: it learnt from other embeddings', remedy }
   }
 }
 

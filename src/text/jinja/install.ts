@@ -8,7 +8,7 @@ import { assertVersion } from './values.js'
 /**
  * Replaces methods of @huggingface/jinja, for the whole process: what it prints otherwise than the Jinja and Python that
  * transformers renders templates with. Each patch says what it mends and which report upstream would make it unnecessary;
- * what Jinja has beyond is refused. tests/golden/text holds them against transformers and Jinja.
+ * what Jinja has beyond is refused. tests/golden/text compares them with transformers and Jinja.
  * docs/adr/020-text-as-transformers-has-it.md tells more. To be called once, before the first template is rendered.
  *
  * @throws if another version of the package is installed

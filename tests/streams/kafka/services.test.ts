@@ -123,7 +123,7 @@ describe('while it is read', () => {
     expect(reading.grown).toEqual([2])
   })
 
-  test('a topic that was created anew is assigned anew, with another id, before anything of it is read', async () => {
+  test('a topic that was recreated is assigned again, with another id, before anything of it is read', async () => {
     const topic = await newTopic()
     await other.count(topic, 0, 3)
     const log = logOf(topic)
