@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   safetensors: ['files'],
   events: ['files'],
   adapters: ['files', 'safetensors'],
+  gate: ['adapters', 'events'],
   ratio: ['events'],
   loss: ['engine', 'events'],
   text: ['serialized-error', 'events', 'files'],

@@ -1,0 +1,78 @@
+import type { Adapter } from '../adapters/adapter.js'
+import type { TrainingEvent } from '../events/types.js'
+
+/** Token ids of one prompt and one completion. */
+export type TokenPair = Pick<TrainingEvent, 'promptTokens' | 'completionTokens'>
+
+/** A version that a check looks at. */
+export interface GateVersion {
+  /** Such as `v00001234`. */
+  readonly version: string
+  /** Where its files are. */
+  readonly directory: string
+  readonly adapter: Adapter
+  /** Reward shift δ after its step. */
+  readonly delta: number
+}
+
+/** Under which adapter something is computed; `base` is the model without one. */
+export type Side = 'candidate' | 'live' | 'base'
+
+/**
+ * Computes under each of the three sides. Calls are cut into pieces of at most one training step's length, so that steps
+ * go on between them; nothing that is learnt moves.
+ */
+export interface GateModel {
+  /** log π(y|x) of each pair, summed over the completion's tokens, in nats. NaN or infinite where the model says so. */
+  logps(side: Side, pairs: readonly TokenPair[]): Promise<readonly number[]>
+  /** KL(π_candidate ‖ π_other) of each pair, summed over the positions of the completion, in nats. */
+  divergences(other: 'live' | 'base', pairs: readonly TokenPair[]): Promise<readonly number[]>
+  /** Answers by the likeliest token each time; token ids, the end token included. */
+  answers(
+    side: Side,
+    prompts: readonly (readonly number[])[],
+    maxTokens: number,
+  ): Promise<readonly (readonly number[])[]>
+  /** ‖W‖ (Frobenius) of the base's weight by module, such as `model.layers.0.self_attn.q_proj`. */
+  weightNorms(): Promise<ReadonlyMap<string, number>>
+}
+
+/** What the checks of one gate look at. */
+export interface GateSubject {
+  readonly candidate: GateVersion
+  /** The version that users have now; null before the first. */
+  readonly live: GateVersion | null
+  readonly model: GateModel
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}
+
+/** What a check found. A figure that does not exist is null. */
+export interface Finding {
+  /** `skipped`: there was nothing to compare with; it refuses nothing. */
+  readonly outcome: 'passed' | 'refused' | 'skipped'
+  readonly value: number | null
+  /** Ends of the 95 % interval of `value`. */
+  readonly low: number | null
+  readonly high: number | null
+  /** What was demanded of it, as the configuration has it. */
+  readonly bound: number | null
+  /** What it is measured against: `base`, or the live version. */
+  readonly reference: string | null
+  /** For people: never a user's text. */
+  readonly detail: string | null
+}
+
+/** A question that a candidate must pass. */
+export interface Check {
+  /** Such as `finite` or `probe:flattery`. */
+  readonly name: string
+  /** @throws BcodError if it cannot be answered; the gate then refuses */
+  run(subject: GateSubject): Promise<Finding>
+}
+
+/** A finding with what it does not have left null. */
+export const finding = (found: Pick<Finding, 'outcome'> & Partial<Finding>): Finding => ({
+  ...{ value: null, low: null, high: null, bound: null, reference: null, detail: null },
+  ...found,
+})
