@@ -1,8 +1,9 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
 import { versionStep } from '../adapters/version.js'
-import type { Content, Feedback, Serializable } from '../events/types.js'
+import type { Feedback, Serializable } from '../events/types.js'
 import { KeyHash } from './collections/key-hash.js'
 import type { Drop } from './drop.js'
+import { hashOfPrompt, keyOf } from './prompt-hash.js'
 
 export interface AdmissionOptions {
   /** Number of recent admitted events over which the caps apply. */
@@ -25,7 +26,10 @@ export interface AdmissionOptions {
 }
 
 export interface AdmissionState {
-  /** Hashes of the users and prompts in the window, oldest first; 0 if the cap was off. */
+  /**
+   * Hashes of the users and prompts in the window, oldest first; 0 if the cap was off. Of 53 bits: in a window of this
+   * size a collision is unlikely, and costs at most one event.
+   */
   readonly users: readonly number[]
   readonly prompts: readonly number[]
 }
@@ -51,7 +55,7 @@ export class Admission implements Serializable<AdmissionState> {
     const written = event.adapter === null ? null : versionStep(event.adapter)
     if (adapterAge > 0 && written !== null && step - written > adapterAge) return 'stale'
     const user = userShare > 0 ? keyOf(this.hash.of(userText(event))) : NO_KEY
-    const prompt = promptRepeats > 0 ? keyOf(this.hashOfPrompt(event.prompt)) : NO_KEY
+    const prompt = promptRepeats > 0 ? keyOf(hashOfPrompt(this.hash, event.prompt)) : NO_KEY
     if (user !== NO_KEY && this.users.count(user) >= this.userLimit()) return 'user_cap'
     if (prompt !== NO_KEY && this.prompts.count(prompt) >= promptRepeats) return 'prompt_cap'
     this.users.push(user)
@@ -73,17 +77,7 @@ export class Admission implements Serializable<AdmissionState> {
     const { window, userShare, userMinimum = 1 } = this.options
     return Math.max(userMinimum, Math.floor(userShare * Math.min(window, this.users.size + 1)))
   }
-
-  /** Equal for prompts that differ only in spelling (see `normalised`). Token ids are compared exactly. */
-  private hashOfPrompt(prompt: Content): KeyHash {
-    if (prompt.kind === 'tokens') return this.hash.ofIds(prompt.tokens)
-    if (prompt.kind === 'text') return this.hash.of(`text ${normalised(prompt.text)}`)
-    return this.hash.of(JSON.stringify(prompt.messages.map(({ role, content }) => [role, normalised(content ?? '')])))
-  }
 }
-
-/** 53 bits: in a window of this size a collision is unlikely, and costs at most one event. */
-const keyOf = (hash: KeyHash): number => Math.max(1, hash.fraction * 2 ** 53)
 
 /**
  * Drops events above a cap as `user_cap` or `prompt_cap`, and completions of an old adapter as `stale`.
@@ -149,22 +143,3 @@ class RecentKeys {
 }
 
 const userText = ({ source, user }: Feedback): string => `${source.length}:${source}${user === null ? '-' : `+${user}`}`
-
-/** Unicode's compatibility form in lower case, without invisible characters, with single spaces. */
-const normalised = (text: string): string =>
-  text
-    .replace(INVISIBLE, '') // one between a letter and its accent would keep them apart
-    .replace(MANY_MARKS, `$&${GRAPHEME_JOINER}`) // removed again below
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(INVISIBLE, '')
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-
-/**
- * Normalising puts the marks on one letter in order, in time that grows with the square of their number: a megabyte of
- * them would take minutes. A joiner after each thirty bounds it, as Unicode's stream-safe text format does (UAX 15).
- */
-const MANY_MARKS = /[\p{M}\uff9e\uff9f]{30}/gu
-const GRAPHEME_JOINER = '\u034f'
-const INVISIBLE = /\p{Default_Ignorable_Code_Point}+/gu
