@@ -63,6 +63,8 @@ export interface Feedback {
   readonly weight: number
   /** Why the answer ended, according to the server; missing if unknown. */
   readonly finishReason?: string
+  /** The vote is held out of training: a hash of its conversation. */
+  readonly heldOut?: number
 }
 
 /** A vote that the learner can take: token ids, a label, a weight. */
@@ -79,6 +81,8 @@ export interface TrainingEvent {
   readonly completionTokens: readonly number[]
   /** The prompt has lost tokens from its left to fit into `limits.maxLength`. */
   readonly shortened?: true
+  /** The event never trains: a hash of its conversation. */
+  readonly heldOut?: number
   /** From `embeddings.url`, on its way to a step; null if it could not be had. */
   readonly promptEmbedding?: Float32Array | null
 }

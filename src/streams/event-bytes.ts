@@ -4,6 +4,8 @@ import type { Feedback, LogRecord, TrainingEvent } from '../events/types.js'
 const VOTE_BYTES = 432
 /** The same of a training event. */
 const TRAINING_EVENT_BYTES = 376
+/** The same of a held-out vote, with its entries in set and map. */
+const HELD_OUT_BYTES = 304
 /** A record without key, value and headers, which is 7 bytes in the log. */
 export const RECORD_BYTES = 400
 /** An open offset whose record is not in memory. */
@@ -39,6 +41,9 @@ export function feedbackBytes(event: Feedback): number {
 /** Estimated memory of a waiting training event, in bytes. */
 export const trainingEventBytes = (event: TrainingEvent): number => TRAINING_EVENT_BYTES + fieldBytes(event)
 
+/** Estimated memory of a held-out vote, in bytes. */
+export const heldOutBytes = (vote: object): number => HELD_OUT_BYTES + fieldBytes(vote)
+
 /** Estimated memory of a record with its own copy of the fetched bytes. */
 export function recordBytes({
   key,
@@ -56,7 +61,7 @@ function stringBytes(text: string): number {
 }
 
 /** Memory of all fields of an event except its position. */
-function fieldBytes(event: Feedback | TrainingEvent): number {
+function fieldBytes(event: object): number {
   let bytes = 0
   for (const name in event) if (name !== 'position') bytes += valueBytes(event[name as keyof typeof event])
   return bytes

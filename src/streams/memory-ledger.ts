@@ -16,7 +16,7 @@ export class MemoryAccount {
 }
 
 /**
- * Memory of everything that was read and is not acknowledged, in bytes as `event-bytes.ts` estimates them, with an
+ * Memory of everything that was read and is not acknowledged, and of the held-out votes that are kept, in bytes as `event-bytes.ts` estimates them, with an
  * account for each stage. Reading pauses by their sum (`stream.pendingBytes`), so every stage that keeps events needs an
  * account here.
  */
@@ -29,19 +29,22 @@ export class MemoryLedger {
   readonly tokenising = new MemoryAccount()
   /** Events waiting for a batch or in the current step. */
   readonly batching = new MemoryAccount()
+  /** Held-out votes that are kept for evaluation. */
+  readonly heldOut = new MemoryAccount()
   /** Dead letters in memory that their topic has not acknowledged. */
   readonly letters = new MemoryAccount()
 
   /** Everything but what was only fetched. */
   get taken(): number {
-    return this.held.bytes + this.tokenising.bytes + this.batching.bytes + this.letters.bytes
+    const { held, tokenising, batching, heldOut, letters } = this
+    return held.bytes + tokenising.bytes + batching.bytes + heldOut.bytes + letters.bytes
   }
 
   byPlace(): Readonly<Record<string, number>> {
-    const { fetched, held, tokenising, batching, letters } = this
+    const { fetched, held, tokenising, batching, heldOut, letters } = this
     return {
       ...{ fetched: fetched.bytes, held: held.bytes, tokenising: tokenising.bytes },
-      ...{ batching: batching.bytes, letters: letters.bytes },
+      ...{ batching: batching.bytes, held_out: heldOut.bytes, letters: letters.bytes },
     }
   }
 }

@@ -4,6 +4,7 @@ import { toFeedback } from '../../src/events/feedback.js'
 import type { Content, Feedback, TrainingEvent } from '../../src/events/types.js'
 import { Batcher } from '../../src/streams/batcher.js'
 import { DeadLetterQueue } from '../../src/streams/dead-letter-queue.js'
+import { HeldOutVotes } from '../../src/streams/held-out-votes.js'
 import { HoldBack } from '../../src/streams/hold-back.js'
 import { MemoryAccount } from '../../src/streams/memory-ledger.js'
 import { Positions } from '../../src/streams/positions.js'
@@ -92,6 +93,23 @@ test.each(Object.entries(SHAPES))('memory is counted within half of what it is: 
     expect(batcher.bytes / waiting).toBeLessThan(1.5)
   }
   expect([held.heldCount, batcher.count, positions.openCount]).toEqual([0, count, count])
+})
+
+test.each([
+  [1, 1],
+  [110, 40],
+])('the memory of held-out votes of %i and %i tokens is counted within half of what it is', (prompt, completion) => {
+  const shape = { name: short, data: tokens(prompt, completion) }
+  const one = new HeldOutVotes({ perLabel: 1, maxAge: 0 })
+  one.push({ ...trained(vote(shape, 0)), heldOut: 2 ** 52 + 1 })
+  const count = Math.ceil(TOTAL / one.bytes)
+  const votes = new HeldOutVotes({ perLabel: count, maxAge: 0 })
+  const before = usedBytes()
+  for (let index = 0; index < count; index++) votes.push({ ...trained(vote(shape, index)), heldOut: 2 ** 52 + index })
+  const counted = votes.bytes / (usedBytes() - before)
+  expect(votes.counts.up).toBe(count)
+  expect(counted).toBeGreaterThan(0.6)
+  expect(counted).toBeLessThan(1.5)
 })
 
 /** What a tokenizer would make of it: an array of its own for each text. */
