@@ -1,5 +1,5 @@
 import type { BcodError } from '../errors.js'
-import type { DropReason, Feedback, LogRecord, Position } from '../events/types.js'
+import type { DropReason, LogRecord, Position, TrainingEvent } from '../events/types.js'
 import type { OffsetRange } from '../streams/source.js'
 import { DeadLettered, EventDropped, EventHeldOut } from '../telemetry/events/feedback.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -23,7 +23,7 @@ export class Outcomes {
     this.telemetry.emit(new EventDropped(reason, position))
   }
 
-  heldOut({ position }: Feedback): void {
+  heldOut({ position }: TrainingEvent): void {
     this.state().positions.ack(position)
     this.telemetry.emit(new EventHeldOut(position))
   }

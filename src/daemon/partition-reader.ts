@@ -6,7 +6,7 @@ import { Fifo } from '../streams/collections/fifo.js'
 import { recordBytes } from '../streams/event-bytes.js'
 import type { Assignment, FeedbackLog, RecordBatch, Unreadable } from '../streams/source.js'
 import { AssignmentChanged, LagObserved, UncommittedObserved } from '../telemetry/events/consumer.js'
-import { BackpressureChanged, HeldBack, WaitingMeasured } from '../telemetry/events/feedback.js'
+import { BackpressureChanged, HeldBack, HeldOutKept, WaitingMeasured } from '../telemetry/events/feedback.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { PendingOffset } from './retention.js'
@@ -211,6 +211,8 @@ export class PartitionReader {
     for (const [partition, records] of this.lag()) telemetry.emit(new LagObserved(partition, records))
     telemetry.emit(new UncommittedObserved([...this.#logEnds.keys()], this.uncommitted()))
     telemetry.emit(new HeldBack(state.held.heldCount))
+    state.heldOut.forget(this.#now())
+    telemetry.emit(new HeldOutKept(state.heldOut.counts))
     telemetry.emit(new WaitingMeasured({ ...state.memory.byPlace(), letters_on_disk: state.deadLetters.diskBytes }))
   }
 
@@ -260,13 +262,14 @@ export class PartitionReader {
 
   /**
    * What waits has reached the budget; while reading is paused, half of it. That half does not count held votes, which
-   * wait for more to be read, nor dead letters, which wait for their topic: each has its own bound.
+   * wait for more to be read, held-out votes, which stay, nor dead letters, which wait for their topic: each has its own
+   * bound.
    */
   get #full(): boolean {
     const { config, state } = this.#parts
     const { waiting, deadLetters, memory } = state
     const share = this.#paused ? 0.5 : 1
-    const apart = memory.held.bytes + memory.letters.bytes
+    const apart = memory.held.bytes + memory.heldOut.bytes + memory.letters.bytes
     return (
       memory.taken - apart >= share * (config.stream.pendingBytes - apart) ||
       waiting >= share * config.stream.pendingEvents ||

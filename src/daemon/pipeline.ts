@@ -1,6 +1,6 @@
 import { asyncScheduler, concatMap, type Observable, of, type SchedulerLike } from 'rxjs'
 import type { Config } from '../config/config.js'
-import type { DropReason, Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
+import type { DropReason, LogRecord, Position, TrainingEvent } from '../events/types.js'
 import { batch } from '../streams/batch.js'
 import { trainingEvents } from '../streams/training-events.js'
 import { type VotesOptions, votes } from '../streams/votes.js'
@@ -28,7 +28,7 @@ export interface PipelineOptions
   /** The last applied step. */
   readonly step: () => number
   readonly drop: (position: Position, reason: DropReason) => void
-  readonly heldOut: (event: Feedback) => void
+  readonly heldOut: (event: TrainingEvent) => void
   /** Votes that waited to be tokenised have gone on. */
   readonly tokenised?: () => void
   readonly scheduler?: SchedulerLike

@@ -13,7 +13,8 @@ export interface RestoreOptions {
 
 /**
  * Restores the stream's state from a checkpoint. Votes that wait there and may not train by the present settings are
- * dropped: those longer than `maxLength`, and those from a source that is no longer allowed.
+ * dropped: those longer than `maxLength`, and those from a source that is no longer allowed. Held-out votes that are too
+ * long are forgotten.
  */
 export function restoreStream(
   state: StreamState,
@@ -26,9 +27,10 @@ export function restoreStream(
   const isRefused = ({ source }: { readonly source: string }) => !allows(source)
   state.held.dropWhere(isRefused, 'source_refused')
   for (const { position } of state.texts.dropWhere(isRefused)) drop(position, 'source_refused')
-  const isLong = ({ promptTokens, completionTokens }: TrainingEvent) =>
+  const isLong = ({ promptTokens, completionTokens }: Pick<TrainingEvent, 'promptTokens' | 'completionTokens'>) =>
     promptTokens.length + completionTokens.length > maxLength
   const dropped = stream.batcher.events.filter((event) => isRefused(event) || isLong(event))
+  state.heldOut.dropWhere(isLong)
   state.batcher.remove(dropped)
   for (const event of dropped) drop(event.position, isRefused(event) ? 'source_refused' : 'completion_too_long')
 }

@@ -11,10 +11,11 @@ import {
   type DeadLetterQueueState,
 } from '../streams/dead-letter-queue.js'
 import type { Drop } from '../streams/drop.js'
+import type { HeldOutState } from '../streams/held-out-votes.js'
 import type { HoldBackState } from '../streams/hold-back.js'
 import { Positions, type PositionsState } from '../streams/positions.js'
 import type { TextQueueState } from '../streams/text-queue.js'
-import { VoteState } from '../streams/vote-state.js'
+import { type VoteSettings, VoteState } from '../streams/vote-state.js'
 import { Watermark, type WatermarkState } from '../streams/watermark.js'
 
 /** Everything of the stream that a checkpoint keeps beside the learner's state (`pending.bin`). */
@@ -27,6 +28,8 @@ export interface StreamSnapshot {
   readonly admission: AdmissionState
   /** Checkpoints of a time when votes were tokenised at once have none. */
   readonly texts?: TextQueueState
+  /** Absent in older checkpoints, which kept no held-out votes. */
+  readonly heldOut?: HeldOutState
   readonly batcher: BatcherState
   readonly letters: DeadLetterQueueState
 }
@@ -44,14 +47,14 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
   #known: Record<number, LastRecord> = {}
 
   constructor(
-    { stream, batch, limits }: Pick<Config, 'stream' | 'batch' | 'limits'>,
+    { batch, ...config }: VoteSettings & Pick<Config, 'batch'>,
     drop: Drop,
     letters: Pick<DeadLetterQueueOptions, 'write' | 'acknowledged' | 'failed'>,
   ) {
-    super({ stream, limits }, drop)
+    super(config, drop)
     const { memory } = this
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
-    const { deadLetterBuffer: capacity, dlqSpillBytes: maxDiskBytes } = stream
+    const { deadLetterBuffer: capacity, dlqSpillBytes: maxDiskBytes } = config.stream
     this.deadLetters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })
   }
 
@@ -111,6 +114,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
       held: this.held.snapshot(),
       admission: this.admission.snapshot(),
       texts: this.texts.snapshot(),
+      heldOut: this.heldOut.snapshot(),
       batcher: this.batcher.snapshot(),
       letters: this.deadLetters.snapshot(),
     }
@@ -131,6 +135,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     this.admission.restore(state.admission)
     this.held.restore(state.held)
     this.texts.restore(state.texts ?? { votes: [] })
+    this.heldOut.restore(state.heldOut ?? { votes: [], retracted: [] })
     this.batcher.restore(state.batcher)
     const restoreOpen = (position: Position) => this.positions.restoreOpen(position)
     this.deadLetters.restore(state.letters, restoreOpen)

@@ -1,27 +1,34 @@
-import { filter, type MonoTypeOperatorFunction } from 'rxjs'
-import type { Feedback } from '../events/types.js'
+import { filter, type MonoTypeOperatorFunction, map, tap } from 'rxjs'
+import type { Feedback, TrainingEvent } from '../events/types.js'
 import { KeyHash } from './collections/key-hash.js'
+import { hashOfConversation, keyOf } from './prompt-hash.js'
 
 /**
- * Keeps a share of the completions (of the bare rows, by id) out of training, for evaluation.
- * Which ones is a pure function of subject and seed, and a larger share takes in what a smaller one does.
+ * Marks a share of the conversations as held out of training (`Feedback.heldOut`), for evaluation. Which ones is a pure
+ * function of conversation and seed (`hashOfConversation`), so that no prompt is on both sides, whatever its completions
+ * are; a larger share takes in what a smaller one does.
  *
- *     feedback$.pipe(holdOut(0.05, seed, (event) => evaluation.add(event)))
+ *     feedback$.pipe(holdOut(0.05, seed), tokenise(…), withoutHeldOut((event) => votes.push(event)))
  *
  * @param share 0..1; 0 is off
  */
-export function holdOut<E extends Pick<Feedback, 'subject' | 'id'>>(
-  share: number,
-  seed: number,
-  heldOut: (event: E) => void,
-): MonoTypeOperatorFunction<E> {
+export function holdOut(share: number, seed: number): MonoTypeOperatorFunction<Feedback> {
+  if (share === 0) return (source) => source
   const hash = new KeyHash(seed, HOLD_OUT_KEY)
-  return filter((event) => {
-    const isOut = share > 0 && hash.of(event.subject ?? event.id).fraction < share
-    if (isOut) heldOut(event)
-    return !isOut
+  return map((vote) => {
+    const conversation = hashOfConversation(hash, vote.prompt)
+    return conversation.fraction < share ? { ...vote, heldOut: keyOf(conversation) } : vote
   })
 }
 
-/** Keeps this choice independent of others that hash the same subject with the same seed. */
+/** Keeps this choice independent of others that hash the same text with the same seed. */
 const HOLD_OUT_KEY = 0x686f6c64
+
+/** Takes the events that are held out from those that train. */
+export function withoutHeldOut(heldOut: (event: TrainingEvent) => void): MonoTypeOperatorFunction<TrainingEvent> {
+  return (source) =>
+    source.pipe(
+      tap((event) => event.heldOut !== undefined && heldOut(event)),
+      filter((event) => event.heldOut === undefined),
+    )
+}

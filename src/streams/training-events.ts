@@ -6,14 +6,14 @@ import type { Reject } from './decode.js'
 import { dedup } from './dedup.js'
 import type { Drop } from './drop.js'
 import { holdBack } from './hold-back.js'
-import { holdOut } from './hold-out.js'
+import { holdOut, withoutHeldOut } from './hold-out.js'
 import { allowSources } from './sources.js'
 import { type TokeniseOptions, tokenise } from './tokenise.js'
 import type { VoteState } from './vote-state.js'
 
 export interface TrainingEventsOptions extends TokeniseOptions {
   readonly config: Pick<Config, 'limits' | 'eval' | 'seed'>
-  readonly state: Pick<VoteState, 'dedup' | 'held' | 'admission' | 'texts'>
+  readonly state: Pick<VoteState, 'dedup' | 'held' | 'admission' | 'texts' | 'heldOut'>
   /** The time up to which votes have been read, milliseconds since the epoch. */
   readonly watermark: () => number
   /** When to look whether held votes are due. */
@@ -22,14 +22,15 @@ export interface TrainingEventsOptions extends TokeniseOptions {
   readonly step?: () => number
   readonly reject: Reject
   readonly drop: Drop
-  readonly heldOut: (vote: Feedback) => void
+  /** The event is kept for evaluation and never trains. */
+  readonly heldOut: (event: TrainingEvent) => void
   /** A prompt was cut to length. */
   readonly shortened?: (() => void) | undefined
 }
 
 /**
  * From votes to training events, the same way for a daemon and for a replay: allowed sources, once each, held back, held
- * out, capped, tokenised. Everything runs in the call that hands a vote in, so that the states of the stages agree;
+ * out, capped, tokenised. What is held out is kept in `state.heldOut`. Everything runs in the call that hands a vote in, so that the states of the stages agree;
  * votes with text wait in `state.texts` while they are tokenised.
  */
 export function trainingEvents(vote$: Observable<Feedback>, options: TrainingEventsOptions): Observable<TrainingEvent> {
@@ -37,10 +38,15 @@ export function trainingEvents(vote$: Observable<Feedback>, options: TrainingEve
   return vote$.pipe(
     allowSources(config.limits.sources, drop),
     dedup(state.dedup, drop),
+    tap((vote) => state.heldOut.takeBack(vote, () => state.texts.snapshot().votes)),
     holdBack(state.held, watermark, tick$),
-    holdOut(config.eval.holdOut, config.seed, heldOut),
+    holdOut(config.eval.holdOut, config.seed),
     admit(state.admission, drop, step),
     tokenise(state.texts, options, reject, drop),
+    withoutHeldOut((event) => {
+      state.heldOut.push(event)
+      heldOut(event)
+    }),
     tap((event) => event.shortened && shortened?.()),
   )
 }

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js'
 import { Admission } from './admit.js'
 import { DedupWindow } from './dedup.js'
 import type { Drop } from './drop.js'
+import { HeldOutVotes } from './held-out-votes.js'
 import { HoldBack } from './hold-back.js'
 import { MemoryLedger } from './memory-ledger.js'
 import { TextQueue } from './text-queue.js'
@@ -16,6 +17,11 @@ const ADMISSION_WINDOW = 10_000
  */
 const HELD_SHARE = 0.4
 
+/** What held-out votes may have of it; above it the oldest are forgotten. */
+const HELD_OUT_SHARE = 0.1
+
+export type VoteSettings = Pick<Config, 'stream' | 'limits' | 'eval'>
+
 /** The states of the stages between a vote and a training event (`trainingEvents`). */
 export class VoteState {
   readonly memory = new MemoryLedger()
@@ -25,8 +31,9 @@ export class VoteState {
   readonly admission: Admission
   /** Votes that are being tokenised. */
   readonly texts: TextQueue
+  readonly heldOut: HeldOutVotes
 
-  constructor({ stream, limits }: Pick<Config, 'stream' | 'limits'>, drop: Drop) {
+  constructor({ stream, limits, eval: { holdOut, holdOutKeep, holdOutAge } }: VoteSettings, drop: Drop) {
     this.dedup = new DedupWindow(stream.dedupWindow)
     this.ledger = new VoteLedger(stream.ledger)
     this.held = new HoldBack({
@@ -40,5 +47,11 @@ export class VoteState {
     const { userShare, userMinimum, promptRepeats, adapterAge } = limits
     this.admission = new Admission({ window: ADMISSION_WINDOW, userShare, userMinimum, promptRepeats, adapterAge })
     this.texts = new TextQueue(this.memory.tokenising)
+    this.heldOut = new HeldOutVotes({
+      perLabel: holdOut > 0 ? holdOutKeep : 0,
+      maxAge: holdOutAge,
+      maxBytes: HELD_OUT_SHARE * stream.pendingBytes,
+      memory: this.memory.heldOut,
+    })
   }
 }

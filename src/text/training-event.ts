@@ -42,7 +42,7 @@ export function toTrainingEvent(
   checkIds(completionTokens, 'completion', completion, vocabSize)
   const fitted = fitToLength(promptTokens, completionTokens, maxLength, bosId)
   if (!fitted) return null
-  const { position, timestamp, source, id, subject, user, label, weight } = feedback
+  const { position, timestamp, source, id, subject, user, label, weight, heldOut } = feedback
   const event = {
     position,
     timestamp,
@@ -54,6 +54,7 @@ export function toTrainingEvent(
     weight,
     promptTokens: fitted.promptTokens,
     completionTokens,
+    ...(heldOut !== undefined && { heldOut }),
   }
   return fitted.promptTokens === promptTokens ? event : { ...event, shortened: true }
 }

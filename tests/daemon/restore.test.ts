@@ -8,7 +8,7 @@ import { trainingEvent } from '../support/events.js'
 
 /** A stream's state, and what it dropped. */
 function stream() {
-  const config = loadConfig({ env: {}, set: ['stream.holdBack=10m'] })
+  const config = loadConfig({ env: {}, set: ['stream.holdBack=10m', 'eval.holdOut=0.1'] })
   const dropped: (readonly [offset: number, reason: string])[] = []
   const nothing = () => undefined
   const letters = { write: async () => undefined, acknowledged: nothing, failed: nothing }
@@ -34,6 +34,7 @@ test('what waits in a checkpoint comes back, but for what may not train by the p
   saved.batcher.push(waiting(4, 'chat', 3), 0)
   saved.batcher.push(waiting(5, 'other', 3), 0)
   saved.batcher.push(waiting(6, 'chat', 40), 0)
+  for (const length of [3, 40]) saved.heldOut.push({ ...waiting(7, 'chat', length), subject: `${length}`, heldOut: 1 })
 
   const { state, dropped } = stream()
   restoreStream(state, sampleSnapshot(1, { pending: saved.snapshot() }), {
@@ -47,5 +48,6 @@ test('what waits in a checkpoint comes back, but for what may not train by the p
     [6, 'completion_too_long'],
   ])
   expect([state.held.heldCount, state.texts.count, state.batcher.count]).toEqual([1, 1, 1])
+  expect(state.heldOut.recent(0).map(({ promptTokens }) => promptTokens.length)).toEqual([3])
   expect(state.positions.next(0)).toBe(7)
 })

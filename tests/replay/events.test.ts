@@ -81,9 +81,13 @@ test('rows without a time are held until a later time, or the end of the file, s
 
 test('hold-out and caps work where they are set', async () => {
   const rows = Array.from({ length: 200 }, (_, i) => ({ id: `e${i}`, label: i % 2 === 0, user: 'loud' }))
-  const half = await read(rows, 'eval.holdOut=0.5')
+  const prompts = rows.map((row, i) => ({ ...row, prompt: [i % 10, Math.floor(i / 10) % 10] }))
+  const half = await read(prompts, 'eval.holdOut=0.5')
   expect(half.tally.heldOut).toBeGreaterThan(60)
   expect(half.ids.length + half.tally.heldOut).toBe(200)
+  // the second hundred has the prompts of the first
+  const trained = half.ids.map((id) => Number.parseInt(id.slice(1), 10) % 100)
+  expect(trained).toHaveLength(2 * new Set(trained).size)
   const capped = await read(rows, 'limits.promptRepeats=3')
   expect(capped.ids).toHaveLength(3)
   expect(capped.tally.dropped).toEqual({ prompt_cap: 197 })

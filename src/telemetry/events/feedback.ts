@@ -152,6 +152,19 @@ export class HeldBack extends InternalEvent {
   }
 }
 
+/** How many held-out votes of each label are kept. */
+export class HeldOutKept extends InternalEvent {
+  constructor(readonly votes: { readonly up: number; readonly down: number }) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    for (const [label, count] of Object.entries(this.votes)) metrics.feedback.heldOutVotes.set({ label }, count)
+  }
+}
+
 /** Bytes that wait, by place. */
 export class WaitingMeasured extends InternalEvent {
   constructor(readonly bytes: Readonly<Record<string, number>>) {

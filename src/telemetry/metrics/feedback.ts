@@ -47,10 +47,13 @@ export function feedbackMetrics(set: MetricSet) {
       'records',
       'Votes held back in case a later vote on the same completion replaces them.',
     ),
+    heldOutVotes: set.gauge('held_out_votes', 'events', 'Held-out votes that are kept to measure candidates on.', [
+      'label',
+    ]),
     waitingBytes: set.gauge(
       'waiting_bytes',
       'bytes',
-      'Bytes that were read and are waiting, by place: fetched, held, tokenising, batching and dead letters in memory, and dead letters on disk.',
+      'Bytes that were read and are waiting, by place: fetched, held, tokenising, batching, held-out votes and dead letters in memory, and dead letters on disk. Held-out votes are kept for the gate.',
       ['place'],
     ),
     readingPaused: set.gauge('reading_paused', 'boolean', '1 while reading is paused because too much is waiting.'),

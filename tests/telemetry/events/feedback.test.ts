@@ -6,6 +6,7 @@ import {
   FeedbackReceived,
   FrameSkipped,
   HeldBack,
+  HeldOutKept,
   PromptShortened,
 } from '../../../src/telemetry/events/feedback.js'
 import { capture } from '../capture.js'
@@ -23,6 +24,7 @@ describe('what happens to feedback', () => {
     telemetry.emit(new DeadLettered(position, 'FEEDBACK_INVALID', 'validate', 'data.label: expected boolean or null'))
     telemetry.emit(new HeldBack(3))
     telemetry.emit(new HeldBack(2))
+    telemetry.emit(new HeldOutKept({ up: 7, down: 5 }))
     telemetry.emit(new BackpressureChanged(true, { events: 10, bytes: 100 }))
     expect(await sample('bcod_feedback_events_total{label="up"}')).toBe(1)
     expect(await sample('bcod_feedback_events_total{label="down"}')).toBe(4)
@@ -31,6 +33,7 @@ describe('what happens to feedback', () => {
     expect(await sample('bcod_feedback_dropped_total{reason="duplicate"}')).toBe(1)
     expect(await sample('bcod_dead_letters_total{code="FEEDBACK_INVALID"}')).toBe(1)
     expect(await sample('bcod_held_back_records')).toBe(2)
+    expect(await sample('bcod_held_out_votes{label="down"}')).toBe(5)
     expect(await sample('bcod_reading_paused')).toBe(1)
   })
 
