@@ -51,11 +51,16 @@ export function assertOwn(directory: string, besides: readonly string[] = []): v
   }
 }
 
-/** Removes what a crash left half made or half removed. Only the writer may: another's work may be under way. */
-export async function clearWork(directory: string): Promise<void> {
+/**
+ * Removes what a crash left half made or half removed. Only the writer may: another's work may be under way.
+ *
+ * @param mayGo  whether nobody can still be at work on a path. @default for all
+ */
+export async function clearWork(directory: string, mayGo: (path: string) => boolean = () => true): Promise<void> {
   if (!isTaken(directory)) return
   const work = join(directory, WORK)
-  for (const name of await readdir(work)) await rm(join(work, name), { recursive: true, force: true })
+  for (const name of await readdir(work))
+    if (mayGo(join(work, name))) await rm(join(work, name), { recursive: true, force: true })
 }
 
 /** Whether nothing but what a file system itself puts there is in a directory. */
@@ -83,18 +88,21 @@ const CHECKPOINT_FILES = [
 ]
 const CHECKPOINT = /^(superseded-)?step-\d{8,}(\.r\d{4,})?(-\d+)?$/
 const VERSION = /^v\d{8,15}$/
-const FILE = /^(fence-\d{8,}|journal\.jsonl|journal\.tail-\d+\.jsonl|tmp-journal-tail)$/
+const FILE = /^(fence-\d{8,}|journal\.jsonl|journal\.tail-\d+\.jsonl|tmp-journal-tail|routing\.json)$/
 /** What versions before the work directory left when they were killed. It is not removed either. */
 const LEFT_OVER = /^tmp-(removed-)?(superseded-)?(step-\d{8,}|v\d{8,})/
-const LINK = /^(live|tmp-live-\d+)$/
+const LINK = /^(live|previous|canary|tmp-live-\d+)$/
+const MOVES = 'moves'
+const MOVE = /^\d{8,15}\.json$/
 
-/** What a version before the mark made. */
+/** What a version before the mark made, or one after it whose mark has not come back from a backup. */
 function isOurs(directory: string, entry: Dirent): boolean {
   const { name } = entry
   if (entry.isFile()) return FILE.test(name)
   if (entry.isSymbolicLink()) return LINK.test(name)
   if (!entry.isDirectory()) return false
   if (LEFT_OVER.test(name)) return true
+  if (name === MOVES) return readdirSync(join(directory, name)).every((file) => MOVE.test(file))
   const holds = VERSION.test(name) ? ['bcod.json'] : CHECKPOINT.test(name) ? CHECKPOINT_FILES : []
   return readdirSync(join(directory, name)).some((file) => holds.includes(file))
 }

@@ -1,12 +1,12 @@
 import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { publishAdapter } from '../../src/adapters/publish.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal } from '../../src/checkpoint/journal.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { WORK } from '../../src/files/own-directory.js'
 import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
+import { addLive, linksOf, registryIn } from '../support/registry.js'
 import { smallDisk } from './small-disk.js'
 
 const MIB = 2 ** 20
@@ -92,13 +92,38 @@ it('a journal on a full disk keeps its lines and writes them once there is space
 it('an adapter published to a full disk fails with its code and leaves the live version', async () => {
   const directory = await smallDisk(MIB)
   if (directory === null) return
-  await publishAdapter(directory, sampleAdapter(1), { step: 1, delta: 0 })
+  const { registry } = registryIn(directory)
+  await addLive(registry, 1)
+  const before = await registry.current()
   const free = fill(directory, 8192)
   const large = sampleAdapter(2, 10_000)
-  expect((await errorOf(() => publishAdapter(directory, large, { step: 2, delta: 0 }))).code).toBe('ADAPTER_DISK_FULL')
-  expect(readdirSync(directory).sort()).toEqual([WORK, 'ballast', 'live', 'v00000001'])
+  expect((await errorOf(() => registry.add(large, { step: 2, delta: 0 }))).code).toBe('ADAPTER_DISK_FULL')
+  expect(readdirSync(directory).sort()).toEqual([WORK, 'ballast', 'live', 'moves', 'routing.json', 'v00000001'])
   expect(readdirSync(join(directory, WORK))).toEqual([])
+  expect(await registry.current()).toEqual(before)
   free()
-  await publishAdapter(directory, large, { step: 2, delta: 0 })
-  expect(readdirSync(directory).sort()).toEqual([WORK, 'live', 'v00000001', 'v00000002'])
+  const { version } = await registry.add(large, { step: 2, delta: 0 })
+  expect(await registry.publish(version)).toBe(true)
+})
+
+it('a move on a full disk is not made, or is made and followed once there is room', async () => {
+  const directory = await smallDisk(MIB)
+  if (directory === null) return
+  const { registry } = registryIn(directory)
+  for (const step of [1, 2]) await addLive(registry, step)
+  const before = await registry.current()
+  for (const room of [0, 4096, 8192]) {
+    const free = fill(directory, room)
+    const error = await registry.rollback().catch((thrown: unknown) => thrown)
+    free()
+    if (error instanceof Error) expect(error).toMatchObject({ code: 'ADAPTER_DISK_FULL' })
+    const after = await registry.repair()
+    const expected = after.generation === before.generation ? 'v00000002' : 'v00000001'
+    expect(after.aliases.live).toBe(expected)
+    expect(linksOf(directory).live).toBe(expected)
+    expect(await registry.version(expected)).toMatchObject({ state: 'live' })
+    expect(readdirSync(join(directory, WORK))).toEqual([])
+    if (after.generation > before.generation) return
+  }
+  throw new Error('never made')
 })

@@ -1,13 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { pruneVersions, publishAdapter, takeRegistry } from '../../src/adapters/publish.js'
+import { takeRegistry } from '../../src/adapters/versions.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal } from '../../src/checkpoint/journal.js'
 import { removeTemporary } from '../../src/checkpoint/retention.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { assertOwn, clearWork, takeDirectory, WORK } from '../../src/files/own-directory.js'
-import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
+import { errorOf, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
+import { added, addLive, registryIn } from '../support/registry.js'
 
 const take = (directory: string, besides: readonly string[] = []) => takeDirectory(directory, { mode: 0o700, besides })
 
@@ -49,7 +50,7 @@ it.each([
     () => assertOwn(directory),
     () => take(directory),
     () => takeRegistry(directory),
-    () => publishAdapter(directory, sampleAdapter(1), { step: 1, delta: 0 }),
+    () => added(registryIn(directory).registry, 1),
   ]) {
     const error = await errorOf(async () => refused())
     expect([error.code, error.place]).toEqual(['DIRECTORY_FOREIGN', directory])
@@ -87,17 +88,17 @@ it('directories that versions before the mark wrote are taken with all that a cr
   await store.write(sampleSnapshot(1, { fence }))
   await (await Journal.open(checkpoints, fence, null)).close()
   const registry = temporaryDirectory()
-  await publishAdapter(registry, sampleAdapter(1), { step: 1, delta: 0 })
+  for (const step of [1, 2]) await addLive(registryIn(registry).registry, step)
   for (const directory of [checkpoints, registry]) rmSync(join(directory, WORK), { recursive: true })
   for (const name of ['tmp-step-00000002-1', 'tmp-removed-step-00000000']) mkdirSync(join(checkpoints, name))
   writeFileSync(join(checkpoints, 'journal.tail-1.jsonl'), '')
-  mkdirSync(join(registry, 'tmp-v00000002-17'))
-  symlinkSync('v00000002', join(registry, 'tmp-live-17'))
+  mkdirSync(join(registry, 'tmp-v00000003-17'))
+  symlinkSync('v00000003', join(registry, 'tmp-live-17'))
   const before = [everything(checkpoints), everything(registry)]
   take(checkpoints)
   await takeRegistry(registry)
   await removeTemporary(checkpoints)
-  await pruneVersions(registry, 20)
+  await registryIn(registry).registry.gc(20)
   expect([everything(checkpoints), everything(registry)]).toEqual(before)
   expect((await store.latest())?.snapshot.step).toBe(1)
 })
@@ -117,8 +118,9 @@ it('what lies beside our things in a directory of ours is never removed or overw
   for (const step of [5, 6, 7]) await store.write(sampleSnapshot(step, { fence }))
   writeFileSync(join(directory, 'journal.jsonl'), 'a tail')
   await (await Journal.open(directory, fence, null)).close()
-  for (const step of [5, 6, 7]) await publishAdapter(directory, sampleAdapter(step), { step, delta: 0 })
-  await pruneVersions(directory, 1)
+  const { registry } = registryIn(directory)
+  for (const step of [5, 6, 7]) await addLive(registry, step)
+  await registry.gc(1)
   await removeTemporary(directory)
   const left = new Set(everything(directory))
   expect(others.filter((name) => !left.has(name))).toEqual([])
@@ -134,7 +136,7 @@ it('clearing follows no links, and without a mark there is nothing to clear', as
   othersThings(elsewhere)
   const before = everything(elsewhere)
   await clearWork(elsewhere)
-  await pruneVersions(elsewhere, 1)
+  await registryIn(elsewhere).registry.gc(1)
   expect(everything(elsewhere)).toEqual(before)
   const directory = temporaryDirectory()
   symlinkSync(elsewhere, join(take(directory), 'link'))

@@ -1,0 +1,191 @@
+import { randomBytes } from 'node:crypto'
+import { lstatSync } from 'node:fs'
+import { chmod, link, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { BcodError } from '../errors.js'
+import { isDiskFull, syncDirectory, systemCode, writeFileDurably } from '../files/durable-files.js'
+import { clearWork, WORK } from '../files/own-directory.js'
+import { takeRegistry } from './versions.js'
+
+/**
+ * Where a registry keeps its files. A directory is one; an object store with conditional puts can be another. Paths are
+ * relative, with `/`.
+ */
+export interface RegistryFiles {
+  /** Makes the place ready to be written. @throws DIRECTORY_FOREIGN */
+  take(): Promise<void>
+  /** Names directly in a folder; none if it is not there. */
+  names(folder: string): Promise<readonly string[]>
+  /** Null if it is not there. */
+  read(path: string): Promise<string | null>
+  /**
+   * Creates a file, durably, whole or not at all.
+   *
+   * @param written  called once the file is durable under another name
+   * @returns false if somebody else has created it
+   */
+  create(path: string, text: string, written?: () => void): Promise<boolean>
+  /** Replaces a file; a reader finds the old text or the new one, also after a power failure. */
+  replace(path: string, text: string): Promise<void>
+  /** Removes a file. */
+  remove(path: string): Promise<void>
+  /** Creates a version whole or not at all. */
+  createVersion(version: string, files: Iterable<readonly [name: string, chunks: Iterable<Uint8Array>]>): Promise<void>
+  removeVersion(version: string): Promise<void>
+  /** The version that a name beside the versions leads to. A store without links has none. */
+  link(name: string): Promise<string | null>
+  /** Makes a name lead to a version; null: to none. After a power failure it may still lead where it did. */
+  setLink(name: string, version: string | null): Promise<void>
+  /** Removes what a killed process has left half made. */
+  clear(): Promise<void>
+}
+
+/** A registry in a directory, which servers under other users may read. */
+export class DirectoryFiles implements RegistryFiles {
+  /** @param onStage  called after each stage has taken effect; a fault test kills the process there */
+  constructor(
+    readonly directory: string,
+    private readonly onStage: (stage: string) => void = () => {},
+  ) {}
+
+  async take(): Promise<void> {
+    await this.#coded('cannot be taken', () => takeRegistry(this.directory))
+  }
+
+  async names(folder: string): Promise<readonly string[]> {
+    return this.#coded('cannot be read', () => absentAs(readdir(this.#at(folder)), []))
+  }
+
+  async read(path: string): Promise<string | null> {
+    return this.#coded(`${path} cannot be read`, () => absentAs(readFile(this.#at(path), 'utf8'), null))
+  }
+
+  async create(path: string, text: string, written?: () => void): Promise<boolean> {
+    return this.#coded(`${path} was not written`, async () => {
+      const temporary = await this.#temporary()
+      try {
+        await writeFileDurably(temporary, [new TextEncoder().encode(text)], FILE_MODE)
+        written?.()
+        const folder = dirname(this.#at(path))
+        if (await mkdir(folder, { recursive: true })) await chmod(folder, DIRECTORY_MODE)
+        try {
+          await link(temporary, this.#at(path))
+        } catch (error) {
+          if (systemCode(error) === 'EEXIST') return false
+          throw error
+        }
+        await syncDirectory(folder)
+        return true
+      } finally {
+        await rm(temporary, { force: true })
+      }
+    })
+  }
+
+  async replace(path: string, text: string): Promise<void> {
+    await this.#coded(`${path} was not written`, async () => {
+      const temporary = await this.#temporary()
+      try {
+        await writeFileDurably(temporary, [new TextEncoder().encode(text)], FILE_MODE)
+        await rename(temporary, this.#at(path))
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw error
+      }
+    })
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#coded(`${path} was not removed`, () => rm(this.#at(path), { force: true }))
+  }
+
+  async createVersion(
+    version: string,
+    files: Iterable<readonly [name: string, chunks: Iterable<Uint8Array>]>,
+  ): Promise<void> {
+    await this.#coded(`${version} was not written`, async () => {
+      const temporary = await this.#temporary(version)
+      try {
+        await mkdir(temporary)
+        await chmod(temporary, DIRECTORY_MODE)
+        for (const [name, chunks] of files) await writeFileDurably(join(temporary, name), chunks, FILE_MODE)
+        await syncDirectory(temporary)
+        await rename(temporary, this.#at(version))
+      } catch (error) {
+        await rm(temporary, { recursive: true, force: true }).catch(() => {})
+        throw error
+      }
+      await syncDirectory(this.directory)
+    })
+    this.onStage('version written')
+  }
+
+  async removeVersion(version: string): Promise<void> {
+    await this.#coded(`${version} was not removed`, async () => {
+      const temporary = await this.#temporary(`removed-${version}`)
+      await absentAs(rename(this.#at(version), temporary), undefined)
+      await rm(temporary, { recursive: true, force: true })
+    })
+  }
+
+  async link(name: string): Promise<string | null> {
+    return this.#coded(`${name} cannot be read`, () => absentAs(readlink(this.#at(name)), null))
+  }
+
+  async setLink(name: string, version: string | null): Promise<void> {
+    await this.#coded(`${name} was not moved`, async () => {
+      if (version === null) return rm(this.#at(name), { force: true })
+      const temporary = await this.#temporary()
+      await symlink(version, temporary)
+      this.onStage(`${name} linked`)
+      await rename(temporary, this.#at(name))
+      this.onStage(`${name} moved`)
+    })
+  }
+
+  /** Versions at once: one process writes and removes them. Small files only if nobody can still be at work on them. */
+  async clear(): Promise<void> {
+    const isAbandoned = (path: string) => {
+      const found = lstatSync(path, { throwIfNoEntry: false })
+      return !basename(path).startsWith(SMALL) || Date.now() - (found?.mtimeMs ?? 0) > ABANDONED_MS
+    }
+    await this.#coded('the work directory was not cleared', () => clearWork(this.directory, isAbandoned))
+  }
+
+  #at(path: string): string {
+    return join(this.directory, ...path.split('/'))
+  }
+
+  /** A path in the work directory that nobody else uses. */
+  async #temporary(kind = SMALL): Promise<string> {
+    await takeRegistry(this.directory)
+    return join(this.directory, WORK, `${kind}-${randomBytes(6).toString('hex')}`)
+  }
+
+  async #coded<T>(message: string, action: () => Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      const reason = systemCode(error)
+      if (error instanceof BcodError || reason === undefined) throw error
+      const place = this.directory
+      if (isDiskFull(error)) throw new BcodError('ADAPTER_DISK_FULL', message, { place, cause: error })
+      throw new BcodError('ADAPTER_IO', `${message} (${reason})`, { place, cause: error })
+    }
+  }
+}
+
+const DIRECTORY_MODE = 0o755
+const FILE_MODE = 0o644
+const SMALL = 'file'
+/** Nobody takes so long to write a small file. */
+const ABANDONED_MS = 60_000
+
+async function absentAs<T, U>(reading: Promise<T>, absent: U): Promise<T | U> {
+  try {
+    return await reading
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return absent
+    throw error
+  }
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { BcodError } from '../errors.js'
+import { adopted, readRecord } from './derived.js'
+import { GATE_REPORT, parseGateReport, type StoredGateReport } from './gate-report.js'
+import { byStep, type Move, requireVersion, withoutMissing } from './move.js'
+import { MoveLog } from './move-log.js'
+import type { RegistryFiles } from './registry-files.js'
+import type { VersionRecord, VersionState } from './version-record.js'
+
+/** A version with all that is known of it. */
+export interface ListedVersion extends VersionRecord {
+  readonly state: VersionState
+  readonly aliases: readonly string[]
+  readonly pinned: boolean
+  /** What the gate said; null if it has not looked. */
+  readonly gate: StoredGateReport['outcome'] | null
+}
+
+/**
+ * What a registry holds, without touching it.
+ *
+ * Every method throws ADAPTER_IO and ADAPTER_LOG_DAMAGED.
+ */
+export class RegistryReader {
+  protected readonly log: MoveLog
+  readonly #salt = randomBytes(16).toString('hex')
+
+  constructor(readonly files: RegistryFiles) {
+    this.log = new MoveLog(files)
+  }
+
+  /** What holds now. Nothing is written. */
+  async current(): Promise<Move> {
+    const newest = (await this.log.newest()) ?? (await adopted(this.files, this.#salt))
+    const there = new Set(await this.files.names('.'))
+    return withoutMissing(newest, (version) => there.has(version))
+  }
+
+  /** The moves after a generation, oldest first, as far as the log goes back. */
+  async movesAfter(generation: number): Promise<readonly Move[]> {
+    const moves: Move[] = []
+    for (let next = generation + 1; ; next++) {
+      const move = await this.log.read(next)
+      if (move === null) return moves
+      moves.push(move)
+    }
+  }
+
+  /** Every version, oldest step first. */
+  async list(): Promise<readonly ListedVersion[]> {
+    const current = await this.current()
+    const listed = await Promise.all(
+      Object.keys(current.states)
+        .sort(byStep)
+        .map((version) => this.#listed(current, version)),
+    )
+    return listed.filter((version) => version !== null)
+  }
+
+  /** One version. @throws ADAPTER_UNKNOWN */
+  async version(version: string): Promise<ListedVersion> {
+    const current = await this.current()
+    requireVersion(current, version)
+    const listed = await this.#listed(current, version)
+    if (listed === null) throw new BcodError('ADAPTER_UNKNOWN', `${version} has no readable bcod.json`)
+    return listed
+  }
+
+  /** What the gate said of a version; null if it has not looked. */
+  async gateReport(version: string): Promise<StoredGateReport | null> {
+    return parseGateReport(await this.files.read(`${version}/${GATE_REPORT}`))
+  }
+
+  async #listed({ aliases, states, pinned }: Move, version: string): Promise<ListedVersion | null> {
+    const record = await readRecord(this.files, version)
+    if (record === null) return null
+    const names = Object.entries(aliases).flatMap(([alias, leadsTo]) => (leadsTo === version ? alias : []))
+    const gate = (await this.gateReport(version))?.outcome ?? null
+    return { ...record, state: states[version] as VersionState, aliases: names, pinned: pinned === version, gate }
+  }
+}

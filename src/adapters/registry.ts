@@ -1,0 +1,254 @@
+import { BcodError } from '../errors.js'
+import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
+import { readRecord, repair, wholeVersions } from './derived.js'
+import { GATE_REPORT, type StoredGateReport } from './gate-report.js'
+import {
+  added,
+  byStep,
+  type Cause,
+  type Change,
+  dispensable,
+  type Move,
+  madeLive,
+  pinned,
+  type RegistryState,
+  refused,
+  removed,
+  resumed,
+  rolledBack,
+  unpinned,
+} from './move.js'
+import { adapterFiles } from './peft.js'
+import { DirectoryFiles } from './registry-files.js'
+import { type ListedVersion, RegistryReader } from './registry-reader.js'
+import { versionName, versionStep } from './version.js'
+import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from './version-record.js'
+
+export interface RegistryOptions {
+  /** Who moves, as the log of moves has it: `daemon`, `admin`, `cli`. */
+  readonly by: string
+  /** Called after each stage has taken effect; a fault test kills the process there. */
+  readonly onStage?: (stage: string) => void
+  /** @default now */
+  readonly now?: () => Date
+}
+
+/** Where a new version comes from. */
+export interface Origin extends Pick<VersionRecord, 'step' | 'delta' | 'config_sha256' | 'checkpoint'> {
+  /** Counts the votes that have trained since the parent; it is asked for a step. */
+  readonly votesSince?: (step: number) => Promise<VoteCounts>
+}
+
+/** What a caller expects of the registry; if it no longer holds, nothing moves (`ADAPTER_MOVED`). */
+export interface Expectation {
+  /** The newest move that the caller knows of. */
+  readonly generation?: number
+}
+
+/**
+ * Immutable versions of an adapter, and aliases that move over them. The log of moves is the truth; links, states and
+ * `routing.json` follow it, and whoever finds them behind brings them up. Several processes may move at once: each move
+ * is made after the one before it, or not at all.
+ *
+ * Every method throws ADAPTER_DISK_FULL, ADAPTER_IO and ADAPTER_LOG_DAMAGED; those that move, ADAPTER_MOVED.
+ */
+export class Registry extends RegistryReader {
+  constructor(
+    readonly directory: string,
+    private readonly options: RegistryOptions,
+  ) {
+    super(new DirectoryFiles(directory, (stage) => options.onStage?.(stage)))
+  }
+
+  /** Brings what follows from the log up to it, and says what holds. A registry without moves stays as it is. */
+  async repair(): Promise<Move> {
+    for (let current = await this.current(); ; ) {
+      if (current.generation > 0) await repair(this.files, current, (stage) => this.#stage(stage))
+      // whoever was slower than another one's move has written what held before it
+      const newest = await this.current()
+      if (newest.generation === current.generation) return newest
+      current = newest
+    }
+  }
+
+  /** Keeps what the gate says of a version. */
+  async saveGateReport(report: StoredGateReport): Promise<void> {
+    await this.files.replace(`${report.version}/${GATE_REPORT}`, `${JSON.stringify(report, null, 2)}\n`)
+    this.#stage('gate written')
+  }
+
+  /**
+   * Adds the adapter of a step as `v00001234`, whole or not at all, as the candidate. Adding the same adapter again
+   * changes nothing.
+   *
+   * @throws ADAPTER_NONFINITE, ADAPTER_VERSION_CONFLICT, DIRECTORY_FOREIGN
+   */
+  async add(adapter: Adapter, origin: Origin): Promise<ListedVersion> {
+    const { step } = origin
+    const place = this.directory
+    const bad = nonFiniteTensor(adapter.tensors)
+    if (bad !== null) throw new BcodError('ADAPTER_NONFINITE', `tensor ${bad} of step ${step}`, { place })
+    await this.files.take()
+    const version = versionName(step)
+    const sha256 = adapterSha256(adapter.tensors)
+    const known = await readRecord(this.files, version)
+    if (known === null) {
+      await this.#write(adapter, await this.#recordOf(version, sha256, origin))
+    } else if (known.sha256 !== sha256) {
+      throw conflict(version, `added with sha256 ${known.sha256}, now ${sha256}`, place)
+    }
+    await this.#move('added', (current) => added(current, version))
+    return this.version(version)
+  }
+
+  /**
+   * Makes a version live without anybody's asking, unless it was refused or rolled back, or the registry is frozen or
+   * pinned.
+   *
+   * @returns whether it is live
+   * @throws ADAPTER_UNKNOWN
+   */
+  async publish(version: string): Promise<boolean> {
+    const move = await this.#move('published', (current) =>
+      isHeld(current, version) ? null : madeLive(current, version),
+    )
+    return move.aliases.live === version
+  }
+
+  /**
+   * Makes a version live because somebody asks for it.
+   *
+   * @param force  although the gate has not passed it, or it was rolled back
+   * @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED, ADAPTER_PINNED
+   */
+  async promote(
+    version: string,
+    { force = false, ...expected }: Expectation & { force?: boolean } = {},
+  ): Promise<Move> {
+    if (!force) await this.#requirePassed(version)
+    return this.#move(
+      'promoted',
+      (current) => {
+        if (current.pinned === null || current.pinned === version) return madeLive(current, version)
+        throw new BcodError('ADAPTER_PINNED', `live is pinned to ${current.pinned}`, { place: this.directory })
+      },
+      expected,
+    )
+  }
+
+  /** Marks a candidate as refused. The live version is never refused. @throws ADAPTER_UNKNOWN */
+  async refuse(version: string): Promise<Move> {
+    return this.#move('refused', (current) => refused(current, version))
+  }
+
+  /**
+   * Goes back to an older version and freezes the registry: nothing is published or learnt until `resume`.
+   *
+   * @throws ADAPTER_UNKNOWN, ADAPTER_NO_PREVIOUS
+   */
+  async rollback({ to = null, ...expected }: Expectation & { to?: string | null } = {}): Promise<Move> {
+    return this.#move('rolled back', (current) => rolledBack(current, to), expected)
+  }
+
+  /** Makes a version live and keeps it there. @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */
+  async pin(version: string, { force = false, ...expected }: Expectation & { force?: boolean } = {}): Promise<Move> {
+    if (!force && (await this.current()).aliases.live !== version) await this.#requirePassed(version)
+    return this.#move('pinned', (current) => pinned(current, version), expected)
+  }
+
+  async unpin(expected: Expectation = {}): Promise<Move> {
+    return this.#move('unpinned', unpinned, expected)
+  }
+
+  /** Publishing and learning go on, with all that was learnt. */
+  async resume(expected: Expectation = {}): Promise<Move> {
+    return this.#move('resumed', resumed, expected)
+  }
+
+  /**
+   * Removes the oldest versions but the newest `keep`, those that an alias or a pin holds, and those that are loaded.
+   *
+   * @param loaded  versions that a server may still read
+   * @param dryRun  only says what would go
+   * @returns the versions that are gone
+   */
+  async gc(keep: number, { loaded = [] as readonly string[], dryRun = false } = {}): Promise<readonly string[]> {
+    if (dryRun) return dispensable(await this.current(), keep, loaded)
+    await this.files.clear()
+    let gone: readonly string[] = []
+    // the log first: from then on nobody can move an alias to one of them
+    const { states } = await this.#move('removed', (current) => {
+      gone = dispensable(current, keep, loaded)
+      return removed(current, gone)
+    })
+    const newest = Object.keys(states).sort(byStep).at(-1)
+    for (const version of await wholeVersions(this.files)) {
+      const isLeftOver = newest !== undefined && byStep(version, newest) < 0 && !(version in states)
+      if (isLeftOver && !loaded.includes(version)) await this.files.removeVersion(version)
+    }
+    await this.log.trim()
+    return gone
+  }
+
+  /** @param change  from what holds now; asked again if somebody else has moved meanwhile */
+  async #move(
+    cause: Cause,
+    change: (current: RegistryState) => Change,
+    { generation }: Expectation = {},
+  ): Promise<Move> {
+    for (;;) {
+      const current = await this.current()
+      if (generation !== undefined && generation !== current.generation) throw moved(generation, current)
+      const changed = change(current)
+      if (changed === null) return this.repair()
+      const time = (this.options.now?.() ?? new Date()).toISOString()
+      const next = { ...current, ...changed, generation: current.generation + 1, time, by: this.options.by, cause }
+      const written = () => this.#stage(`move ${cause} written`)
+      if (!(await this.log.append(next, written))) continue
+      this.#stage(`move ${cause} made`)
+      await this.repair()
+      return next
+    }
+  }
+
+  async #recordOf(
+    version: string,
+    sha256: string,
+    { step, delta, votesSince, ...rest }: Origin,
+  ): Promise<VersionRecord> {
+    const { live: parent } = (await this.current()).aliases
+    const time = (this.options.now?.() ?? new Date()).toISOString()
+    const votes = await votesSince?.(parent === null ? 0 : (versionStep(parent) as number))
+    return { version, step, sha256, delta, parent, time, state: 'candidate', ...(votes && { votes }), ...rest }
+  }
+
+  async #write(adapter: Adapter, record: VersionRecord): Promise<void> {
+    const { version } = record
+    if ((await this.files.names('.')).includes(version))
+      throw conflict(version, 'it has no readable bcod.json', this.directory)
+    const info = new TextEncoder().encode(recordText(record))
+    await this.files.createVersion(version, [...adapterFiles(adapter), [VERSION_INFO, [info]]])
+  }
+
+  /** @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */
+  async #requirePassed(version: string): Promise<void> {
+    const { state, gate } = await this.version(version)
+    if (gate === 'passed' && state !== 'rolled_back') return
+    const verdict = gate === null ? 'has no gate report' : `did not pass the gate (${gate})`
+    const reason = gate === 'passed' ? 'was rolled back' : verdict
+    throw new BcodError('ADAPTER_UNGATED', `${version} ${reason}`, { place: this.directory })
+  }
+
+  #stage(stage: string): void {
+    this.options.onStage?.(stage)
+  }
+}
+
+const isHeld = ({ frozen, pinned, states }: RegistryState, version: string): boolean =>
+  frozen || pinned !== null || states[version] === 'refused' || states[version] === 'rolled_back'
+
+const moved = (generation: number, { generation: newest, by, cause }: Move) =>
+  new BcodError('ADAPTER_MOVED', `generation ${generation} was expected, it is ${newest} (${cause} by ${by})`)
+
+const conflict = (version: string, reason: string, place: string) =>
+  new BcodError('ADAPTER_VERSION_CONFLICT', `${version} exists: ${reason}`, { place })

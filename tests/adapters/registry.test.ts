@@ -1,0 +1,264 @@
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { adapterSha256 } from '../../src/adapters/adapter.js'
+import { readAdapter } from '../../src/adapters/peft.js'
+import { Registry } from '../../src/adapters/registry.js'
+import { publishedSteps } from '../../src/adapters/versions.js'
+import { WORK } from '../../src/files/own-directory.js'
+import { errorOf, sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
+import { liveVersion } from '../support/live-version.js'
+import { added, addLive, linksOf, passGate, registryIn } from '../support/registry.js'
+
+const time = new Date('2026-01-02T03:04:05Z')
+
+it('a version is a whole PEFT directory with where it came from, and live once it is published', async () => {
+  const directory = join(temporaryDirectory(), 'adapters')
+  const registry = new Registry(directory, { by: 'daemon', now: () => time })
+  const votesSince = async (step: number) => ({ up: { web: step + 5 }, down: {} })
+  const origin = { config_sha256: 'c0ffee', checkpoint: 'step-00001234', votesSince }
+  await registry.add(sampleAdapter(7), { step: 1234, delta: 0.25, ...origin })
+  expect(liveVersion(directory)).toBeNull()
+  expect(await registry.publish('v00001234')).toBe(true)
+  expect(readlinkSync(join(directory, 'live'))).toBe('v00001234')
+  expect(readAdapter(join(directory, 'live'))).toEqual(sampleAdapter(7))
+  expect(JSON.parse(readFileSync(join(directory, 'live/bcod.json'), 'utf8'))).toEqual({
+    version: 'v00001234',
+    step: 1234,
+    sha256: adapterSha256(sampleAdapter(7).tensors),
+    delta: 0.25,
+    parent: null,
+    time: '2026-01-02T03:04:05.000Z',
+    state: 'live',
+    votes: { up: { web: 5 }, down: {} },
+    config_sha256: 'c0ffee',
+    checkpoint: 'step-00001234',
+  })
+  expect(readdirSync(directory).sort()).toEqual([WORK, 'live', 'moves', 'routing.json', 'v00001234'])
+  expect(readdirSync(join(directory, WORK))).toEqual([])
+})
+
+it('the log of moves holds all that holds, one entry for each move', async () => {
+  const { directory, registry } = registryIn()
+  await addLive(registry, 1)
+  await addLive(registry, 2)
+  expect(readdirSync(join(directory, 'moves')).sort()).toEqual([1, 2, 3, 4].map((n) => `0000000${n}.json`))
+  expect(JSON.parse(readFileSync(join(directory, 'moves/00000004.json'), 'utf8'))).toEqual({
+    generation: 4,
+    time: expect.stringMatching(/^\d{4}-/),
+    by: 'daemon',
+    cause: 'published',
+    aliases: { candidate: null, canary: null, live: 'v00000002', previous: 'v00000001' },
+    pinned: null,
+    frozen: false,
+    states: { v00000001: 'retired', v00000002: 'live' },
+    salt: expect.stringMatching(/^[0-9a-f]{32}$/),
+  })
+  const { salt } = await registry.current()
+  expect(JSON.parse(readFileSync(join(directory, 'routing.json'), 'utf8'))).toEqual({
+    generation: 4,
+    arms: [{ name: 'live', version: 'v00000002', model: 'v00000002', share: 1 }],
+    salt,
+  })
+  expect((await registry.movesAfter(2)).map(({ cause }) => cause)).toEqual(['added', 'published'])
+})
+
+it('servers under other users can read it, whatever the umask', async () => {
+  const directory = join(temporaryDirectory(), 'adapters')
+  const before = process.umask(0o077)
+  onTestFinished(() => {
+    process.umask(before)
+  })
+  await addLive(new Registry(directory, { by: 'daemon' }), 1)
+  const mode = (path: string) => statSync(join(directory, path)).mode & 0o777
+  expect(['.', 'v00000001', 'moves'].map(mode)).toEqual([0o755, 0o755, 0o755])
+  for (const file of ['routing.json', 'moves/00000001.json']) expect(mode(file)).toBe(0o644)
+  for (const file of readdirSync(join(directory, 'v00000001'))) expect(mode(`v00000001/${file}`)).toBe(0o644)
+})
+
+it('versions follow each other, each with the one that was live before it', async () => {
+  const { directory, registry } = registryIn()
+  expect([await registry.list(), liveVersion(directory)]).toEqual([[], null])
+  for (const step of [9, 10, 100_000_000]) await addLive(registry, step)
+  expect((await registry.list()).map(({ version, parent, state }) => [version, parent, state])).toEqual([
+    ['v00000009', null, 'retired'],
+    ['v00000010', 'v00000009', 'retired'],
+    ['v100000000', 'v00000010', 'live'],
+  ])
+  expect(publishedSteps(directory)).toEqual(new Set([9, 10, 100_000_000]))
+  expect(linksOf(directory)).toEqual({ live: 'v100000000', previous: 'v00000010' })
+})
+
+it('adding and publishing the same again changes nothing', async () => {
+  const { directory, registry } = registryIn()
+  await addLive(registry, 1)
+  await addLive(registry, 2)
+  const { ino } = lstatSync(join(directory, 'v00000002'))
+  const before = await registry.current()
+  await addLive(registry, 2)
+  expect(lstatSync(join(directory, 'v00000002')).ino).toBe(ino)
+  expect(await registry.current()).toEqual(before)
+})
+
+it('other contents under a version that exists are a conflict, and live stays', async () => {
+  const { directory, registry } = registryIn()
+  await addLive(registry, 1)
+  const error = await errorOf(() => registry.add(sampleAdapter(2), { step: 1, delta: 0 }))
+  expect(error.code).toBe('ADAPTER_VERSION_CONFLICT')
+  expect(error.message).toMatch(/^v00000001 exists: added with sha256 [0-9a-f]{64}, now [0-9a-f]{64}$/)
+  mkdirSync(join(directory, 'v00000003'))
+  const unknown = await errorOf(() => registry.add(sampleAdapter(3), { step: 3, delta: 0 }))
+  expect(unknown.message).toBe('v00000003 exists: it has no readable bcod.json')
+  expect(liveVersion(directory)).toBe('v00000001')
+  expect(readAdapter(join(directory, 'live'))).toEqual(sampleAdapter(1))
+})
+
+it.each([Number.NaN, Infinity, -Infinity])('an adapter that holds %s is not added', async (value) => {
+  const { directory, registry } = registryIn()
+  const adapter = sampleAdapter(1)
+  const name = [...adapter.tensors.keys()][1]!
+  adapter.tensors.get(name)!.data[3] = value
+  const error = await errorOf(() => registry.add(adapter, { step: 5, delta: 0 }))
+  expect(error.line).toBe(`ADAPTER_NONFINITE ${directory}: tensor ${name} of step 5`)
+  expect(readdirSync(directory)).toEqual([])
+})
+
+it('a reader that follows live while versions change always finds a whole adapter', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-registry-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const registry = new Registry(directory, { by: 'daemon' })
+  await addLive(registry, 0)
+  let publishing = true
+  const writer = (async () => {
+    for (let step = 1; step <= 20; step++) await addLive(registry, step)
+    publishing = false
+  })()
+  let reads = 0
+  while (publishing) {
+    const { tensors } = readAdapter(join(directory, readlinkSync(join(directory, 'live'))))
+    expect(tensors.size).toBe(2)
+    reads++
+    await new Promise(setImmediate)
+  }
+  await writer
+  expect(reads).toBeGreaterThan(20)
+})
+
+it('a refused candidate stays with its report, and live stays where it was', async () => {
+  const { directory, registry } = registryIn()
+  await addLive(registry, 1)
+  await added(registry, 2)
+  await registry.saveGateReport({ version: 'v00000002', outcome: 'refused' })
+  await registry.refuse('v00000002')
+  expect(await registry.version('v00000002')).toMatchObject({ state: 'refused', gate: 'refused', aliases: [] })
+  expect(await registry.publish('v00000002')).toBe(false)
+  expect(linksOf(directory)).toEqual({ live: 'v00000001' })
+  await registry.refuse('v00000001')
+  expect(await registry.version('v00000001')).toMatchObject({ state: 'live' })
+})
+
+it('promoting takes a passed report, or --force', async () => {
+  const { registry } = registryIn()
+  await addLive(registry, 1)
+  await added(registry, 2)
+  const refusal = () => errorOf(() => registry.promote('v00000002'))
+  expect((await refusal()).line).toMatch(/^ADAPTER_UNGATED .*: v00000002 has no gate report$/)
+  await registry.saveGateReport({ version: 'v00000002', outcome: 'error' })
+  expect((await refusal()).message).toBe('v00000002 did not pass the gate (error)')
+  await passGate(registry, 'v00000002')
+  expect((await registry.promote('v00000002')).aliases).toMatchObject({ live: 'v00000002', previous: 'v00000001' })
+  expect((await registry.promote('v00000001', { force: true })).aliases.live).toBe('v00000001')
+  expect((await errorOf(() => registry.promote('v00000009', { force: true }))).code).toBe('ADAPTER_UNKNOWN')
+})
+
+it('a rollback goes to the previous version, marks what is newer, and holds everything until it is ended', async () => {
+  const { directory, registry } = registryIn()
+  for (const step of [1, 2, 3]) await addLive(registry, step)
+  await added(registry, 4)
+  const { aliases, frozen, states } = await registry.rollback()
+  expect(aliases).toEqual({ candidate: null, canary: null, live: 'v00000002', previous: 'v00000001' })
+  expect(frozen).toBe(true)
+  expect(states).toEqual({
+    ...{ v00000001: 'retired', v00000002: 'live' },
+    ...{ v00000003: 'rolled_back', v00000004: 'rolled_back' },
+  })
+  expect(linksOf(directory)).toEqual({ live: 'v00000002', previous: 'v00000001' })
+  await added(registry, 5)
+  expect(await registry.publish('v00000005')).toBe(false)
+  await registry.resume()
+  expect(await registry.publish('v00000003')).toBe(false)
+  expect(await registry.publish('v00000005')).toBe(true)
+  await passGate(registry, 'v00000003')
+  expect((await errorOf(() => registry.promote('v00000003'))).message).toBe('v00000003 was rolled back')
+})
+
+it('a second rollback goes further back, and there is an end to it', async () => {
+  const { registry } = registryIn()
+  for (const step of [1, 2, 3]) await addLive(registry, step)
+  await registry.rollback()
+  expect((await registry.rollback()).aliases).toMatchObject({ live: 'v00000001', previous: null })
+  expect((await errorOf(() => registry.rollback())).code).toBe('ADAPTER_NO_PREVIOUS')
+  const newer = await errorOf(() => registry.rollback({ to: 'v00000003' }))
+  expect(newer.message).toBe('v00000003 is newer than the live version v00000001')
+})
+
+it('a rollback to the live version only freezes', async () => {
+  const { registry } = registryIn()
+  for (const step of [1, 2]) await addLive(registry, step)
+  const { aliases, frozen } = await registry.rollback({ to: 'v00000002' })
+  expect([aliases.live, aliases.previous, frozen]).toEqual(['v00000002', 'v00000001', true])
+})
+
+it('a pinned version stays live until the pin is taken off', async () => {
+  const { registry } = registryIn()
+  for (const step of [1, 2]) await addLive(registry, step)
+  expect((await errorOf(() => registry.pin('v00000001'))).code).toBe('ADAPTER_UNGATED')
+  await registry.pin('v00000001', { force: true })
+  expect(await registry.version('v00000001')).toMatchObject({ state: 'live', pinned: true })
+  await added(registry, 3)
+  expect(await registry.publish('v00000003')).toBe(false)
+  expect((await errorOf(() => registry.promote('v00000003', { force: true }))).code).toBe('ADAPTER_PINNED')
+  await registry.unpin()
+  expect(await registry.publish('v00000003')).toBe(true)
+})
+
+it('gc keeps the newest, what an alias or a pin holds, and what a server has loaded', async () => {
+  const { directory, registry } = registryIn()
+  for (const step of [1, 2, 3, 4, 5, 6, 7]) await addLive(registry, step)
+  await registry.rollback({ to: 'v00000004' })
+  await registry.resume()
+  await added(registry, 8)
+  await added(registry, 9)
+  const versions = () => readdirSync(directory).filter((name) => name.startsWith('v'))
+  const wouldGo = ['v00000001', 'v00000005', 'v00000006', 'v00000007', 'v00000008']
+  expect(await registry.gc(1, { loaded: ['v00000002'], dryRun: true })).toEqual(wouldGo)
+  expect(versions()).toHaveLength(9)
+  expect(await registry.gc(1, { loaded: ['v00000002'] })).toEqual(wouldGo)
+  // loaded, previous, live, candidate
+  expect(versions().sort()).toEqual(['v00000002', 'v00000003', 'v00000004', 'v00000009'])
+  expect((await registry.list()).map(({ version }) => version)).toEqual(versions().sort())
+})
+
+it('a registry of an older bcod is adopted: its link says what is live', async () => {
+  const { directory, registry } = registryIn()
+  for (const step of [1, 2]) await addLive(registry, step)
+  rmSync(join(directory, 'moves'), { recursive: true })
+  for (const name of ['routing.json', 'previous']) rmSync(join(directory, name))
+  const older = new Registry(directory, { by: 'cli' })
+  expect(await older.repair()).toMatchObject({ generation: 0, aliases: { live: 'v00000002', previous: null } })
+  expect(readdirSync(directory)).not.toContain('moves')
+  await addLive(older, 3)
+  expect((await older.current()).states).toEqual({ v00000001: 'retired', v00000002: 'retired', v00000003: 'live' })
+  expect(linksOf(directory)).toEqual({ live: 'v00000003', previous: 'v00000002' })
+})
+
+it('what somebody has moved out of the directory is in no alias any more', async () => {
+  const { directory, registry } = registryIn()
+  for (const step of [1, 2, 3]) await addLive(registry, step)
+  rmSync(join(directory, 'v00000003'), { recursive: true })
+  expect(await registry.repair()).toMatchObject({ aliases: { live: null, previous: 'v00000002' } })
+  expect(linksOf(directory)).toEqual({ previous: 'v00000002' })
+  await addLive(registry, 2)
+  expect(linksOf(directory)).toEqual({ live: 'v00000002' })
+})
