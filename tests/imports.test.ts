@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   streams: ['adapters', 'serialized-error', 'checkpoint', 'config', 'events', 'files', 'text'],
   training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner'],
-  telemetry: ['config', 'events', 'server'],
+  telemetry: ['adapters', 'config', 'events', 'server'],
   replay: [
     'adapters',
     'checkpoint',

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { referenceDirectory } from '../adapters/publish.js'
+import { referenceDirectory } from '../adapters/versions.js'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { verifyLineage } from '../replay/verify.js'

@@ -71,7 +71,7 @@ export class Checkpointer {
     return everySteps > 0 && this.parts.step() - this.#step >= everySteps
   }
 
-  /** Whether the last checkpoint holds every step so far, and the adapter of the last step is published. */
+  /** Whether the last checkpoint holds every step so far, and the adapter of the last step is in the registry. */
   get durable(): boolean {
     const step = this.parts.step()
     const isPublished = step === 0 || step === this.parts.publisher.step
@@ -91,7 +91,7 @@ export class Checkpointer {
     const committable = state.positions.committable()
     if (step === this.#step && textOf(state.nextOffsets(), committable) === this.#positions) {
       await committer.commit()
-      if (step > 0 && step !== publisher.step) await publisher.publish(await learner.call('snapshot'))
+      if (step > 0 && step !== publisher.step) await this.#publish(await learner.call('snapshot'))
       return
     }
     // before the first assignment there are no positions to continue from
@@ -99,7 +99,7 @@ export class Checkpointer {
     const taken = await this.#write()
     if (taken === null) return
     await committer.commit()
-    await publisher.publish(taken)
+    await this.#publish(taken)
   }
 
   /**
@@ -112,6 +112,10 @@ export class Checkpointer {
     this.parts.committer.assigned(partitions)
     assertFence(this.parts.store.directory, this.parts.fence)
     await this.checkpoint()
+  }
+
+  #publish({ adapter, step, delta }: LearnerSnapshot): Promise<void> {
+    return this.parts.publisher.publish({ adapter, step, delta, checkpoint: this.#parent?.name ?? null })
   }
 
   /** Null if it failed. */

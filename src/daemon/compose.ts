@@ -1,5 +1,8 @@
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs'
-import { publishedSteps } from '../adapters/publish.js'
+import { Registry } from '../adapters/registry.js'
+import { publishedSteps } from '../adapters/versions.js'
+import { journalPath } from '../checkpoint/journal.js'
+import { readJournal } from '../checkpoint/journal-reader.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
@@ -9,7 +12,7 @@ import { SteadyClock } from '../streams/collections/steady-clock.js'
 import { rejectOwn, Shard } from '../streams/shard.js'
 import type { FeedbackLog } from '../streams/source.js'
 import { Failed } from '../telemetry/events/daemon.js'
-import { PromptsEmbedded } from '../telemetry/events/training.js'
+import { PromptsEmbedded, TrainingPaused } from '../telemetry/events/training.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { TextService } from '../text/text-process.js'
@@ -21,9 +24,12 @@ import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
 import { Outcomes } from './outcomes.js'
 import { PartitionReader } from './partition-reader.js'
+import { RegistryWatch } from './registry-watch.js'
 import { SerialQueue } from './serial-queue.js'
 import { StreamState } from './stream-state.js'
 import { Trainer } from './trainer.js'
+import { TrainingPause } from './training-pause.js'
+import { type TrainedVote, VoteTally } from './vote-tally.js'
 
 /** What a daemon consists of before its model is loaded. */
 export interface DaemonParts {
@@ -39,8 +45,8 @@ export interface DaemonParts {
   readonly lifecycle$: BehaviorSubject<LifecycleState>
   /** Each step, once it is applied. */
   readonly step$: Subject<AppliedStep>
-  /** While it is true, no step begins. */
-  readonly trainingPaused$: BehaviorSubject<boolean>
+  /** Keeps steps from beginning. */
+  readonly pause: TrainingPause
   /** Trains what waits without waiting for a full batch. */
   readonly flush$: Subject<void>
   /** Aborted when the daemon is to stop. */
@@ -61,6 +67,7 @@ export interface Training {
   readonly checkpointer: Checkpointer
   readonly committer: OffsetCommitter
   readonly publisher: AdapterPublisher
+  readonly watch: RegistryWatch
 }
 
 /** Puts a daemon together, up to what needs its model. Nothing is read or written. */
@@ -105,7 +112,7 @@ export function compose(options: DaemonOptions): DaemonParts {
     ...{ options, config, log, telemetry, scheduler, clock, stage, lifecycle$, queue, state, outcomes, reader, store },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     step$: new Subject(),
-    trainingPaused$: new BehaviorSubject(false),
+    pause: new TrainingPause((paused, reason) => telemetry.emit(new TrainingPaused(paused, reason))),
     flush$: new Subject(),
     stop: new AbortController(),
     checkpointsFail$,
@@ -121,11 +128,16 @@ export function composeTraining(
 ): Training {
   const { config, log, telemetry, scheduler, stage, state, store, queue, step$, intervals } = parts
   const now = () => scheduler.now()
-  const { dir: directory, keep } = config.adapters
-  const publisher = new AdapterPublisher({ directory, keep, telemetry, stage, now })
+  const registry = new Registry(config.adapters.dir, { by: 'daemon', onStage: stage })
+  const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => parts.pause.set('registry', isFrozen) })
+  const start = checkpoint?.snapshot.step ?? 0
+  const publisher = new AdapterPublisher({
+    ...{ registry, watch, keep: config.adapters.keep, telemetry, stage, now, configSha256: identities.config },
+    tally: new VoteTally(start, (after, upTo) => journaledVotes(store.directory, after, upTo)),
+  })
   const committer = new OffsetCommitter({ log, telemetry, stage, limitMs: intervals.commit, scheduler })
   const trainer = new Trainer({
-    ...{ learner, state, telemetry, stage, now, step: checkpoint?.snapshot.step ?? 0 },
+    ...{ learner, state, telemetry, stage, now, step: start },
     recorder: new StepRecorder({ journal, config, resolved: learner.info.resolved }),
     embed: eventEmbedding(config, text, {
       counted: (outcome, prompts) => telemetry.emit(new PromptsEmbedded(outcome, prompts)),
@@ -141,5 +153,13 @@ export function composeTraining(
     ...{ start: checkpoint, step: () => trainer.step, throwIfFailed: () => queue.throwIfFailed() },
     failing: (isFailing) => parts.checkpointsFail$.next(isFailing),
   })
-  return { trainer, checkpointer, committer, publisher }
+  return { trainer, checkpointer, committer, publisher, watch }
+}
+
+/** The votes of the steps after one, up to another. */
+async function* journaledVotes(directory: string, after: number, upTo: number): AsyncGenerator<TrainedVote> {
+  for await (const { step, events } of readJournal(journalPath(directory))) {
+    if (step > upTo) return
+    if (step > after) yield* events
+  }
 }

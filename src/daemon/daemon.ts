@@ -5,7 +5,6 @@ import type { Check } from '../server/health.js'
 import { DeadLetterSegments } from '../streams/dead-letter-segments.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
 import { TextProcessEnded } from '../telemetry/events/feedback.js'
-import { TrainingPaused } from '../telemetry/events/training.js'
 import { TextProcess } from '../text/text-process.js'
 import { inspectLineage, type Recovered, recoverLineage, releaseState } from '../training/recovery.js'
 import { compose, composeTraining, type DaemonParts, type Training } from './compose.js'
@@ -90,12 +89,16 @@ export class Daemon {
   /**
    * Pauses training. The current step finishes, and its result is still checkpointed and published; records keep being
    * read up to the budget for what waits. A restart ends it.
+   *
+   * @throws ADAPTER_FROZEN for the end of a pause that a rollback began
    */
   pauseTraining(paused: boolean): void {
-    const { trainingPaused$, telemetry } = this.#parts
-    if (paused === trainingPaused$.value) return
-    trainingPaused$.next(paused)
-    telemetry.emit(new TrainingPaused(paused))
+    const { pause } = this.#parts
+    if (!paused && pause.has('registry'))
+      throw new BcodError('ADAPTER_FROZEN', 'training is paused since a rollback', {
+        place: this.#parts.config.adapters.dir,
+      })
+    pause.set('person', paused)
   }
 
   /**
@@ -131,11 +134,11 @@ export class Daemon {
   }
 
   get #statusParts(): StatusParts {
-    const { lifecycle$, reader, state, telemetry, trainingPaused$ } = this.#parts
-    const { trainer = null, publisher = null } = this.#training ?? {}
+    const { lifecycle$, reader, state, telemetry, pause } = this.#parts
+    const { trainer = null, publisher = null, watch = null } = this.#training ?? {}
     return {
-      ...{ reader, state, trainer, publisher, learner: this.#learner, history: telemetry.history },
-      ...{ lifecycle: lifecycle$.value, isTrainingPaused: trainingPaused$.value },
+      ...{ reader, state, trainer, publisher, watch, learner: this.#learner, history: telemetry.history },
+      ...{ lifecycle: lifecycle$.value, isTrainingPaused: pause.paused$.value },
     }
   }
 
@@ -189,6 +192,8 @@ export class Daemon {
       releaseState(checkpoint)
     } else state.deadLetters.restore({ letters: [] })
     this.#training = composeTraining(this.#parts, recovered, learner, this.#text)
+    // before anything trains: the registry may be frozen
+    await this.#training.watch.look()
     return this.#training
   }
 

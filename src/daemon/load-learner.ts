@@ -1,4 +1,4 @@
-import { referenceDirectory } from '../adapters/publish.js'
+import { referenceDirectory } from '../adapters/versions.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { startNote } from '../learner/config.js'

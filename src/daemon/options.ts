@@ -36,6 +36,8 @@ export type DaemonText = TextService & Pick<TextProcess, 'close'>
 export interface DaemonIntervals {
   /** Between two looks at held votes, lag and backpressure while nothing comes in. */
   readonly tick: number
+  /** Between two looks at the registry of adapters, in which others may move. */
+  readonly registry: number
   /** Between two looks of a standby at the group's members. */
   readonly standby: number
   /** Until the first look at the log's retention, and between two looks. */
@@ -51,6 +53,7 @@ export interface DaemonIntervals {
 
 export const DEFAULT_INTERVALS: DaemonIntervals = {
   tick: 1_000,
+  registry: 2_000,
   standby: 1_000,
   firstRetention: 5_000,
   retention: 30_000,

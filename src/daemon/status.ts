@@ -1,9 +1,11 @@
+import type { Aliases, Move } from '../adapters/move.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import { type Check, verdict } from '../server/health.js'
 import type { History } from '../telemetry/history.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { AdapterPublisher } from './adapter-publisher.js'
 import type { PartitionReader } from './partition-reader.js'
+import type { RegistryWatch } from './registry-watch.js'
 import type { StreamState } from './stream-state.js'
 import type { Trainer } from './trainer.js'
 import type { UncommittedPart } from './uncommitted.js'
@@ -26,6 +28,8 @@ export interface DaemonStatus {
   readonly classifier_trust: number | null
   /** The version that this process published last. */
   readonly adapter: string | null
+  /** What the registry of adapters holds; null until it was looked at. */
+  readonly adapters: RegistryStatus | null
   /** Of each partition: records that are not acknowledged, read or not. */
   readonly lag: Readonly<Record<number, number>>
   /** Of each partition with an open transaction: what nobody can read yet. */
@@ -38,9 +42,19 @@ export interface DaemonStatus {
   readonly dead_letters_waiting: number
   /** Reading is paused, because too much waits. */
   readonly paused: boolean
-  /** Training is paused by a person. */
+  /** Training is paused, by a person or by a rollback. */
   readonly training_paused: boolean
   readonly partitions: readonly number[]
+}
+
+/** The aliases of the registry of adapters. */
+export interface RegistryStatus extends Aliases {
+  /** Counts the moves. */
+  readonly generation: number
+  /** The version that `live` is kept at. */
+  readonly pinned: string | null
+  /** After a rollback, until somebody resumes. */
+  readonly frozen: boolean
 }
 
 /** What a status is made of. */
@@ -54,10 +68,11 @@ export interface StatusParts {
   readonly learner: { readonly info: LearnerInfo; readonly busyMs: number } | null
   readonly trainer: Trainer | null
   readonly publisher: AdapterPublisher | null
+  readonly watch: RegistryWatch | null
 }
 
 export function statusOf(parts: StatusParts): DaemonStatus {
-  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher } = parts
+  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher, watch } = parts
   const { ok, failing } = verdict(readyChecks(parts))
   const { lastStep = null, lastStepTime = null, step = 0 } = trainer ?? {}
   return {
@@ -74,6 +89,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     classifier_ready: lastStep?.classifier.ready ?? null,
     classifier_trust: lastStep?.classifier.trust ?? null,
     adapter: publisher?.version ?? null,
+    adapters: registryStatus(watch?.state ?? null),
     lag: Object.fromEntries(reader.lag()),
     uncommitted: Object.fromEntries(reader.uncommitted()),
     held_back: state.held.heldCount,
@@ -84,6 +100,12 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     training_paused: isTrainingPaused,
     partitions: reader.assignment?.partitions ?? [],
   }
+}
+
+function registryStatus(state: Move | null): RegistryStatus | null {
+  if (state === null) return null
+  const { generation, aliases, pinned, frozen } = state
+  return { generation, ...aliases, pinned, frozen }
 }
 
 /** A call of the learner may take this long, compilation included, before the daemon counts as stuck. */

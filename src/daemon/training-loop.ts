@@ -83,10 +83,10 @@ export class TrainingLoop {
   }
 
   async #train(events: readonly TrainingEvent[]): Promise<void> {
-    const { state, reader, trainingPaused$, training, stop } = this.parts
+    const { state, reader, pause, training, stop } = this.parts
     const { trainer, checkpointer } = training
     // paused since the batch was taken
-    if (trainingPaused$.value) state.batcher.release()
+    if (pause.paused$.value) state.batcher.release()
     else await trainer.train(events)
     if (checkpointer.due) await checkpointer.checkpoint()
     reader.updateBackpressure()
@@ -100,7 +100,7 @@ export class TrainingLoop {
   }
 
   #startTimers(): void {
-    const { log, telemetry, scheduler, intervals, reader, state } = this.parts
+    const { log, telemetry, scheduler, intervals, reader, state, training } = this.parts
     this.#work.add(
       interval(intervals.tick, scheduler).subscribe(() => {
         reader.observe()
@@ -110,6 +110,7 @@ export class TrainingLoop {
         if (reader.paused && this.#isStarved) this.parts.flush$.next()
       }),
     )
+    this.#work.add(interval(intervals.registry, scheduler).subscribe(() => void training.watch.look()))
     const { firstRetention: firstMs, retention: everyMs } = intervals
     const headroom$ = retentionHeadroom$(log, () => reader.pending(), { firstMs, everyMs, scheduler })
     this.#work.add(
@@ -167,7 +168,7 @@ export class TrainingLoop {
       ...{ config, state, text, scheduler, vocabSize: info.vocabSize, maxLength: info.maxLength },
       demand$: this.#demand$.pipe(observeOn(asapScheduler)),
       flush$: this.parts.flush$,
-      paused$: this.parts.trainingPaused$,
+      paused$: this.parts.pause.paused$,
       tick$: merge(reader.fetched$, interval(intervals.tick, scheduler)),
       now: () => clock.now(),
       received: ({ label, position }) =>

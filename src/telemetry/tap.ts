@@ -22,6 +22,7 @@ export const TAP_KINDS = [
   'step',
   'checkpoint',
   'published',
+  'adapters',
   'state',
   'reading',
   'training',

@@ -30,9 +30,19 @@ const EVERY_STAGE: readonly (readonly [stage: string, count: number])[] = [
   ['committing', 2],
   ['committed', 2],
   ['version written', 1],
+  ['move added written', 1],
+  ['move added made', 1],
+  ['move published written', 1],
+  ['move published made', 1],
   ['live linked', 1],
   ['live moved', 1],
+  ['previous linked', 1],
+  ['previous moved', 1],
+  ['routing written', 1],
+  ['states written', 1],
   ['published', 1],
+  ['move removed written', 1],
+  ['move removed made', 1],
 ]
 /** One of each kind; `make test-faults` dies at every one. */
 const ONE_OF_EACH_KIND = [
@@ -42,6 +52,7 @@ const ONE_OF_EACH_KIND = [
   'checkpoint pending.bin',
   'checkpoint renamed',
   'committed',
+  'move published made',
   'live linked',
 ]
 const STAGES = thorough ? EVERY_STAGE : EVERY_STAGE.filter(([stage]) => ONE_OF_EACH_KIND.includes(stage))
@@ -52,7 +63,7 @@ test('killed -9 at each stage in turn, one line trains every vote once and repla
   const daemon = await DaemonProcess.create(join(kafka.directory, 'daemon'), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': TOPIC, 'stream.groupId': TOPIC },
     ...{ 'stream.sessionTimeout': '1s', 'batch.size': 4, 'batch.maxLatency': '100ms' },
-    ...{ 'checkpoint.everySteps': 1, 'checkpoint.every': '300ms' },
+    ...{ 'checkpoint.everySteps': 1, 'checkpoint.every': '300ms', 'adapters.keep': 2 },
   })
   onTestFinished(() => daemon.kill())
   let sent = 0

@@ -4,6 +4,11 @@ import { verdict } from '../../src/server/health.js'
 import { History } from '../../src/telemetry/history.js'
 import { appliedStep } from '../support/applied-step.js'
 
+const REGISTRY = {
+  ...{ generation: 3, pinned: null, frozen: false, states: {} },
+  aliases: { candidate: null, canary: null, live: 'v00000007', previous: null },
+}
+
 const assigned = (partitions: readonly number[], total: number) => ({ partitions, total })
 
 /** A daemon that runs on both partitions of its topic and has applied a step. */
@@ -22,6 +27,7 @@ const parts = (changes: object = {}): StatusParts =>
     learner: { info: {}, busyMs: 0 },
     trainer: { step: 7, lastStep: appliedStep(7, [0]), lastStepTime: 1_700_000_000_250 },
     publisher: { version: 'v00000007' },
+    watch: { state: REGISTRY },
     ...changes,
   }) as unknown as StatusParts
 
@@ -30,15 +36,32 @@ test('a status has the figures of the last step and of what waits', () => {
     ...{ state: 'running', ready: true, not_ready: [], step: 7, last_step_time: 1_700_000_000.25 },
     ...{ delta: 0.1, loss: 0.7, reward_up_mean: 0, reward_down_mean: null, weight_mean: null },
     ...{ classifier_ready: false, classifier_trust: 0, adapter: 'v00000007' },
+    adapters: {
+      generation: 3,
+      candidate: null,
+      canary: null,
+      live: 'v00000007',
+      previous: null,
+      pinned: null,
+      frozen: false,
+    },
     ...{ lag: { 0: 3 }, uncommitted: { 1: { records: 2, seconds: 1.5 } }, held_back: 4, waiting: 5 },
     ...{ dead_letters: {}, dead_letters_waiting: 6, paused: false, training_paused: true, partitions: [0, 1] },
   })
 })
 
 test('before the model is loaded there are no figures', () => {
-  expect(statusOf(parts({ trainer: null, publisher: null, learner: null }))).toMatchObject({
+  expect(statusOf(parts({ trainer: null, publisher: null, watch: null, learner: null }))).toMatchObject({
     ...{ ready: false, not_ready: [{ name: 'model', detail: 'the model is not loaded' }] },
-    ...{ step: 0, last_step_time: null, delta: null, loss: null, classifier_ready: null, adapter: null },
+    ...{
+      step: 0,
+      last_step_time: null,
+      delta: null,
+      loss: null,
+      classifier_ready: null,
+      adapter: null,
+      adapters: null,
+    },
   })
 })
 

@@ -1,3 +1,6 @@
+import type { Move } from '../../adapters/move.js'
+import { versionStep } from '../../adapters/version.js'
+import { VERSION_STATES } from '../../adapters/version-record.js'
 import { observeAll } from '../metrics/metric-set.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
@@ -26,11 +29,11 @@ export class CheckpointWritten extends InternalEvent {
   }
 }
 
-/** An adapter was published, or was not. */
+/** An adapter was published, or was not. `held`: the registry is frozen or pinned, or the version was rolled back. */
 export class AdapterPublished extends InternalEvent {
   constructor(
     readonly version: number,
-    readonly outcome: 'published' | 'rejected' | 'failed',
+    readonly outcome: 'published' | 'held' | 'rejected' | 'failed',
     /** From the time that each event counts as written at that is new in this version to now. */
     readonly feedbackToPublishSeconds: readonly number[] = [],
   ) {
@@ -38,7 +41,8 @@ export class AdapterPublished extends InternalEvent {
   }
   log(): LogLine {
     const { version, outcome } = this
-    return { level: outcome === 'published' ? 'info' : 'warn', msg: `adapter ${outcome}`, version }
+    const isExpected = outcome === 'published' || outcome === 'held'
+    return { level: isExpected ? 'info' : 'warn', msg: `adapter ${outcome}`, version }
   }
   override count(metrics: Metrics): void {
     metrics.storage.adapterPublish.inc({ outcome: this.outcome })
@@ -48,5 +52,43 @@ export class AdapterPublished extends InternalEvent {
   }
   override tap(): readonly TapLine[] {
     return [{ kind: 'published', version: this.version, outcome: this.outcome }]
+  }
+}
+
+/** Somebody has moved an alias of the registry, or has frozen, pinned or released it. */
+export class AliasesMoved extends InternalEvent {
+  constructor(readonly move: Move) {
+    super()
+  }
+  log(): LogLine {
+    const { generation, cause, by, aliases, pinned, frozen } = this.move
+    const { live, previous } = aliases
+    const level = cause === 'rolled back' ? 'warn' : by === 'daemon' ? 'debug' : 'info'
+    return { level, msg: `adapters: ${cause}`, by, generation, live, previous, pinned, frozen }
+  }
+  override count(metrics: Metrics): void {
+    if (this.move.cause === 'rolled back') metrics.storage.rollbacks.inc({ cause: 'operator' })
+  }
+  override tap(): readonly TapLine[] {
+    const { generation, cause, by, aliases } = this.move
+    return [{ kind: 'adapters', generation, cause, by, live: aliases.live }]
+  }
+}
+
+/** What the registry of adapters holds. */
+export class RegistryObserved extends InternalEvent {
+  constructor(readonly registry: Pick<Move, 'generation' | 'states' | 'aliases'>) {
+    super()
+  }
+  log(): LogLine {
+    const { generation, aliases } = this.registry
+    return { level: 'debug', msg: 'adapter registry', generation, ...aliases }
+  }
+  override count(metrics: Metrics): void {
+    const states = Object.values(this.registry.states)
+    for (const state of VERSION_STATES)
+      metrics.storage.adapterState.set({ state }, states.filter((each) => each === state).length)
+    const { live } = this.registry.aliases
+    if (live !== null) metrics.storage.adapterVersion.set(versionStep(live) as number)
   }
 }

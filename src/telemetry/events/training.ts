@@ -7,13 +7,17 @@ import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
 
-/** Training was paused or resumed by `POST /v1/admin/pause` or `resume`. */
+/** Training was paused or resumed, by a person or because the registry of adapters was frozen. */
 export class TrainingPaused extends InternalEvent {
-  constructor(readonly paused: boolean) {
+  constructor(
+    readonly paused: boolean,
+    readonly reason: 'person' | 'registry',
+  ) {
     super()
   }
   log(): LogLine {
-    return { level: 'info', msg: this.paused ? 'training paused by an admin' : 'training resumed', paused: this.paused }
+    const { paused, reason } = this
+    return { level: 'info', msg: paused ? 'training paused' : 'training resumed', paused, reason }
   }
   override count(metrics: Metrics): void {
     metrics.training.trainingPaused.set(this.paused ? 1 : 0)

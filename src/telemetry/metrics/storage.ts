@@ -24,11 +24,18 @@ export function storageMetrics(set: MetricSet) {
     adapterPublish: set.counter(
       'adapter_publish_total',
       'adapters',
-      'Adapters that were published, rejected by a gate, or could not be written.',
+      'Adapters that were published, held back (registry frozen or pinned, version rolled back), rejected, or could not be written.',
       ['outcome'],
     ),
     adapterVersion: set.gauge('adapter_version', 'version', 'Number of the live adapter version.'),
+    adapterState: set.gauge('adapter_state', 'versions', 'Versions of the registry by what has become of them.', [
+      'state',
+    ]),
+    rollbacks: set.counter('rollbacks_total', 'rollbacks', 'Rollbacks of the live adapter, by who began them.', [
+      'cause',
+    ]),
   }
-  for (const outcome of ['published', 'rejected', 'failed']) metrics.adapterPublish.inc({ outcome }, 0)
+  metrics.rollbacks.inc({ cause: 'operator' }, 0)
+  for (const outcome of ['published', 'held', 'rejected', 'failed']) metrics.adapterPublish.inc({ outcome }, 0)
   return metrics
 }

@@ -6,7 +6,7 @@ export function trainingMetrics(set: MetricSet) {
     trainingPaused: set.gauge(
       'training_paused',
       'boolean',
-      '1 while training is paused, from POST /v1/admin/pause to resume or a restart.',
+      '1 while training is paused, from POST /v1/admin/pause to resume or a restart, or from a rollback to adapters resume.',
     ),
     trainSteps: set.counter('train_steps_total', 'steps', 'Applied optimizer steps.'),
     trainTokens: set.counter('train_tokens_total', 'tokens', 'Trained tokens, without padding.'),

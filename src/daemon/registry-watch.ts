@@ -1,0 +1,51 @@
+import type { Move } from '../adapters/move.js'
+import type { Registry } from '../adapters/registry.js'
+import { Failed } from '../telemetry/events/daemon.js'
+import { AliasesMoved, RegistryObserved } from '../telemetry/events/storage.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+
+export interface RegistryWatchParts {
+  readonly registry: Registry
+  readonly telemetry: Telemetry
+  /** Told whether the registry is frozen whenever that may have changed. */
+  readonly frozen: (isFrozen: boolean) => void
+}
+
+/** Follows the moves of a registry, whoever makes them, and repairs what a killed process has left behind. */
+export class RegistryWatch {
+  #state: Move | null = null
+  #problem: string | null = null
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(private readonly parts: RegistryWatchParts) {}
+
+  /** What held at the last look; null before the first. */
+  get state(): Move | null {
+    return this.#state
+  }
+
+  /** Looks once, after the look under way. A failure is reported once for each cause; the last state counts until then. */
+  look(): Promise<void> {
+    this.#last = this.#last.then(() => this.#look())
+    return this.#last
+  }
+
+  async #look(): Promise<void> {
+    const { registry, telemetry, frozen } = this.parts
+    const known = this.#state
+    try {
+      const { generation } = await registry.current()
+      if (generation === known?.generation && this.#problem === null) return
+      const moves = known === null ? [] : await registry.movesAfter(known.generation)
+      this.#state = await registry.repair()
+      this.#problem = null
+      for (const move of moves) telemetry.emit(new AliasesMoved(move))
+      telemetry.emit(new RegistryObserved(this.#state))
+      frozen(this.#state.frozen)
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      if (problem !== this.#problem) telemetry.emit(new Failed(error, false))
+      this.#problem = problem
+    }
+  }
+}
