@@ -7,6 +7,7 @@ import { FILE_ERRORS } from './errors/files.js'
 import { KAFKA_ERRORS } from './errors/kafka.js'
 import { MODEL_ERRORS } from './errors/model.js'
 import { PROCESS_ERRORS } from './errors/process.js'
+import { SERVING_ERRORS } from './errors/serving.js'
 import { TEXT_ERRORS } from './errors/text.js'
 import { TRAINING_ERRORS } from './errors/training.js'
 import { printableLine } from './printable.js'
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...MODEL_ERRORS,
   ...TRAINING_ERRORS,
   ...ADAPTER_ERRORS,
+  ...SERVING_ERRORS,
   ...CHECKPOINT_ERRORS,
   ...FILE_ERRORS,
   ...PROCESS_ERRORS,

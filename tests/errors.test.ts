@@ -11,8 +11,13 @@ describe('errors', () => {
     expect(isFatal(new TypeError('x is not a function'))).toBe(true)
   })
 
-  it('are worth a retry where brokers may come back by themselves', () => {
-    expect(those(({ retryable }) => retryable)).toEqual(['KAFKA_LEADER_MISSING', 'KAFKA_UNREACHABLE'])
+  it('are worth a retry where brokers or servers may come back by themselves', () => {
+    expect(those(({ retryable }) => retryable)).toEqual([
+      'KAFKA_LEADER_MISSING',
+      'KAFKA_UNREACHABLE',
+      'SERVING_NO_REPLICA',
+      'SERVING_UNREACHABLE',
+    ])
   })
 
   it('of command line and configuration are errors of usage', () => {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { Config } from '../config/config.js'
 import { readConfigFile } from '../config/file.js'
 import { settings } from '../config/schema.js'
+import type { Setting } from '../config/setting.js'
 import { at } from '../config/tree.js'
 import { type Finding, warn } from './doctor/finding.js'
 
@@ -77,7 +78,7 @@ function bitsAtMost(text: string): number {
   return text.length * Math.log2(alphabet)
 }
 
-function* endpointFindings({ ratio, embeddings, stream }: Config): Generator<Finding> {
+function* endpointFindings({ ratio, embeddings, stream, publish }: Config): Generator<Finding> {
   const { url, token } = embeddings
   if (url !== null && ratio.embedder === 'endpoint' && isClear(url))
     yield warn(
@@ -91,6 +92,13 @@ function* endpointFindings({ ratio, embeddings, stream }: Config): Generator<Fin
       'token endpoint',
       'stream.sasl.tokenEndpoint has no TLS: stream.sasl.password travels in the clear',
       'Use a URL with https://.',
+    )
+  const servers = publish.targets.filter(({ apiKey }) => (apiKey ?? publish.apiKey) !== null)
+  if (servers.flatMap(({ urls, dns }) => [...urls, ...(dns === null ? [] : [dns])]).some(isClear))
+    yield warn(
+      'servers',
+      'publish.targets has servers without TLS: their API key travels in the clear',
+      'Use URLs with https://, or keep the network between bcod and the servers to yourself.',
     )
 }
 
@@ -125,7 +133,14 @@ function* fileFindings({ stream, checkpoint }: Config, file: string | undefined)
 
 function holdsSecret(file: string): boolean {
   const { tree } = readConfigFile(file)
-  return [...settings].some(([key, { sensitive }]) => sensitive && (at(tree, key) ?? null) !== null)
+  return [...settings].some(([key, setting]) => holdsSecretOf(setting, at(tree, key) ?? null))
+}
+
+function holdsSecretOf({ sensitive, fields }: Setting<unknown>, value: unknown): boolean {
+  if (fields === null || !Array.isArray(value)) return sensitive && value !== null
+  return value.some((record) =>
+    Object.entries(fields).some(([name, field]) => holdsSecretOf(field, record[name] ?? null)),
+  )
 }
 
 const isClear = (url: string): boolean => url.startsWith('http://') && !isLoopback(new URL(url).hostname)

@@ -1,4 +1,4 @@
-import type { Format, Range, Setting } from './setting.js'
+import type { Fields, Format, Range, Setting } from './setting.js'
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.js'
 
 /** Whether the key allows this raw value. */
@@ -82,6 +82,22 @@ const FORMATS: Readonly<Record<Format, FormatRules>> = {
     coerce: asJson,
     expects: () => 'names and values (a JSON object)',
   },
+  records: {
+    accepts: (value, { fields }) => Array.isArray(value) && value.every((record) => isRecord(record, fields ?? {})),
+    coerce: asJson,
+    expects: ({ fields }) =>
+      `a list of {${Object.entries(fields ?? {})
+        .map(([name, field]) => `${name}: ${expectation(field)}`)
+        .join('; ')}}`,
+  },
+}
+
+function isRecord(record: unknown, fields: Fields): boolean {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) return false
+  return Object.entries(record).every(([name, value]) => {
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+    return field !== undefined && accepts(field, value)
+  })
 }
 
 export const FORMAT_NAMES = Object.keys(FORMATS) as readonly Format[]

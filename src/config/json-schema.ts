@@ -31,7 +31,7 @@ function keySchema(setting: Setting<unknown>): Record<string, unknown> {
   return setting.nullable ? { ...about, anyOf: [values, { type: 'null' }] } : { ...about, ...values }
 }
 
-function valueSchema({ format, range, choices }: Setting<unknown>): Record<string, unknown> {
+function valueSchema({ format, range, choices, fields }: Setting<unknown>): Record<string, unknown> {
   switch (format) {
     case 'text':
       return { type: 'string', minLength: 1 }
@@ -53,6 +53,12 @@ function valueSchema({ format, range, choices }: Setting<unknown>): Record<strin
       }
     case 'object':
       return { type: 'object' }
+    case 'records': {
+      const properties = Object.fromEntries(
+        Object.entries(fields ?? {}).map(([name, field]) => [name, keySchema(field)]),
+      )
+      return { type: 'array', items: { type: 'object', additionalProperties: false, properties } }
+    }
     case 'list': {
       const items = choices.length === 0 ? { type: 'string', minLength: 1 } : { enum: choices }
       return { type: 'array', items, uniqueItems: true, ...(choices.length === 0 ? {} : { minItems: 1 }) }

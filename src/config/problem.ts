@@ -15,7 +15,7 @@ export interface Problem {
 export function wrongValue(key: string, setting: Setting<unknown>, value: unknown, origin: string): Problem {
   return {
     key,
-    text: `expected ${expectation(setting)}, got ${setting.sensitive ? HIDDEN_VALUE : shown(value)} (${origin})`,
+    text: `expected ${expectation(setting)}, got ${setting.sensitive || holdsSecrets(setting) ? HIDDEN_VALUE : shown(value)} (${origin})`,
   }
 }
 
@@ -28,6 +28,9 @@ export function refuse(code: 'CONFIG_INVALID' | 'CONFIG_UNKNOWN_KEY' | 'CONFIG_M
 }
 
 const HIDDEN_VALUE = 'a hidden value'
+
+const holdsSecrets = ({ fields }: Setting<unknown>): boolean =>
+  Object.values(fields ?? {}).some(({ sensitive }) => sensitive)
 
 function shown(value: unknown): string {
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return 'keys and values'

@@ -1,5 +1,6 @@
 import { exposureRules } from './exposure-rules.js'
 import type { Problem } from './problem.js'
+import { publishRules } from './publish-rules.js'
 import type { Config } from './schema.js'
 
 /** What must hold between keys, each of which is right by itself. */
@@ -11,6 +12,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...batchRules(config),
     ...shardRules(config),
     ...embeddingRules(config),
+    ...publishRules(config),
     ...exposureRules(config),
   ]
 }

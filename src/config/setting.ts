@@ -1,10 +1,27 @@
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.js'
 
 /** How a key's value is written. Each is a convict format (`formats.ts`). */
-export type Format = 'text' | 'integer' | 'real' | 'choice' | 'flag' | 'duration' | 'bytes' | 'list' | 'object'
+export type Format =
+  | 'text'
+  | 'integer'
+  | 'real'
+  | 'choice'
+  | 'flag'
+  | 'duration'
+  | 'bytes'
+  | 'list'
+  | 'object'
+  | 'records'
 
 /** A value before it is parsed, as a file holds it: `30s`, not 30000. */
-export type Raw = string | number | boolean | null | readonly string[] | Readonly<Record<string, unknown>>
+export type Raw =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly string[]
+  | Readonly<Record<string, unknown>>
+  | readonly Readonly<Record<string, unknown>>[]
 
 /** One key of the configuration. `T` is the type of the parsed value: durations in milliseconds, sizes in bytes. */
 export interface Setting<T> {
@@ -16,8 +33,18 @@ export interface Setting<T> {
   readonly range: Range
   /** The allowed words of a choice or a list; empty = any. */
   readonly choices: readonly string[]
+  /** What each entry of a list of records may hold; null for every other format. */
+  readonly fields: Fields | null
   /** Never set: it carries the type of the parsed value. */
   readonly parsedAs?: T
+}
+
+/** The fields of a record by name. */
+export type Fields = Readonly<Record<string, Setting<unknown>>>
+
+/** A record as the program sees it: every field is there. */
+export type RecordOf<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends Setting<infer Value> ? Value : never
 }
 
 /** Bounds, in the unit of the parsed value. `above` and `below` exclude their value. */
@@ -95,6 +122,12 @@ export const listOf = <const C extends string>(choices: readonly C[], doc: strin
 /** Any JSON object, passed on to another program. */
 export const object = (doc: string): Setting<Readonly<Record<string, unknown>>> => setting('object', {}, doc)
 
+/** A list of objects with fields of their own; a field that is left out has its default. */
+export const records = <const F extends Fields>(fields: F, doc: string): Setting<readonly RecordOf<F>[]> => ({
+  ...setting<readonly RecordOf<F>[]>('records', [], doc),
+  fields,
+})
+
 export const isSetting = (node: unknown): node is Setting<unknown> =>
   typeof node === 'object' && node !== null && 'format' in node && 'fallback' in node
 
@@ -103,17 +136,31 @@ export function parsed(setting: Setting<unknown>, value: unknown): unknown {
   if (value === null) return null
   if (setting.format === 'duration') return parseDuration(value)
   if (setting.format === 'bytes') return parseBytes(value)
+  if (setting.format === 'records') return mapRecords(setting, value, (field, given) => parsed(field, given))
   return value
 }
 
 /** The inverse of `parsed`. */
 export function raw(setting: Setting<unknown>, value: unknown): unknown {
+  if (setting.format === 'records') return mapRecords(setting, value, raw)
   if (typeof value !== 'number') return value
   if (setting.format === 'duration') return formatDuration(value)
   if (setting.format === 'bytes') return formatBytes(value)
   return value
 }
 
+/** Each record with every field, as `change` makes it of the field's value, or of its default where it has none. */
+export function mapRecords(
+  { fields }: Setting<unknown>,
+  value: unknown,
+  change: (field: Setting<unknown>, value: unknown) => unknown,
+): readonly Readonly<Record<string, unknown>>[] {
+  const all = Object.entries(fields ?? {})
+  return (value as readonly Readonly<Record<string, unknown>>[]).map((record) =>
+    Object.fromEntries(all.map(([name, field]) => [name, change(field, record[name] ?? field.fallback)])),
+  )
+}
+
 function setting<T>(format: Format, fallback: Raw, doc: string): Setting<T> {
-  return { format, doc, fallback, nullable: false, sensitive: false, range: {}, choices: [] }
+  return { format, doc, fallback, nullable: false, sensitive: false, range: {}, choices: [], fields: null }
 }

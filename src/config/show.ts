@@ -1,5 +1,5 @@
 import { type Config, settings } from './schema.js'
-import { raw } from './setting.js'
+import { mapRecords, raw, type Setting } from './setting.js'
 import { at, nest } from './tree.js'
 
 export const HIDDEN = '[hidden]'
@@ -8,10 +8,15 @@ export const HIDDEN = '[hidden]'
 export function showConfig(config: Config): Record<string, unknown> {
   return nest(
     [...settings].map(([key, setting]) => {
-      const value = at(config, key)
-      return [key, setting.sensitive && value !== null ? HIDDEN : withoutQuery(raw(setting, value))]
+      return [key, shown(setting, at(config, key))]
     }),
   )
+}
+
+function shown(setting: Setting<unknown>, value: unknown): unknown {
+  if (setting.sensitive && value !== null) return HIDDEN
+  if (setting.format === 'records') return mapRecords(setting, value, shown)
+  return withoutQuery(raw(setting, value))
 }
 
 /** The query of a URL may contain a key; the rest contains no secret (`exposure-rules.ts`). */
