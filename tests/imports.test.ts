@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapters: ['files', 'safetensors'],
   gate: ['adapters', 'events'],
   ratio: ['events'],
+  serving: ['adapters'],
   loss: ['engine', 'events'],
   text: ['serialized-error', 'events', 'files'],
   model: ['adapters', 'engine', 'files', 'safetensors'],

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { vllm } from '../../src/serving/vllm.js'
+import { errorOf } from '../support/checkpoints.js'
+import { RECORDED, RecordedVllm, recorded } from '../support/recorded-vllm.js'
+
+const NAME = 'bcod-v00000050'
+const DIRECTORY = '/state/adapters/v00000050'
+
+async function start(settings: Parameters<typeof RecordedVllm.start>[0] = {}, apiKey: string | null = null) {
+  const server = await RecordedVllm.start(settings)
+  const endpoint = { url: server.url, place: server.url, address: null, apiKey, timeout: 300 }
+  return { server, driver: vllm(endpoint) }
+}
+
+describe('loading', () => {
+  it('takes the bare text of a success for one, and the name is listed with its directory', async () => {
+    const { driver } = await start()
+    await driver.load(NAME, DIRECTORY)
+    expect(await driver.models()).toEqual({ base: 'demo', adapters: new Map([[NAME, DIRECTORY]]) })
+  })
+
+  it('refuses a name that is loaded, which is never loaded in place', async () => {
+    const { driver, server } = await start()
+    await driver.load(NAME, DIRECTORY)
+    const error = await errorOf(() => driver.load(NAME, DIRECTORY))
+    expect(error).toMatchObject({ code: 'SERVING_REFUSED', retryable: false })
+    expect(error.message).toContain('already been loaded')
+    expect(server.bodies).toEqual([1, 2].map(() => ({ lora_name: NAME, lora_path: DIRECTORY })))
+  })
+
+  const refused = RECORDED.filter(
+    ({ path, status }) => path === '/v1/load_lora_adapter' && status !== 200 && status !== 401,
+  )
+
+  it.each(refused.map(({ title, status }) => [title, status] as const))(
+    'is refused for good, whatever the status: %s, %i',
+    async (title, status) => {
+      const { driver, server } = await start({ loadAnswer: title })
+      const error = await errorOf(() => driver.load(NAME, DIRECTORY))
+      expect(error).toMatchObject({ code: 'SERVING_REFUSED', retryable: false, place: server.url })
+      expect(error.message).toContain(`status ${status}`)
+      expect(server.requests).toEqual([`POST /v1/load_lora_adapter ${NAME}`])
+    },
+  )
+
+  it.each([
+    ['load: rank-above-max', '--max-lora-rank'],
+    ['load: server without --enable-lora', '--enable-lora'],
+    ['load: no runtime updating', 'VLLM_ALLOW_RUNTIME_LORA_UPDATING'],
+    ['load: missing path', 'path of the target'],
+  ])('names the option that is missing: %s, %s', async (title, option) => {
+    const { driver } = await start({ loadAnswer: title })
+    expect((await errorOf(() => driver.load(NAME, DIRECTORY))).remedy).toContain(option)
+  })
+})
+
+describe('unloading', () => {
+  it('takes the name away, and a name that is not there is no error', async () => {
+    const { driver, server } = await start()
+    await driver.load(NAME, DIRECTORY)
+    await driver.unload(NAME)
+    await driver.unload(NAME)
+    expect([...server.adapters]).toEqual([])
+  })
+})
+
+describe('log-probabilities', () => {
+  it('are those of the tokens of the prompt, all but the first', async () => {
+    const answer = recorded('completion, echo and prompt_logprobs')
+    // as recorded, of "ll" and "o"
+    const logps = () => [-8.601503372192383, -10.800568580627441]
+    const { driver } = await start({ logps })
+    await driver.load(NAME, DIRECTORY)
+    const tokens = answer.request?.prompt as readonly number[]
+    expect(await driver.logps({ name: NAME, isBase: false }, tokens)).toEqual(logps())
+    expect(answer.response).toContain('{"321":{"logprob":-8.601503372192383')
+  })
+
+  it.each([
+    ['a name that is not loaded', 'nope', () => [-1, -1], 'status 404'],
+    ['an adapter of NaN', 'demo', () => [Number.NaN, -1], 'status 400'],
+    ['an answer without one of them', 'demo', () => [-1], 'not one log-probability'],
+  ])('cannot be had of %s', async (_, name, logps, message) => {
+    const { driver } = await start({ logps })
+    const error = await errorOf(() => driver.logps({ name, isBase: false }, [5, 6, 7]))
+    expect(error.code).toBe('SERVING_ANSWER')
+    expect(error.message).toContain(message)
+  })
+})
+
+describe('a server', () => {
+  it.each([
+    ['hangs', 'no answer within 300 ms'],
+    ['closes the connection', 'no answer (ECONNRESET)'],
+  ] as const)('that %s is unreachable, in bounded time', async (fault, message) => {
+    const { driver, server } = await start()
+    server.fault = fault
+    const started = performance.now()
+    expect(await errorOf(() => driver.models())).toMatchObject({
+      code: 'SERVING_UNREACHABLE',
+      message,
+      retryable: true,
+    })
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+
+  it('that is not there is unreachable', async () => {
+    const { driver, server } = await start()
+    await server.close()
+    expect(await errorOf(() => driver.models())).toMatchObject({ code: 'SERVING_UNREACHABLE' })
+    await server.listen(0)
+  })
+
+  it('with an API key is asked with it, and refuses others', async () => {
+    const { driver } = await start({ apiKey: 'sesame' }, 'sesame')
+    await driver.load(NAME, DIRECTORY)
+    const other = await start({ apiKey: 'sesame' }, 'abracadabra')
+    const error = await errorOf(() => other.driver.load(NAME, DIRECTORY))
+    expect(error.code).toBe('SERVING_UNAUTHORIZED')
+    expect(`${error.line} ${error.remedy}`).not.toContain('abracadabra')
+  })
+
+  it('that answers something else is told as such', async () => {
+    const { driver, server } = await start()
+    server.fault = 'answers 500'
+    expect(await errorOf(() => driver.models())).toMatchObject({ code: 'SERVING_ANSWER' })
+  })
+})
