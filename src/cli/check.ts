@@ -4,6 +4,7 @@ import { missingFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
 import { checkKafka } from './check/kafka.js'
 import { checkModel } from './check/model.js'
+import { checkServers } from './check/servers.js'
 import { checkStorage } from './check/storage.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, fail, pass } from './doctor/finding.js'
@@ -21,7 +22,7 @@ interface CheckFlags extends ConfigFlags {
 export function checkCommand(): Command {
   return addConfigOptions(new Command('check'))
     .description('would `bcod run` start with this configuration?')
-    .option('--online', 'also look at the brokers, the topics and the GPU')
+    .option('--online', 'also look at the brokers, the topics, the model servers and the GPU')
     .option('--json', 'one JSON document')
     .addHelpText('after', example('bcod check --config bcod.yaml', 'bcod check --config bcod.yaml --online --json'))
     .action(async (flags: CheckFlags) => {
@@ -38,7 +39,9 @@ export function checkCommand(): Command {
         ...(await checkModel(config)),
         ...(await checkStorage(config)),
         ...exposureFindings(config, flags.config),
-        ...(flags.online ? [...(await checkKafka(config)), await checkGpu(await probeTensorFlow())] : []),
+        ...(flags.online
+          ? [...(await checkKafka(config)), ...(await checkServers(config)), await checkGpu(await probeTensorFlow())]
+          : []),
       ]
       if (!printFindings(findings, json)) process.exitCode = 1
     })
