@@ -36,6 +36,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   scripts: 'system',
   'server/browser': 'system',
   sklearn: 'system',
+  // measures memory
+  'streams/event-bytes': 'system',
   'text/text-process': 'system',
 }
 /** A test that imports one of these talks to a broker. */
