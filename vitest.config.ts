@@ -15,6 +15,7 @@ type Project = 'unit' | 'engine' | 'kafka' | 'system'
 const PROJECTS: Readonly<Record<string, Project>> = {
   'adapters/peft-golden': 'engine',
   cli: 'system',
+  'cli/adapters': 'unit',
   'cli/check/servers': 'unit',
   'cli/config': 'unit',
   'cli/exposure-findings': 'unit',

@@ -5,6 +5,7 @@ import type { VersionState } from './version-record.js'
 /** Names that lead to versions. */
 export const ALIASES = ['candidate', 'canary', 'live', 'previous'] as const
 export type Alias = (typeof ALIASES)[number]
+export const isAlias = (name: string): name is Alias => (ALIASES as readonly string[]).includes(name)
 export type Aliases = Readonly<Record<Alias, string | null>>
 
 /** Why something was moved. */
@@ -37,12 +38,23 @@ export interface Move extends RegistryState {
   readonly salt: string
 }
 
+/** What a move leaves, without the versions' states. */
+export interface MoveSummary extends Aliases {
+  readonly generation: number
+  readonly pinned: string | null
+  readonly frozen: boolean
+}
+
+export function summaryOf({ generation, aliases, pinned, frozen }: Move): MoveSummary {
+  return { generation, ...aliases, pinned, frozen }
+}
+
 /** What a move changes; null: what is asked for holds already. */
 export type Change = Partial<RegistryState> | null
 
 /** A new version is the candidate. One that is known already stays what it is. */
 export function added({ aliases, states }: RegistryState, version: string): Change {
-  if (version in states) return null
+  if (Object.hasOwn(states, version)) return null
   return { aliases: { ...aliases, candidate: version }, states: { ...states, [version]: 'candidate' } }
 }
 
@@ -154,7 +166,7 @@ export function withoutMissing<State extends RegistryState>(
 
 /** @throws ADAPTER_UNKNOWN */
 export function requireVersion({ states }: RegistryState, version: string): void {
-  if (!(version in states)) throw new BcodError('ADAPTER_UNKNOWN', `there is no ${JSON.stringify(version)}`)
+  if (!Object.hasOwn(states, version)) throw new BcodError('ADAPTER_UNKNOWN', `there is no ${JSON.stringify(version)}`)
 }
 
 export const byStep = (a: string, b: string): number => (versionStep(a) ?? 0) - (versionStep(b) ?? 0)

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { BcodError } from '../errors.js'
 import { adopted, readRecord } from './derived.js'
 import { GATE_REPORT, parseGateReport, type StoredGateReport } from './gate-report.js'
-import { byStep, type Move, requireVersion, withoutMissing } from './move.js'
+import { byStep, isAlias, type Move, requireVersion, withoutMissing } from './move.js'
 import { MoveLog } from './move-log.js'
 import type { RegistryFiles } from './registry-files.js'
+import { versionStep } from './version.js'
 import type { VersionRecord, VersionState } from './version-record.js'
 
 /** A version with all that is known of it. */
@@ -14,6 +15,13 @@ export interface ListedVersion extends VersionRecord {
   readonly pinned: boolean
   /** What the gate said; null if it has not looked. */
   readonly gate: StoredGateReport['outcome'] | null
+}
+
+/** One version with the whole report of the gate. */
+export interface ShownVersion extends Omit<ListedVersion, 'gate'> {
+  /** The first and the last step that it has learnt beyond its parent. */
+  readonly steps: readonly [number, number]
+  readonly gate: StoredGateReport | null
 }
 
 /**
@@ -64,6 +72,25 @@ export class RegistryReader {
     const listed = await this.#listed(current, version)
     if (listed === null) throw new BcodError('ADAPTER_UNKNOWN', `${version} has no readable bcod.json`)
     return listed
+  }
+
+  /** One version by its name or an alias, with its steps and the whole report of the gate. @throws ADAPTER_UNKNOWN */
+  async show(name: string): Promise<ShownVersion> {
+    const version = await this.version(await this.resolve(name))
+    const first = (version.parent === null ? 0 : (versionStep(version.parent) ?? 0)) + 1
+    return { ...version, steps: [first, version.step], gate: await this.gateReport(version.version) }
+  }
+
+  /** The version that a name stands for: that of an alias, or itself. @throws ADAPTER_UNKNOWN */
+  async resolve(name: string): Promise<string> {
+    const current = await this.current()
+    if (!isAlias(name)) {
+      requireVersion(current, name)
+      return name
+    }
+    const version = current.aliases[name]
+    if (version === null) throw new BcodError('ADAPTER_UNKNOWN', `no version is ${name}`)
+    return version
   }
 
   /** What the gate said of a version; null if it has not looked. */

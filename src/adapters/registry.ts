@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
 import { readRecord, repair, wholeVersions } from './derived.js'
+import { type AdapterDifference, adapterDifference } from './diff.js'
 import { GATE_REPORT, type StoredGateReport } from './gate-report.js'
 import {
   added,
@@ -39,6 +41,11 @@ export interface Origin extends Pick<VersionRecord, 'step' | 'delta' | 'config_s
   readonly votesSince?: (step: number) => Promise<VoteCounts>
 }
 
+/** What two versions do to the weights. */
+export interface ComparedVersions extends AdapterDifference {
+  readonly versions: readonly [a: string, b: string]
+}
+
 /** What a caller expects of the registry; if it no longer holds, nothing moves (`ADAPTER_MOVED`). */
 export interface Expectation {
   /** The newest move that the caller knows of. */
@@ -58,6 +65,17 @@ export class Registry extends RegistryReader {
     private readonly options: RegistryOptions,
   ) {
     super(new DirectoryFiles(directory, (stage) => options.onStage?.(stage)))
+  }
+
+  /** Where the files of a version are. */
+  pathOf(version: string): string {
+    return join(this.directory, version)
+  }
+
+  /** How far two versions are apart. @throws ADAPTER_UNKNOWN, what `adapterDifference` throws */
+  async compare(a: string, b: string): Promise<ComparedVersions> {
+    const versions = [await this.resolve(a), await this.resolve(b)] as const
+    return { versions, ...(await adapterDifference(this.pathOf(versions[0]), this.pathOf(versions[1]))) }
   }
 
   /** Brings what follows from the log up to it, and says what holds. A registry without moves stays as it is. */
@@ -183,7 +201,7 @@ export class Registry extends RegistryReader {
     })
     const newest = Object.keys(states).sort(byStep).at(-1)
     for (const version of await wholeVersions(this.files)) {
-      const isLeftOver = newest !== undefined && byStep(version, newest) < 0 && !(version in states)
+      const isLeftOver = newest !== undefined && byStep(version, newest) < 0 && !Object.hasOwn(states, version)
       if (isLeftOver && !loaded.includes(version)) await this.files.removeVersion(version)
     }
     await this.log.trim()

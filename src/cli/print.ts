@@ -33,6 +33,18 @@ export function printTable(rows: readonly (readonly [name: string, value: string
   for (const [name, value] of rows) print(`${name.padEnd(width)}  ${value}`)
 }
 
+/** A table whose first row is its head. */
+export function printRows(rows: readonly (readonly string[])[]): void {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  for (const row of rows)
+    print(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+}
+
 /** The text after a command's help. */
 export const example = (...lines: readonly string[]): string =>
   `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ ${line}`).join('\n')}`

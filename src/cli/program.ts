@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { VERSION } from '../telemetry/version.js'
+import { adaptersCommand } from './adapters.js'
 import { benchCommand } from './bench.js'
 import { checkCommand } from './check.js'
 import { configCommand } from './config.js'
@@ -25,6 +26,7 @@ export function program(): Command {
     demoCommand(),
     runCommand(),
     tapCommand(),
+    adaptersCommand(),
     checkCommand(),
     configCommand().addHelpText(
       'after',

@@ -119,7 +119,7 @@ export const service = {
     host: text('127.0.0.1', 'Address of /metrics, probes and the status page.'),
     port: integer(9464, { min: 0, max: 65_535 }, 'Port of the server; 0 = any free one.'),
     adminToken: secret(
-      'Bearer token of POST /v1/admin/pause, resume and checkpoint: at least 16 characters, 8 of them different, random (openssl rand -hex 32). null: there are no admin verbs.',
+      'Bearer token of POST /v1/admin/pause, resume, checkpoint and adapters/…: at least 16 characters, 8 of them different, random (openssl rand -hex 32). null: there are no admin verbs.',
     ),
     allowedHosts: list(
       [],

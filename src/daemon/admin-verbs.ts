@@ -1,4 +1,5 @@
 import type { AdminVerb } from '../server/admin.js'
+import { adapterVerbs } from './adapter-verbs.js'
 import type { Daemon } from './daemon.js'
 
 /** What `POST /v1/admin/VERB` can do to a daemon; each answers with what holds afterwards. */
@@ -12,4 +13,5 @@ export const adminVerbs = (daemon: Daemon): Readonly<Record<string, AdminVerb>> 
     daemon.pauseTraining(false)
     return { training_paused: false }
   },
+  ...adapterVerbs(daemon.adapters),
 })

@@ -1,3 +1,4 @@
+import { Registry } from '../adapters/registry.js'
 import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
@@ -7,6 +8,7 @@ import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon
 import { TextProcessEnded } from '../telemetry/events/feedback.js'
 import { TextProcess } from '../text/text-process.js'
 import { inspectLineage, type Recovered, recoverLineage, releaseState } from '../training/recovery.js'
+import type { AdapterVerbsParts } from './adapter-verbs.js'
 import { compose, composeTraining, type DaemonParts, type Training } from './compose.js'
 import { waitForLeadership } from './leadership.js'
 import { loadLearner, restoreLearner } from './load-learner.js'
@@ -84,6 +86,13 @@ export class Daemon {
   /** Trains what waits without waiting for a full batch. */
   flush(): void {
     this.#parts.flush$.next()
+  }
+
+  /** The registry, for whoever moves its aliases by hand. */
+  get adapters(): AdapterVerbsParts {
+    const { dir, keep } = this.#parts.config.adapters
+    const moved = async () => this.#training?.watch.look()
+    return { registry: new Registry(dir, { by: 'admin' }), keep, moved }
   }
 
   /**

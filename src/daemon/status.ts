@@ -1,4 +1,4 @@
-import type { Aliases, Move } from '../adapters/move.js'
+import { type MoveSummary, summaryOf } from '../adapters/move.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import { type Check, verdict } from '../server/health.js'
 import type { History } from '../telemetry/history.js'
@@ -29,7 +29,7 @@ export interface DaemonStatus {
   /** The version that this process published last. */
   readonly adapter: string | null
   /** What the registry of adapters holds; null until it was looked at. */
-  readonly adapters: RegistryStatus | null
+  readonly adapters: MoveSummary | null
   /** Of each partition: records that are not acknowledged, read or not. */
   readonly lag: Readonly<Record<number, number>>
   /** Of each partition with an open transaction: what nobody can read yet. */
@@ -45,16 +45,6 @@ export interface DaemonStatus {
   /** Training is paused, by a person or by a rollback. */
   readonly training_paused: boolean
   readonly partitions: readonly number[]
-}
-
-/** The aliases of the registry of adapters. */
-export interface RegistryStatus extends Aliases {
-  /** Counts the moves. */
-  readonly generation: number
-  /** The version that `live` is kept at. */
-  readonly pinned: string | null
-  /** After a rollback, until somebody resumes. */
-  readonly frozen: boolean
 }
 
 /** What a status is made of. */
@@ -89,7 +79,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     classifier_ready: lastStep?.classifier.ready ?? null,
     classifier_trust: lastStep?.classifier.trust ?? null,
     adapter: publisher?.version ?? null,
-    adapters: registryStatus(watch?.state ?? null),
+    adapters: watch?.state ? summaryOf(watch.state) : null,
     lag: Object.fromEntries(reader.lag()),
     uncommitted: Object.fromEntries(reader.uncommitted()),
     held_back: state.held.heldCount,
@@ -100,12 +90,6 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     training_paused: isTrainingPaused,
     partitions: reader.assignment?.partitions ?? [],
   }
-}
-
-function registryStatus(state: Move | null): RegistryStatus | null {
-  if (state === null) return null
-  const { generation, aliases, pinned, frozen } = state
-  return { generation, ...aliases, pinned, frozen }
 }
 
 /** A call of the learner may take this long, compilation included, before the daemon counts as stuck. */

@@ -50,7 +50,8 @@ export class AdminRoutes {
     try {
       return json(200, (await verb(body.value)) ?? {})
     } catch (error) {
-      if (error instanceof BcodError) return failure(409, error.code, `${error.message} ${error.remedy}`)
+      if (error instanceof BcodError)
+        return failure(error.code === 'USAGE' ? 400 : 409, error.code, `${error.message} ${error.remedy}`)
       throw error
     }
   }

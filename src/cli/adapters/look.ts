@@ -1,0 +1,106 @@
+import type { Command } from 'commander'
+import type { ModuleDifference } from '../../adapters/diff.js'
+import type { StoredCheck } from '../../adapters/gate-report.js'
+import type { ListedVersion } from '../../adapters/registry-reader.js'
+import type { VoteCounts } from '../../adapters/version-record.js'
+import { example, figure, print, printJson, printRows, printTable } from '../print.js'
+import { openRegistry, type RegistryFlags, registryCommand } from './open-registry.js'
+
+/** `bcod adapters list` */
+export function listCommand(): Command {
+  return registryCommand('list')
+    .description('every version, oldest first')
+    .addHelpText('after', example('bcod adapters list --config bcod.yaml'))
+    .action(async (flags: RegistryFlags) => {
+      const { registry } = openRegistry(flags)
+      const versions = await registry.list()
+      if (flags.json) return printJson(versions)
+      if (versions.length === 0) return print('no versions')
+      printRows([
+        ['version', 'state', 'aliases', 'gate', 'votes up', 'down', 'added'],
+        ...versions.map((version) => [
+          ...[version.version, version.state, names(version), version.gate ?? '–'],
+          ...[total(version.votes, 'up'), total(version.votes, 'down'), version.time],
+        ]),
+      ])
+      const { frozen, pinned } = await registry.current()
+      if (frozen) print('\nfrozen since a rollback: nothing is published or learnt until bcod adapters resume --keep')
+      if (pinned !== null) print(`\nlive stays at ${pinned} until bcod adapters pin --off`)
+    })
+}
+
+/** `bcod adapters show V` */
+export function showCommand(): Command {
+  return registryCommand('show')
+    .description('where one version comes from, and what the gate said of it')
+    .argument('<version>', 'a version, or an alias such as live')
+    .addHelpText('after', example('bcod adapters show live --config bcod.yaml'))
+    .action(async (name: string, flags: RegistryFlags) => {
+      const shown = await openRegistry(flags).registry.show(name)
+      if (flags.json) return printJson(shown)
+      const { gate, ...version } = shown
+      printTable([
+        ...[
+          ['version', version.version] as const,
+          ['state', version.state] as const,
+          ['aliases', names(version)] as const,
+        ],
+        ['parent', version.parent ?? '–'],
+        ['steps', version.steps.join(' to ')],
+        ['checkpoint', version.checkpoint ?? '–'],
+        ['δ', figure(version.delta)],
+        ...votesBySource(version.votes),
+        ...[['added', version.time] as const, ['sha256', version.sha256] as const],
+        ['config sha256', version.config_sha256 ?? '–'],
+        ['gate', gate?.outcome ?? 'no report'],
+      ])
+      if (gate?.checks) printRows([['', 'check', 'value', '95 %', 'bound', ''], ...gate.checks.map(checkRow)])
+    })
+}
+
+/** `bcod adapters diff A B` */
+export function diffCommand(): Command {
+  return registryCommand('diff')
+    .description('how far two versions are apart, by module')
+    .argument('<a>', 'a version or an alias')
+    .argument('<b>', 'a version or an alias')
+    .addHelpText(
+      'after',
+      `
+All figures are Frobenius norms of what an adapter adds to a weight.
+${example('bcod adapters diff previous live --config bcod.yaml')}`,
+    )
+    .action(async (a: string, b: string, flags: RegistryFlags) => {
+      const difference = await openRegistry(flags).registry.compare(a, b)
+      if (flags.json) return printJson(difference)
+      const row = (name: string, each: Omit<ModuleDifference, 'module'>) => [
+        ...[name, figure(each.a), figure(each.b), figure(each.difference)],
+        each.a > 0 ? `${((100 * each.difference) / each.a).toFixed(1)} %` : '–',
+      ]
+      printRows([
+        ['module', difference.versions[0], difference.versions[1], 'difference', `of ${difference.versions[0]}`],
+        ...difference.modules.map((each) => row(each.module, each)),
+        row('all', difference.total),
+      ])
+    })
+}
+
+const names = ({ aliases, pinned }: Pick<ListedVersion, 'aliases' | 'pinned'>): string =>
+  [...aliases, ...(pinned ? ['pinned'] : [])].join(', ') || '–'
+
+const total = (votes: VoteCounts | undefined, label: 'up' | 'down'): string =>
+  votes === undefined ? '–' : String(Object.values(votes[label]).reduce((sum, count) => sum + count, 0))
+
+function votesBySource(votes: VoteCounts | undefined): readonly (readonly [string, string])[] {
+  if (votes === undefined) return [['votes', '–']]
+  const sources = [...new Set([...Object.keys(votes.up), ...Object.keys(votes.down)])].sort()
+  const rows = sources.map(
+    (source) => [`votes of ${source}`, `${votes.up[source] ?? 0} up, ${votes.down[source] ?? 0} down`] as const,
+  )
+  return [['votes', `${total(votes, 'up')} up, ${total(votes, 'down')} down`], ...rows]
+}
+
+function checkRow({ name, outcome, value, low, high, bound, detail }: StoredCheck): readonly string[] {
+  const interval = low === null && high === null ? '' : `${figure(low)} to ${figure(high)}`
+  return [outcome, name, figure(value), interval, figure(bound), detail ?? '']
+}

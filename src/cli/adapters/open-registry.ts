@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs'
+import { Command } from 'commander'
+import { Registry } from '../../adapters/registry.js'
+import { loadConfig } from '../../config/config.js'
+import { BcodError } from '../../errors.js'
+import { addConfigOptions, type ConfigFlags, sourcesOf } from '../config-options.js'
+import { integerFrom } from '../numbers.js'
+
+/** What every command on a registry takes. */
+export interface RegistryFlags extends ConfigFlags {
+  readonly adapters?: string
+  readonly json?: boolean
+}
+
+/** What every command that moves an alias takes besides. */
+export interface MoveFlags extends RegistryFlags {
+  readonly generation?: number
+}
+
+/** A command on a registry. */
+export const registryCommand = (name: string): Command =>
+  addConfigOptions(new Command(name))
+    .option('--adapters <dir>', 'the registry; by default adapters.dir of the configuration')
+    .option('--json', 'one JSON document')
+
+/** A command that moves an alias. */
+export const moveCommand = (name: string): Command =>
+  registryCommand(name).option('--generation <n>', 'only if this is still the newest move', integerFrom(0))
+
+/** @throws USAGE, ADAPTER_IO if no directory is there */
+export function openRegistry(flags: RegistryFlags): { readonly registry: Registry; readonly keep: number } {
+  const { dir, keep } = loadConfig(sourcesOf(flags)).adapters
+  const directory = flags.adapters ?? dir
+  if (directory === null)
+    throw new BcodError('USAGE', 'no registry is named', {
+      remedy: 'Name it with --adapters DIR, or the configuration that has it with --config FILE.',
+    })
+  if (!existsSync(directory)) throw new BcodError('ADAPTER_IO', 'is not there', { place: directory })
+  return { registry: new Registry(directory, { by: 'cli' }), keep }
+}

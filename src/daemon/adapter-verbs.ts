@@ -1,0 +1,106 @@
+import { summaryOf } from '../adapters/move.js'
+import type { Registry } from '../adapters/registry.js'
+import { BcodError } from '../errors.js'
+import type { AdminVerb } from '../server/admin.js'
+
+export interface AdapterVerbsParts {
+  readonly registry: Registry
+  /** How many versions stay. */
+  readonly keep: number
+  /** Called after each move. */
+  readonly moved: () => Promise<void>
+}
+
+/** Fields of a request's body by their types; a field that is not given is undefined. */
+interface Fields {
+  readonly version: string
+  readonly other: string
+  readonly to: string
+  readonly force: boolean
+  readonly keep: boolean
+  readonly off: boolean
+  readonly dry_run: boolean
+  readonly generation: number
+  readonly loaded: readonly string[]
+}
+
+/**
+ * The commands `bcod adapters …` as `POST /v1/admin/adapters/…`; arguments and options are fields of the body. `export`
+ * is not among them: it would write wherever the token's holder says.
+ */
+export function adapterVerbs({ registry, keep, moved }: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
+  const move = async (moving: ReturnType<Registry['resume']>) => {
+    const summary = summaryOf(await moving)
+    await moved()
+    return summary
+  }
+  return {
+    'adapters/list': async (body) => {
+      fieldsOf(body)
+      return { ...summaryOf(await registry.current()), versions: await registry.list() }
+    },
+    'adapters/show': async (body) => {
+      const { version = missing('version') } = fieldsOf(body, 'version')
+      return registry.show(version)
+    },
+    'adapters/diff': async (body) => {
+      const { version = missing('version'), other = missing('other') } = fieldsOf(body, 'version', 'other')
+      return registry.compare(version, other)
+    },
+    'adapters/promote': async (body) => {
+      const { version = missing('version'), ...rest } = fieldsOf(body, 'version', 'force', 'generation')
+      return move(registry.promote(await registry.resolve(version), rest))
+    },
+    'adapters/rollback': async (body) => {
+      const { to, ...rest } = fieldsOf(body, 'to', 'generation')
+      return move(registry.rollback({ to: to === undefined ? null : await registry.resolve(to), ...rest }))
+    },
+    'adapters/pin': async (body) => {
+      const { version, off = false, ...rest } = fieldsOf(body, 'version', 'force', 'off', 'generation')
+      if (off && version === undefined) return move(registry.unpin(rest))
+      if (off || version === undefined) throw invalid('expected version, or off: true')
+      return move(registry.pin(await registry.resolve(version), rest))
+    },
+    'adapters/resume': async (body) => {
+      const { keep: isKept, ...rest } = fieldsOf(body, 'keep', 'generation')
+      if (isKept !== true) throw invalid('expected keep: true')
+      return move(registry.resume(rest))
+    },
+    'adapters/gc': async (body) => {
+      const { dry_run: dryRun = false, loaded = [] } = fieldsOf(body, 'dry_run', 'loaded')
+      const removed = await registry.gc(keep, { dryRun, loaded })
+      await moved()
+      return { removed, dry_run: dryRun }
+    },
+  }
+}
+
+const KINDS: Readonly<Record<keyof Fields, (value: unknown) => boolean>> = {
+  version: (value) => typeof value === 'string',
+  other: (value) => typeof value === 'string',
+  to: (value) => typeof value === 'string',
+  force: (value) => typeof value === 'boolean',
+  keep: (value) => typeof value === 'boolean',
+  off: (value) => typeof value === 'boolean',
+  dry_run: (value) => typeof value === 'boolean',
+  generation: Number.isSafeInteger,
+  loaded: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+}
+
+/** @throws USAGE for a field that is unknown or of another type */
+function fieldsOf<Name extends keyof Fields>(body: unknown, ...names: readonly Name[]): Partial<Pick<Fields, Name>> {
+  if (body === null) return {}
+  if (typeof body !== 'object' || Array.isArray(body)) throw invalid('the body is not a JSON object')
+  for (const [name, value] of Object.entries(body)) {
+    if (!(names as readonly string[]).includes(name)) throw invalid(`unknown field ${JSON.stringify(name)}`)
+    if (!KINDS[name as Name](value)) throw invalid(`${name} has the wrong type`)
+  }
+  return body
+}
+
+const missing = (name: string): never => {
+  throw invalid(`expected ${name}`)
+}
+
+const invalid = (message: string) =>
+  new BcodError('USAGE', message, { remedy: 'See docs/adapters.md for the fields of each verb.' })

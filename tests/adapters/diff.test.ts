@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import type { Adapter } from '../../src/adapters/adapter.js'
+import { adapterDifference } from '../../src/adapters/diff.js'
+import { writeAdapter } from '../../src/adapters/peft.js'
+import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
+
+/** An adapter on named modules, each with its A [r, in] and B [out, r]. */
+function adapter(alpha: number, r: number, modules: Readonly<Record<string, readonly [number[], number[]]>>): string {
+  const tensors = new Map(
+    Object.entries(modules).flatMap(([module, [a, b]]) => [
+      [`base_model.model.${module}.lora_A.weight`, { shape: [r, a.length / r], data: Float32Array.from(a) }] as const,
+      [`base_model.model.${module}.lora_B.weight`, { shape: [b.length / r, r], data: Float32Array.from(b) }] as const,
+    ]),
+  )
+  const made: Adapter = { r, alpha, rslora: false, targets: ['q'], baseModel: null, tensors }
+  const directory = join(temporaryDirectory(), 'adapter')
+  writeAdapter(directory, made)
+  return directory
+}
+
+it('norms are those of what the adapters add to the weights, worked out by hand', async () => {
+  // 2 · [1 2]ᵀ [3 4] = [[6 8] [12 16]] and 1 · [1 0]ᵀ [0 1] = [[0 1] [0 0]]; they differ by [[6 7] [12 16]]
+  const one = adapter(2, 1, {
+    'layers.0.q': [
+      [3, 4],
+      [1, 2],
+    ],
+  })
+  const other = adapter(1, 1, {
+    'layers.0.q': [
+      [0, 1],
+      [1, 0],
+    ],
+  })
+  const { modules, total } = await adapterDifference(one, other)
+  expect(modules.map(({ module }) => module)).toEqual(['layers.0.q'])
+  for (const each of [modules[0]!, total]) {
+    expect(each.a).toBeCloseTo(Math.sqrt(36 + 64 + 144 + 256), 12)
+    expect(each.b).toBeCloseTo(1, 12)
+    expect(each.difference).toBeCloseTo(Math.sqrt(36 + 49 + 144 + 256), 12)
+  }
+})
+
+it('ranks may differ, and a module that one of them lacks counts as nothing there', async () => {
+  // rank 2, scale ½: ½ (e₁ [2 0] + e₂ [0 4]) = [[1 0] [0 2]]; rank 1, scale 1: [[1 0] [0 0]]
+  const one = adapter(1, 2, {
+    q: [
+      [2, 0, 0, 4],
+      [1, 0, 0, 1],
+    ],
+  })
+  const other = adapter(1, 1, {
+    q: [
+      [1, 0],
+      [1, 0],
+    ],
+    v: [
+      [3, 0],
+      [0, 1],
+    ],
+  })
+  const { modules, total } = await adapterDifference(one, other)
+  expect(modules).toEqual([
+    { module: 'q', a: Math.sqrt(5), b: 1, difference: 2 },
+    { module: 'v', a: 0, b: 3, difference: 3 },
+  ])
+  expect(total).toEqual({ a: Math.sqrt(5), b: Math.sqrt(10), difference: Math.sqrt(13) })
+})
+
+it('a version is nowhere from itself, and other dimensions are refused with the module', async () => {
+  const one = adapter(16, 1, {
+    q: [
+      [0.1, 0.7],
+      [0.3, -0.9],
+    ],
+  })
+  expect((await adapterDifference(one, one)).total.difference).toBeLessThan(1e-7)
+  const wider = adapter(16, 1, {
+    q: [
+      [1, 2, 3],
+      [1, 2],
+    ],
+  })
+  expect((await errorOf(() => adapterDifference(one, wider))).line).toMatch(/^ADAPTER_MISMATCH: q has other dimensions/)
+})

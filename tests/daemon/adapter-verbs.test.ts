@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest'
+import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import { added, addLive, passGate, registryIn } from '../support/registry.js'
+
+/** Versions 1 and 2 live in turn, 3 the candidate. */
+async function place() {
+  const { registry } = registryIn(undefined, { by: 'admin' })
+  for (const step of [1, 2]) await addLive(registry, step)
+  await added(registry, 3)
+  const looks: number[] = []
+  const moved = async () => {
+    looks.push((await registry.current()).generation)
+  }
+  const verbs = adapterVerbs({ registry, keep: 1, moved })
+  const ask = (verb: string, body: unknown = null) => verbs[`adapters/${verb}`]!(body)
+  return { registry, ask, looks }
+}
+
+test('versions are listed, shown and compared', async () => {
+  const { ask } = await place()
+  expect(await ask('list')).toMatchObject({
+    ...{ generation: 5, live: 'v00000002', previous: 'v00000001', candidate: 'v00000003', frozen: false, pinned: null },
+    versions: [{ version: 'v00000001' }, { version: 'v00000002' }, { version: 'v00000003' }],
+  })
+  expect(await ask('show', { version: 'candidate' })).toMatchObject({ version: 'v00000003', steps: [3, 3], gate: null })
+  expect(await ask('diff', { version: 'live', other: 'live' })).toMatchObject({ versions: ['v00000002', 'v00000002'] })
+})
+
+test('each move answers with what holds, and the daemon looks at once', async () => {
+  const { registry, ask, looks } = await place()
+  await expect(ask('promote', { version: 'candidate' })).rejects.toMatchObject({ code: 'ADAPTER_UNGATED' })
+  await passGate(registry, 'v00000003')
+  expect(await ask('promote', { version: 'candidate', generation: 5 })).toMatchObject({ live: 'v00000003' })
+  await expect(ask('rollback', { generation: 5 })).rejects.toMatchObject({ code: 'ADAPTER_MOVED' })
+  expect(await ask('rollback')).toMatchObject({ live: 'v00000002', previous: 'v00000001', frozen: true })
+  expect(await ask('rollback', { to: 'previous' })).toMatchObject({ live: 'v00000001', frozen: true })
+  expect(await ask('resume', { keep: true })).toMatchObject({ frozen: false })
+  expect(await ask('pin', { version: 'live' })).toMatchObject({ pinned: 'v00000001' })
+  expect(await ask('pin', { off: true })).toMatchObject({ pinned: null })
+  expect(looks).toEqual([6, 7, 8, 9, 10, 11])
+  expect(await ask('gc', { dry_run: true, loaded: ['v00000002'] })).toEqual({ removed: [], dry_run: true })
+  expect(await ask('gc', {})).toEqual({ removed: ['v00000002'], dry_run: false })
+  expect(await registry.current()).toMatchObject({ by: 'admin', cause: 'removed' })
+})
+
+test.each([
+  ['show', {}, 'expected version'],
+  ['show', { version: 3 }, 'version has the wrong type'],
+  ['promote', { version: 'live', Force: true }, 'unknown field "Force"'],
+  ['promote', { version: 'live', force: 'yes' }, 'force has the wrong type'],
+  ['promote', { version: 'live', generation: 1.5 }, 'generation has the wrong type'],
+  ['rollback', { to: null }, 'to has the wrong type'],
+  ['rollback', ['v00000001'], 'the body is not a JSON object'],
+  ['resume', {}, 'expected keep: true'],
+  ['pin', {}, 'expected version, or off: true'],
+  ['pin', { version: 'live', off: true }, 'expected version, or off: true'],
+  ['gc', { loaded: 'v00000001' }, 'loaded has the wrong type'],
+  ['diff', { version: 'live' }, 'expected other'],
+])('%s with %j is refused, and nothing moves', async (verb, body, message) => {
+  const { registry, ask, looks } = await place()
+  await expect(ask(verb, body)).rejects.toMatchObject({ code: 'USAGE', message })
+  expect((await registry.current()).generation).toBe(5)
+  expect(looks).toEqual([])
+})
+
+test('names that are no versions are unknown, whatever they are', async () => {
+  const { ask } = await place()
+  for (const version of ['../v00000001', 'moves', '__proto__', 'toString', '', 'v00000009'])
+    await expect(ask('promote', { version, force: true })).rejects.toMatchObject({ code: 'ADAPTER_UNKNOWN' })
+})
