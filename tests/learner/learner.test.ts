@@ -6,6 +6,7 @@ import { Learner } from '../../src/learner/learner.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'
 import { relativeDistance } from '../support/compare.js'
 import { trainingEvent } from '../support/events.js'
+import { cases } from '../support/thorough.js'
 
 interface Batch {
   completion_input_ids: number[][]
@@ -83,16 +84,19 @@ describe.each(['graph', 'xla'])('ten steps with the %s executor', (executor) => 
   })
 })
 
-test.each(['graph', 'xla'])('gradient checkpointing changes no byte of the adapter (%s)', (executor) => {
-  const trained = ['false', 'true'].map((flag) => {
-    const subject = learner(`model.executor=${executor}`, `model.gradientCheckpointing=${flag}`)
-    for (const each of golden.batches) subject.trainStep(events(each))
-    const hash = subject.adapterSha256()
-    subject.dispose()
-    return hash
-  })
-  expect(trained[1]).toBe(trained[0])
-})
+test.each(cases(['graph', 'xla'], ['graph']))(
+  'gradient checkpointing changes no byte of the adapter (%s)',
+  (executor) => {
+    const trained = ['false', 'true'].map((flag) => {
+      const subject = learner(`model.executor=${executor}`, `model.gradientCheckpointing=${flag}`)
+      for (const each of golden.batches) subject.trainStep(events(each))
+      const hash = subject.adapterSha256()
+      subject.dispose()
+      return hash
+    })
+    expect(trained[1]).toBe(trained[0])
+  },
+)
 
 const PAPER = ['bco.mode=paper', 'bco.reduction=classRate']
 const batch = (index: number) => events(golden.batches[index]!, 4 * index)

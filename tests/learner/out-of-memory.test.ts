@@ -4,6 +4,7 @@ import { Session } from '../../src/engine/index.js'
 import { BcodError } from '../../src/errors.js'
 import { Learner } from '../../src/learner/learner.js'
 import { trainingEvent } from '../support/events.js'
+import { cases } from '../support/thorough.js'
 
 const CONFIG = loadConfig({
   env: {},
@@ -36,7 +37,7 @@ afterEach(() => vi.restoreAllMocks())
 
 const all = (learner: Learner) => ({ adapter: learner.adapterSha256(), state: learner.state() })
 
-test.each(['prepare', 'accumulate'])(
+test.each(cases(['prepare', 'accumulate'], ['accumulate']))(
   'a step that finds no memory in `%s` is done again in smaller batches, and later ones begin with them',
   (kind) => {
     const learner = new Learner(CONFIG)
