@@ -33,6 +33,7 @@ const FILES: ReadonlyMap<string, readonly [type: string, file: () => string | UR
   ['/assets/state-band.js', [SCRIPT, () => own('state-band.js')]],
   ['/assets/points.js', [SCRIPT, () => own('points.js')]],
   ['/assets/panels.js', [SCRIPT, () => own('panels.js')]],
+  ['/assets/versions.js', [SCRIPT, () => own('versions.js')]],
   ['/assets/format.js', [SCRIPT, () => own('format.js')]],
   ['/assets/icon.svg', [IMAGE, () => own('icon.svg')]],
   ['/assets/uplot.js', [SCRIPT, () => require.resolve('uplot/dist/uPlot.iife.min.js')]],

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { NEVER } from 'rxjs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { chromiumPath, launchChromium } from '../../scripts/chromium.mjs'
+import { BcodError } from '../../src/errors.js'
 import { StatusServer } from '../../src/server/server.js'
 import { anHour, statusOf } from './an-hour.js'
 
@@ -12,6 +13,7 @@ const missing = chromiumPath() === null
 if (missing) console.warn('skipped: no Chromium on this machine; install it, or name it in the variable CHROMIUM')
 
 const CHARTS = ['State', 'Loss', 'Margin', 'Delta δ', 'Weight w', 'Lag', 'Votes trained']
+const TOKEN = 'open-sesame-to-me'
 const WIDTHS = [375, 1280] as const
 
 describe.skipIf(missing)('the page in a browser', () => {
@@ -26,9 +28,9 @@ describe.skipIf(missing)('the page in a browser', () => {
     for (const each of opened.splice(0).reverse()) await each.close()
   })
 
-  async function serve(source = anHour(), status: object = statusOf(source)) {
+  async function serve(source = anHour(), status: object = statusOf(source), adminToken: string | null = null) {
     const server = new StatusServer(
-      { host: '127.0.0.1', port: 0, adminToken: null },
+      { host: '127.0.0.1', port: 0, adminToken },
       {
         ...{ metrics: async () => '', live: () => [], ready: () => [], tap$: NEVER },
         ...{ status: () => status, history: (since: number) => source.history.answer(since) },
@@ -103,6 +105,63 @@ describe.skipIf(missing)('the page in a browser', () => {
     expect(await page.locator('#state').textContent()).toBe('running, training paused')
     expect(await page.locator('#state').getAttribute('class')).toBe('pill warn')
     expect(problems).toEqual([])
+  })
+
+  const REGISTRY = {
+    ...{ generation: 12, candidate: 'v00000895', canary: null, live: 'v00000890', previous: 'v00000880' },
+    ...{ pinned: null, frozen: false },
+  }
+
+  it('shows which version is live, and goes back with the admin token, from what is shown', async () => {
+    const source = anHour()
+    const status = { ...statusOf(source), adapters: { ...REGISTRY } }
+    const { server, url } = await serve(source, status, TOKEN)
+    const asked: unknown[] = []
+    server.registerVerb('adapters/rollback', async (body) => {
+      asked.push(body)
+      status.adapters = { ...status.adapters, generation: 13, live: 'v00000880', previous: null as never, frozen: true }
+      status.training_paused = true
+      return {}
+    })
+    const { page, problems } = await open(url)
+    const rows = () => page.locator('#aliases div').allTextContents()
+    expect(await rows()).toEqual(['livev00000890', 'previousv00000880', 'canary–', 'candidatev00000895', 'pinned–'])
+    const buttons = () => page.locator('#actions button').allTextContents()
+    expect(await buttons()).toEqual(['Roll back to v00000880', 'Promote v00000895', 'Pin v00000890'])
+    const questions: string[] = []
+    page.on('dialog', (dialog) => {
+      questions.push(dialog.message())
+      void dialog.accept()
+    })
+    const back = page.getByRole('button', { name: 'Roll back' })
+    await back.click()
+    await expect.poll(() => page.locator('#moved').textContent()).toBe('Enter the admin token first.')
+    await page.getByLabel('Admin token').fill(TOKEN)
+    await back.click()
+    await expect.poll(() => page.locator('#moved').textContent()).toBe('Roll back to v00000880: done.')
+    await expect
+      .poll(() => page.locator('.tile', { hasText: 'Adapter' }).textContent())
+      .toBe('Adapterv00000880rolled back')
+    expect(await page.locator('#frozen').isVisible()).toBe(true)
+    expect(await buttons()).toEqual(['Resume', 'Promote v00000895', 'Pin v00000880'])
+    expect(asked).toEqual([{ to: 'v00000880', generation: 12 }])
+    expect(questions).toEqual(Array(2).fill('Make v00000880 live, and stop publishing and learning?'))
+    expect(problems).toEqual([])
+  })
+
+  it('says why a move was not made', async () => {
+    const source = anHour()
+    const { server, url } = await serve(source, { ...statusOf(source), adapters: REGISTRY }, TOKEN)
+    server.registerVerb('adapters/promote', async () => {
+      throw new BcodError('ADAPTER_MOVED', 'generation 12 was expected, it is 13')
+    })
+    const { page } = await open(url)
+    page.on('dialog', (dialog) => void dialog.accept())
+    await page.getByLabel('Admin token').fill(TOKEN)
+    await page.getByRole('button', { name: 'Promote' }).click()
+    await expect.poll(() => page.locator('#moved').textContent()).toMatch(/^ADAPTER_MOVED: generation 12 was expected/)
+    await page.getByRole('button', { name: 'Pin' }).click()
+    await expect.poll(() => page.locator('#moved').textContent()).toBe('This daemon has no admin token.')
   })
 
   it('shows a daemon that has done nothing yet', async () => {

@@ -5,6 +5,7 @@ import { Chart } from './charts.js'
 import { showClock, showLetters, showReachable, showState, showStatus, showTiles } from './panels.js'
 import { belongsTo, merge, noHistory, sinceOf, viewOf } from './points.js'
 import { StateBand } from './state-band.js'
+import { showVersions } from './versions.js'
 
 const POLL_MS = 2000
 const PATIENCE_MS = 5000
@@ -46,6 +47,7 @@ async function refresh() {
 function draw() {
   showState(status)
   showTiles(status, history.now)
+  showVersions(status, refresh)
   showLetters(history)
   showStatus(status)
   showClock(history)

@@ -29,7 +29,7 @@ export function showTiles(status, now) {
   const stepAge = status.last_step_time === null ? 'none since the start' : `${span(now - status.last_step_time)} ago`
   byId('tiles').replaceChildren(
     tile('Step', figure(status.step), stepAge),
-    tile('Adapter', status.adapter ?? DASH, status.adapter ? 'published' : 'none since the start'),
+    tile('Adapter', liveOf(status) ?? DASH, adapterAbout(status)),
     tile(
       'Lag',
       lag.length === 0 ? DASH : figure(total(status.lag)),
@@ -43,6 +43,16 @@ export function showTiles(status, now) {
       `${figure(status.dead_letters_waiting)} still to be written`,
     ),
   )
+}
+
+/** The registry knows what is live, also if somebody has gone back; without it, what was published last counts. */
+const liveOf = ({ adapters, adapter }) => (adapters ? adapters.live : adapter)
+
+function adapterAbout({ adapters, adapter }) {
+  if (adapters?.frozen) return 'rolled back'
+  if (adapters?.pinned) return 'pinned'
+  if (adapters?.live) return 'live'
+  return adapter ? 'published' : 'none since the start'
 }
 
 function tile(name, value, about) {

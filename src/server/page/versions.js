@@ -1,0 +1,94 @@
+// Which adapter is live, and the way back: what the registry holds, and buttons that move it with the admin token.
+
+import { element } from './charts.js'
+import { DASH } from './format.js'
+
+const byId = (id) => document.getElementById(id)
+const NAMES = ['live', 'previous', 'canary', 'candidate', 'pinned']
+
+/** What can be done about what holds: label, question, verb, fields. Each is sent with the generation that is shown. */
+function actionsOf({ live, previous, candidate, pinned, frozen }) {
+  const actions = []
+  if (previous !== null)
+    actions.push({
+      label: `Roll back to ${previous}`,
+      question: `Make ${previous} live, and stop publishing and learning?`,
+      ask: ['rollback', { to: previous }],
+    })
+  if (frozen)
+    actions.push({
+      label: 'Resume',
+      question: 'Publish and learn again, with all that was learnt?',
+      ask: ['resume', { keep: true }],
+    })
+  if (candidate !== null && pinned === null)
+    actions.push({
+      label: `Promote ${candidate}`,
+      question: `Make ${candidate} live?`,
+      ask: ['promote', { version: candidate }],
+    })
+  if (pinned !== null)
+    actions.push({
+      label: 'Take the pin off',
+      question: 'Let newer versions become live again?',
+      ask: ['pin', { off: true }],
+    })
+  else if (live !== null)
+    actions.push({
+      label: `Pin ${live}`,
+      question: `Keep ${live} live, whatever is learnt?`,
+      ask: ['pin', { version: live }],
+    })
+  return actions
+}
+
+let shown = null
+
+/** @param moved  called after each move, so that the page asks for what holds */
+export function showVersions({ adapters }, moved) {
+  const key = JSON.stringify(adapters ?? null)
+  if (key === shown) return
+  shown = key
+  byId('versions').hidden = !adapters
+  if (!adapters) return
+  byId('aliases').replaceChildren(
+    ...NAMES.map((name) => {
+      const row = element('div')
+      row.append(element('dt', '', name), element('dd', '', adapters[name] ?? DASH))
+      return row
+    }),
+  )
+  byId('frozen').hidden = !adapters.frozen
+  byId('actions').replaceChildren(...actionsOf(adapters).map((action) => button(action, adapters.generation, moved)))
+}
+
+function button({ label, question, ask }, generation, moved) {
+  const made = element('button', '', label)
+  made.type = 'button'
+  made.addEventListener('click', async () => {
+    const [verb, fields] = ask
+    if (!confirm(question)) return
+    byId('moved').textContent = await move(verb, { ...fields, generation }, label)
+    await moved()
+  })
+  return made
+}
+
+/** The answer in words. */
+async function move(verb, fields, label) {
+  const token = byId('token').value
+  if (token === '') return 'Enter the admin token first.'
+  try {
+    const response = await fetch(`v1/admin/adapters/${verb}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(fields),
+    })
+    if (response.ok) return `${label}: done.`
+    if (response.status === 404) return 'This daemon has no admin token.'
+    const { error } = await response.json()
+    return `${error.code}: ${error.message}`
+  } catch {
+    return `${label}: no answer.`
+  }
+}
