@@ -250,8 +250,8 @@ export const alignment: PageSpec = {
         {
           kind: 'lines',
           title: 'Publishing',
-          shows: 'Adapters that were published, rejected by a gate, or could not be written.',
-          good: 'published alone.',
+          shows: 'Adapters that were published, held back, rejected, or could not be written.',
+          good: 'published alone; held while the registry is frozen or pinned.',
           bad: 'rejected or failed: servers keep the version before.',
           unit: 'short',
           queries: [
@@ -259,6 +259,18 @@ export const alignment: PageSpec = {
               expr: `sum by (instance, outcome) (${increase('bcod_adapter_publish_total')})`,
               legend: `{{outcome}} ${here}`,
             },
+          ],
+        },
+        {
+          kind: 'lines',
+          title: 'Versions and rollbacks',
+          shows: 'Versions of the registry by what has become of them, and rollbacks.',
+          good: 'one live, the others retired.',
+          bad: 'a rollback: nothing is learnt until somebody resumes.',
+          unit: 'short',
+          queries: [
+            { expr: of('bcod_adapter_state'), legend: `{{state}} ${here}` },
+            { expr: `sum by (instance) (${increase('bcod_rollbacks_total')})`, legend: `rollbacks ${here}` },
           ],
         },
       ],

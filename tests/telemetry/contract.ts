@@ -31,6 +31,8 @@ export const CONTRACT: readonly (readonly [string, ...string[]])[] = [
   ['retention_headroom_seconds'],
   ['adapter_publish_total', 'outcome'],
   ['adapter_version'],
+  ['adapter_state', 'state'],
+  ['rollbacks_total', 'cause'],
   ['compile_duration_seconds'],
   ['device_memory_bytes'],
   ['tensors'],
