@@ -14,8 +14,8 @@ export const ROUTING = 'routing.json'
 export const readRecord = async (files: RegistryFiles, version: string): Promise<VersionRecord | null> =>
   parseRecord(await files.read(`${version}/${VERSION_INFO}`))
 
-/** Names of all versions that are whole, oldest first. */
-export async function wholeVersions(files: RegistryFiles): Promise<readonly string[]> {
+/** Names of all versions that are whole. */
+async function wholeVersions(files: RegistryFiles): Promise<readonly string[]> {
   const names = (await files.names('.')).filter((name) => versionStep(name) !== null)
   const records = await Promise.all(names.map((version) => readRecord(files, version)))
   return names.filter((_, i) => records[i] !== null)
@@ -42,10 +42,16 @@ export async function adopted(files: RegistryFiles, salt: string): Promise<Move>
 /**
  * Brings links, states and `routing.json` to what a move says; what is right already stays untouched.
  *
+ * @param known    an earlier move that the states are known to follow: those that it has alike are not read
  * @param onStage  called after each stage has taken effect
  * @throws ADAPTER_DISK_FULL, ADAPTER_IO
  */
-export async function repair(files: RegistryFiles, move: Move, onStage: (stage: string) => void): Promise<void> {
+export async function repair(
+  files: RegistryFiles,
+  move: Move,
+  known: Move | null,
+  onStage: (stage: string) => void,
+): Promise<void> {
   for (const name of LINKS) {
     const version = move.aliases[name]
     if ((await files.link(name)) !== version) await files.setLink(name, version)
@@ -56,6 +62,7 @@ export async function repair(files: RegistryFiles, move: Move, onStage: (stage: 
   }
   let changed = false
   for (const [version, state] of Object.entries(move.states)) {
+    if (known?.states[version] === state) continue
     const record = await readRecord(files, version)
     if (record === null || record.state === state) continue
     await files.replace(`${version}/${VERSION_INFO}`, recordText({ ...record, state }))

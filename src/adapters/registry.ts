@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
-import { readRecord, repair, wholeVersions } from './derived.js'
+import { readRecord, repair } from './derived.js'
 import { type AdapterDifference, adapterDifference } from './diff.js'
 import { GATE_REPORT, type StoredGateReport } from './gate-report.js'
 import {
@@ -60,6 +60,9 @@ export interface Expectation {
  * Every method throws ADAPTER_DISK_FULL, ADAPTER_IO and ADAPTER_LOG_DAMAGED; those that move, ADAPTER_MOVED.
  */
 export class Registry extends RegistryReader {
+  /** The move that this process has last found, or made, everything to follow. */
+  #followed: Move | null = null
+
   constructor(
     readonly directory: string,
     private readonly options: RegistryOptions,
@@ -81,7 +84,13 @@ export class Registry extends RegistryReader {
   /** Brings what follows from the log up to it, and says what holds. A registry without moves stays as it is. */
   async repair(): Promise<Move> {
     for (let current = await this.current(); ; ) {
-      if (current.generation > 0) await repair(this.files, current, (stage) => this.#stage(stage))
+      if (current.generation > 0) {
+        const before = this.#followed
+        // of one move later only what it has changed can be behind
+        const isNext = before !== null && current.generation - before.generation <= 1
+        await repair(this.files, current, isNext ? before : null, (stage) => this.#stage(stage))
+        this.#followed = current
+      }
       // whoever was slower than another one's move has written what held before it
       const newest = await this.current()
       if (newest.generation === current.generation) return newest
@@ -200,9 +209,10 @@ export class Registry extends RegistryReader {
       return removed(current, gone)
     })
     const newest = Object.keys(states).sort(byStep).at(-1)
-    for (const version of await wholeVersions(this.files)) {
-      const isLeftOver = newest !== undefined && byStep(version, newest) < 0 && !Object.hasOwn(states, version)
-      if (isLeftOver && !loaded.includes(version)) await this.files.removeVersion(version)
+    for (const name of await this.files.names('.')) {
+      const isOld = newest !== undefined && versionStep(name) !== null && byStep(name, newest) < 0
+      if (!isOld || Object.hasOwn(states, name) || loaded.includes(name)) continue
+      if ((await readRecord(this.files, name)) !== null) await this.files.removeVersion(name)
     }
     await this.log.trim()
     return gone

@@ -83,7 +83,7 @@ test('killed -9 at each stage in turn, one line trains every vote once and repla
     void ended.then(settle, settle)
     while (!dead) {
       await send()
-      for (let i = 0; i < 20 && !dead; i++) await sleep(50)
+      for (let i = 0; i < 40 && !dead; i++) await sleep(50)
     }
     expect(await ended, `${stage}\n${daemon.log}`).toEqual({ code: null, signal: 'SIGKILL' })
   }
