@@ -138,11 +138,11 @@ export function removed({ states }: RegistryState, versions: readonly string[]):
 }
 
 /**
- * The versions that nobody needs: all but the newest `keep`, those that an alias or a pin holds, and those that a server
- * has loaded. Oldest first.
+ * The versions that nobody needs: all but the newest `keep`, those that an alias or a pin holds, and those that are held
+ * otherwise. Oldest first.
  */
-export function dispensable(state: RegistryState, keep: number, loaded: readonly string[]): readonly string[] {
-  const held = new Set([...Object.values(state.aliases), state.pinned, ...loaded])
+export function dispensable(state: RegistryState, keep: number, others: readonly string[]): readonly string[] {
+  const held = new Set([...Object.values(state.aliases), state.pinned, ...others])
   return Object.keys(state.states)
     .sort(byStep)
     .slice(0, -keep)

@@ -29,6 +29,8 @@ import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from '.
 export interface RegistryOptions {
   /** Who moves, as the log of moves has it: `daemon`, `admin`, `cli`. */
   readonly by: string
+  /** What learning measures against (`model.reference`): a version of that name is never removed. */
+  readonly reference?: string
   /** Called after each stage has taken effect; a fault test kills the process there. */
   readonly onStage?: (stage: string) => void
   /** @default now */
@@ -193,25 +195,27 @@ export class Registry extends RegistryReader {
   }
 
   /**
-   * Removes the oldest versions but the newest `keep`, those that an alias or a pin holds, and those that are loaded.
+   * Removes the oldest versions but the newest `keep`, those that an alias or a pin holds, the
+   * reference, and those that are loaded.
    *
    * @param loaded  versions that a server may still read
    * @param dryRun  only says what would go
    * @returns the versions that are gone
    */
   async gc(keep: number, { loaded = [] as readonly string[], dryRun = false } = {}): Promise<readonly string[]> {
-    if (dryRun) return dispensable(await this.current(), keep, loaded)
+    const held = [...loaded, ...(this.options.reference === undefined ? [] : [this.options.reference])]
+    if (dryRun) return dispensable(await this.current(), keep, held)
     await this.files.clear()
     let gone: readonly string[] = []
     // the log first: from then on nobody can move an alias to one of them
     const { states } = await this.#move('removed', (current) => {
-      gone = dispensable(current, keep, loaded)
+      gone = dispensable(current, keep, held)
       return removed(current, gone)
     })
     const newest = Object.keys(states).sort(byStep).at(-1)
     for (const name of await this.files.names('.')) {
       const isOld = newest !== undefined && versionStep(name) !== null && byStep(name, newest) < 0
-      if (!isOld || Object.hasOwn(states, name) || loaded.includes(name)) continue
+      if (!isOld || Object.hasOwn(states, name) || held.includes(name)) continue
       if ((await readRecord(this.files, name)) !== null) await this.files.removeVersion(name)
     }
     await this.log.trim()

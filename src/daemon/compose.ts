@@ -128,7 +128,9 @@ export function composeTraining(
 ): Training {
   const { config, log, telemetry, scheduler, stage, state, store, queue, step$, intervals } = parts
   const now = () => scheduler.now()
-  const registry = new Registry(config.adapters.dir, { by: 'daemon', onStage: stage })
+  const registry = new Registry(config.adapters.dir, {
+    ...{ by: 'daemon', reference: config.model.reference, onStage: stage },
+  })
   const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => parts.pause.set('registry', isFrozen) })
   const start = checkpoint?.snapshot.step ?? 0
   const publisher = new AdapterPublisher({

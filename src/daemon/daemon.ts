@@ -90,9 +90,13 @@ export class Daemon {
 
   /** The registry, for whoever moves its aliases by hand. */
   get adapters(): AdapterVerbsParts {
-    const { dir, keep } = this.#parts.config.adapters
+    const { adapters, model } = this.#parts.config
     const moved = async () => this.#training?.watch.look()
-    return { registry: new Registry(dir, { by: 'admin' }), keep, moved }
+    return {
+      registry: new Registry(adapters.dir, { by: 'admin', reference: model.reference }),
+      keep: adapters.keep,
+      moved,
+    }
   }
 
   /**

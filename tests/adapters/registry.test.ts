@@ -240,6 +240,13 @@ it('gc keeps the newest, what an alias or a pin holds, and what a server has loa
   expect((await registry.list()).map(({ version }) => version)).toEqual(versions().sort())
 })
 
+it('gc keeps the version that learning measures against', async () => {
+  const { directory, registry } = registryIn(undefined, { reference: 'v00000001' })
+  for (const step of [1, 2, 3, 4]) await addLive(registry, step)
+  expect(await registry.gc(1)).toEqual(['v00000002'])
+  expect(readdirSync(directory)).toContain('v00000001')
+})
+
 it('a registry of an older bcod is adopted: its link says what is live', async () => {
   const { directory, registry } = registryIn()
   for (const step of [1, 2]) await addLive(registry, step)

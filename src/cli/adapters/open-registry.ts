@@ -29,12 +29,13 @@ export const moveCommand = (name: string): Command =>
 
 /** @throws USAGE, ADAPTER_IO if no directory is there */
 export function openRegistry(flags: RegistryFlags): { readonly registry: Registry; readonly keep: number } {
-  const { dir, keep } = loadConfig(sourcesOf(flags)).adapters
+  const { adapters, model } = loadConfig(sourcesOf(flags))
+  const { dir, keep } = adapters
   const directory = flags.adapters ?? dir
   if (directory === null)
     throw new BcodError('USAGE', 'no registry is named', {
       remedy: 'Name it with --adapters DIR, or the configuration that has it with --config FILE.',
     })
   if (!existsSync(directory)) throw new BcodError('ADAPTER_IO', 'is not there', { place: directory })
-  return { registry: new Registry(directory, { by: 'cli' }), keep }
+  return { registry: new Registry(directory, { by: 'cli', reference: model.reference }), keep }
 }
