@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -245,6 +255,20 @@ it('gc keeps the version that learning measures against', async () => {
   for (const step of [1, 2, 3, 4]) await addLive(registry, step)
   expect(await registry.gc(1)).toEqual(['v00000002'])
   expect(readdirSync(directory)).toContain('v00000001')
+})
+
+it('the log keeps its newest two thousand moves', async () => {
+  const { directory, registry } = registryIn()
+  await addLive(registry, 1)
+  const newest = await registry.current()
+  const path = (generation: number) => join(directory, 'moves', `${String(generation).padStart(8, '0')}.json`)
+  for (let generation = 3; generation <= 2004; generation++)
+    writeFileSync(path(generation), JSON.stringify({ ...newest, generation }))
+  await registry.gc(20)
+  const names = readdirSync(join(directory, 'moves')).sort()
+  expect([names.length, names[0], names.at(-1)]).toEqual([2000, '00000005.json', '00002004.json'])
+  await addLive(registry, 2)
+  expect((await registry.current()).generation).toBe(2006)
 })
 
 it('a registry of an older bcod is adopted: its link says what is live', async () => {
