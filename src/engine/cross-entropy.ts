@@ -1,8 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { call, declare, type FunctionLibrary, signatureOf } from './functions.js'
+import { type Conditional, defineConditional } from './conditional.js'
+import type { FunctionLibrary } from './functions.js'
 import { sparseCrossEntropy } from './ops.js'
-import { attr, DataType } from './proto.js'
-import { Recorder, type Ref } from './recorder.js'
+import type { Ref } from './recorder.js'
 import { tf } from './tensorflow.js'
 import { backend } from './tracing-backend.js'
 
@@ -74,8 +74,6 @@ export function defineLinearHead(library: FunctionLibrary, name: string, spec: L
   }
 }
 
-const float = DataType.float32
-
 /**
  * Writes the functions of one chunk.
  *
@@ -87,52 +85,20 @@ function defineChunk(
   name: string,
   { chunk: K, width: D, classes: V, dtype }: LinearHeadSpec,
   differentiate: boolean,
-): (active: Ref, args: readonly Ref[]) => Ref[] {
+): Conditional {
   const specs = {
     hidden: { shape: [K, D], dtype: 'float32' },
     weight: { shape: [V, D], dtype },
     targets: { shape: [K], dtype: 'int32' },
   } as const
-  const inputs = signatureOf(specs)
-  const types = inputs.map(([, type]) => type)
-  const write = (suffix: string, body: (args: Record<keyof typeof specs, Tensor>) => Record<string, Tensor>) => {
-    const recorder = new Recorder()
-    const outputs = backend.withMatmul(dtype === 'bfloat16' ? 'bf16' : 'f32', () =>
-      backend.recordInto(recorder, () =>
-        tf.tidy(() => {
-          const results = Object.entries(body(declare(recorder, specs) as Record<keyof typeof specs, Tensor>))
-          return results.map(([key, tensor]) => ({ name: key, ref: backend.ref(tensor), type: float }))
-        }),
-      ),
-    )
-    library.write(`${name}${suffix}`, inputs, outputs, recorder)
-    return outputs
-  }
-  const outputs = write('/chunk', ({ hidden, weight, targets }) => {
-    const logits_KV = tf.matMul(hidden, weight, false, true)
-    const [nll_K, gradient_KV] = sparseCrossEntropy(logits_KV, targets)
-    const logps = tf.neg(nll_K)
-    return differentiate ? { logps, slope: tf.neg(tf.matMul(gradient_KV, weight)) } : { logps }
+  return defineConditional(library, name, specs, {
+    matmul: dtype === 'bfloat16' ? 'bf16' : 'f32',
+    work: ({ hidden, weight, targets }) => {
+      const logits_KV = tf.matMul(hidden, weight, false, true)
+      const [nll_K, gradient_KV] = sparseCrossEntropy(logits_KV, targets)
+      const logps = tf.neg(nll_K)
+      return differentiate ? { logps, slope: tf.neg(tf.matMul(gradient_KV, weight)) } : { logps }
+    },
+    idle: () => (differentiate ? { logps: tf.zeros([K]), slope: tf.zeros([K, D]) } : { logps: tf.zeros([K]) }),
   })
-  const outputTypes = outputs.map(({ type }) => type)
-  // a branch calls its work: TensorFlow puts oneDNN's products into called functions, not into branches
-  const branch = new Recorder()
-  for (const [key, type] of inputs) branch.argument(key, type)
-  const names = inputs.map(([key]) => key)
-  const results = backend.recordInto(branch, () => call(`${name}/chunk`, names, types, outputTypes))
-  const named = outputs.map((output, i) => ({ ...output, ref: results[i] as Ref }))
-  library.write(name, inputs, named, branch)
-  write('/idle', () => {
-    const logps = tf.zeros([K])
-    return differentiate ? { logps, slope: tf.zeros([K, D]) } : { logps }
-  })
-
-  const attributes = {
-    Tcond: attr.type(DataType.bool),
-    Tin: attr.types(types),
-    Tout: attr.types(outputTypes),
-    then_branch: attr.func(name),
-    else_branch: attr.func(`${name}/idle`),
-  }
-  return (active, args) => backend.recorder.node('StatelessIf', [active, ...args], attributes, outputTypes)
 }

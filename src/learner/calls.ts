@@ -13,6 +13,10 @@ export function learnerCalls(learner: Learner): LearnerCalls {
     generate: (prompts, options) => learner.generate(prompts, options),
     snapshot: () => ({ step: learner.step, delta: learner.delta, adapter: learner.adapter(), state: learner.state() }),
     restore: ({ adapter, state }) => learner.restore(adapter, state),
+    logpsUnder: (adapter, pairs) => learner.logpsUnder(adapter, pairs),
+    divergences: (adapter, other, pairs) => learner.divergences(adapter, other, pairs),
+    answersUnder: (adapter, prompts, options) => learner.answersUnder(adapter, prompts, options),
+    weightNorms: (modules) => learner.weightNorms(modules),
     device: () => ({ tensors: liveTensors(), memoryBytes: usesGpu() ? null : process.memoryUsage.rss() }),
   }
 }

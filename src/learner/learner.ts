@@ -12,6 +12,7 @@ import { type PromptEmbedder, promptEmbedder } from '../ratio/embedders/embedder
 import { PromptClassifier } from '../ratio/prompt-classifier.js'
 import { AffordableShapes } from './affordable-shapes.js'
 import type { LearnerConfig } from './config.js'
+import { GivenAdapters } from './given-adapters.js'
 import { Inference, type Scores } from './inference.js'
 import type { ModelSession } from './model-session.js'
 import { type LearnerOptions, openModel } from './open-model.js'
@@ -44,6 +45,7 @@ export class Learner {
   readonly #model: ModelSession
   readonly #shapes: AffordableShapes
   readonly #inference: Inference
+  readonly #given: GivenAdapters
   readonly #embedder: PromptEmbedder
   readonly #classifier: PromptClassifier
   readonly #shift: RewardShift
@@ -63,6 +65,7 @@ export class Learner {
     this.#shapes = new AffordableShapes(this.#model.options.shapes)
     const reference = model.reference === 'base' ? this.#model.options.modelPath : model.reference
     this.#inference = new Inference(this.#model, this.#shapes, reference)
+    this.#given = new GivenAdapters(this.#model, config.lora)
   }
 
   /** Steps applied so far. */
@@ -171,6 +174,26 @@ export class Learner {
    */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] {
     return this.#inference.generate(prompts, options)
+  }
+
+  /** `GivenAdapters.logps`. */
+  logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly number[] {
+    return this.#given.logps(adapter, pairs, this.#shapes.limit)
+  }
+
+  /** `GivenAdapters.divergences`. */
+  divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly number[] {
+    return this.#given.divergences(adapter, other, pairs, this.#shapes.limit)
+  }
+
+  /** `GivenAdapters.answers`. */
+  answersUnder(...args: Parameters<GivenAdapters['answers']>): readonly (readonly number[])[] {
+    return this.#given.answers(...args)
+  }
+
+  /** `GivenAdapters.weightNorms`. */
+  weightNorms(modules: readonly string[]): readonly number[] {
+    return this.#given.weightNorms(modules)
   }
 
   adapter(): Adapter {

@@ -8,7 +8,7 @@ import {
 } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
-import { type DecoderShape, traceDecoder } from '../model/decoder.js'
+import { type DecoderShape, type DecoderSpec, traceDecoder } from '../model/decoder.js'
 import { generate, type SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
@@ -20,7 +20,7 @@ import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
 import { ShapeOutOfMemory } from './affordable-shapes.js'
 import { packBatch, type TokenPair } from './packed-batch.js'
-import { type Purpose, programName, traceLearnerPrograms } from './programs.js'
+import { givenVariables, type Purpose, programName, type ShapeProgram, traceLearnerPrograms } from './programs.js'
 
 export interface ModelSessionOptions {
   readonly modelPath: string
@@ -31,10 +31,12 @@ export interface ModelSessionOptions {
   readonly optimizer: OptimizerOptions
   readonly beta: number
   readonly gradientCheckpointing: boolean
-  /** What the session is for: steps, policy log-probabilities without a gradient, or both. */
+  /** What the session is for. */
   readonly purposes: readonly Purpose[]
   /** Room for sampling; null if nothing is sampled. */
   readonly decoder: DecoderShape | null
+  /** Room for answers under an adapter that is given; null if none are asked for. */
+  readonly givenDecoder: DecoderShape | null
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
   readonly onCompiled?: (program: string, ms: number) => void
@@ -90,9 +92,18 @@ export class ModelSession {
     const referenceLora: Variable | null =
       options.referenceLora === null ? null : { name: 'reference.values', shape: [model.lora.size], dtype: 'float32' }
     const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
-    const decoder = options.decoder === null ? null : traceDecoder(library, model, options.decoder)
-    const state = [...model.lora.variables, ...(referenceLora ? [referenceLora] : []), ...(decoder?.variables ?? [])]
-    const programs = [...learner.programs, ...(decoder ? [decoder.program] : [])]
+    const decoders = [this.#decoder, this.#givenDecoder].flatMap((spec) =>
+      spec === null ? [] : [traceDecoder(library, model, spec)],
+    )
+    const { given, other } = givenVariables(model)
+    const state = [
+      ...model.lora.variables,
+      ...(referenceLora ? [referenceLora] : []),
+      ...(options.purposes.includes('given') ? [given] : []),
+      ...(options.purposes.includes('divergence') ? [other] : []),
+      ...decoders.flatMap(({ variables }) => variables),
+    ]
+    const programs = [...learner.programs, ...decoders.map(({ program }) => program)]
     const session = new Session(
       library,
       [...model.variables.all, ...state],
@@ -129,6 +140,25 @@ export class ModelSession {
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */
   score(events: readonly TokenPair[], shape: PackedShape): { readonly logps: readonly number[] } {
     return { logps: rowsOf(events, this.#run('score', events, shape).logps) }
+  }
+
+  /** log π(y|x) of each row of a packed batch under the given adapter. */
+  scoreGiven(events: readonly TokenPair[], shape: PackedShape): { readonly logps: readonly number[] } {
+    return { logps: rowsOf(events, this.#run('given', events, shape).logps) }
+  }
+
+  /** KL of the given adapter from the other one over the completion of each row of a packed batch. */
+  divergence(events: readonly TokenPair[], shape: PackedShape): { readonly divergences: readonly number[] } {
+    return { divergences: rowsOf(events, this.#run('divergence', events, shape).divergences) }
+  }
+
+  /** Sets the adapter of `scoreGiven` and `generateGiven`, and of `divergence` with the one that it is compared with. */
+  setGiven(values: Float32Array, other: Float32Array | null = null): void {
+    const variables = givenVariables(this.model)
+    this.session.write({
+      [variables.given.name]: values,
+      ...(other === null ? {} : { [variables.other.name]: other }),
+    })
   }
 
   /** log πθ(y|x) and reward of each row of a packed batch, and its part of the loss; the gradient is added to the sum. */
@@ -190,13 +220,34 @@ export class ModelSession {
    * Samples answers, as many prompts at once as the decoder has rows; null if a token has no probability.
    */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] | null {
-    const { decoder } = this.options
-    if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
-    return generate(this.session, decoder, prompts, options)
+    return this.#generate(this.#decoder, prompts, options)
+  }
+
+  /** The same under the given adapter. */
+  generateGiven(
+    prompts: readonly (readonly number[])[],
+    options: SamplingOptions,
+  ): readonly (readonly number[])[] | null {
+    return this.#generate(this.#givenDecoder, prompts, options)
   }
 
   dispose(): void {
     this.session.dispose()
+  }
+
+  get #decoder(): DecoderSpec | null {
+    const { decoder } = this.options
+    return decoder && { ...decoder, name: 'decode', adapter: this.model.lora.values }
+  }
+
+  get #givenDecoder(): DecoderSpec | null {
+    const { givenDecoder } = this.options
+    return givenDecoder && { ...givenDecoder, name: 'decode_given', adapter: givenVariables(this.model).given }
+  }
+
+  #generate(decoder: DecoderSpec | null, prompts: readonly (readonly number[])[], options: SamplingOptions) {
+    if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
+    return generate(this.session, decoder, prompts, options)
   }
 
   #read({ name }: Variable): Float32Array {
@@ -205,7 +256,7 @@ export class ModelSession {
 
   /** @throws ShapeOutOfMemory */
   #run(
-    kind: 'prepare' | 'score' | 'accumulate',
+    kind: ShapeProgram,
     events: readonly TokenPair[],
     shape: PackedShape,
     further: Readonly<Record<string, InputValue>> = {},

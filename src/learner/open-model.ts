@@ -17,7 +17,16 @@ export interface LearnerOptions {
   readonly scoring?: boolean
   /** False for a learner that only scores and answers. */
   readonly training?: boolean
+  /** Needed for whatever is computed under adapters that are given. */
+  readonly given?: GivenOptions | null
   readonly onCompiled?: (program: string, ms: number) => void
+}
+
+/** What a learner is to compute under adapters that it is given, beside log-probabilities. */
+export interface GivenOptions {
+  readonly divergence: boolean
+  /** How many prompts are answered at once, each as long as an event with its answer; 0 for no answers. */
+  readonly answerRows: number
 }
 
 /**
@@ -45,8 +54,11 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     purposes: [
       ...(options.training === false ? [] : ['train' as const]),
       ...(options.scoring || bco.mode === 'trl' ? ['score' as const] : []),
+      ...(options.given ? ['given' as const] : []),
+      ...(options.given?.divergence ? ['divergence' as const] : []),
     ],
     decoder: options.decoder ?? null,
+    givenDecoder: options.given?.answerRows ? { rows: options.given.answerRows, length: maxLength } : null,
     referenceLora: model.reference === 'base' ? null : valuesOf(model.reference),
     ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
   })

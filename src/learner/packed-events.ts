@@ -1,4 +1,5 @@
 import { BcodError } from '../errors.js'
+import type { PackedShape } from '../model/packed-shape.js'
 import type { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
 import type { TokenPair } from './packed-batch.js'
@@ -43,10 +44,14 @@ export class PackedEvents<T extends TokenPair> {
 
   /** log πθ(y|x), without a gradient. */
   policyLogps(): readonly number[] {
-    const logps = this.#array<number>()
-    for (const batch of this.batches)
-      scatter(batch, this.model.score(gather(batch, this.events), batch.shape).logps, logps)
-    return logps
+    return this.rows((events, shape) => this.model.score(events, shape).logps)
+  }
+
+  /** One number for each event. @param compute  of the rows of one batch */
+  rows(compute: (events: readonly T[], shape: PackedShape) => readonly number[]): readonly number[] {
+    const values = this.#array<number>()
+    for (const batch of this.batches) scatter(batch, compute(gather(batch, this.events), batch.shape), values)
+    return values
   }
 
   /** Loss and gradient of the step: the session's accumulated gradient is theirs alone afterwards. */

@@ -17,11 +17,22 @@ import { type CompletionTokens, PackedForward, type PackedLayout } from '../mode
 import { type PackedShape, shapeName } from '../model/packed-shape.js'
 
 /** Names of the programs of one shape. */
-export const programName = (kind: 'prepare' | 'score' | 'accumulate', shape: PackedShape): string =>
-  `${kind}_${shapeName(shape)}`
+export const programName = (kind: ShapeProgram, shape: PackedShape): string => `${kind}_${shapeName(shape)}`
 
-/** `train`: steps; `score`: policy log-probabilities without a gradient. */
-export type Purpose = 'train' | 'score'
+/** Programs that exist for every shape. */
+export type ShapeProgram = 'prepare' | 'score' | 'accumulate' | 'given' | 'divergence'
+
+/**
+ * `train`: steps; `score`: policy log-probabilities without a gradient; `given`: the same under an adapter that is given,
+ * beside the policy; `divergence`: how far that one is from another.
+ */
+export type Purpose = 'train' | 'score' | 'given' | 'divergence'
+
+/** Adapters that are given for measurements. No step reads or writes them, so measuring moves nothing that is learnt. */
+export function givenVariables({ lora }: LanguageModel): { readonly given: Variable; readonly other: Variable } {
+  const variable = (name: string): Variable => ({ name, shape: [lora.size], dtype: 'float32' })
+  return { given: variable('given.values'), other: variable('given.other') }
+}
 
 export interface LearnerProgramOptions {
   readonly model: LanguageModel
@@ -49,7 +60,9 @@ export function traceLearnerPrograms(
     const forward = new PackedForward(library, model, shape, options.gradientCheckpointing)
     targetCapacity.set(shapeName(shape), forward.targetCapacity)
     programs.push(prepare(library, forward, options))
-    if (purposes.includes('score')) programs.push(score(library, forward))
+    if (purposes.includes('score')) programs.push(score(library, forward, 'score', model.lora.values))
+    if (purposes.includes('given')) programs.push(score(library, forward, 'given', givenVariables(model).given))
+    if (purposes.includes('divergence')) programs.push(divergence(library, forward))
     if (purposes.includes('train')) programs.push(accumulate(library, forward, options))
   }
   return { programs, targetCapacity }
@@ -95,14 +108,24 @@ function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLo
   return traceProgram(library, programName('prepare', forward.shape), inputs, body, forward.model.dtype)
 }
 
-/** Policy log-probabilities without a gradient. */
-function score(library: FunctionLibrary, forward: PackedForward): Program {
-  const { model } = forward
+/** Log-probabilities under an adapter without a gradient. */
+function score(library: FunctionLibrary, forward: PackedForward, kind: 'score' | 'given', adapter: Variable): Program {
   const body = (scope: ProgramScope) => {
-    const hidden = forward.hidden(scope, layoutOf(scope), scope.read(model.lora.values), false)
+    const hidden = forward.hidden(scope, layoutOf(scope), scope.read(adapter), false)
     return { logps: forward.logps(scope, hidden, completionTokens(scope), false) }
   }
-  return traceProgram(library, programName('score', forward.shape), packedInputs(forward), body, forward.model.dtype)
+  return traceProgram(library, programName(kind, forward.shape), packedInputs(forward), body, forward.model.dtype)
+}
+
+/** KL of the given adapter from the other one, over whole distributions, summed over each completion. */
+function divergence(library: FunctionLibrary, forward: PackedForward): Program {
+  const { given, other } = givenVariables(forward.model)
+  const body = (scope: ProgramScope) => {
+    const hidden = (adapter: Variable) => forward.hidden(scope, layoutOf(scope), scope.read(adapter), false)
+    return { divergences: forward.divergences(scope, hidden(given), hidden(other), completionTokens(scope)) }
+  }
+  const name = programName('divergence', forward.shape)
+  return traceProgram(library, name, packedInputs(forward), body, forward.model.dtype)
 }
 
 /** Policy log-probabilities, rewards, the loss, and the gradient added to the accumulated one. */

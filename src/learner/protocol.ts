@@ -6,12 +6,16 @@ import type { SamplingOptions } from '../model/generate.js'
 import type { SerializedError } from '../serialized-error.js'
 import type { LearnerConfig } from './config.js'
 import type { Learner, StepOutcome } from './learner.js'
+import type { GivenOptions } from './open-model.js'
+import type { TokenPair } from './packed-batch.js'
 
 /** What the worker is started with. */
 export interface WorkerSetup {
   readonly config: LearnerConfig
   readonly executor: Executor | null
   readonly decoder: { readonly rows: number; readonly length: number } | null
+  /** What it is to compute under adapters that it is given. @default nothing */
+  readonly given?: GivenOptions | null
 }
 
 /** What the main thread knows of a learner that runs elsewhere. */
@@ -47,6 +51,14 @@ export interface LearnerCalls {
   snapshot(): LearnerSnapshot
   restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): { readonly classifierKept: boolean }
   device(): DeviceUse
+  logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly number[]
+  divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly number[]
+  answersUnder(
+    adapter: Adapter | null,
+    prompts: readonly (readonly number[])[],
+    options: SamplingOptions,
+  ): readonly (readonly number[])[]
+  weightNorms(modules: readonly string[]): readonly number[]
 }
 
 export type CallName = keyof LearnerCalls

@@ -28,18 +28,24 @@ export interface DecoderShape {
   readonly length: number
 }
 
-export const DECODE = 'decode'
+/** A decoder of a session. */
+export interface DecoderSpec extends DecoderShape {
+  /** Of the program; two decoders have two names. */
+  readonly name: string
+  /** The vector of the adapter that it answers with. */
+  readonly adapter: Variable
+}
 
 /** The cache: keys and values of every layer, [B, G, S, E]. */
 export function cacheVariables(
   model: LanguageModel,
-  { rows, length }: DecoderShape,
+  { rows, length, name }: DecoderSpec,
 ): readonly { keys: Variable; values: Variable }[] {
   const { layers, kvHeads, headDim } = model.architecture
   const shape = [rows, kvHeads, length, headDim]
   return Array.from({ length: layers }, (_, i) => ({
-    keys: { name: `cache.${i}.keys`, shape, dtype: 'float32' },
-    values: { name: `cache.${i}.values`, shape, dtype: 'float32' },
+    keys: { name: `${name}.cache.${i}.keys`, shape, dtype: 'float32' },
+    values: { name: `${name}.cache.${i}.values`, shape, dtype: 'float32' },
   }))
 }
 
@@ -50,10 +56,10 @@ export function cacheVariables(
 export function traceDecoder(
   library: FunctionLibrary,
   model: LanguageModel,
-  shape: DecoderShape,
+  spec: DecoderSpec,
 ): { program: Program; variables: readonly Variable[] } {
-  const cache = cacheVariables(model, shape)
-  const { rows: B } = shape
+  const cache = cacheVariables(model, spec)
+  const { rows: B } = spec
   const { architecture: a } = model
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
   const inputs = {
@@ -66,8 +72,8 @@ export function traceDecoder(
   const body = (scope: ProgramScope) => {
     const given = scope.inputs as Readonly<Record<keyof typeof inputs, Tensor>>
     // within the program, so that its products have the program's type
-    const layer = defineDecoderStep(library, model, shape)
-    const rows_LP = model.layerRows(scope.read(model.lora.values))
+    const layer = defineDecoderStep(library, model, spec)
+    const rows_LP = model.layerRows(scope.read(spec.adapter))
     let x_BD = tf.reshape(tf.gather(scope.read(model.variables.embedding), given.tokens), [B, a.hiddenSize])
     cache.forEach(({ keys, values }, index) => {
       const weights = Object.entries(model.variables.layers).map(([kind, variable]) => {
@@ -98,12 +104,12 @@ export function traceDecoder(
     const finite_B = tf.cast(tf.equal(tf.sum(tf.mul(logits_BV, 0), 1), 0), 'int32')
     return { next: tf.argMax(tf.add(logits_BV, tf.mul(gumbel_BV, given.temperature)), 1), finite: finite_B }
   }
-  const program = traceProgram(library, DECODE, inputs, body, model.dtype)
+  const program = traceProgram(library, spec.name, inputs, body, model.dtype)
   return { program, variables: cache.flatMap(({ keys, values }) => [keys, values]) }
 }
 
 /** One layer for one new position: its output, and the cache with the position filled in. */
-function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { rows: B, length: S }: DecoderShape) {
+function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { name, rows: B, length: S }: DecoderSpec) {
   const { architecture: a } = model
   const { heads: H, kvHeads: G, headDim: E } = a
   const cached = { shape: [B, G, S, E], dtype: 'float32' as const }
@@ -145,5 +151,5 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { row
     const mixed = attend(tf.reshape(q_BO, [B, H, 1, E]), keys1, values1, mask)
     return { y: afterAttention(x, tf.reshape(mixed, [B, H * E]), layer), keys: keys1, values: values1 }
   }
-  return defineFunction(library, 'decoder_step', specs, body)
+  return defineFunction(library, `${name}_step`, specs, body)
 }

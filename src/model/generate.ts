@@ -1,5 +1,5 @@
 import type { Session } from '../engine/index.js'
-import { DECODE, type DecoderShape } from './decoder.js'
+import type { DecoderSpec } from './decoder.js'
 import { seededRandom } from './random.js'
 
 export interface SamplingOptions {
@@ -12,7 +12,7 @@ export interface SamplingOptions {
 }
 
 /**
- * Samples one answer for each prompt with the session's current adapter. Prompts that leave no room for an answer in
+ * Samples one answer for each prompt with the decoder's adapter. Prompts that leave no room for an answer in
  * the decoder's cache lose tokens from their left.
  *
  * @param prompts  at most as many as the decoder has rows
@@ -21,7 +21,7 @@ export interface SamplingOptions {
  */
 export function generate(
   session: Session,
-  shape: DecoderShape,
+  shape: DecoderSpec,
   prompts: readonly (readonly number[])[],
   options: SamplingOptions,
 ): readonly (readonly number[])[] | null {
@@ -46,7 +46,7 @@ export function generate(
       tokens[row] = prompt[index] ?? answer[index - prompt.length] ?? 0
     }
     const seed = Int32Array.of(word(), word())
-    const { next, finite } = session.run(DECODE, {
+    const { next, finite } = session.run(shape.name, {
       tokens,
       position,
       starts,

@@ -1,5 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import {
+  type DivergenceHead,
+  defineDivergenceHead,
   defineFrozenStack,
   defineLayerStack,
   defineLinearHead,
@@ -53,7 +55,9 @@ const HEAD_CHUNK = 128
 export class PackedForward {
   #base: ReturnType<typeof defineFrozenStack> | null = null
   #adapted: ReturnType<typeof defineLayerStack> | null = null
+  #divergence: DivergenceHead | null = null
   readonly #head: ReturnType<typeof defineLinearHead>
+  readonly #headSpec: Parameters<typeof defineLinearHead>[2]
   readonly #operations: LayerOperations
   readonly #attention: CausalAttention
   /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
@@ -74,13 +78,11 @@ export class PackedForward {
     })
     const chunk = Math.min(HEAD_CHUNK, shape.tokens)
     this.targetCapacity = Math.ceil(shape.tokens / chunk) * chunk
-    this.#head = defineLinearHead(library, `head_${shapeName(shape)}`, {
-      rows: this.targetCapacity,
-      chunk,
-      width: a.hiddenSize,
-      classes: a.vocabSize,
+    this.#headSpec = {
+      ...{ rows: this.targetCapacity, chunk, width: a.hiddenSize, classes: a.vocabSize },
       dtype: productType(dtype),
-    })
+    }
+    this.#head = defineLinearHead(library, `head_${shapeName(shape)}`, this.#headSpec)
   }
 
   /**
@@ -106,18 +108,42 @@ export class PackedForward {
 
   /** Log-probabilities of the completions: sums over their tokens by sequence, f32[R]. */
   logps(scope: ProgramScope, hidden_ND: Tensor, tokens: CompletionTokens, differentiate: boolean): Tensor {
-    const { variables, architecture } = this.model
-    const selected_MD = tf.gather(hidden_ND, tokens.logitIndices)
-    const normed_MD = rmsNorm(selected_MD, scope.read(variables.norm), architecture.rmsNormEps)
     const perToken_M = this.#head(
-      normed_MD,
-      scope.read(variables.head),
+      this.#predicting(scope, hidden_ND, tokens),
+      scope.read(this.model.variables.head),
       tokens.targetIds,
       tokens.targetCount,
       differentiate,
     )
+    return this.#sumBySequence(perToken_M, tokens)
+  }
+
+  /**
+   * KL(p ‖ q) at the positions of the completions, summed by sequence, f32[R].
+   *
+   * @param hidden_ND  of p
+   * @param other_ND   of q
+   */
+  divergences(scope: ProgramScope, hidden_ND: Tensor, other_ND: Tensor, tokens: CompletionTokens): Tensor {
+    this.#divergence ??= defineDivergenceHead(this.library, `divergence_${shapeName(this.shape)}`, this.#headSpec)
+    const perToken_M = this.#divergence(
+      this.#predicting(scope, hidden_ND, tokens),
+      this.#predicting(scope, other_ND, tokens),
+      scope.read(this.model.variables.head),
+      tokens.targetCount,
+    )
+    return this.#sumBySequence(perToken_M, tokens)
+  }
+
+  /** What the head sees for each completion token, f32[M, D]. */
+  #predicting(scope: ProgramScope, hidden_ND: Tensor, { logitIndices }: CompletionTokens): Tensor {
+    const { variables, architecture } = this.model
+    return rmsNorm(tf.gather(hidden_ND, logitIndices), scope.read(variables.norm), architecture.rmsNormEps)
+  }
+
+  #sumBySequence(perToken_M: Tensor, { targetSegmentIds }: CompletionTokens): Tensor {
     const { sequences: R } = this.shape
-    return tf.slice(segmentSum(perToken_M, tokens.targetSegmentIds, R + 1), [0], [R])
+    return tf.slice(segmentSum(perToken_M, targetSegmentIds, R + 1), [0], [R])
   }
 
   /**
@@ -135,7 +161,7 @@ export class PackedForward {
     return tf.slice(means, [0, 0], [R, architecture.hiddenSize])
   }
 
-  // both are traced when they are first asked for: not every learner needs both
+  // each is traced when it is first asked for: not every learner needs all
 
   #defineBase() {
     const name = `base_${shapeName(this.shape)}`

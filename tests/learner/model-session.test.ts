@@ -56,6 +56,7 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
         gradientCheckpointing: false,
         purposes: ['train', 'score'],
         decoder: null,
+        givenDecoder: null,
         referenceLora: null,
       })
       const { session, model } = loaded

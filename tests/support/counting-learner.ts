@@ -23,6 +23,10 @@ export async function startCountingLearner(): Promise<DaemonLearner> {
       step = Number(state.get('count')?.data[0])
       return { classifierKept: true }
     },
+    logpsUnder: (_, pairs) => pairs.map(({ completionTokens }) => -completionTokens.length),
+    divergences: (_, __, pairs) => pairs.map(() => 0),
+    answersUnder: (_, prompts) => prompts.map(() => []),
+    weightNorms: (modules) => modules.map(() => 1e3),
     device: () => ({ tensors: 0, memoryBytes: null }),
   }
   return {

@@ -1,0 +1,103 @@
+import type { Adapter } from '../adapters/adapter.js'
+import { BcodError } from '../errors.js'
+import type { SamplingOptions } from '../model/generate.js'
+import { type LoraOptions, loraFromAdapter } from '../model/lora.js'
+import { openModelTensors } from '../safetensors/directory.js'
+import { AffordableShapes } from './affordable-shapes.js'
+import type { ModelSession } from './model-session.js'
+import type { TokenPair } from './packed-batch.js'
+import { packEvents } from './packed-events.js'
+import { recomputeBad } from './quarantine.js'
+
+/**
+ * What the model computes under adapters that it is given for the call, beside the one that learns. They have variables
+ * of their own, which no step reads, so nothing that is learnt moves, also if a call fails.
+ */
+export class GivenAdapters {
+  constructor(
+    private readonly model: ModelSession,
+    private readonly lora: LoraOptions,
+  ) {}
+
+  /**
+   * log π(y|x) of each pair under an adapter; null for the base. Not finite where it is not finite by itself.
+   *
+   * @param limit  tokens of the largest packed batch that the device is known to have memory for; null: not known
+   * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY
+   */
+  logps(adapter: Adapter | null, pairs: readonly TokenPair[], limit: number | null): readonly number[] {
+    this.model.setGiven(this.#values(adapter))
+    return this.#byPair(pairs, limit, (packed, shapes) =>
+      packEvents(this.model, shapes, packed).rows((events, shape) => this.model.scoreGiven(events, shape).logps),
+    )
+  }
+
+  /**
+   * KL of one adapter from another, Σ_t KL(π(·|x, y_<t) ‖ π_other(·|x, y_<t)) over each completion, over the whole
+   * vocabulary: exact, whoever wrote the completion. null is the base.
+   *
+   * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY
+   */
+  divergences(
+    adapter: Adapter,
+    other: Adapter | null,
+    pairs: readonly TokenPair[],
+    limit: number | null,
+  ): readonly number[] {
+    this.model.setGiven(this.#values(adapter), this.#values(other))
+    return this.#byPair(pairs, limit, (packed, shapes) =>
+      packEvents(this.model, shapes, packed).rows((events, shape) => this.model.divergence(events, shape).divergences),
+    )
+  }
+
+  /**
+   * Answers under an adapter; null for the base.
+   * @throws ADAPTER_MISMATCH, MODEL_NONFINITE if a token has no probability
+   */
+  answers(
+    adapter: Adapter | null,
+    prompts: readonly (readonly number[])[],
+    options: SamplingOptions,
+  ): readonly (readonly number[])[] {
+    this.model.setGiven(this.#values(adapter))
+    const answers = this.model.generateGiven(prompts, options)
+    if (answers !== null) return answers
+    throw new BcodError('MODEL_NONFINITE', 'a token has no probability: it is NaN or infinite', {
+      remedy: 'Look for NaN in the adapter.',
+    })
+  }
+
+  /**
+   * ‖W‖ (Frobenius) of the base's weights of modules such as `model.layers.0.self_attn.q_proj`, in their order.
+   * @throws MODEL_TENSOR_MISSING
+   */
+  weightNorms(modules: readonly string[]): readonly number[] {
+    const reader = openModelTensors(this.model.options.modelPath)
+    try {
+      return modules.map((module) => {
+        let sum = 0
+        for (const value of reader.floats(`${module}.weight`)) sum += value * value
+        return Math.sqrt(sum)
+      })
+    } finally {
+      reader.close()
+    }
+  }
+
+  #values(adapter: Adapter | null): Float32Array {
+    const { lora } = this.model.model
+    return adapter === null ? new Float32Array(lora.size) : loraFromAdapter(lora, this.lora, adapter, 'adapter')
+  }
+
+  /** A limit that a measurement runs into says nothing to the steps: it is part of what they replay. */
+  #byPair(
+    pairs: readonly TokenPair[],
+    limit: number | null,
+    compute: (group: readonly TokenPair[], shapes: AffordableShapes) => readonly number[],
+  ): readonly number[] {
+    const shapes = new AffordableShapes(this.model.options.shapes)
+    shapes.limit = limit
+    const inMemory = (group: readonly TokenPair[]) => shapes.retrySmaller(() => compute(group, shapes))
+    return recomputeBad(pairs, inMemory(pairs), inMemory, Number.isFinite)
+  }
+}
