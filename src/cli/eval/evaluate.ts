@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { BcodError } from '../../errors.js'
 import type { Learner } from '../../learner/learner.js'
-import type { TokenisedPair } from './tokenise-pairs.js'
+import type { TokenisedPair } from '../../text/tokenise-pairs.js'
 
 export interface EvaluateOptions {
   readonly beta: number
