@@ -1,4 +1,4 @@
-// What tsc does not copy: the embedded model, the demo's world, the operator's page. `node scripts/copy-assets.mjs [DIR]`
+// What tsc does not copy: the embedded model, the demo's world, the gate's probes, the operator's page. `node scripts/copy-assets.mjs [DIR]`
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** A build's folder. @default dist */
 const out = process.argv[2] ?? join(root, 'dist')
 
-for (const path of ['demo/model', 'demo/world/world.json', 'server/page']) {
+for (const path of ['demo/model', 'demo/world/world.json', 'gate/probes', 'server/page']) {
   const from = join(root, 'src', path)
   if (!existsSync(from)) continue
   const place = statSync(from).isDirectory() ? placeTree : placeFile

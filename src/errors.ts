@@ -4,6 +4,7 @@ import { CONFIGURATION_ERRORS } from './errors/configuration.js'
 import type { ErrorEntry } from './errors/entry.js'
 import { FEEDBACK_ERRORS } from './errors/feedback.js'
 import { FILE_ERRORS } from './errors/files.js'
+import { GATE_ERRORS } from './errors/gate.js'
 import { KAFKA_ERRORS } from './errors/kafka.js'
 import { MODEL_ERRORS } from './errors/model.js'
 import { PROCESS_ERRORS } from './errors/process.js'
@@ -25,6 +26,7 @@ export const ERRORS = {
   ...TRAINING_ERRORS,
   ...ADAPTER_ERRORS,
   ...SERVING_ERRORS,
+  ...GATE_ERRORS,
   ...CHECKPOINT_ERRORS,
   ...FILE_ERRORS,
   ...PROCESS_ERRORS,

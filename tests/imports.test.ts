@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   safetensors: ['files'],
   events: ['files'],
   adapters: ['files', 'safetensors'],
-  gate: ['adapters', 'events'],
+  gate: ['adapters', 'config', 'events', 'files', 'learner', 'text'],
   ratio: ['events'],
   serving: ['adapters'],
   loss: ['engine', 'events'],

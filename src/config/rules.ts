@@ -1,4 +1,5 @@
 import { exposureRules } from './exposure-rules.js'
+import { gateRules } from './gate-rules.js'
 import type { Problem } from './problem.js'
 import { publishRules } from './publish-rules.js'
 import type { Config } from './schema.js'
@@ -14,6 +15,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...embeddingRules(config),
     ...publishRules(config),
     ...exposureRules(config),
+    ...gateRules(config),
   ]
 }
 

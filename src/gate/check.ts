@@ -1,8 +1,5 @@
 import type { Adapter } from '../adapters/adapter.js'
-import type { TrainingEvent } from '../events/types.js'
-
-/** Token ids of one prompt and one completion. */
-export type TokenPair = Pick<TrainingEvent, 'promptTokens' | 'completionTokens'>
+import type { TokenPair } from '../text/tokenise-pairs.js'
 
 /** A version that a check looks at. */
 export interface GateVersion {
@@ -33,8 +30,8 @@ export interface GateModel {
     prompts: readonly (readonly number[])[],
     maxTokens: number,
   ): Promise<readonly (readonly number[])[]>
-  /** ‖W‖ (Frobenius) of the base's weight by module, such as `model.layers.0.self_attn.q_proj`. */
-  weightNorms(): Promise<ReadonlyMap<string, number>>
+  /** ‖W‖ (Frobenius) of the base's weights of modules such as `model.layers.0.self_attn.q_proj`, in their order. */
+  weightNorms(modules: readonly string[]): Promise<readonly number[]>
 }
 
 /** What the checks of one gate look at. */

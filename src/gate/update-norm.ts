@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Adapter } from '../adapters/adapter.js'
-import { BcodError } from '../errors.js'
 import { type Check, finding } from './check.js'
 
 /**
@@ -12,37 +11,37 @@ import { type Check, finding } from './check.js'
 export const updateNormCheck = (bound: number): Check => ({
   name: 'update_norm',
   async run({ candidate, model }) {
-    const norms = await model.weightNorms()
+    const updates = await updateNorms(candidate.adapter)
+    const modules = [...updates.keys()]
+    const weights = await model.weightNorms(modules)
     let worst = { module: '', value: 0 }
-    for await (const [module, norm] of updateNorms(candidate.adapter)) {
-      const base = norms.get(module)
-      if (base === undefined) throw new BcodError('ADAPTER_MISMATCH', `the model has no ${module}`)
-      const value = norm / base
+    for (const [i, module] of modules.entries()) {
+      const value = (updates.get(module) as number) / (weights[i] as number)
       // a comparison with NaN is false: the first value that is not a number stays
       if (!(value <= worst.value)) worst = { module, value }
       if (Number.isNaN(value)) break
     }
     const outcome = worst.value <= bound ? 'passed' : 'refused'
     const value = Number.isFinite(worst.value) ? worst.value : null
-    return finding({ outcome, value, bound, reference: 'base', detail: `largest in ${worst.module}` })
+    return finding({ outcome, value, bound, reference: 'base', detail: worst.module && `largest in ${worst.module}` })
   },
 })
 
-/** ‖scale · B A‖ of each module. Between two modules other work of the thread goes on. */
-async function* updateNorms(adapter: Adapter): AsyncGenerator<readonly [module: string, norm: number]> {
+/** ‖scale · B A‖ by module. Between two modules other work of the thread goes on. */
+async function updateNorms(adapter: Adapter): Promise<ReadonlyMap<string, number>> {
   const scale = adapter.alpha / (adapter.rslora ? Math.sqrt(adapter.r) : adapter.r)
+  const norms = new Map<string, number>()
   for (const [name, { data: a, shape }] of adapter.tensors) {
     const [, module] = /^base_model\.model\.(.+)\.lora_A\.weight$/.exec(name) ?? []
     if (module === undefined) continue
     const b = adapter.tensors.get(name.replace(/lora_A\.weight$/, 'lora_B.weight'))
-    yield [module, scale * productNorm(b?.data ?? new Float32Array(0), a, shape[0] as number)]
+    norms.set(module, scale * productNorm(b?.data ?? new Float32Array(0), a, shape[0] as number))
     await setImmediate()
   }
+  return norms
 }
 
-/**
- * ‖B A‖ for B [out, r] and A [r, in], without the product: ‖B A‖² = tr(BᵀB · A Aᵀ).
- */
+/** ‖B A‖ for B [out, r] and A [r, in], without the product: ‖B A‖² = tr(BᵀB · A Aᵀ). */
 function productNorm(b: Float32Array, a: Float32Array, r: number): number {
   const width = a.length / r
   let sum = 0

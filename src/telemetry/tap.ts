@@ -21,6 +21,7 @@ export const TAP_KINDS = [
   'trained',
   'step',
   'checkpoint',
+  'gate',
   'published',
   'adapters',
   'state',

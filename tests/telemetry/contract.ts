@@ -30,6 +30,8 @@ export const CONTRACT: readonly (readonly [string, ...string[]])[] = [
   ['checkpoint_free_bytes'],
   ['retention_headroom_seconds'],
   ['adapter_publish_total', 'outcome'],
+  ['gate_checks_total', 'check', 'outcome'],
+  ['gate_duration_seconds'],
   ['adapter_version'],
   ['adapter_state', 'state'],
   ['rollbacks_total', 'cause'],

@@ -27,6 +27,18 @@ export function storageMetrics(set: MetricSet) {
       'Adapters that were published, held back (registry frozen or pinned, version rolled back), rejected, or could not be written.',
       ['outcome'],
     ),
+    gateChecks: set.counter(
+      'gate_checks_total',
+      'checks',
+      'Checks of candidates by the gate: passed, refused, skipped because there was nothing to compare with, or error because it could not be run.',
+      ['check', 'outcome'],
+    ),
+    gateDuration: set.histogram(
+      'gate_duration_seconds',
+      'seconds',
+      'Time to gate one candidate, with its hooks.',
+      DURATION_BUCKETS,
+    ),
     adapterVersion: set.gauge('adapter_version', 'version', 'Number of the live adapter version.'),
     adapterState: set.gauge('adapter_state', 'versions', 'Versions of the registry by what has become of them.', [
       'state',

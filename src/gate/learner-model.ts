@@ -1,0 +1,124 @@
+import type { Adapter } from '../adapters/adapter.js'
+import type { LearnerCalls } from '../learner/protocol.js'
+import type { TokenPair } from '../text/tokenise-pairs.js'
+import type { GateModel, GateVersion, Side } from './check.js'
+
+type Calls = Pick<LearnerCalls, 'logpsUnder' | 'divergences' | 'answersUnder' | 'weightNorms'>
+
+/** The learner's calls, wherever it runs. */
+export type LearnerCall = <N extends keyof Calls>(
+  name: N,
+  ...args: Parameters<Calls[N]>
+) => ReturnType<Calls[N]> | Promise<ReturnType<Calls[N]>>
+
+export interface LearnerModelOptions {
+  readonly call: LearnerCall
+  /** Tokens of one call: `batch.tokens`, a packed batch of a step. */
+  readonly tokens: number
+  /** Prompts that are answered at once. */
+  readonly rows: number
+  /** Ids that end an answer. */
+  readonly endIds: ReadonlySet<number>
+}
+
+/** How many modules are read from the model's files in one call: about a decoder layer. */
+const MODULES = 7
+
+/**
+ * Has a learner compute for a gate, in calls no longer than a step's packed batch. What the base says of the same pairs
+ * never changes, and the candidate's figures become the live version's: they are kept.
+ */
+export class LearnerModel {
+  /** Log-probabilities by adapter: a version, or `base`. */
+  readonly #known = new Map<string, WeakMap<readonly TokenPair[], readonly number[]>>()
+  #norms: ReadonlyMap<string, number> = new Map()
+
+  constructor(private readonly options: LearnerModelOptions) {}
+
+  /** For one candidate. */
+  of(candidate: GateVersion, live: GateVersion | null, signal: AbortSignal): GateModel {
+    const kept = new Set(['base', candidate.version, live?.version])
+    for (const version of this.#known.keys()) if (!kept.has(version)) this.#known.delete(version)
+    const sides = { candidate, live, base: null }
+    const adapterOf = (side: Side): Adapter | null => sides[side]?.adapter ?? null
+    return {
+      logps: (side, pairs) => this.#logps(sides[side]?.version ?? 'base', adapterOf(side), pairs, signal),
+      divergences: (other, pairs) =>
+        this.#pieces(pairs, signal, (piece) =>
+          this.options.call('divergences', candidate.adapter, adapterOf(other), piece),
+        ),
+      answers: (side, prompts, maxTokens) => this.#answers(adapterOf(side), prompts, maxTokens, signal),
+      weightNorms: (modules) => this.#weightNorms(modules, signal),
+    }
+  }
+
+  async #logps(version: string, adapter: Adapter | null, pairs: readonly TokenPair[], signal: AbortSignal) {
+    const known = this.#known.get(version) ?? new WeakMap<readonly TokenPair[], readonly number[]>()
+    this.#known.set(version, known)
+    const found = known.get(pairs)
+    if (found) return found
+    const logps = await this.#pieces(pairs, signal, (piece) => this.options.call('logpsUnder', adapter, piece))
+    known.set(pairs, logps)
+    return logps
+  }
+
+  /** One number for each pair. */
+  async #pieces(
+    pairs: readonly TokenPair[],
+    signal: AbortSignal,
+    compute: (piece: readonly TokenPair[]) => readonly number[] | Promise<readonly number[]>,
+  ): Promise<readonly number[]> {
+    const values: number[] = []
+    for (const piece of piecesOf(pairs, this.options.tokens)) {
+      signal.throwIfAborted()
+      values.push(...(await compute(piece)))
+    }
+    return values
+  }
+
+  async #answers(
+    adapter: Adapter | null,
+    prompts: readonly (readonly number[])[],
+    maxTokens: number,
+    signal: AbortSignal,
+  ): Promise<readonly (readonly number[])[]> {
+    const { call, rows, endIds } = this.options
+    const answers: (readonly number[])[] = []
+    for (let start = 0; start < prompts.length; start += rows) {
+      signal.throwIfAborted()
+      const options = { maxTokens, temperature: 0, seed: 0, eosIds: endIds }
+      answers.push(...(await call('answersUnder', adapter, prompts.slice(start, start + rows), options)))
+    }
+    return answers
+  }
+
+  async #weightNorms(modules: readonly string[], signal: AbortSignal): Promise<readonly number[]> {
+    const missing = modules.filter((module) => !this.#norms.has(module))
+    const norms = new Map(this.#norms)
+    for (let start = 0; start < missing.length; start += MODULES) {
+      signal.throwIfAborted()
+      const some = missing.slice(start, start + MODULES)
+      const values = await this.options.call('weightNorms', some)
+      for (const [i, module] of some.entries()) norms.set(module, values[i] as number)
+    }
+    this.#norms = norms
+    return modules.map((module) => norms.get(module) as number)
+  }
+}
+
+/** Pairs in order, as many in each piece as `tokens` hold, one at least. */
+function* piecesOf(pairs: readonly TokenPair[], tokens: number): Generator<readonly TokenPair[]> {
+  let piece: TokenPair[] = []
+  let size = 0
+  for (const pair of pairs) {
+    const length = pair.promptTokens.length + pair.completionTokens.length
+    if (piece.length > 0 && size + length > tokens) {
+      yield piece
+      piece = []
+      size = 0
+    }
+    piece.push(pair)
+    size += length
+  }
+  if (piece.length > 0) yield piece
+}

@@ -1,0 +1,84 @@
+import { basename, extname } from 'node:path'
+import { BcodError } from '../errors.js'
+import { readPairs } from '../events/pairs.js'
+import { type PairOptions, type TokenisedPair, type TokenPair, tokenisePair } from '../text/tokenise-pairs.js'
+import { type Check, finding, type GateSubject, type Side } from './check.js'
+import { meanInterval } from './interval.js'
+
+/** A row of a probe file, tokenised. */
+interface ProbeRow extends TokenisedPair {
+  readonly name: string | null
+  readonly weight: number
+}
+
+/** A file of pairs: for each prompt an answer that is to stay likelier than another. */
+export interface Probe {
+  /** The file's name without its ending. */
+  readonly name: string
+  readonly rows: readonly ProbeRow[]
+  /** Rows that are left out because the model does not take their length. */
+  readonly tooLong: number
+}
+
+/**
+ * Reads a probe file: rows `{prompt, chosen, rejected, name?, weight?}` as of `bcod eval`.
+ *
+ * @throws PAIRS_INVALID with file:line at the first bad row, FILE_UNREADABLE, TEXT_WITHOUT_TOKENIZER,
+ *   CHAT_TEMPLATE_MISSING
+ */
+export async function readProbe(path: string, options: Omit<PairOptions, 'path'>): Promise<Probe> {
+  const rows: ProbeRow[] = []
+  let tooLong = 0
+  for await (const pair of readPairs(path, { vocabSize: options.vocabSize, named: true })) {
+    const row = await tokenisePair(pair, { ...options, path, whole: true })
+    if (row === null) tooLong += 1
+    else rows.push({ ...row, name: pair.name, weight: pair.weight })
+  }
+  return { name: basename(path, extname(path)), rows, tooLong }
+}
+
+/** @throws GATE_PROBE_SHORT if the interval of its mean cannot be known */
+export function requireRows(probe: Probe, path: string): Probe {
+  if (probe.rows.length >= 2) return probe
+  const left = probe.tooLong === 0 ? '' : `; ${probe.tooLong} are longer than the model takes`
+  throw new BcodError('GATE_PROBE_SHORT', `it has ${probe.rows.length} pairs${left}`, { place: path })
+}
+
+/**
+ * `probe:<name>`: the mean over rows of the candidate's margin less the base's, in nats per pair. The margin is
+ * log π(chosen) − log π(rejected). Nothing is sampled, so the value depends on the adapters and the file alone.
+ *
+ * @param tolerance  `gate.probeTolerance`: the lower end of the 95 % interval must be above its negative
+ */
+export function probeCheck({ name, rows, tooLong }: Probe, tolerance: number): Check {
+  const pairs: readonly TokenPair[] = rows.flatMap(({ chosen, rejected }) => [chosen, rejected])
+  const margins = async ({ model }: GateSubject, side: Side): Promise<readonly number[]> => {
+    const logps = await model.logps(side, pairs)
+    return rows.map((_, i) => (logps[2 * i] as number) - (logps[2 * i + 1] as number))
+  }
+  const left = tooLong === 0 ? '' : `, ${tooLong} left out for their length`
+  const about = { bound: -tolerance, reference: 'base' }
+  return {
+    name: `probe:${name}`,
+    async run(subject) {
+      const base = await margins(subject, 'base')
+      if (!base.every(Number.isFinite)) throw new BcodError('MODEL_NONFINITE', 'the base gives a pair no probability')
+      const candidate = await margins(subject, 'candidate')
+      const spoilt = candidate.findIndex((margin) => !Number.isFinite(margin))
+      if (spoilt >= 0)
+        return finding({ ...about, outcome: 'refused', detail: `${called(rows[spoilt])} has no probability` })
+      const gains = candidate.map((margin, i) => margin - (base[i] as number))
+      const weights = rows.map(({ weight }) => weight)
+      const { value, low, high } = meanInterval(gains, weights)
+      const mean = (values: readonly number[]) => meanInterval(values, weights).value.toFixed(2)
+      const live = subject.live === null ? '' : `, live ${mean(await margins(subject, 'live'))}`
+      const worst = gains.indexOf(Math.min(...gains))
+      const detail =
+        `${rows.length} pairs${left}; mean margin: candidate ${mean(candidate)}${live}, base ${mean(base)}; ` +
+        `lowest: ${called(rows[worst])} (${(gains[worst] as number).toFixed(2)})`
+      return finding({ ...about, outcome: low > -tolerance ? 'passed' : 'refused', value, low, high, detail })
+    },
+  }
+}
+
+const called = (row: ProbeRow | undefined): string => row?.name ?? `line ${row?.line}`

@@ -1,0 +1,55 @@
+import type { Metrics } from '../metrics.js'
+import type { TapLine } from '../tap.js'
+import { InternalEvent, type LogLine } from '../telemetry.js'
+
+interface Checked {
+  readonly name: string
+  readonly outcome: string
+  readonly value: number | null
+  readonly low: number | null
+  readonly high: number | null
+  readonly bound: number | null
+}
+
+/** A check of the gate has ended. Its detail stays in the report: a hook may have written anything into it. */
+export class GateChecked extends InternalEvent {
+  constructor(
+    readonly version: string,
+    readonly check: Checked,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { name, outcome, value, low, high, bound } = this.check
+    const level = outcome === 'passed' || outcome === 'skipped' ? 'debug' : 'warn'
+    return { level, msg: `gate check ${outcome}`, version: this.version, check: name, value, low, high, bound }
+  }
+  override count(metrics: Metrics): void {
+    const { name: check, outcome } = this.check
+    metrics.storage.gateChecks.inc({ check, outcome })
+  }
+}
+
+/** A version has been gated. */
+export class VersionGated extends InternalEvent {
+  constructor(
+    readonly report: {
+      readonly version: string
+      readonly outcome: 'passed' | 'refused' | 'error'
+      readonly seconds: number
+    },
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { version, outcome, seconds } = this.report
+    return { level: outcome === 'passed' ? 'info' : 'warn', msg: `gate: ${outcome}`, version, outcome, seconds }
+  }
+  override count(metrics: Metrics): void {
+    metrics.storage.gateDuration.observe(this.report.seconds)
+  }
+  override tap(): readonly TapLine[] {
+    const { version, outcome } = this.report
+    return [{ kind: 'gate', version, outcome }]
+  }
+}
