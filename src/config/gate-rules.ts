@@ -1,41 +1,40 @@
 import type { Problem } from './problem.js'
 import type { Config } from './schema.js'
 
-/** What the gate's objects must hold. Values are not repeated: they may hold a secret that is in the wrong place. */
+/** What must hold for the gate's own programs, services and files. No problem repeats a URL: it may hold a password. */
 export function* gateRules({ gate }: Config): Generator<Problem> {
-  for (const [name, command] of Object.entries(gate.exec)) {
-    if (!NAME.test(name)) yield { key: 'gate.exec', text: BAD_NAME }
-    else if (!isCommand(command))
-      yield { key: 'gate.exec', text: `expected a list of program and arguments for ${name}` }
+  for (const [i, { name, command }] of gate.exec.entries()) {
+    if (!NAME.test(name)) yield { key: 'gate.exec', text: `number ${i + 1}: ${BAD_NAME}` }
+    if (command.length === 0) yield { key: 'gate.exec', text: `number ${i + 1}: expected a command` }
   }
-  for (const [name, url] of Object.entries(gate.webhook)) {
-    if (!NAME.test(name)) yield { key: 'gate.webhook', text: BAD_NAME }
-    else if (!isAddress(url))
+  for (const [i, { name, url }] of gate.webhook.entries()) {
+    if (!NAME.test(name)) yield { key: 'gate.webhook', text: `number ${i + 1}: ${BAD_NAME}` }
+    if (url === null || !isPlainUrl(url))
       yield {
         key: 'gate.webhook',
-        text: `expected a URL with http:// or https:// for ${name}, without a user name, ? and #; a key belongs into gate.webhookToken`,
+        text: `number ${i + 1}: expected a url with http:// or https://, without a user name, ? and #; a key belongs into token`,
       }
   }
-  const twice = [gate.probes, gate.golden].find((paths) => new Set(paths.map(stem)).size < paths.length)
-  if (twice !== undefined)
-    yield {
-      key: twice === gate.probes ? 'gate.probes' : 'gate.golden',
-      text: 'two files have the same name, so their checks would',
-    }
+  const checks = {
+    exec: gate.exec.map(({ name }) => name),
+    webhook: gate.webhook.map(({ name }) => name),
+    probes: gate.probes.map(stem),
+    golden: gate.golden.map(stem),
+  }
+  for (const [key, names] of Object.entries(checks))
+    if (new Set(names).size < names.length)
+      yield { key: `gate.${key}`, text: 'two of them have the same name, so their checks would have it too' }
 }
 
-/** Names are part of a metric's label and of a report. */
+/** Names are part of a report and of a metric's label. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/
-const BAD_NAME = 'expected names of letters, digits, - and _, at most 40'
+const BAD_NAME = 'expected a name of letters, digits, - and _, at most 40'
 
-const isCommand = (value: unknown): boolean =>
-  Array.isArray(value) && value.length > 0 && value.every((part) => typeof part === 'string' && part !== '')
-
-const isAddress = (value: unknown): boolean =>
-  typeof value === 'string' &&
-  URL.canParse(value) &&
-  ['http:', 'https:'].includes(new URL(value).protocol) &&
-  !/[?#@]/.test(value)
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password } = new URL(text)
+  return ['http:', 'https:'].includes(protocol) && username === '' && password === '' && !/[?#]/.test(text)
+}
 
 /** The part of a path that names its check. */
 const stem = (path: string): string => path.replace(/^.*\//, '').replace(/\.[^.]*$/, '')

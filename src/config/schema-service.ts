@@ -5,7 +5,6 @@ import {
   flag,
   integer,
   list,
-  object,
   optionalChoice,
   optionalText,
   real,
@@ -108,46 +107,6 @@ export const service = {
       20,
       { min: 1 },
       'How many published versions are kept, in addition to the live one; their checkpoints are kept too. These are versions, not time: 20 can be ten minutes. A model server may read the files of a loaded version again, and vLLM ends if they are gone: unload old versions in time, or keep more.',
-    ),
-  },
-  gate: {
-    maxUpdateNorm: real(
-      1,
-      { above: 0 },
-      'Largest update of a weight matrix, relative to the matrix: ‖ΔW‖ / ‖W‖ in Frobenius norms, over all modules.',
-    ),
-    maxKlBase: real(
-      0,
-      { min: 0 },
-      'Largest KL divergence of a candidate from the base, in nats per token, at recent completions: the upper end of its 95 % interval. 0 = not checked.',
-    ),
-    maxKlLive: real(
-      0,
-      { min: 0 },
-      'The same from the live version: how much one publication may change. 0 = not checked.',
-    ),
-    probes: list(
-      ['shipped'],
-      "Files of pairs {prompt, chosen, rejected} (JSONL): a candidate must not come to prefer the rejected answers more than the base does. shipped: bcod's own small set, for a model with tokenizer and chat template. Read once, at the start.",
-    ),
-    probeTolerance: real(
-      5,
-      { min: 0 },
-      "How much the mean margin of a probe may fall below the base's, in nats per pair. The lower end of its 95 % interval counts.",
-    ),
-    golden: list(
-      [],
-      'Files of prompts (JSONL) whose greedy answers must keep to rules of length, repetition and script. They need a decoder: about the memory of one cache of keys and values for 4 answers.',
-    ),
-    exec: object(
-      'Programs of your own that judge a candidate: {"name": ["program", "argument"]}. docs/gate.md says what they get and print.',
-    ),
-    webhook: object('Services of your own that judge a candidate: {"name": "https://…"}.'),
-    webhookToken: secret('Bearer token for them. Prefer the environment variable.'),
-    timeout: duration(
-      '5m',
-      { min: 100 },
-      'How long one program or service may take. One that takes longer counts as an error: the candidate is not published.',
     ),
   },
   journal: {

@@ -1,10 +1,11 @@
+import { gating } from './schema-gate.js'
 import { learning } from './schema-learning.js'
 import { publishing } from './schema-publish.js'
 import { service } from './schema-service.js'
 import { isSetting, type Setting } from './setting.js'
 
 /** Every key that bcod knows, in the order in which documentation lists them. */
-export const schema = { ...learning, ...service, ...publishing }
+export const schema = { ...learning, ...service, ...gating, ...publishing }
 
 /** What the program sees: a read-only tree of resolved values. */
 type ValuesOf<Node> = {

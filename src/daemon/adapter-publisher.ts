@@ -5,6 +5,7 @@ import type { LearnerSnapshot } from '../learner/protocol.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { AdapterPublished } from '../telemetry/events/storage.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import type { Gatekeeper } from './gatekeeper.js'
 import type { RegistryWatch } from './registry-watch.js'
 import type { VoteTally } from './vote-tally.js'
 
@@ -12,6 +13,7 @@ export interface AdapterPublisherParts {
   readonly registry: Registry
   readonly watch: RegistryWatch
   readonly tally: VoteTally
+  readonly gate: Pick<Gatekeeper, 'passes'>
   /** Hash of the settings that decide what is learnt. */
   readonly configSha256: string
   /** How many versions stay. */
@@ -28,12 +30,30 @@ export type PublishedSnapshot = Pick<LearnerSnapshot, 'adapter' | 'step' | 'delt
   readonly checkpoint: string | null
 }
 
-/** Adds the adapters of durable checkpoints to the registry, and makes them live. */
+/** A version that waits for the gate. */
+interface Candidate extends Pick<PublishedSnapshot, 'adapter' | 'step' | 'delta'> {
+  readonly version: string
+  /** How many votes in all have trained into it. */
+  readonly votes: number
+}
+
+/** Votes whose age is remembered until they are published; the oldest are forgotten. */
+const MAX_UNPUBLISHED = 100_000
+
+/**
+ * Adds the adapters of durable checkpoints to the registry, has each judged by the gate, and makes those that pass live.
+ * The gate works beside the steps: while one candidate is judged, the newest of those that follow waits.
+ */
 export class AdapterPublisher {
   #step: number | null = null
   #version: string | null = null
-  /** When the events were written that trained since the last version. */
+  /** When the votes were written that trained since the last version that was published. */
   #unpublished: number[] = []
+  /** Votes that have trained in all. */
+  #votes = 0
+  #waiting: Candidate | null = null
+  #judging: Promise<void> | null = null
+  readonly #stop = new AbortController()
 
   constructor(private readonly parts: AdapterPublisherParts) {}
 
@@ -50,28 +70,66 @@ export class AdapterPublisher {
   /** These have trained and are in the next version. */
   trained(events: readonly TrainingEvent[]): void {
     this.parts.tally.trained(events)
-    this.#unpublished.push(...events.map(({ timestamp }) => timestamp))
+    this.#votes += events.length
+    this.#unpublished = [...this.#unpublished, ...events.map(({ timestamp }) => timestamp)].slice(-MAX_UNPUBLISHED)
   }
 
   /**
-   * Adds the adapter of a step, unless it was added already, and makes it live, unless the registry is held; the initial
-   * adapter never is. A failure is reported, and `live` stays where it was.
+   * Adds the adapter of a step as a candidate, unless it was added already; the initial adapter never is. The gate judges
+   * it later (`settled`). A failure is reported, and `live` stays where it was.
    */
   async publish(snapshot: PublishedSnapshot): Promise<void> {
-    const { registry, watch, keep, telemetry } = this.parts
-    const { step } = snapshot
+    const { step, adapter, delta } = snapshot
     if (step === 0 || step === this.#step) return
     try {
       const { version } = await this.#add(snapshot)
-      const isLive = await registry.publish(version)
-      this.#published(step, isLive ? version : null)
+      this.#step = step
+      this.#waiting = { version, step, adapter, delta, votes: this.#votes }
+      if (this.#judging === null && !this.#stop.signal.aborted) this.#judging = this.#judgeAll()
+    } catch (error) {
+      this.#failed(step, error)
+    }
+    await this.parts.watch.look()
+  }
+
+  /** Resolves when nothing waits for the gate or is judged by it. */
+  async settled(): Promise<void> {
+    while (this.#judging) await this.#judging
+  }
+
+  /** Stops the gate. What it has not judged is judged by the next process. */
+  stop(): void {
+    this.#stop.abort(new BcodError('NOT_RUNNING', 'the daemon stops'))
+  }
+
+  async #judgeAll(): Promise<void> {
+    for (let next = this.#waiting; next !== null && !this.#stop.signal.aborted; next = this.#waiting) {
+      this.#waiting = null
+      await this.#judge(next)
+      await this.parts.watch.look()
+    }
+    // at once: a candidate that comes now begins anew
+    this.#judging = null
+  }
+
+  async #judge(candidate: Candidate): Promise<void> {
+    const { registry, gate, keep, telemetry, stage } = this.parts
+    const { step, version } = candidate
+    try {
+      const hasPassed = await gate.passes(candidate, this.#stop.signal)
+      stage('gated')
+      if (hasPassed) this.#published(candidate, await registry.publish(version))
+      else {
+        await registry.refuse(version)
+        telemetry.emit(new AdapterPublished(step, 'rejected'))
+      }
       await registry.gc(keep)
     } catch (error) {
-      const isRejected = error instanceof BcodError && error.code === 'ADAPTER_NONFINITE'
-      telemetry.emit(new AdapterPublished(step, isRejected ? 'rejected' : 'failed'))
-      telemetry.emit(new Failed(error, false))
+      if (this.#stop.signal.aborted) return
+      this.#failed(step, error)
+      // the next checkpoint tries again
+      if (this.#step === step) this.#step = null
     }
-    await watch.look()
   }
 
   async #add({ adapter, step, delta, checkpoint }: PublishedSnapshot): Promise<{ readonly version: string }> {
@@ -84,17 +142,25 @@ export class AdapterPublisher {
     return added
   }
 
-  /** @param version  that is live now; null if it must wait */
-  #published(step: number, version: string | null): void {
+  /** @param isLive  false if it must wait */
+  #published({ step, version, votes }: Candidate, isLive: boolean): void {
     const { telemetry, stage, now } = this.parts
-    this.#step = step
-    if (version !== null) {
+    if (isLive) {
       this.#version = version
       stage('published')
     }
     const time = now()
-    const ages = this.#unpublished.map((written) => Math.max(0, time - written) / 1000)
-    telemetry.emit(new AdapterPublished(step, version === null ? 'held' : 'published', ages))
-    this.#unpublished = []
+    const newer = this.#votes - votes
+    const count = Math.max(0, this.#unpublished.length - newer)
+    const ages = this.#unpublished.slice(0, count).map((written) => Math.max(0, time - written) / 1000)
+    this.#unpublished = this.#unpublished.slice(count)
+    telemetry.emit(new AdapterPublished(step, isLive ? 'published' : 'held', ages))
+  }
+
+  #failed(step: number, error: unknown): void {
+    const { telemetry } = this.parts
+    const isRejected = error instanceof BcodError && error.code === 'ADAPTER_NONFINITE'
+    telemetry.emit(new AdapterPublished(step, isRejected ? 'rejected' : 'failed'))
+    telemetry.emit(new Failed(error, false))
   }
 }

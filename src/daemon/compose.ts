@@ -7,6 +7,7 @@ import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
 import { BcodError } from '../errors.js'
+import type { OpenGate } from '../gate/open-gate.js'
 import type { AppliedStep } from '../learner/step.js'
 import { SteadyClock } from '../streams/collections/steady-clock.js'
 import { rejectOwn, Shard } from '../streams/shard.js'
@@ -20,6 +21,7 @@ import type { Recovered } from '../training/recovery.js'
 import { StepRecorder } from '../training/step-recorder.js'
 import { AdapterPublisher } from './adapter-publisher.js'
 import { Checkpointer } from './checkpointer.js'
+import { Gatekeeper } from './gatekeeper.js'
 import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
 import { Outcomes } from './outcomes.js'
@@ -125,6 +127,7 @@ export function composeTraining(
   { checkpoint, fence, identities, journal }: Recovered,
   learner: DaemonLearner,
   text: TextService | null,
+  { checks, model, recent }: OpenGate,
 ): Training {
   const { config, log, telemetry, scheduler, stage, state, store, queue, step$, intervals } = parts
   const now = () => scheduler.now()
@@ -135,6 +138,7 @@ export function composeTraining(
   const start = checkpoint?.snapshot.step ?? 0
   const publisher = new AdapterPublisher({
     ...{ registry, watch, keep: config.adapters.keep, telemetry, stage, now, configSha256: identities.config },
+    gate: new Gatekeeper({ registry, checks, model, telemetry }),
     tally: new VoteTally(start, (after, upTo) => journaledVotes(store.directory, after, upTo)),
   })
   const committer = new OffsetCommitter({ log, telemetry, stage, limitMs: intervals.commit, scheduler })
@@ -147,6 +151,7 @@ export function composeTraining(
     }),
     applied: (step, trained) => {
       publisher.trained(trained)
+      recent.trained(trained)
       step$.next(step)
     },
   })

@@ -2,6 +2,7 @@ import { Registry } from '../adapters/registry.js'
 import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
+import { openGate } from '../gate/open-gate.js'
 import type { Check } from '../server/health.js'
 import { DeadLetterSegments } from '../streams/dead-letter-segments.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
@@ -115,8 +116,8 @@ export class Daemon {
   }
 
   /**
-   * Makes everything so far durable now, commits it, and publishes the adapter. Resolves with the step that is durable
-   * and the version that is live.
+   * Makes everything so far durable now, commits it, and publishes the adapter if the gate passes it. Resolves with the
+   * step that is durable and the version that was published last.
    *
    * @throws NOT_RUNNING before partitions were assigned and while it stops, CHECKPOINT_FAILED
    */
@@ -125,13 +126,14 @@ export class Daemon {
     if (this.#training === null || reader.assignment === null || stop.signal.aborted)
       throw new BcodError('NOT_RUNNING', `the daemon is ${lifecycle$.value}`)
     const { checkpointer, trainer, publisher } = this.#training
-    const { durable, ...made } = await queue.enqueue(async () => {
+    const { step, durable } = await queue.enqueue(async () => {
       await checkpointer.checkpoint()
       reader.updateBackpressure()
-      return { step: trainer.step, adapter: publisher.version, durable: checkpointer.durable }
+      return { step: trainer.step, durable: checkpointer.durable }
     })
-    if (durable) return made
-    throw new BcodError('CHECKPOINT_FAILED', `step ${made.step} is not durable and published`)
+    if (!durable) throw new BcodError('CHECKPOINT_FAILED', `step ${step} is not durable and in the registry`)
+    await publisher.settled()
+    return { step, adapter: publisher.version }
   }
 
   live(): readonly Check[] {
@@ -204,7 +206,10 @@ export class Daemon {
       restoreStream(state, checkpoint.snapshot, { sources, maxLength: learner.info.maxLength, drop })
       releaseState(checkpoint)
     } else state.deadLetters.restore({ letters: [] })
-    this.#training = composeTraining(this.#parts, recovered, learner, this.#text)
+    const gate = await openGate({
+      ...{ config, learner, text: this.#text, checkpoints: store.directory, showErrors: false },
+    })
+    this.#training = composeTraining(this.#parts, recovered, learner, this.#text, gate)
     // before anything trains: the registry may be frozen
     await this.#training.watch.look()
     return this.#training
@@ -212,6 +217,7 @@ export class Daemon {
 
   async #close(): Promise<void> {
     const { log, state, telemetry } = this.#parts
+    this.#training?.publisher.stop()
     this.#text?.close()
     await log.close().catch((error: unknown) => telemetry.emit(new Failed(error, false)))
     await this.#journal?.close()

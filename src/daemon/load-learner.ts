@@ -1,6 +1,7 @@
 import { referenceDirectory } from '../adapters/versions.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { ConfigFor } from '../config/requirements.js'
+import { givenFor } from '../gate/open-gate.js'
 import { startNote } from '../learner/config.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import { ModelNoted } from '../telemetry/events/daemon.js'
@@ -16,7 +17,7 @@ export async function loadLearner(options: DaemonOptions, snapshot: Snapshot | n
   const { config, telemetry, decoder = null, startLearner = RemoteLearner.start } = options
   const executor = (snapshot?.resolved.executor ?? null) as 'graph' | 'xla' | null
   const threads = Number(snapshot?.resolved.threads ?? config.model.threads)
-  const setup = { config: workerConfig(config, threads), executor, decoder }
+  const setup = { config: workerConfig(config, threads), executor, decoder, given: givenFor(config) }
   const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
   const learner = await startLearner(setup, { compiled })
   for (const note of [...learner.info.notes, startNote(config)]) if (note !== null) telemetry.emit(new ModelNoted(note))

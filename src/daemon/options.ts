@@ -47,6 +47,8 @@ export interface DaemonIntervals {
   readonly commit: number
   /** Dead letters get this long when the daemon stops; the rest is in the checkpoint. */
   readonly deadLetters: number
+  /** A stop waits this long for the gate; what it has not judged by then is judged after the restart. */
+  readonly gate: number
   /** A stop may take this long; what is not durable by then trains again after the restart. */
   readonly drain: number
 }
@@ -59,5 +61,6 @@ export const DEFAULT_INTERVALS: DaemonIntervals = {
   retention: 30_000,
   commit: 3_000,
   deadLetters: 5_000,
+  gate: 10_000,
   drain: 25_000,
 }

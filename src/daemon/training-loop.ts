@@ -156,6 +156,10 @@ export class TrainingLoop {
       await training.checkpointer.checkpoint()
       // once more if that commit failed
       await training.committer.commit()
+      const { publisher } = training
+      await endsWithin(publisher.settled(), intervals.gate, scheduler)
+      publisher.stop()
+      await publisher.settled()
     })
     const drained = Promise.race([queue.failed, queue.close()])
     if (await endsWithin(drained, intervals.drain, scheduler)) return

@@ -70,16 +70,12 @@ async function goldenChecks({ config, text, maxLength }: CheckParts): Promise<re
   )
 }
 
-/** Their shapes are checked with the configuration. */
+/** What they need is checked with the configuration. */
 function hooks({ config, showErrors }: CheckParts): readonly Check[] {
-  const { exec, webhook, webhookToken: token, timeout } = config.gate
+  const { exec, webhook, timeout } = config.gate
   const model = config.model.path as string
   return [
-    ...Object.entries(exec as Readonly<Record<string, readonly string[]>>).map(([name, command]) =>
-      execCheck(name, { command, model, timeout, showErrors }),
-    ),
-    ...Object.entries(webhook as Readonly<Record<string, string>>).map(([name, url]) =>
-      webhookCheck(name, { url, token, model, timeout }),
-    ),
+    ...exec.map(({ name, command }) => execCheck(name, { command, model, timeout, showErrors })),
+    ...webhook.map(({ name, url, token }) => webhookCheck(name, { url: url as string, token, model, timeout })),
   ]
 }

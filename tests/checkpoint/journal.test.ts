@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal, type JournalLine, journalPath } from '../../src/checkpoint/journal.js'
-import { readJournal } from '../../src/checkpoint/journal-reader.js'
+import { readJournal, readJournalEnd } from '../../src/checkpoint/journal-reader.js'
 import type { JournalMark } from '../../src/checkpoint/snapshot.js'
 import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
 
@@ -41,6 +41,21 @@ async function stepsOf(path: string, bytes?: number): Promise<number[]> {
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
 describe('the journal', () => {
+  it('gives its last steps, newest first, as far as they are whole', async () => {
+    const directory = temporaryDirectory()
+    expect(await readJournalEnd(journalPath(directory))).toEqual([])
+    await live(directory, null, 1, 2, 3)
+    const path = journalPath(directory)
+    const length = readFileSync(path).length / 3
+    const steps = async (bytes?: number) => (await readJournalEnd(path, bytes)).map(({ step }) => step)
+    expect(await steps()).toEqual([3, 2, 1])
+    expect(await steps(2.5 * length)).toEqual([3, 2])
+    appendFileSync(path, '{"step": 4')
+    expect(await steps()).toEqual([3, 2, 1])
+    appendFileSync(path, '\n')
+    await expect(steps()).rejects.toMatchObject({ code: 'JOURNAL_INVALID', place: path })
+  })
+
   it('goes on where the checkpoint left it, over restarts, and is private', async () => {
     const directory = temporaryDirectory()
     const first = await live(directory, null, 1, 2)

@@ -6,7 +6,7 @@ import { hookRequest, MAX_ANSWER, readVerdict } from './verdict.js'
 
 export interface WebhookOptions {
   readonly url: string
-  /** `gate.webhookToken`: sent as a bearer token. */
+  /** Sent as a bearer token. */
   readonly token: string | null
   /** `model.path` */
   readonly model: string

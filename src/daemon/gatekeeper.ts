@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { readAdapter } from '../adapters/peft.js'
+import type { Registry } from '../adapters/registry.js'
+import { BcodError } from '../errors.js'
+import { type Check, finding, type GateVersion } from '../gate/check.js'
+import { type GateReport, runGate } from '../gate/gate.js'
+import type { LearnerModel } from '../gate/learner-model.js'
+import { GateChecked, VersionGated } from '../telemetry/events/gate.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+
+export interface GatekeeperParts {
+  readonly registry: Registry
+  readonly checks: readonly Check[]
+  readonly model: LearnerModel
+  readonly telemetry: Telemetry
+}
+
+/** Gates the versions of a registry against the one that is live, and keeps the reports. */
+export class Gatekeeper {
+  /** The live version as it was read or gated last. */
+  #live: GateVersion | null = null
+
+  constructor(private readonly parts: GatekeeperParts) {}
+
+  /**
+   * Gates a version, unless it has passed or was refused before.
+   *
+   * @returns whether it has passed
+   * @throws the signal's reason if it is aborted, ADAPTER_* of the registry
+   */
+  async passes(candidate: Omit<GateVersion, 'directory'>, signal: AbortSignal): Promise<boolean> {
+    const { registry, telemetry } = this.parts
+    const known = await registry.gateReport(candidate.version)
+    if (known !== null && known.outcome !== 'error') return known.outcome === 'passed'
+    const subject = { ...candidate, directory: join(registry.directory, candidate.version) }
+    const report = await this.#gate(subject, signal)
+    await registry.saveGateReport(report)
+    telemetry.emit(new VersionGated(report))
+    if (report.outcome === 'passed') this.#live = subject
+    return report.outcome === 'passed'
+  }
+
+  async #gate(candidate: GateVersion, signal: AbortSignal): Promise<GateReport> {
+    const { checks, model, telemetry } = this.parts
+    const started = new Date().toISOString()
+    const { version } = candidate
+    try {
+      const live = await this.#liveVersion()
+      const subject = { candidate, live, model: model.of(candidate, live, signal), signal }
+      return await runGate(checks, subject, { checked: (check) => telemetry.emit(new GateChecked(version, check)) })
+    } catch (error) {
+      if (signal.aborted || !(error instanceof BcodError)) throw error
+      // what it would be compared with cannot be read
+      const failed = { name: 'live', ...finding({ outcome: 'skipped', detail: error.line }), outcome: 'error' as const }
+      telemetry.emit(new GateChecked(version, failed))
+      return { version, parent: null, started, seconds: 0, outcome: 'error', checks: [failed] }
+    }
+  }
+
+  /** @throws ADAPTER_* if it cannot be read */
+  async #liveVersion(): Promise<GateVersion | null> {
+    const { registry } = this.parts
+    const version = (await registry.current()).aliases.live
+    if (version === null) return null
+    if (this.#live?.version === version) return this.#live
+    const directory = join(registry.directory, version)
+    const { delta } = await registry.version(version)
+    this.#live = { version, directory, delta, adapter: readAdapter(directory) }
+    return this.#live
+  }
+}

@@ -1,0 +1,64 @@
+import { journalPath } from '../checkpoint/journal.js'
+import { readJournalEnd } from '../checkpoint/journal-reader.js'
+import type { Config } from '../config/config.js'
+import type { GivenOptions } from '../learner/open-model.js'
+import type { LearnerInfo } from '../learner/protocol.js'
+import type { TextService } from '../text/text-process.js'
+import type { TokenPair } from '../text/tokenise-pairs.js'
+import type { Check } from './check.js'
+import { gateChecks } from './checks.js'
+import { type LearnerCall, LearnerModel } from './learner-model.js'
+import { RecentCompletions } from './recent-completions.js'
+
+/** The gate of a process: what it asks, and whom. */
+export interface OpenGate {
+  readonly checks: readonly Check[]
+  readonly model: LearnerModel
+  readonly recent: RecentCompletions
+}
+
+export interface GateParts {
+  readonly config: Config
+  readonly learner: { readonly call: LearnerCall; readonly info: Pick<LearnerInfo, 'vocabSize' | 'maxLength'> }
+  readonly text: TextService | null
+  /** Directory of the checkpoints, with their journal; null for none. */
+  readonly checkpoints: string | null
+  /** Whether hooks may write to standard error. */
+  readonly showErrors: boolean
+}
+
+/** Golden prompts that are answered at once. */
+const ANSWER_ROWS = 4
+
+/** What a learner needs for the gate of this configuration. */
+export const givenFor = ({ gate }: Pick<Config, 'gate'>): GivenOptions => ({
+  divergence: gate.maxKlBase > 0 || gate.maxKlLive > 0,
+  answerRows: gate.golden.length > 0 ? ANSWER_ROWS : 0,
+})
+
+/** @throws what `gateChecks` throws */
+export async function openGate({ config, learner, text, checkpoints, showErrors }: GateParts): Promise<OpenGate> {
+  const recent = new RecentCompletions(async () => (checkpoints === null ? [] : journaled(checkpoints)))
+  const { vocabSize, maxLength } = learner.info
+  const checks = await gateChecks({
+    ...{ config, text, vocabSize, maxLength, showErrors },
+    recent: () => recent.pairs(),
+  })
+  const call: LearnerCall = (name, ...args) => learner.call(name, ...args)
+  // answers are asked for as text only
+  const endIds = text?.description.endIds ?? new Set<number>()
+  const model = new LearnerModel({ call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds })
+  return { checks, model, recent }
+}
+
+/** What the journal holds of the last steps, newest first. */
+async function journaled(directory: string): Promise<readonly TokenPair[]> {
+  const lines = await readJournalEnd(journalPath(directory))
+  return lines.flatMap(({ events }) =>
+    [...events]
+      .reverse()
+      .flatMap(({ prompt_tokens: promptTokens, completion_tokens: completionTokens }) =>
+        promptTokens && completionTokens ? [{ promptTokens, completionTokens }] : [],
+      ),
+  )
+}
