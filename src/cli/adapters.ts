@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { gateCommand } from './adapters/gate.js'
 import { exportCommand, gcCommand } from './adapters/keep.js'
 import { diffCommand, listCommand, showCommand } from './adapters/look.js'
 import { pinCommand, promoteCommand, resumeCommand, rollbackCommand } from './adapters/move.js'
@@ -10,7 +11,7 @@ export function adaptersCommand(): Command {
     .description('versions of the adapter: which one is live, where it comes from, and the way back')
     .addHelpText('after', example('bcod adapters list --config bcod.yaml', 'bcod adapters rollback --config bcod.yaml'))
   const commands = [
-    ...[listCommand(), showCommand(), diffCommand()],
+    ...[listCommand(), showCommand(), diffCommand(), gateCommand()],
     ...[promoteCommand(), rollbackCommand(), resumeCommand(), pinCommand()],
     ...[exportCommand(), gcCommand()],
   ]

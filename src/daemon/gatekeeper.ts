@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { readAdapter } from '../adapters/peft.js'
 import type { Registry } from '../adapters/registry.js'
 import { BcodError } from '../errors.js'
 import { type Check, finding, type GateVersion } from '../gate/check.js'
 import { type GateReport, runGate } from '../gate/gate.js'
 import type { LearnerModel } from '../gate/learner-model.js'
-import { GateChecked, VersionGated } from '../telemetry/events/gate.js'
+import { readVersion } from '../gate/read-version.js'
+import { GateChecked, GateOpened, VersionGated } from '../telemetry/events/gate.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 
 export interface GatekeeperParts {
@@ -20,7 +20,9 @@ export class Gatekeeper {
   /** The live version as it was read or gated last. */
   #live: GateVersion | null = null
 
-  constructor(private readonly parts: GatekeeperParts) {}
+  constructor(private readonly parts: GatekeeperParts) {
+    parts.telemetry.emit(new GateOpened(parts.checks.map(({ name }) => name)))
+  }
 
   /**
    * Gates a version, unless it has passed or was refused before.
@@ -63,9 +65,7 @@ export class Gatekeeper {
     const version = (await registry.current()).aliases.live
     if (version === null) return null
     if (this.#live?.version === version) return this.#live
-    const directory = join(registry.directory, version)
-    const { delta } = await registry.version(version)
-    this.#live = { version, directory, delta, adapter: readAdapter(directory) }
+    this.#live = await readVersion(registry, version)
     return this.#live
   }
 }

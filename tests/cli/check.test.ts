@@ -37,7 +37,10 @@ test('passes a configuration with which the daemon would start, and makes nothin
   const { ok, checks } = documentOf(ended)
   expect(ok).toBe(true)
   expect((checks as Check[]).map(({ name, status }) => [name, status])).toEqual([
-    ...['config', 'model', 'weights', 'tokenizer', 'chat template', 'checkpoints', 'disk'].map((name) => [name, 'ok']),
+    ...['config', 'model', 'weights', 'tokenizer', 'chat template', 'gate', 'checkpoints', 'disk'].map((name) => [
+      name,
+      'ok',
+    ]),
   ])
   expect(byName(checks).get('checkpoints')!.detail).toContain('to be made')
 })
@@ -77,6 +80,17 @@ test('holds the adapter to start from against the model and the settings of the 
   // training starts from it and is measured from the bare base
   expect(right.get('reference')).toMatchObject({ status: 'warn', remedy: expect.stringContaining('model.reference') })
   expect(right.get('rank')).toMatchObject({ status: 'warn', remedy: expect.stringContaining('--max-lora-rank 8') })
+})
+
+test('reads the files of the gate: a bad row of a probe is named', async () => {
+  const directory = scratchDirectory()
+  const probe = join(directory, 'tone.jsonl')
+  writeFileSync(probe, '{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "chosen": "b"}\n')
+  const lines = [...COMPLETE(directory), `gate: {probes: ["${probe}"]}`]
+  const ended = await bcod('check', '--config', configuration(lines), '--json')
+  expect(ended.code).toBe(1)
+  const { status, detail } = byName(documentOf(ended).checks).get('gate')!
+  expect([status, detail]).toEqual(['fail', expect.stringContaining(`PAIRS_INVALID ${probe}:2 rejected`)])
 })
 
 test('looks at every weight: damaged ones fail, a single token is a warning', async () => {

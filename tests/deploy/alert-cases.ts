@@ -248,6 +248,38 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       fires: 0,
     },
   ],
+  BcodGateRefused: [
+    {
+      what: 'a probe refuses a candidate',
+      samples: { 'bcod_gate_checks_total{check="probe:flattery",outcome="refused"}': '0+0x20 1+0x60' },
+      at: '25m',
+      fires: 1,
+    },
+    {
+      what: 'two checks cannot be run',
+      samples: {
+        'bcod_gate_checks_total{check="exec:ours",outcome="error"}': '0+0x20 1+0x60',
+        'bcod_gate_checks_total{check="webhook:theirs",outcome="error"}': '0+0x20 2+0x60',
+      },
+      at: '25m',
+      fires: 2,
+    },
+    {
+      what: 'every candidate passes',
+      samples: {
+        'bcod_gate_checks_total{check="finite",outcome="passed"}': line(0, 2, 60),
+        'bcod_gate_checks_total{check="finite",outcome="refused"}': flat(0, 60),
+      },
+      at: '40m',
+      fires: 0,
+    },
+    {
+      what: 'one was refused long ago',
+      samples: { 'bcod_gate_checks_total{check="probe:flattery",outcome="refused"}': '0+0x20 1+0x120' },
+      at: '90m',
+      fires: 0,
+    },
+  ],
   BcodMarginCollapsed: [
     {
       what: 'the margin falls from 1.2 to 0.05',

@@ -3,6 +3,7 @@ import { readAdapter } from '../../adapters/peft.js'
 import type { Config } from '../../config/config.js'
 import { prepareEnvironment } from '../../engine/environment.js'
 import { BcodError } from '../../errors.js'
+import { gateChecks } from '../../gate/checks.js'
 import { startNote } from '../../learner/config.js'
 import { type Architecture, readArchitecture } from '../../model/architecture.js'
 import { describeNonFinite, findNonFiniteWeight } from '../../model/non-finite.js'
@@ -15,7 +16,7 @@ import { type Finding, fail, pass, warn } from '../doctor/finding.js'
 import { openText } from '../open-text.js'
 import { findingOf } from './finding-of.js'
 
-/** Model directory, weights, tokenizer, template, the adapter to start from, and whether servers take its rank. */
+/** Model directory, weights, tokenizer, template, the gate's files, the adapter to start from, and whether servers take its rank. */
 export async function checkModel(config: Config): Promise<readonly Finding[]> {
   const { path } = config.model
   if (path === null) return []
@@ -84,6 +85,7 @@ async function checkText(path: string, config: Config): Promise<readonly Finding
     return [
       await findingOf('tokenizer', () => checkTokenizer(text, path)),
       await findingOf('chat template', () => checkTemplate(text)),
+      await findingOf('gate', () => checkGate(text, path, config)),
     ]
   } finally {
     text?.close()
@@ -133,6 +135,15 @@ async function checkTemplate(text: TextService | null): Promise<Finding> {
     return warn('chat template', `it fails ${what} (${error.message})`, `${FAILED_TEMPLATE} ${error.remedy}`)
   }
   return pass('chat template', `a greeting and its answer take ${tokens} tokens`)
+}
+
+/** Every file of the gate is read and tokenised. */
+async function checkGate(text: TextService | null, path: string, config: Config): Promise<Finding> {
+  const { vocabSize, maxPositions } = readArchitecture(path)
+  const maxLength = Math.min(config.limits.maxLength, maxPositions)
+  const recent = async () => []
+  const checks = await gateChecks({ config, text, vocabSize, maxLength, recent, showErrors: false })
+  return pass('gate', checks.map(({ name }) => name).join(', '))
 }
 
 const FAILED_TEMPLATE = 'Votes that bring such messages are dead letters; texts and token ids can train.'

@@ -2,6 +2,23 @@ import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
+/** What a check can say. */
+const OUTCOMES = ['passed', 'refused', 'skipped', 'error']
+
+/** The gate is ready. Its counters start at 0, so that an alert sees the first refusal. */
+export class GateOpened extends InternalEvent {
+  constructor(readonly checks: readonly string[]) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: 'gate', checks: this.checks }
+  }
+  override count(metrics: Metrics): void {
+    for (const check of this.checks)
+      for (const outcome of OUTCOMES) metrics.storage.gateChecks.inc({ check, outcome }, 0)
+  }
+}
+
 interface Checked {
   readonly name: string
   readonly outcome: string

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { GateChecked, VersionGated } from '../../../src/telemetry/events/gate.js'
+import { GateChecked, GateOpened, VersionGated } from '../../../src/telemetry/events/gate.js'
 import { capture } from '../capture.js'
 
 const figures = { value: -6, low: -8, high: -4, bound: -5 }
 
 describe('the gate', () => {
+  it('has counters at 0 before it has looked at anything, so that the first refusal is an increase', async () => {
+    const { telemetry, sample } = capture()
+    telemetry.emit(new GateOpened(['finite', 'probe:harm']))
+    for (const outcome of ['passed', 'refused', 'skipped', 'error'])
+      expect(await sample(`bcod_gate_checks_total{check="probe:harm",outcome="${outcome}"}`)).toBe(0)
+  })
+
   it('counts each check by its outcome, and warns of those that a candidate does not pass', async () => {
     const { telemetry, lines, sample } = capture()
     telemetry.emit(new GateChecked('v00000020', { name: 'finite', outcome: 'passed', ...figures }))
