@@ -1,4 +1,4 @@
-import { buckets, increase, of, type PageSpec, rate } from './panel.js'
+import { buckets, increase, of, type PageSpec, quantiles, rate } from './panel.js'
 
 const here = '{{instance}}'
 
@@ -272,6 +272,29 @@ export const alignment: PageSpec = {
             { expr: of('bcod_adapter_state'), legend: `{{state}} ${here}` },
             { expr: `sum by (instance) (${increase('bcod_rollbacks_total')})`, legend: `rollbacks ${here}` },
           ],
+        },
+        {
+          kind: 'lines',
+          title: 'Gate: checks not passed',
+          shows: 'Checks that refused a candidate, or could not be run.',
+          good: 'nothing.',
+          bad: 'a check that refuses one version after the other: read gate.json in the folder of the version.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (instance, check, outcome) (${increase('bcod_gate_checks_total', 'outcome=~"refused|error"')})`,
+              legend: `{{check}} {{outcome}} ${here}`,
+            },
+          ],
+        },
+        {
+          kind: 'lines',
+          title: 'Gate: time',
+          shows: 'Time to judge one candidate, with your own programs and services.',
+          good: 'less than the time between two checkpoints.',
+          bad: 'longer: candidates in between are not judged.',
+          unit: 's',
+          queries: quantiles('bcod_gate_duration_seconds'),
         },
       ],
     },
