@@ -125,7 +125,7 @@ export class PackedForward {
    * @param other_ND   of q
    */
   divergences(scope: ProgramScope, hidden_ND: Tensor, other_ND: Tensor, tokens: CompletionTokens): Tensor {
-    this.#divergence ??= defineDivergenceHead(this.library, `divergence_${shapeName(this.shape)}`, this.#headSpec)
+    this.#divergence ??= defineDivergenceHead(this.library, `divergence_head_${shapeName(this.shape)}`, this.#headSpec)
     const perToken_M = this.#divergence(
       this.#predicting(scope, hidden_ND, tokens),
       this.#predicting(scope, other_ND, tokens),
