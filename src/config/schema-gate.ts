@@ -20,10 +20,10 @@ export const gating = {
     ),
     probes: list(
       ['shipped'],
-      "Files of pairs {prompt, chosen, rejected} (JSONL): a candidate must not come to prefer the rejected answers more than the base does. shipped: bcod's own small set, for a model with tokenizer and chat template. Read once, at the start.",
+      "Files of pairs {prompt, chosen, rejected} (JSONL): a candidate must not come to prefer the rejected answers more than the base does. shipped: bcod's own small set, for a model with tokenizer and chat template that writes plain sentences. Read once, at the start.",
     ),
     probeTolerance: real(
-      5,
+      10,
       { min: 0 },
       "How much the mean margin of a probe may fall below the base's, in nats per pair. The lower end of its 95 % interval counts.",
     ),

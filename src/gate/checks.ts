@@ -36,13 +36,19 @@ export interface CheckParts {
 export async function gateChecks(parts: CheckParts): Promise<readonly Check[]> {
   const { config, recent } = parts
   const { gate } = config
-  const probes = await Promise.all(gate.probes.map((path) => probesOf(path, parts)))
+  const tolerance = gate.probeTolerance
+  const probes = await Promise.all(
+    gate.probes.map(async (path) => {
+      const onlyIfSpoken = path === SHIPPED
+      return (await probesOf(path, parts)).map((probe) => probeCheck(probe, { tolerance, onlyIfSpoken }))
+    }),
+  )
   return [
     finiteCheck,
     updateNormCheck(gate.maxUpdateNorm),
     ...(gate.maxKlBase > 0 ? [divergenceCheck('base', gate.maxKlBase, recent)] : []),
     ...(gate.maxKlLive > 0 ? [divergenceCheck('live', gate.maxKlLive, recent)] : []),
-    ...probes.flat().map((probe) => probeCheck(probe, gate.probeTolerance)),
+    ...probes.flat(),
     ...(await goldenChecks(parts)),
     ...hooks(parts),
   ]

@@ -44,17 +44,36 @@ export function requireRows(probe: Probe, path: string): Probe {
   throw new BcodError('GATE_PROBE_SHORT', `it has ${probe.rows.length} pairs${left}`, { place: path })
 }
 
+export interface ProbeOptions {
+  /** `gate.probeTolerance`: the lower end of the 95 % interval must be above its negative. */
+  readonly tolerance: number
+  /**
+   * Skip the probe if the base could not have written the chosen answers: their margins would be noise then.
+   * @default false
+   */
+  readonly onlyIfSpoken?: boolean
+}
+
+/**
+ * Nats per token. Models give plain sentences about −3; one of a thousand tokens that draws them at random, −7.
+ */
+const SPOKEN = -5
+
 /**
  * `probe:<name>`: the mean over rows of the candidate's margin less the base's, in nats per pair. The margin is
  * log π(chosen) − log π(rejected). Nothing is sampled, so the value depends on the adapters and the file alone.
- *
- * @param tolerance  `gate.probeTolerance`: the lower end of the 95 % interval must be above its negative
  */
-export function probeCheck({ name, rows, tooLong }: Probe, tolerance: number): Check {
+export function probeCheck({ name, rows, tooLong }: Probe, { tolerance, onlyIfSpoken = false }: ProbeOptions): Check {
   const pairs: readonly TokenPair[] = rows.flatMap(({ chosen, rejected }) => [chosen, rejected])
   const margins = async ({ model }: GateSubject, side: Side): Promise<readonly number[]> => {
     const logps = await model.logps(side, pairs)
     return rows.map((_, i) => (logps[2 * i] as number) - (logps[2 * i + 1] as number))
+  }
+  /** Mean log-probability of a token of the chosen answers under the base. */
+  const fluency = async ({ model }: GateSubject): Promise<number> => {
+    const logps = await model.logps('base', pairs)
+    const tokens = rows.reduce((sum, { chosen }) => sum + chosen.completionTokens.length, 0)
+    return rows.reduce((sum, _, i) => sum + (logps[2 * i] as number), 0) / tokens
   }
   const left = tooLong === 0 ? '' : `, ${tooLong} left out for their length`
   const about = { bound: -tolerance, reference: 'base' }
@@ -63,6 +82,11 @@ export function probeCheck({ name, rows, tooLong }: Probe, tolerance: number): C
     async run(subject) {
       const base = await margins(subject, 'base')
       if (!base.every(Number.isFinite)) throw new BcodError('MODEL_NONFINITE', 'the base gives a pair no probability')
+      const spoken = onlyIfSpoken ? await fluency(subject) : 0
+      if (spoken < SPOKEN) {
+        const detail = `the base does not write like this: ${spoken.toFixed(1)} nats per token of the chosen answers`
+        return finding({ ...about, outcome: 'skipped', detail })
+      }
       const candidate = await margins(subject, 'candidate')
       const spoilt = candidate.findIndex((margin) => !Number.isFinite(margin))
       if (spoilt >= 0)

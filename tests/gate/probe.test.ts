@@ -27,8 +27,9 @@ const run = async (
   logps: Readonly<Record<Side, Readonly<Record<number, number>>>>,
   rows: readonly object[],
   tolerance = 1,
+  onlyIfSpoken = false,
 ) =>
-  probeCheck(await probeOf(...rows), tolerance).run(
+  probeCheck(await probeOf(...rows), { tolerance, onlyIfSpoken }).run(
     subjectOf({
       logps: async (side, pairs) =>
         pairs.map(({ completionTokens: [token] }) => logps[side][token as number] as number),
@@ -73,6 +74,17 @@ describe('a probe', () => {
     expect(found).toMatchObject({ outcome: 'refused', value: null, detail: 'line 3 has no probability' })
   })
 
+  it('of the shipped set is skipped for a base that does not write like its answers', async () => {
+    // chosen answers of one token each: −5, −7 and −4, so −5.33 nats per token
+    const candidate = { ...base, 10: -50 }
+    expect(await run({ base, live: base, candidate }, ROWS, 1, true)).toMatchObject({
+      outcome: 'skipped',
+      detail: 'the base does not write like this: -5.3 nats per token of the chosen answers',
+    })
+    const fluent = { ...base, 20: -5 }
+    expect(await run({ base: fluent, live: base, candidate }, ROWS, 1, true)).toMatchObject({ outcome: 'refused' })
+  })
+
   it('cannot be answered if the base gives none', async () => {
     const broken = run({ base: { ...base, 31: Number.NaN }, live: base, candidate: base }, ROWS)
     await expect(broken).rejects.toMatchObject({ code: 'MODEL_NONFINITE' })
@@ -81,7 +93,7 @@ describe('a probe', () => {
 
 describe('a probe file', () => {
   it('gives the check its name', async () => {
-    expect(probeCheck(await probeOf(...ROWS), 1).name).toBe('probe:taste')
+    expect(probeCheck(await probeOf(...ROWS), { tolerance: 1 }).name).toBe('probe:taste')
   })
 
   it('with a bad row is an error with file and line', async () => {
