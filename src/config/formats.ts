@@ -68,14 +68,16 @@ const FORMATS: Readonly<Record<Format, FormatRules>> = {
     expects: ({ range }) => `a size in bytes such as 65536 or 64MiB${rangeText(range, formatBytes)}`,
   },
   list: {
-    accepts: (value, { choices }) =>
+    accepts: (value, { choices, repeats }) =>
       Array.isArray(value) &&
       value.every((item) => typeof item === 'string' && item !== '') &&
-      new Set(value).size === value.length &&
+      (repeats || new Set(value).size === value.length) &&
       (choices.length === 0 || (value.length > 0 && value.every((item) => choices.includes(item)))),
     coerce: asList,
-    expects: ({ choices }) =>
-      choices.length === 0 ? 'a list of distinct texts' : `a non-empty list out of ${choices.join(', ')}`,
+    expects: ({ choices, repeats }) =>
+      choices.length === 0
+        ? `a list of ${repeats ? '' : 'distinct '}texts`
+        : `a non-empty list out of ${choices.join(', ')}`,
   },
   object: {
     accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),

@@ -31,7 +31,7 @@ function keySchema(setting: Setting<unknown>): Record<string, unknown> {
   return setting.nullable ? { ...about, anyOf: [values, { type: 'null' }] } : { ...about, ...values }
 }
 
-function valueSchema({ format, range, choices, fields }: Setting<unknown>): Record<string, unknown> {
+function valueSchema({ format, range, choices, repeats, fields }: Setting<unknown>): Record<string, unknown> {
   switch (format) {
     case 'text':
       return { type: 'string', minLength: 1 }
@@ -61,7 +61,12 @@ function valueSchema({ format, range, choices, fields }: Setting<unknown>): Reco
     }
     case 'list': {
       const items = choices.length === 0 ? { type: 'string', minLength: 1 } : { enum: choices }
-      return { type: 'array', items, uniqueItems: true, ...(choices.length === 0 ? {} : { minItems: 1 }) }
+      return {
+        type: 'array',
+        items,
+        ...(repeats ? {} : { uniqueItems: true }),
+        ...(choices.length === 0 ? {} : { minItems: 1 }),
+      }
     }
   }
 }

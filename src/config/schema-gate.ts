@@ -1,4 +1,4 @@
-import { duration, list, optionalText, real, records, secret, text } from './setting.js'
+import { duration, list, optionalText, real, records, secret, text, words } from './setting.js'
 
 /** Keys of the gate: what a candidate must pass before it becomes live. */
 export const gating = {
@@ -34,7 +34,7 @@ export const gating = {
     exec: records(
       {
         name: text('exec', 'Of the check: exec:NAME. Letters, digits, - and _.'),
-        command: list([], 'Program and arguments. No shell reads them.'),
+        command: words('Program and arguments. No shell reads them.'),
       },
       'Programs of your own that judge a candidate. docs/gate.md says what they get and print.',
     ),

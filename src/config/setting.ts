@@ -33,6 +33,8 @@ export interface Setting<T> {
   readonly range: Range
   /** The allowed words of a choice or a list; empty = any. */
   readonly choices: readonly string[]
+  /** Whether a list may hold the same text twice. */
+  readonly repeats: boolean
   /** What each entry of a list of records may hold; null for every other format. */
   readonly fields: Fields | null
   /** Never set: it carries the type of the parsed value. */
@@ -113,6 +115,9 @@ export const bytes = (fallback: string, range: Range, doc: string): Setting<numb
 export const list = (fallback: readonly string[], doc: string): Setting<readonly string[]> =>
   setting('list', fallback, doc)
 
+/** A list whose order and repetitions count, such as a program and its arguments. */
+export const words = (doc: string): Setting<readonly string[]> => ({ ...list([], doc), repeats: true })
+
 /** A non-empty list of words out of `choices`. */
 export const listOf = <const C extends string>(choices: readonly C[], doc: string): Setting<readonly C[]> => ({
   ...setting<readonly C[]>('list', choices, doc),
@@ -162,5 +167,15 @@ export function mapRecords(
 }
 
 function setting<T>(format: Format, fallback: Raw, doc: string): Setting<T> {
-  return { format, doc, fallback, nullable: false, sensitive: false, range: {}, choices: [], fields: null }
+  return {
+    format,
+    doc,
+    fallback,
+    nullable: false,
+    sensitive: false,
+    range: {},
+    choices: [],
+    repeats: false,
+    fields: null,
+  }
 }

@@ -8,10 +8,10 @@ const hook = (key: string, ...entries: readonly object[]) => `gate.${key}=${JSON
 
 it('programs and services are named, and a token is not shown', () => {
   const config = load(
-    hook('exec', { name: 'safety', command: ['./check.sh', '--fast'] }),
+    hook('exec', { name: 'safety', command: ['./check.sh', '-v', '-v'] }),
     hook('webhook', { name: 'quality', url: 'https://eval.example.com/gate', token: 's3cr3t' }),
   )
-  expect(config.gate.exec).toEqual([{ name: 'safety', command: ['./check.sh', '--fast'] }])
+  expect(config.gate.exec).toEqual([{ name: 'safety', command: ['./check.sh', '-v', '-v'] }])
   expect(config.gate.webhook[0]).toMatchObject({ name: 'quality', token: 's3cr3t' })
   expect(JSON.stringify(showConfig(config))).not.toContain('s3cr3t')
 })
