@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Alias, Move } from './move.js'
 import type { RegistryFiles } from './registry-files.js'
-import { versionStep } from './version.js'
+import { servedName, versionStep } from './version.js'
 import { parseRecord, recordText, VERSION_INFO, type VersionRecord, type VersionState } from './version-record.js'
 
 /** Aliases that are also links beside the versions. */
@@ -43,21 +43,24 @@ export async function adopted(files: RegistryFiles, salt: string): Promise<Move>
  * Brings links, states and `routing.json` to what a move says; what is right already stays untouched.
  *
  * @param known    an earlier move that the states are known to follow: those that it has alike are not read
+ * @param name     servers know a version as `<name>-v00001234`; null: as `routing.json` has it
  * @param onStage  called after each stage has taken effect
  * @throws ADAPTER_DISK_FULL, ADAPTER_IO
  */
 export async function repair(
   files: RegistryFiles,
   move: Move,
-  known: Move | null,
+  { known, name }: { readonly known: Move | null; readonly name: string | null },
   onStage: (stage: string) => void,
 ): Promise<void> {
-  for (const name of LINKS) {
-    const version = move.aliases[name]
-    if ((await files.link(name)) !== version) await files.setLink(name, version)
+  for (const link of LINKS) {
+    const version = move.aliases[link]
+    if ((await files.link(link)) !== version) await files.setLink(link, version)
   }
-  if (!isRouting(await files.read(ROUTING), move)) {
-    await files.replace(ROUTING, `${JSON.stringify(routing(move), null, 2)}\n`)
+  const written = parseRouting(await files.read(ROUTING))
+  const wanted = routing(move, name ?? written?.name ?? 'bcod')
+  if (!isSame(written, wanted)) {
+    await files.replace(ROUTING, `${JSON.stringify(wanted, null, 2)}\n`)
     onStage('routing written')
   }
   let changed = false
@@ -75,6 +78,8 @@ export async function repair(
 interface Routing {
   /** The move that it was written after. */
   readonly generation: number
+  /** Servers know a version as `<name>-v00001234`. */
+  readonly name: string
   /** `model`: the name under which servers know the version. The shares add up to 1. */
   readonly arms: readonly {
     readonly name: string
@@ -86,17 +91,19 @@ interface Routing {
 }
 
 /** Every user is in the one arm there is. */
-function routing({ generation, aliases: { live }, salt }: Move): Routing {
-  return { generation, arms: live === null ? [] : [{ name: 'live', version: live, model: live, share: 1 }], salt }
+function routing({ generation, aliases: { live }, salt }: Move, name: string): Routing {
+  const arms = live === null ? [] : [{ name: 'live', version: live, model: servedName(name, live), share: 1 }]
+  return { generation, name, arms, salt }
 }
 
-/** Whether a text says of a move what routers need to know. */
-function isRouting(text: string | null, move: Move): boolean {
+function parseRouting(text: string | null): Partial<Routing> | null {
   try {
-    const { arms, salt } = JSON.parse(text ?? 'null') as Routing
-    const wanted = routing(move)
-    return isDeepStrictEqual([arms, salt], [wanted.arms, wanted.salt])
+    return JSON.parse(text ?? 'null') as Partial<Routing> | null
   } catch {
-    return false
+    return null
   }
 }
+
+/** Whether routers need to know nothing new. */
+const isSame = (written: Partial<Routing> | null, wanted: Routing): boolean =>
+  isDeepStrictEqual({ ...written, generation: 0 }, { ...wanted, generation: 0 })

@@ -35,6 +35,10 @@ export interface RegistryOptions {
   readonly onStage?: (stage: string) => void
   /** @default now */
   readonly now?: () => Date
+  /** Servers know a version as `<name>-v00001234`. @default as `routing.json` has it, and `bcod` without one */
+  readonly name?: string
+  /** Has every server load a version that is about to go live; if it throws, nothing moves. @default none has to */
+  readonly serve?: (version: string, cause: Cause) => Promise<void>
 }
 
 /** Where a new version comes from. */
@@ -90,7 +94,8 @@ export class Registry extends RegistryReader {
         const before = this.#followed
         // of one move later only what it has changed can be behind
         const isNext = before !== null && current.generation - before.generation <= 1
-        await repair(this.files, current, isNext ? before : null, (stage) => this.#stage(stage))
+        const known = { known: isNext ? before : null, name: this.options.name ?? null }
+        await repair(this.files, current, known, (stage) => this.#stage(stage))
         this.#followed = current
       }
       // whoever was slower than another one's move has written what held before it
@@ -144,6 +149,11 @@ export class Registry extends RegistryReader {
     return move.aliases.live === version
   }
 
+  /** Whether `publish` would leave a version as it is. */
+  async holds(version: string): Promise<boolean> {
+    return isHeld(await this.current(), version)
+  }
+
   /**
    * Makes a version live because somebody asks for it.
    *
@@ -155,6 +165,7 @@ export class Registry extends RegistryReader {
     { force = false, ...expected }: Expectation & { force?: boolean } = {},
   ): Promise<Move> {
     if (!force) await this.#requirePassed(version)
+    await this.options.serve?.(version, 'promoted')
     return this.#move(
       'promoted',
       (current) => {
@@ -176,12 +187,15 @@ export class Registry extends RegistryReader {
    * @throws ADAPTER_UNKNOWN, ADAPTER_NO_PREVIOUS
    */
   async rollback({ to = null, ...expected }: Expectation & { to?: string | null } = {}): Promise<Move> {
+    const target = to ?? (await this.current()).aliases.previous
+    if (target !== null) await this.options.serve?.(target, 'rolled back')
     return this.#move('rolled back', (current) => rolledBack(current, to), expected)
   }
 
   /** Makes a version live and keeps it there. @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */
   async pin(version: string, { force = false, ...expected }: Expectation & { force?: boolean } = {}): Promise<Move> {
     if (!force && (await this.current()).aliases.live !== version) await this.#requirePassed(version)
+    await this.options.serve?.(version, 'pinned')
     return this.#move('pinned', (current) => pinned(current, version), expected)
   }
 

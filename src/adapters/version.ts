@@ -6,3 +6,6 @@ export function versionStep(name: string): number | null {
   const digits = /^v(\d{8,15})$/.exec(name)?.[1]
   return digits === undefined ? null : Number(digits)
 }
+
+/** The name under which model servers know a version: every version has one of its own. */
+export const servedName = (name: string, version: string): string => `${name}-${version}`

@@ -27,7 +27,7 @@ async function restart(directory: string): Promise<Move> {
     expect(JSON.parse(readFileSync(join(directory, version, 'bcod.json'), 'utf8')).state).toBe(recorded)
   }
   const { arms } = JSON.parse(readFileSync(join(directory, 'routing.json'), 'utf8')) as { arms: readonly object[] }
-  expect(arms).toEqual([{ name: 'live', version: live, model: live, share: 1 }])
+  expect(arms).toEqual([{ name: 'live', version: live, model: `bcod-${live}`, share: 1 }])
   return state
 }
 

@@ -68,10 +68,20 @@ it('the log of moves holds all that holds, one entry for each move', async () =>
   const { salt } = await registry.current()
   expect(JSON.parse(readFileSync(join(directory, 'routing.json'), 'utf8'))).toEqual({
     generation: 4,
-    arms: [{ name: 'live', version: 'v00000002', model: 'v00000002', share: 1 }],
+    name: 'bcod',
+    arms: [{ name: 'live', version: 'v00000002', model: 'bcod-v00000002', share: 1 }],
     salt,
   })
   expect((await registry.movesAfter(2)).map(({ cause }) => cause)).toEqual(['added', 'published'])
+})
+
+it('routers are told the name under which servers know the version, also by a command that does not know it', async () => {
+  const directory = join(temporaryDirectory(), 'adapters')
+  const daemon = new Registry(directory, { by: 'daemon', name: 'support' })
+  for (const step of [1, 2]) await addLive(daemon, step)
+  await new Registry(directory, { by: 'cli' }).rollback()
+  const { name, arms } = JSON.parse(readFileSync(join(directory, 'routing.json'), 'utf8'))
+  expect([name, arms[0].model]).toEqual(['support', 'support-v00000001'])
 })
 
 it('servers under other users can read it, whatever the umask', async () => {
