@@ -9,6 +9,9 @@ export function* publishRules({ publish }: Config): Generator<Problem> {
     const text = wrong(target)
     if (text !== null) yield { key: 'publish.targets', text: `number ${i + 1}: ${text}` }
   }
+  const servers = publish.targets.filter(({ kind }) => kind !== 'directory')
+  if (new Set(servers.map(({ name }) => name)).size > 1)
+    yield { key: 'publish.targets', text: 'expected one name for all servers: routing.json has one for each version' }
   const twice = publish.targets.flatMap(({ urls, dns }) => [...urls, ...(dns === null ? [] : [dns])]).map(plain)
   if (new Set(twice).size < twice.length)
     yield { key: 'publish.targets', text: 'expected each server once: two entries name the same URL' }

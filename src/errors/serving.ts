@@ -20,6 +20,16 @@ export const SERVING_ERRORS = {
     cause: 'A model server answered something that its API does not have.',
     remedy: 'Check that the URL leads to a server of the kind that publish.targets says, and its version.',
   },
+  SERVING_MISSING: {
+    cause:
+      'A model server does not have the live version loaded: it has restarted, is new, or somebody has unloaded it.',
+    remedy: 'None is needed if the next log line says that it was mended: the version is loaded again by itself.',
+  },
+  SERVING_MISMATCH: {
+    cause: 'A model server answers a version by other numbers than the learner computes for it.',
+    remedy:
+      'Check that it serves the base model of model.path and reads the registry that bcod writes (path of the target). If it computes with less precision, raise publish.attest.',
+  },
   SERVING_NO_REPLICA: {
     cause: 'A name of publish.targets resolves to no address.',
     remedy: 'Check the name; for Kubernetes it must be a headless service that has ready pods.',

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { versionStep } from '../adapters/version.js'
+import { servedName as nameOf, versionStep } from '../adapters/version.js'
 import { BcodError } from '../errors.js'
 import type { ModelServer } from './model-server.js'
 import type { Endpoint } from './request.js'
@@ -40,7 +40,7 @@ export interface ReplicaOptions {
 }
 
 /** The name under which servers of a target know a version. */
-export const servedName = ({ name }: Pick<Target, 'name'>, version: string): string => `${name}-${version}`
+export const servedName = ({ name }: Pick<Target, 'name'>, version: string): string => nameOf(name, version)
 
 /** The version that a target's name stands for; null if it is none of that target's. */
 export function versionOf({ name }: Pick<Target, 'name'>, served: string): string | null {
@@ -63,6 +63,24 @@ export async function findReplicas(targets: readonly Target[], options: ReplicaO
     replicas: found.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])),
     errors: found.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : [])),
   }
+}
+
+/**
+ * The versions that servers have loaded now.
+ *
+ * @throws SERVING_UNREACHABLE, SERVING_UNAUTHORIZED, SERVING_ANSWER, SERVING_NO_REPLICA: what a server that cannot be
+ *   asked has loaded is not known
+ */
+export async function loadedVersions(targets: readonly Target[], options: ReplicaOptions): Promise<readonly string[]> {
+  const { replicas, errors } = await findReplicas(targets, options)
+  if (errors.length > 0) throw errors[0]
+  const listed = await Promise.all(
+    replicas.map(async ({ server, target }) => {
+      const { adapters } = await server.models()
+      return [...adapters.keys()].flatMap((name) => versionOf(target, name) ?? [])
+    }),
+  )
+  return [...new Set(listed.flat())].sort()
 }
 
 async function ofTarget(target: Target, options: ReplicaOptions): Promise<readonly Replica[]> {

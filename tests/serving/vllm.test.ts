@@ -6,9 +6,11 @@ import { RECORDED, RecordedVllm, recorded } from '../support/recorded-vllm.js'
 const NAME = 'bcod-v00000050'
 const DIRECTORY = '/state/adapters/v00000050'
 
-async function start(settings: Parameters<typeof RecordedVllm.start>[0] = {}, apiKey: string | null = null) {
+type Settings = Parameters<typeof RecordedVllm.start>[0]
+
+async function start(settings: Settings = {}, apiKey: string | null = null, timeout = 10_000) {
   const server = await RecordedVllm.start(settings)
-  const endpoint = { url: server.url, place: server.url, address: null, apiKey, timeout: 300 }
+  const endpoint = { url: server.url, place: server.url, address: null, apiKey, timeout }
   return { server, driver: vllm(endpoint) }
 }
 
@@ -93,7 +95,7 @@ describe('a server', () => {
     ['hangs', 'no answer within 300 ms'],
     ['closes the connection', 'no answer (ECONNRESET)'],
   ] as const)('that %s is unreachable, in bounded time', async (fault, message) => {
-    const { driver, server } = await start()
+    const { driver, server } = await start({}, null, 300)
     server.fault = fault
     const started = performance.now()
     expect(await errorOf(() => driver.models())).toMatchObject({

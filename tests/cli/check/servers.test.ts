@@ -5,7 +5,7 @@ import { RecordedVllm } from '../../support/recorded-vllm.js'
 
 async function findings(server: RecordedVllm, publish: Record<string, unknown> = {}) {
   const targets = [{ kind: 'vllm', urls: [server.url] }]
-  const config = loadConfig({ env: {}, defaults: { publish: { targets, timeout: '300ms', ...publish } } })
+  const config = loadConfig({ env: {}, defaults: { publish: { targets, ...publish } } })
   return (await checkServers(config)).map(({ status, detail }) => `${status} ${detail}`)
 }
 
@@ -40,5 +40,7 @@ it('a server that hangs, or takes another key, fails with its code', async () =>
     `fail SERVING_UNAUTHORIZED ${server.url}: status 401 to GET /v1/models`,
   ])
   server.fault = 'hangs'
-  expect(await findings(server)).toEqual([`fail SERVING_UNREACHABLE ${server.url}: no answer within 300 ms`])
+  expect(await findings(server, { timeout: '300ms' })).toEqual([
+    `fail SERVING_UNREACHABLE ${server.url}: no answer within 300 ms`,
+  ])
 })

@@ -1,0 +1,253 @@
+import { join } from 'node:path'
+import { BcodError } from '../errors.js'
+import type { Attester } from './attester.js'
+import { findReplicas, type Replica, type ReplicaOptions, servedName, type Target, versionOf } from './replicas.js'
+
+export interface ServingParts {
+  readonly targets: readonly Target[]
+  readonly options: ReplicaOptions
+  /** The registry, as an absolute path. */
+  readonly directory: string
+  readonly attester: Pick<Attester, 'attest' | 'keepOnly'>
+  /** The versions that servers should have loaded: the live one, then those that were live before it, newest first. */
+  readonly wanted: () => readonly string[]
+  /** Whether a version that was published may yet go live: it is not unloaded meanwhile. */
+  readonly isPending: (version: string) => boolean
+  /** Called at each look at a server. */
+  readonly looked: (look: Look) => void
+  /** Called once for a server that is no longer among the targets. */
+  readonly gone: (replica: string) => void
+  /** Called with an error that is no single server's. */
+  readonly failed: (error: unknown) => void
+}
+
+/** What a look at one server found. */
+export interface Look {
+  /** Host and port. */
+  readonly replica: string
+  /** The newest wanted version that it has loaded; null if none, or if it does not answer. */
+  readonly version: string | null
+  /** What is wrong; null if nothing is, or not any more. */
+  readonly problem: unknown
+  /** What was missing or wrong before this look, which has mended it. */
+  readonly mended: BcodError | null
+  /** Whether the look before this one found something else. */
+  readonly isNews: boolean
+}
+
+/** What is remembered of a server between two looks. */
+class Memory {
+  /** Its loaded versions. */
+  loaded: ReadonlySet<string> = new Set()
+  /** Why it cannot load a version; forgotten once it has been away. */
+  readonly refused = new Map<string, unknown>()
+  /** Looks until the next attempt to mend a wrong answer; the wait doubles with each that fails. */
+  wait = 0
+  nextWait = 1
+  /** What the last look found, in short. */
+  found = ''
+}
+
+const LONGEST_WAIT = 32
+
+/**
+ * Keeps every server of `publish.targets` at the live version. A new version gets a name of its own on every server; it
+ * is loaded, read back and attested there before it may go live. Calls run one after the other.
+ */
+export class Serving {
+  readonly #memory = new Map<string, Memory>()
+  /** The version that was published last, until it is decided what becomes of it. */
+  #published: string | null = null
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(private readonly parts: ServingParts) {}
+
+  /** Versions that some server had loaded at the last look: their files must stay. */
+  get loaded(): ReadonlySet<string> {
+    return new Set([...this.#memory.values()].flatMap(({ loaded }) => [...loaded]))
+  }
+
+  /**
+   * Makes every server answer a version under its own name. If one fails, the version is unloaded wherever this call has
+   * loaded it, unless it is wanted anyway, and what servers served before stays as it was.
+   *
+   * @throws the first server's error, which says how many failed; what the learner throws for the version
+   */
+  publish(version: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const { replicas, errors } = await this.#find()
+      const wanted = this.parts.wanted()
+      const before = wanted.find((each) => each !== version) ?? null
+      const loaded: Replica[] = []
+      const outcomes = await Promise.allSettled(
+        replicas.map((replica) => this.#serve(replica, version, before, () => loaded.push(replica))),
+      )
+      const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
+      if (errors.length + failures.length === 0) {
+        this.#published = version
+        return
+      }
+      if (!wanted.includes(version)) await Promise.allSettled(loaded.map((replica) => this.#unload(replica, version)))
+      throw errors[0] ?? ofSeveral(failures, replicas.length)
+    })
+  }
+
+  /**
+   * Looks at every server: a wanted version that is missing is loaded and attested, the live one is attested, and others
+   * are unloaded. Whatever goes wrong is told, and the next call tries again.
+   */
+  probe(): Promise<void> {
+    return this.#exclusively(async () => {
+      const { attester, failed, isPending } = this.parts
+      const { replicas, errors } = await this.#find()
+      errors.forEach(failed)
+      const wanted = this.parts.wanted()
+      if (this.#published !== null && !isPending(this.#published)) this.#published = null
+      attester.keepOnly([...wanted, ...(this.#published === null ? [] : [this.#published])])
+      await Promise.all(replicas.map((replica) => this.#look(replica, wanted)))
+    })
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(task)
+    this.#last = run.catch(() => {})
+    return run
+  }
+
+  async #find() {
+    const found = await findReplicas(this.parts.targets, this.parts.options)
+    const ids = new Set(found.replicas.map(({ id }) => id))
+    // a name that cannot be resolved now says nothing of its servers
+    for (const id of found.errors.length > 0 ? [] : [...this.#memory.keys()].filter((known) => !ids.has(known))) {
+      this.#memory.delete(id)
+      this.parts.gone(id)
+    }
+    return found
+  }
+
+  #memoryOf({ id }: Replica): Memory {
+    const memory = this.#memory.get(id) ?? new Memory()
+    this.#memory.set(id, memory)
+    return memory
+  }
+
+  async #look(replica: Replica, wanted: readonly string[]): Promise<void> {
+    let mended: BcodError | null = null
+    let problem: unknown = null
+    const memory = this.#memoryOf(replica)
+    try {
+      await this.#forgetRefusals(replica, memory)
+      const [live, before = null] = wanted
+      if (live !== undefined) mended = await this.#mend(replica, live, before)
+    } catch (error) {
+      problem = error
+    }
+    const isAway = problem instanceof BcodError && problem.retryable
+    if (isAway) memory.refused.clear()
+    else
+      await this.#tidy(replica, wanted).catch((error: unknown) => {
+        problem ??= error
+      })
+    const version = isAway ? null : (wanted.find((each) => memory.loaded.has(each)) ?? null)
+    const found = problem === null ? 'fine' : String(problem)
+    const isNews = found !== memory.found || mended !== null
+    memory.found = found
+    this.parts.looked({ replica: replica.id, version, problem, mended, isNews })
+  }
+
+  /** Makes a server serve the live version; what was wrong, if something was. */
+  async #mend(replica: Replica, live: string, before: string | null): Promise<BcodError | null> {
+    const memory = this.#memoryOf(replica)
+    const { id } = replica
+    let wrong: BcodError | null = null
+    try {
+      await this.#serve(replica, live, before, () => {
+        wrong = new BcodError('SERVING_MISSING', `${live} was not loaded`, { place: id })
+      })
+    } catch (error) {
+      if (!(error instanceof BcodError) || error.code !== 'SERVING_MISMATCH') throw error
+      if (memory.wait > 0) {
+        memory.wait -= 1
+        throw error
+      }
+      memory.wait = memory.nextWait
+      memory.nextWait = Math.min(2 * memory.nextWait, LONGEST_WAIT)
+      await this.#unload(replica, live)
+      await this.#serve(replica, live, before, () => {})
+      wrong = error
+    }
+    memory.wait = 0
+    memory.nextWait = 1
+    return wrong
+  }
+
+  /** Loads the other wanted versions, to which a rollback leads, and unloads what is not wanted any more. */
+  async #tidy(replica: Replica, [live, ...older]: readonly string[]): Promise<void> {
+    const { server, target } = replica
+    for (const version of older) await this.#ensureLoaded(replica, version, () => {})
+    const { adapters } = await server.models()
+    const versions = [...adapters.keys()].flatMap((name) => versionOf(target, name) ?? [])
+    const keep = new Set([live, ...older, this.#published])
+    this.#memoryOf(replica).loaded = new Set(versions)
+    for (const version of versions) if (!keep.has(version)) await this.#unload(replica, version)
+  }
+
+  /** Loads, reads back and attests a version. */
+  async #serve(replica: Replica, version: string, before: string | null, loaded: () => void): Promise<void> {
+    const { server, target, id: place } = replica
+    const base = await this.#ensureLoaded(replica, version, loaded)
+    await this.parts.attester.attest({ server, place, served: servedName(target, version), base, version, before })
+  }
+
+  /** The name of the server's base model, once the version is loaded there. */
+  async #ensureLoaded(replica: Replica, version: string, loaded: () => void): Promise<string> {
+    const { server, target } = replica
+    const served = servedName(target, version)
+    const directory = join(target.path ?? this.parts.directory, version)
+    const { base, adapters } = await server.models()
+    if (adapters.get(served) === directory) return base
+    if (adapters.has(served)) await server.unload(served)
+    await this.#load(replica, version, directory)
+    loaded()
+    return base
+  }
+
+  /** A load whose answer was lost may have happened, and one that was reported may not have: the list tells. */
+  async #load(replica: Replica, version: string, directory: string): Promise<void> {
+    const { server, target, id: place } = replica
+    const memory = this.#memoryOf(replica)
+    const known = memory.refused.get(version)
+    if (known !== undefined) throw known
+    const name = servedName(target, version)
+    const failure: unknown = await server.load(name, directory).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    const isRefused = failure instanceof BcodError && !failure.retryable
+    if (!isRefused) memory.loaded = new Set([...memory.loaded, version])
+    if ((await server.models()).adapters.get(name) === directory) return
+    if (isRefused) memory.refused.set(version, failure)
+    throw failure ?? new BcodError('SERVING_ANSWER', `it has loaded ${name} and does not list it`, { place })
+  }
+
+  async #unload(replica: Replica, version: string): Promise<void> {
+    await replica.server.unload(servedName(replica.target, version))
+    const memory = this.#memoryOf(replica)
+    memory.loaded = new Set([...memory.loaded].filter((each) => each !== version))
+  }
+
+  /** A server that has lost what it had loaded has restarted, perhaps with other options. */
+  async #forgetRefusals({ server, target }: Replica, memory: Memory): Promise<void> {
+    if (memory.refused.size === 0) return
+    const { adapters } = await server.models()
+    if ([...memory.loaded].some((version) => !adapters.has(servedName(target, version)))) memory.refused.clear()
+  }
+}
+
+function ofSeveral(failures: readonly unknown[], servers: number): unknown {
+  const [first] = failures
+  if (!(first instanceof BcodError) || servers === 1) return first
+  const message = `${first.message} (${failures.length} of ${servers} servers failed)`
+  const { place, remedy } = first
+  return new BcodError(first.code, message, { cause: first, remedy, ...(place !== undefined && { place }) })
+}
