@@ -4,6 +4,7 @@ import { consumerMetrics } from './metrics/consumer.js'
 import { daemonMetrics } from './metrics/daemon.js'
 import { feedbackMetrics } from './metrics/feedback.js'
 import { type MetricInfo, MetricSet } from './metrics/metric-set.js'
+import { servingMetrics } from './metrics/serving.js'
 import { storageMetrics } from './metrics/storage.js'
 import { trainingMetrics } from './metrics/training.js'
 
@@ -19,6 +20,7 @@ export class Metrics {
   readonly training = trainingMetrics(this.set)
   readonly classifier = classifierMetrics(this.set)
   readonly storage = storageMetrics(this.set)
+  readonly serving = servingMetrics(this.set)
   readonly daemon = daemonMetrics(this.set)
 
   /** All metrics, in the order of the documentation. */
