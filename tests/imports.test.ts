@@ -52,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       'gate',
       'learner',
       'server',
+      'serving',
       'streams',
       'telemetry',
       'text',

@@ -7,6 +7,7 @@ import { AdapterPublished } from '../telemetry/events/storage.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { Gatekeeper } from './gatekeeper.js'
 import type { RegistryWatch } from './registry-watch.js'
+import type { ServingWatch } from './serving-watch.js'
 import type { VoteTally } from './vote-tally.js'
 
 export interface AdapterPublisherParts {
@@ -16,6 +17,10 @@ export interface AdapterPublisherParts {
   readonly gate: Pick<Gatekeeper, 'passes'>
   /** Hash of the settings that decide what is learnt. */
   readonly configSha256: string
+  /** `manual`: a version waits until somebody promotes it. */
+  readonly mode: 'auto' | 'manual'
+  /** The servers that must have a version before it goes live; null: there are none. */
+  readonly servers: Pick<ServingWatch, 'publish' | 'loaded'> | null
   /** How many versions stay. */
   readonly keep: number
   readonly telemetry: Telemetry
@@ -113,23 +118,34 @@ export class AdapterPublisher {
   }
 
   async #judge(candidate: Candidate): Promise<void> {
-    const { registry, gate, keep, telemetry, stage } = this.parts
+    const { registry, gate, servers, keep, telemetry, stage } = this.parts
     const { step, version } = candidate
     try {
       const hasPassed = await gate.passes(candidate, this.#stop.signal)
       stage('gated')
-      if (hasPassed) this.#published(candidate, await registry.publish(version))
+      if (hasPassed) this.#published(candidate, await this.#makeLive(version))
       else {
         await registry.refuse(version)
         telemetry.emit(new AdapterPublished(step, 'rejected'))
       }
-      await registry.gc(keep)
+      await registry.gc(keep, { loaded: servers?.loaded ?? [] })
     } catch (error) {
       if (this.#stop.signal.aborted) return
       this.#failed(step, error)
       // the next checkpoint tries again
       if (this.#step === step) this.#step = null
     }
+  }
+
+  /** Whether it is live now. Where it must wait, no server loads it. */
+  async #makeLive(version: string): Promise<boolean> {
+    const { registry, servers, mode, stage } = this.parts
+    if (mode === 'manual' || (await registry.holds(version))) return false
+    if (servers !== null) {
+      await servers.publish(version)
+      stage('served')
+    }
+    return registry.publish(version)
   }
 
   async #add({ adapter, step, delta, checkpoint }: PublishedSnapshot): Promise<{ readonly version: string }> {

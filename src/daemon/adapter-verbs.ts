@@ -7,6 +7,8 @@ export interface AdapterVerbsParts {
   readonly registry: Registry
   /** How many versions stay. */
   readonly keep: number
+  /** Versions that the servers of `publish.targets` may still read. */
+  readonly served: () => readonly string[]
   /** Called after each move. */
   readonly moved: () => Promise<void>
 }
@@ -28,7 +30,12 @@ interface Fields {
  * The commands `bcod adapters …` as `POST /v1/admin/adapters/…`; arguments and options are fields of the body. `export`
  * is not among them: it would write wherever the token's holder says.
  */
-export function adapterVerbs({ registry, keep, moved }: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
+export function adapterVerbs({
+  registry,
+  keep,
+  served,
+  moved,
+}: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
   const move = async (moving: ReturnType<Registry['resume']>) => {
     const summary = summaryOf(await moving)
     await moved()
@@ -68,7 +75,7 @@ export function adapterVerbs({ registry, keep, moved }: AdapterVerbsParts): Read
     },
     'adapters/gc': async (body) => {
       const { dry_run: dryRun = false, loaded = [] } = fieldsOf(body, 'dry_run', 'loaded')
-      const removed = await registry.gc(keep, { dryRun, loaded })
+      const removed = await registry.gc(keep, { dryRun, loaded: [...loaded, ...served()] })
       await moved()
       return { removed, dry_run: dryRun }
     },

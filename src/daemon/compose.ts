@@ -28,6 +28,7 @@ import { Outcomes } from './outcomes.js'
 import { PartitionReader } from './partition-reader.js'
 import { RegistryWatch } from './registry-watch.js'
 import { SerialQueue } from './serial-queue.js'
+import { hasServers, ServingWatch } from './serving-watch.js'
 import { StreamState } from './stream-state.js'
 import { Trainer } from './trainer.js'
 import { TrainingPause } from './training-pause.js'
@@ -70,6 +71,8 @@ export interface Training {
   readonly committer: OffsetCommitter
   readonly publisher: AdapterPublisher
   readonly watch: RegistryWatch
+  /** The servers that load versions; null if the configuration has none. */
+  readonly servers: ServingWatch | null
 }
 
 /** Puts a daemon together, up to what needs its model. Nothing is read or written. */
@@ -133,11 +136,24 @@ export function composeTraining(
   const now = () => scheduler.now()
   const registry = new Registry(config.adapters.dir, {
     ...{ by: 'daemon', reference: config.model.reference, onStage: stage },
+    ...servedAs(config),
   })
   const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => parts.pause.set('registry', isFrozen) })
   const start = checkpoint?.snapshot.step ?? 0
+  const { mode } = config.publish
+  const servers = hasServers(config.publish) ? new ServingWatch({ config, learner, watch, telemetry }) : null
   const publisher = new AdapterPublisher({
-    ...{ registry, watch, keep: config.adapters.keep, telemetry, stage, now, configSha256: identities.config },
+    ...{
+      registry,
+      watch,
+      servers,
+      mode,
+      keep: config.adapters.keep,
+      telemetry,
+      stage,
+      now,
+      configSha256: identities.config,
+    },
     gate: new Gatekeeper({ registry, checks, model, telemetry }),
     tally: new VoteTally(start, (after, upTo) => journaledVotes(store.directory, after, upTo)),
   })
@@ -160,7 +176,13 @@ export function composeTraining(
     ...{ start: checkpoint, step: () => trainer.step, throwIfFailed: () => queue.throwIfFailed() },
     failing: (isFailing) => parts.checkpointsFail$.next(isFailing),
   })
-  return { trainer, checkpointer, committer, publisher, watch }
+  return { trainer, checkpointer, committer, publisher, watch, servers }
+}
+
+/** The name that all servers know versions by. */
+export function servedAs({ publish }: Pick<DaemonParts['config'], 'publish'>): { readonly name?: string } {
+  const target = publish.targets.find(({ kind }) => kind !== 'directory')
+  return target === undefined ? {} : { name: target.name }
 }
 
 /** The votes of the steps after one, up to another. */

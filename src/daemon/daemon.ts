@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cause } from '../adapters/move.js'
 import { Registry } from '../adapters/registry.js'
 import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
@@ -10,13 +12,16 @@ import { TextProcessEnded } from '../telemetry/events/feedback.js'
 import { TextProcess } from '../text/text-process.js'
 import { inspectLineage, type Recovered, recoverLineage, releaseState } from '../training/recovery.js'
 import type { AdapterVerbsParts } from './adapter-verbs.js'
-import { compose, composeTraining, type DaemonParts, type Training } from './compose.js'
+import { compose, composeTraining, type DaemonParts, servedAs, type Training } from './compose.js'
 import { waitForLeadership } from './leadership.js'
 import { loadLearner, restoreLearner } from './load-learner.js'
 import type { DaemonLearner, DaemonOptions, DaemonText } from './options.js'
 import { restoreStream } from './restore.js'
 import { type DaemonStatus, liveChecks, readyChecks, type StatusParts, statusOf } from './status.js'
 import { TrainingLoop } from './training-loop.js'
+
+/** How long a rollback waits for servers to load the version that it leads to. Milliseconds. */
+const LONGEST_BEFORE_ROLLBACK = 3_000
 
 /** The daemon: from a log to published adapters. `run` resolves when it has been stopped and rejects when it fails. */
 export class Daemon {
@@ -91,13 +96,22 @@ export class Daemon {
 
   /** The registry, for whoever moves its aliases by hand. */
   get adapters(): AdapterVerbsParts {
-    const { adapters, model } = this.#parts.config
-    const moved = async () => this.#training?.watch.look()
-    return {
-      registry: new Registry(adapters.dir, { by: 'admin', reference: model.reference }),
-      keep: adapters.keep,
-      moved,
+    const { config, telemetry } = this.#parts
+    const { model, adapters } = config
+    const serve = async (version: string, cause: Cause) => {
+      const served = this.#training?.servers?.publish(version)
+      if (served === undefined || cause !== 'rolled back') return served
+      // the way back waits for no server that is down
+      const told = served.catch((error: unknown) => telemetry.emit(new Failed(error, false)))
+      await Promise.race([told, sleep(LONGEST_BEFORE_ROLLBACK, null, { ref: false })])
     }
+    const served = () => this.#training?.servers?.loaded ?? []
+    const moved = async () => {
+      await this.#training?.watch.look()
+      void this.#training?.servers?.lookIfMoved()
+    }
+    const options = { by: 'admin', reference: model.reference, serve, ...servedAs(config) }
+    return { registry: new Registry(adapters.dir, options), keep: adapters.keep, served, moved }
   }
 
   /**
@@ -150,9 +164,9 @@ export class Daemon {
 
   get #statusParts(): StatusParts {
     const { lifecycle$, reader, state, telemetry, pause } = this.#parts
-    const { trainer = null, publisher = null, watch = null } = this.#training ?? {}
+    const { trainer = null, publisher = null, watch = null, servers = null } = this.#training ?? {}
     return {
-      ...{ reader, state, trainer, publisher, watch, learner: this.#learner, history: telemetry.history },
+      ...{ reader, state, trainer, publisher, watch, servers, learner: this.#learner, history: telemetry.history },
       ...{ lifecycle: lifecycle$.value, isTrainingPaused: pause.paused$.value },
     }
   }

@@ -6,6 +6,7 @@ import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { AdapterPublisher } from './adapter-publisher.js'
 import type { PartitionReader } from './partition-reader.js'
 import type { RegistryWatch } from './registry-watch.js'
+import type { ServerStatus, ServingWatch } from './serving-watch.js'
 import type { StreamState } from './stream-state.js'
 import type { Trainer } from './trainer.js'
 import type { UncommittedPart } from './uncommitted.js'
@@ -30,6 +31,8 @@ export interface DaemonStatus {
   readonly adapter: string | null
   /** What the registry of adapters holds; null until it was looked at. */
   readonly adapters: MoveSummary | null
+  /** The servers of `publish.targets`, by host and port, as they were last looked at. */
+  readonly servers: Readonly<Record<string, ServerStatus>>
   /** Of each partition: records that are not acknowledged, read or not. */
   readonly lag: Readonly<Record<number, number>>
   /** Of each partition with an open transaction: what nobody can read yet. */
@@ -59,10 +62,11 @@ export interface StatusParts {
   readonly trainer: Trainer | null
   readonly publisher: AdapterPublisher | null
   readonly watch: RegistryWatch | null
+  readonly servers: ServingWatch | null
 }
 
 export function statusOf(parts: StatusParts): DaemonStatus {
-  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher, watch } = parts
+  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher, watch, servers } = parts
   const { ok, failing } = verdict(readyChecks(parts))
   const { lastStep = null, lastStepTime = null, step = 0 } = trainer ?? {}
   return {
@@ -80,6 +84,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     classifier_trust: lastStep?.classifier.trust ?? null,
     adapter: publisher?.version ?? null,
     adapters: watch?.state ? summaryOf(watch.state) : null,
+    servers: servers?.servers ?? {},
     lag: Object.fromEntries(reader.lag()),
     uncommitted: Object.fromEntries(reader.uncommitted()),
     held_back: state.held.heldCount,

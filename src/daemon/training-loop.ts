@@ -110,7 +110,18 @@ export class TrainingLoop {
         if (reader.paused && this.#isStarved) this.parts.flush$.next()
       }),
     )
-    this.#work.add(interval(intervals.registry, scheduler).subscribe(() => void training.watch.look()))
+    const { watch, servers } = training
+    const lookAtRegistry = () => void watch.look().then(() => servers?.lookIfMoved())
+    this.#work.add(interval(intervals.registry, scheduler).subscribe(lookAtRegistry))
+    if (servers !== null) {
+      const { probeEvery } = this.parts.config.publish
+      this.#work.add(
+        interval(probeEvery, scheduler)
+          .pipe(exhaustMap(() => servers.look()))
+          .subscribe(),
+      )
+      this.#work.add(() => servers.close())
+    }
     const { firstRetention: firstMs, retention: everyMs } = intervals
     const headroom$ = retentionHeadroom$(log, () => reader.pending(), { firstMs, everyMs, scheduler })
     this.#work.add(

@@ -1,9 +1,10 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { AdapterPublisher } from '../../src/daemon/adapter-publisher.js'
+import { AdapterPublisher, type AdapterPublisherParts } from '../../src/daemon/adapter-publisher.js'
 import { RegistryWatch } from '../../src/daemon/registry-watch.js'
 import { VoteTally } from '../../src/daemon/vote-tally.js'
+import { BcodError } from '../../src/errors.js'
 import { sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 import { trainingEvent } from '../support/events.js'
 import { liveVersion } from '../support/live-version.js'
@@ -21,7 +22,7 @@ class Gate {
   }
 }
 
-function publisher(keep = 2) {
+function publisher(keep = 2, { mode = 'auto', servers = null }: Partial<AdapterPublisherParts> = {}) {
   const directory = join(temporaryDirectory(), 'adapters')
   const telemetry = new SilentTelemetry()
   const stages: string[] = []
@@ -31,7 +32,7 @@ function publisher(keep = 2) {
   const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => frozen.push(isFrozen) })
   const gate = new Gate()
   const parts = new AdapterPublisher({
-    ...{ registry, watch, gate, keep, telemetry, now: () => clock.now, configSha256: 'c0ffee' },
+    ...{ registry, watch, gate, keep, telemetry, now: () => clock.now, configSha256: 'c0ffee', mode, servers },
     tally: new VoteTally(0, journaled),
     stage: (stage) => stages.push(stage),
   })
@@ -262,4 +263,48 @@ test('a version that passed and could not be moved is tried again at the next ch
   gate.answer = async () => true
   await publish(snapshot(1))
   expect([made.step, liveVersion(directory)]).toEqual([1, 'v00000001'])
+})
+
+/** Servers that take every version, or fail. */
+function fakeServers(failure: { code: 'SERVING_REFUSED' | null } = { code: null }, loaded: readonly string[] = []) {
+  const published: string[] = []
+  const publish = async (version: string) => {
+    if (failure.code !== null) throw new BcodError(failure.code, 'status 500')
+    published.push(version)
+  }
+  return { published, failure, servers: { publish, loaded } }
+}
+
+test('a version goes to the servers before it is live, and stays a candidate if one of them fails', async () => {
+  const { servers, published, failure } = fakeServers({ code: 'SERVING_REFUSED' })
+  const { publisher: made, publish, directory, registry, stages, telemetry } = publisher(9, { servers })
+  await publish(snapshot(1))
+  expect([made.step, liveVersion(directory)]).toEqual([null, null])
+  expect(await registry.version('v00000001')).toMatchObject({ state: 'candidate' })
+  expect(telemetry.names).toEqual(expect.arrayContaining(['AdapterPublished', 'Failed']))
+  failure.code = null
+  await publish(snapshot(1))
+  expect([published, liveVersion(directory)]).toEqual([['v00000001'], 'v00000001'])
+  expect(stages).toEqual(['gated', 'gated', 'served', 'published'])
+})
+
+test('what must wait is not loaded by servers: a frozen registry, publish.mode=manual', async () => {
+  const { servers, published } = fakeServers()
+  const { publish, registry } = publisher(9, { servers })
+  for (const step of [1, 2]) await publish(snapshot(step))
+  await registry.rollback()
+  await publish(snapshot(3))
+  expect(published).toEqual(['v00000001', 'v00000002'])
+  const manual = fakeServers()
+  const waiting = publisher(9, { servers: manual.servers, mode: 'manual' })
+  await waiting.publish(snapshot(1))
+  expect([manual.published, liveVersion(waiting.directory), waiting.publisher.step]).toEqual([[], null, 1])
+  expect((await waiting.registry.current()).aliases.candidate).toBe('v00000001')
+})
+
+test('a version that a server has loaded keeps its files', async () => {
+  const { servers } = fakeServers({ code: null }, ['v00000001'])
+  const { publish, versions } = publisher(1, { servers })
+  for (const step of [1, 2, 3, 4]) await publish(snapshot(step))
+  expect(versions().sort()).toEqual(['v00000001', 'v00000003', 'v00000004'])
 })

@@ -11,7 +11,7 @@ async function place() {
   const moved = async () => {
     looks.push((await registry.current()).generation)
   }
-  const verbs = adapterVerbs({ registry, keep: 1, moved })
+  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], moved })
   const ask = (verb: string, body: unknown = null) => verbs[`adapters/${verb}`]!(body)
   return { registry, ask, looks }
 }

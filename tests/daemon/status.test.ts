@@ -28,6 +28,7 @@ const parts = (changes: object = {}): StatusParts =>
     trainer: { step: 7, lastStep: appliedStep(7, [0]), lastStepTime: 1_700_000_000_250 },
     publisher: { version: 'v00000007' },
     watch: { state: REGISTRY },
+    servers: { servers: { 'gpu-1:8000': { version: 'v00000007', problem: null } } },
     ...changes,
   }) as unknown as StatusParts
 
@@ -36,6 +37,7 @@ test('a status has the figures of the last step and of what waits', () => {
     ...{ state: 'running', ready: true, not_ready: [], step: 7, last_step_time: 1_700_000_000.25 },
     ...{ delta: 0.1, loss: 0.7, reward_up_mean: 0, reward_down_mean: null, weight_mean: null },
     ...{ classifier_ready: false, classifier_trust: 0, adapter: 'v00000007' },
+    servers: { 'gpu-1:8000': { version: 'v00000007', problem: null } },
     adapters: {
       generation: 3,
       candidate: null,

@@ -48,14 +48,15 @@ export function gcCommand(): Command {
     .option('--keep <n>', 'how many of the newest stay; by default adapters.keep', integerFrom(1))
     .option(
       '--loaded <version>',
-      'a version that a server still has; repeatable',
+      'a version that a server still has; repeatable. Servers of publish.targets are asked',
       (value: string, before: readonly string[] = []) => [...before, value],
     )
     .option('--dry-run', 'only say what would go')
     .addHelpText('after', example('bcod adapters gc --dry-run --config bcod.yaml'))
     .action(async ({ loaded = [], dryRun = false, ...flags }: GcFlags) => {
-      const { registry, keep } = openRegistry(flags)
-      const gone = await registry.gc(flags.keep ?? keep, { loaded, dryRun })
+      const { registry, keep, loaded: servers } = openRegistry(flags)
+      const held = [...loaded, ...(await servers())]
+      const gone = await registry.gc(flags.keep ?? keep, { loaded: held, dryRun })
       if (flags.json) return printJson({ removed: gone, dry_run: dryRun })
       const verb = dryRun ? 'would go' : gone.length === 1 ? 'is gone' : 'are gone'
       print(gone.length === 0 ? 'nothing to remove' : `${gone.join(', ')} ${verb}`)

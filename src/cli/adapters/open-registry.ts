@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { Registry } from '../../adapters/registry.js'
 import { loadConfig } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
+import { loadedVersions } from '../../serving/replicas.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from '../config-options.js'
 import { integerFrom } from '../numbers.js'
 
@@ -27,9 +28,17 @@ export const registryCommand = (name: string): Command =>
 export const moveCommand = (name: string): Command =>
   registryCommand(name).option('--generation <n>', 'only if this is still the newest move', integerFrom(0))
 
+interface OpenRegistry {
+  readonly registry: Registry
+  /** `adapters.keep` */
+  readonly keep: number
+  /** Asks the servers of `publish.targets` which versions they have loaded. */
+  readonly loaded: () => Promise<readonly string[]>
+}
+
 /** @throws USAGE, ADAPTER_IO if no directory is there */
-export function openRegistry(flags: RegistryFlags): { readonly registry: Registry; readonly keep: number } {
-  const { adapters, model } = loadConfig(sourcesOf(flags))
+export function openRegistry(flags: RegistryFlags): OpenRegistry {
+  const { adapters, model, publish } = loadConfig(sourcesOf(flags))
   const { dir, keep } = adapters
   const directory = flags.adapters ?? dir
   if (directory === null)
@@ -37,5 +46,10 @@ export function openRegistry(flags: RegistryFlags): { readonly registry: Registr
       remedy: 'Name it with --adapters DIR, or the configuration that has it with --config FILE.',
     })
   if (!existsSync(directory)) throw new BcodError('ADAPTER_IO', 'is not there', { place: directory })
-  return { registry: new Registry(directory, { by: 'cli', reference: model.reference }), keep }
+  const { targets, apiKey, timeout } = publish
+  return {
+    registry: new Registry(directory, { by: 'cli', reference: model.reference }),
+    keep,
+    loaded: () => loadedVersions(targets, { apiKey, timeout }),
+  }
 }

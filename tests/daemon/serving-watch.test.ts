@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/config.js'
+import { requireFor } from '../../src/config/requirements.js'
+import { RegistryWatch } from '../../src/daemon/registry-watch.js'
+import { ServingWatch, wantedVersions } from '../../src/daemon/serving-watch.js'
+import { type sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
+import { RecordedVllm } from '../support/recorded-vllm.js'
+import { addLive, registryIn } from '../support/registry.js'
+import { SilentTelemetry } from '../support/silent-telemetry.js'
+
+/** log π of the last token, as a step moves it. */
+const computed = (step: number, id: number) => -1 - (id % 3) + (id % 2 === 0 ? step / 50 : -step / 50)
+const stepOf = (directory: string | null) => (directory === null ? 0 : Number(directory.slice(-8)))
+
+async function watched() {
+  const directory = join(temporaryDirectory(), 'adapters')
+  const server = await RecordedVllm.start({
+    logps: (model, tokens) => tokens.slice(1).map((id) => computed(stepOf(model), id)),
+  })
+  const config = requireFor(
+    loadConfig({
+      env: {},
+      set: [
+        'model.path=m',
+        'stream.brokers=["b:9092"]',
+        'stream.topic=t',
+        'checkpoint.dir=c',
+        `adapters.dir=${directory}`,
+      ],
+      defaults: { publish: { targets: [{ kind: 'vllm', urls: [server.url] }], timeout: '10s' } },
+    }),
+    'run',
+  )
+  const telemetry = new SilentTelemetry()
+  const { registry } = registryIn(directory)
+  const watch = new RegistryWatch({ registry, telemetry, frozen: () => {} })
+  // sampleAdapter(step) begins with its step
+  const call = (async (_: string, adapter: ReturnType<typeof sampleAdapter> | null, pairs: Pairs) => {
+    const step = adapter === null ? 0 : [...adapter.tensors.values()][0]!.data[0]!
+    return pairs.map(({ completionTokens }) => computed(step, completionTokens[0] as number))
+  }) as never
+  const servers = new ServingWatch({ config, watch, telemetry, learner: { call, info: { vocabSize: 90 } as never } })
+  return { server, registry, watch, servers, telemetry, directory }
+}
+
+type Pairs = readonly { readonly completionTokens: readonly number[] }[]
+
+test('a move that somebody makes reaches the servers at the next look at the registry', async () => {
+  const { server, registry, watch, servers, directory } = await watched()
+  await addLive(registry, 1)
+  await watch.look()
+  await servers.lookIfMoved()
+  expect([...server.adapters]).toEqual([['bcod-v00000001', join(directory, 'v00000001')]])
+  expect(servers.servers).toEqual({ [`127.0.0.1:${server.port}`]: { version: 'v00000001', problem: null } })
+  const asked = server.requests.length
+  await servers.lookIfMoved()
+  expect(server.requests).toHaveLength(asked)
+  await addLive(registry, 2)
+  await registry.rollback()
+  await watch.look()
+  await servers.lookIfMoved()
+  expect(servers.servers).toEqual({ [`127.0.0.1:${server.port}`]: { version: 'v00000001', problem: null } })
+  expect(servers.loaded).toEqual(['v00000001'])
+})
+
+test('a server that serves the base silently is told of, in log, metrics and status', async () => {
+  const { server, registry, watch, servers, telemetry } = await watched()
+  await addLive(registry, 5)
+  await watch.look()
+  server.servesBase = true
+  await servers.look()
+  expect(Object.values(servers.servers)).toEqual([{ version: 'v00000005', problem: 'SERVING_MISMATCH' }])
+  expect(telemetry.names).toContain('ServerLookedAt')
+  expect(await telemetry.metrics.text()).toContain(`bcod_serving_mismatch{target="127.0.0.1:${server.port}"} 1`)
+})
+
+test('once closed nothing is looked at', async () => {
+  const { server, registry, watch, servers } = await watched()
+  await addLive(registry, 1)
+  await watch.look()
+  servers.close()
+  await servers.lookIfMoved()
+  expect(server.requests).toEqual([])
+})
+
+test('the versions that servers keep: live, what was live before it, the canary', () => {
+  const state = (states: Record<string, string>, aliases: Record<string, string | null>) =>
+    ({ states, aliases: { candidate: null, canary: null, live: null, previous: null, ...aliases } }) as never
+  const states = { v00000001: 'retired', v00000002: 'retired', v00000003: 'refused', v00000004: 'live' }
+  const aliases = { live: 'v00000004', previous: 'v00000002' }
+  expect(wantedVersions(state(states, {}), 2)).toEqual([])
+  expect(wantedVersions(state(states, aliases), 2)).toEqual(['v00000004', 'v00000002'])
+  expect(wantedVersions(state(states, { ...aliases, canary: 'v00000005' }), 3)).toEqual([
+    ...['v00000004', 'v00000002', 'v00000001', 'v00000005'],
+  ])
+})

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { expect, test } from 'vitest'
+import { Registry } from '../../src/adapters/registry.js'
+import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import type { DaemonLearner } from '../../src/daemon/options.js'
+import { startCountingLearner } from '../support/counting-learner.js'
+import { RecordedVllm } from '../support/recorded-vllm.js'
+import { eventually } from './feedback.js'
+import { place, records } from './in-process.js'
+
+/** log π of a token, as the adapter of a step moves it. */
+const computed = (step: number, id: number) => -1 - (id % 3) + (id % 2 === 0 ? step / 50 : -step / 50)
+
+const startServer = () =>
+  RecordedVllm.start({
+    logps: (model, tokens) => tokens.slice(1).map((id) => computed(model === null ? 0 : Number(model.slice(-8)), id)),
+  })
+
+/** The counting learner, which computes what the servers compute. */
+async function startLearner(): Promise<DaemonLearner> {
+  const learner = await startCountingLearner()
+  const call = (name: string, ...args: readonly unknown[]) => {
+    if (name !== 'logpsUnder') return (learner.call as (...all: unknown[]) => unknown)(name, ...args)
+    const [adapter, pairs] = args as [
+      { readonly tensors: ReadonlyMap<string, { readonly data: Float32Array }> } | null,
+      readonly { readonly completionTokens: readonly number[] }[],
+    ]
+    // the sample adapter of a step begins with it
+    const step = adapter === null ? 0 : ([...adapter.tensors.values()][0]?.data[0] ?? 0)
+    return Promise.resolve(pairs.map(({ completionTokens }) => computed(step, completionTokens[0] ?? 0)))
+  }
+  return { ...learner, call: call as DaemonLearner['call'] }
+}
+
+async function running() {
+  const servers = [await startServer(), await startServer()] as const
+  const daemons = place({
+    'publish.targets': [{ kind: 'vllm', urls: servers.map(({ url }) => url) }],
+    'publish.timeout': '2s',
+  })
+  const first = daemons.start(undefined, { startLearner })
+  await first.until(({ state }) => state === 'running')
+  const vote = async (from: number) => first.log.append(records(from, 4))
+  const names = () => servers.map(({ adapters }) => [...adapters.keys()])
+  return { ...daemons, ...first, servers, vote, names }
+}
+
+test('votes become a version that every server answers before it is live', async () => {
+  const { vote, until, names, live, config, scheduler, daemon, servers } = await running()
+  await vote(0)
+  await until(({ adapter }) => adapter === 'v00000001')
+  expect([live(), ...names()]).toEqual(['v00000001', ['bcod-v00000001'], ['bcod-v00000001']])
+  const routing = JSON.parse(readFileSync(join(config.adapters.dir, 'routing.json'), 'utf8'))
+  expect(routing.arms).toEqual([{ name: 'live', version: 'v00000001', model: 'bcod-v00000001', share: 1 }])
+  const fine = { version: 'v00000001', problem: null }
+  await eventually(() => {
+    scheduler.advance(15_000)
+    return isDeepStrictEqual(
+      daemon.status().servers,
+      Object.fromEntries(servers.map(({ port }) => [`127.0.0.1:${port}`, fine])),
+    )
+  }, 20_000)
+})
+
+test('with one of two servers down the old version stays live everywhere, and training goes on', async () => {
+  const { vote, until, names, live, servers, daemon, telemetry } = await running()
+  await vote(0)
+  await until(({ adapter }) => adapter === 'v00000001')
+  await servers[1].close()
+  await vote(4)
+  await until(({ step }) => step === 2)
+  await eventually(
+    async () => (await telemetry.metrics.text()).includes('adapter_publish_total{outcome="failed"} 1'),
+    20_000,
+  )
+  expect([live(), names()[0]]).toEqual(['v00000001', ['bcod-v00000001']])
+  await servers[1].restart()
+  await daemon.checkpoint()
+  await until(({ adapter }) => adapter === 'v00000002')
+  expect([live(), names()[0]]).toEqual(['v00000002', ['bcod-v00000001', 'bcod-v00000002']])
+})
+
+test('a rollback by another process reaches servers that have lost the version', async () => {
+  const { vote, until, config, scheduler, daemon, servers } = await running()
+  await vote(0)
+  await until(({ adapter }) => adapter === 'v00000001')
+  await vote(4)
+  await until(({ adapter }) => adapter === 'v00000002')
+  servers[0].adapters.delete('bcod-v00000001')
+  await new Registry(config.adapters.dir, { by: 'cli' }).rollback()
+  await eventually(() => {
+    scheduler.advance(1_000)
+    return servers.every(({ adapters }) => [...adapters.keys()].join() === 'bcod-v00000001')
+  }, 20_000)
+  expect(daemon.status().training_paused).toBe(true)
+})
+
+test('by the admin verbs servers load a version before it is live; a rollback waits for none that is down', async () => {
+  const { vote, until, live, daemon, servers, scheduler } = await running()
+  for (const step of [1, 2, 3]) {
+    await vote(4 * step)
+    await until(({ adapter }) => adapter === `v0000000${step}`)
+  }
+  const verbs = adapterVerbs(daemon.adapters)
+  servers[1].fault = 'closes the connection'
+  const promoted = verbs['adapters/promote']!({ version: 'v00000001', force: true })
+  await expect(promoted).rejects.toMatchObject({ code: 'SERVING_UNREACHABLE' })
+  expect(live()).toBe('v00000003')
+  expect(await verbs['adapters/rollback']!(null)).toMatchObject({ live: 'v00000002' })
+  servers[1].fault = null
+  expect(await verbs['adapters/promote']!({ version: 'v00000001', force: true })).toMatchObject({ live: 'v00000001' })
+  await eventually(() => {
+    scheduler.advance(1_000)
+    return servers.every(({ adapters }) => adapters.has('bcod-v00000001') && !adapters.has('bcod-v00000003'))
+  }, 20_000)
+})
