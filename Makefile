@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn vllm-test lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -62,6 +62,12 @@ test-sklearn:
 	@node scripts/setup.mjs --tests
 	@node -e "import('./bench/trl/environment.mjs').then(({ pythonEnvironment }) => pythonEnvironment())"
 	@BCOD_TEST_SKLEARN=1 npx --no-install vitest run tests/sklearn
+
+# needs Python 3.11 and 2.6 GB for vLLM on the CPU: a real server loads what a daemon publishes (docs/serving.md)
+vllm-test:
+	@node scripts/setup.mjs --tests
+	@node tests/vllm/environment.mjs
+	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm
 
 # needs kubectl, Python 3 and Go: deploy/k8s against the schemas of five Kubernetes versions, kube-score and its own checks
 k8s-test: setup

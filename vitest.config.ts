@@ -40,6 +40,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   // measures memory
   'streams/event-bytes': 'system',
   'text/text-process': 'system',
+  vllm: 'system',
 }
 /** A test that imports one of these talks to a broker. */
 const BROKER = /\/support\/(test-broker|kafka-broker|daemon)\.js'/
