@@ -263,6 +263,36 @@ export const alignment: PageSpec = {
         },
         {
           kind: 'lines',
+          title: 'Model servers',
+          shows: 'The newest version that each server of publish.targets has loaded of those it should.',
+          good: 'one line for all servers.',
+          bad: 'a server that stays behind or has none.',
+          unit: 'short',
+          queries: [
+            {
+              expr: of('bcod_served_version'),
+              legend: '{{target}}',
+              mayBeEmpty: 'there are servers in publish.targets, or there are none',
+            },
+          ],
+        },
+        {
+          kind: 'states',
+          title: 'Servers that answer otherwise',
+          shows: 'Servers that do not serve the live version as the learner computes it.',
+          good: 'none, or for one look while a server restarts.',
+          bad: 'one that stays: nothing new goes live, see the alert BcodServingMismatch.',
+          unit: 'bool',
+          queries: [
+            {
+              expr: of('bcod_serving_mismatch'),
+              legend: '{{target}}',
+              mayBeEmpty: 'there are servers in publish.targets, or there are none',
+            },
+          ],
+        },
+        {
+          kind: 'lines',
           title: 'Versions and rollbacks',
           shows: 'Versions of the registry by what has become of them, and rollbacks.',
           good: 'one live, the others retired.',

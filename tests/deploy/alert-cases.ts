@@ -35,6 +35,11 @@ const refusals = (reason: string, samples: string): Samples => ({
   [`bcod_http_refused_total{reason="${reason}"}`]: samples,
 })
 
+const mismatch = (samples: string): Samples => ({
+  'bcod_serving_mismatch{target="gpu-1:8000"}': samples,
+  'bcod_serving_mismatch{target="gpu-2:8000"}': flat(0, 30),
+})
+
 const GIB = 2 ** 30
 
 /** Cases of each alert: at least one in which it fires and one in which it does not. */
@@ -374,6 +379,11 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       at: '100m',
       fires: 0,
     },
+  ],
+  BcodServingMismatch: [
+    { what: 'one of two servers is down for long', samples: mismatch(flat(1, 30)), at: '20m', fires: 1 },
+    { what: 'a server restarts', samples: mismatch('0+0x5 1+0x2 0+0x20'), at: '20m', fires: 0 },
+    { what: 'all serve the live version', samples: mismatch(flat(0, 30)), at: '20m', fires: 0 },
   ],
   BcodDiskLow: [
     { what: 'one GiB is left', samples: { bcod_checkpoint_free_bytes: flat(GIB, 60) }, at: '30m', fires: 1 },
