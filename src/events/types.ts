@@ -87,6 +87,12 @@ export interface TrainingEvent {
   readonly promptEmbedding?: Float32Array | null
 }
 
+/** A vote that never trains, as evaluation sees it. Who gave it, and on what, is not kept. */
+export interface HeldOutVote extends Pick<TrainingEvent, 'label' | 'weight' | 'promptTokens' | 'completionTokens'> {
+  /** Hash of its conversation: votes of one conversation are not independent of each other. */
+  readonly conversation: number
+}
+
 /** Why an event ends without training; also the `reason` label of bcod_feedback_dropped_total. */
 export type DropReason =
   | 'duplicate'

@@ -1,15 +1,9 @@
-import type { Feedback, Serializable, TrainingEvent } from '../events/types.js'
+import type { Feedback, HeldOutVote, Serializable, TrainingEvent } from '../events/types.js'
 import { KeyHash } from './collections/key-hash.js'
 import { heldOutBytes } from './event-bytes.js'
 import { MemoryAccount } from './memory-ledger.js'
 import { keyOf } from './prompt-hash.js'
 import { voteKey } from './vote-ledger.js'
-
-/** A vote that never trains, as evaluation sees it. Who gave it, and on what, is not kept. */
-export interface HeldOutVote extends Pick<TrainingEvent, 'label' | 'weight' | 'promptTokens' | 'completionTokens'> {
-  /** Hash of its conversation: votes of one conversation are not independent of each other. */
-  readonly conversation: number
-}
 
 /** With what a later vote is recognised that changes this one or takes it back. */
 export interface KeptVote extends HeldOutVote {
