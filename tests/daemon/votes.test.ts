@@ -7,11 +7,12 @@ import { offsetsOf, vote } from './feedback.js'
 const kafka = new TestBroker('votes')
 const { directory } = kafka
 
-const daemonOn = async (topic: string, holdBack: string | number) => {
+const daemonOn = async (topic: string, holdBack: string | number, settings: Readonly<Record<string, unknown>> = {}) => {
   await kafka.client.topic(topic)
   const daemon = await DaemonProcess.create(join(directory, topic), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
     ...{ 'stream.sessionTimeout': '6s', 'stream.holdBack': holdBack, 'batch.size': 1, 'checkpoint.every': '300ms' },
+    ...settings,
   })
   onTestFinished(() => daemon.kill())
   daemon.start()
@@ -81,6 +82,45 @@ test('while a vote is held back the latest label wins and a retraction takes it 
   expect(await daemon.stop()).toBe(0)
   expect(steps(daemon)).toEqual([['down down']])
   expect((await offsetsOf(kafka.client, 'held', 'held')).committed).toEqual({ 0: '4' })
+})
+
+test('held-out votes never train, are kept over a kill -9, and change and go with their voters', async () => {
+  const daemon = await daemonOn('held-out', 0, { 'eval.holdOut': 0.4 })
+  const byLabel = (metric: string, ...labels: string[]) =>
+    Promise.all(labels.map((label) => daemon.metric(`${metric}{label="${label}"}`)))
+  const kept = () => byLabel('bcod_held_out_votes', 'up', 'down')
+  const read = () => byLabel('bcod_feedback_events_total', 'up', 'down', 'retract')
+  const index = Array.from({ length: 30 }, (_, i) => i)
+  await kafka.client.send(
+    'held-out',
+    index.map((i) => vote(i, { id: `first-${i}`, label: true })),
+  )
+  await expect.poll(read, { timeout: 60_000 }).toEqual([30, 0, 0])
+  await daemon.until(settled)
+  const trained = new Set(steps(daemon).flat())
+  const heldOut = index.filter((i) => !trained.has(`first-${i} up`))
+  // Binomial(30, 0.4): four standard deviations are 10.7
+  expect(Math.abs(heldOut.length - 12)).toBeLessThan(10.7)
+  await expect.poll(kept).toEqual([heldOut.length, 0])
+
+  await daemon.kill()
+  daemon.start()
+  await daemon.until(settled)
+  await expect.poll(kept).toEqual([heldOut.length, 0])
+  const [changed, retracted] = heldOut as [number, number]
+  await kafka.client.send('held-out', [
+    vote(changed, { id: 'changed', label: false }),
+    vote(retracted, { id: 'retracted', label: null }),
+    // another completion of a prompt that is held out
+    vote(changed, { id: 'other', subject: 'another answer', completionTokens: [3, 4], label: true }),
+  ])
+  await expect.poll(read, { timeout: 60_000 }).toEqual([1, 1, 1])
+  await daemon.until(settled)
+  await expect.poll(kept).toEqual([heldOut.length - 1, 1])
+  expect(await daemon.stop()).toBe(0)
+  expect(steps(daemon)).toHaveLength(30 - heldOut.length)
+  const { end, committed } = await offsetsOf(kafka.client, 'held-out', 'held-out')
+  expect(committed).toEqual(end)
 })
 
 test('clocks of producers that are off harm nobody: a vote that changes in time trains once, with its last label', async () => {
