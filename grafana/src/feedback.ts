@@ -59,6 +59,15 @@ export const feedback: PageSpec = {
         },
         {
           kind: 'lines',
+          title: 'Held out',
+          shows: 'Held-out votes that are kept to measure candidates on.',
+          good: 'both labels well above gate.holdOutMin; 0 if eval.holdOut is 0.',
+          bad: 'one label stays near 0: the gate cannot compare candidates on votes.',
+          unit: 'short',
+          queries: [{ expr: of('bcod_held_out_votes'), legend: `{{label}} ${here}` }],
+        },
+        {
+          kind: 'lines',
           title: 'Paused',
           shows: '1 while reading is paused because too much waits, or training by an admin.',
           good: '0.',
