@@ -96,7 +96,8 @@ test('held-out votes never train, are kept over a kill -9, and change and go wit
     index.map((i) => vote(i, { id: `first-${i}`, label: true })),
   )
   await expect.poll(read, { timeout: 60_000 }).toEqual([30, 0, 0])
-  await daemon.until(settled)
+  const { step } = await daemon.until(settled)
+  await expect.poll(() => steps(daemon).length).toBe(step)
   const trained = new Set(steps(daemon).flat())
   const heldOut = index.filter((i) => !trained.has(`first-${i} up`))
   // Binomial(30, 0.4): four standard deviations are 10.7
