@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   safetensors: ['files'],
   events: ['files'],
   adapters: ['files', 'safetensors'],
-  gate: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner', 'text'],
+  gate: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner', 'streams', 'text'],
   ratio: ['events'],
   serving: ['adapters'],
   loss: ['engine', 'events'],

@@ -2,7 +2,10 @@ import type { Problem } from './problem.js'
 import type { Config } from './schema.js'
 
 /** What must hold for the gate's own programs, services and files. No problem repeats a URL: it may hold a password. */
-export function* gateRules({ gate }: Config): Generator<Problem> {
+export function* gateRules({ gate, eval: { holdOut, holdOutKeep } }: Config): Generator<Problem> {
+  if (holdOut > 0 && gate.holdOutMin > holdOutKeep)
+    yield { key: 'gate.holdOutMin', text: `expected at most eval.holdOutKeep (${holdOutKeep}), got ${gate.holdOutMin}` }
+  if (gate.holdOutRequired && holdOut === 0) yield { key: 'gate.holdOutRequired', text: 'requires eval.holdOut' }
   for (const [i, { name, command }] of gate.exec.entries()) {
     if (!NAME.test(name)) yield { key: 'gate.exec', text: `number ${i + 1}: ${BAD_NAME}` }
     if (command.length === 0) yield { key: 'gate.exec', text: `number ${i + 1}: expected a command` }

@@ -1,4 +1,4 @@
-import { duration, list, optionalText, real, records, secret, text, words } from './setting.js'
+import { duration, flag, integer, list, optionalText, real, records, secret, text, words } from './setting.js'
 
 /** Keys of the gate: what a candidate must pass before it becomes live. */
 export const gating = {
@@ -18,6 +18,17 @@ export const gating = {
       { min: 0 },
       'The same from the live version: how much one publication may change. 0 = not checked.',
     ),
+    tolerance: real(
+      0.02,
+      { min: 0 },
+      'How much worse than the live version a candidate may do on held-out votes: nats of balanced loss, and AUC. It is refused only if the 95 % interval of the difference lies on the worse side of 0.',
+    ),
+    holdOutMin: integer(
+      50,
+      { min: 2, max: 10_000 },
+      'Conversations with a held-out vote of each label that it takes to compare candidates on held-out votes. With fewer, the checks are skipped.',
+    ),
+    holdOutRequired: flag(false, 'Refuse candidates while there are fewer held-out votes than gate.holdOutMin.'),
     probes: list(
       ['shipped'],
       "Files of pairs {prompt, chosen, rejected} (JSONL): a candidate must not come to prefer the rejected answers more than the base does. shipped: bcod's own small set, for a model with tokenizer and chat template that writes plain sentences. Read once, at the start.",

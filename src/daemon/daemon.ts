@@ -222,6 +222,7 @@ export class Daemon {
     } else state.deadLetters.restore({ letters: [] })
     const gate = await openGate({
       ...{ config, learner, text: this.#text, checkpoints: store.directory, showErrors: false },
+      heldOut: () => state.heldOut.recent(this.#parts.clock.now()),
     })
     this.#training = composeTraining(this.#parts, recovered, learner, this.#text, gate)
     // before anything trains: the registry may be frozen

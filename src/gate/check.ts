@@ -12,11 +12,11 @@ export interface GateVersion {
   readonly delta: number
 }
 
-/** Under which adapter something is computed; `base` is the model without one. */
-export type Side = 'candidate' | 'live' | 'base'
+/** Under which adapter something is computed; `base` is the model without one, `reference` what rewards are measured from. */
+export type Side = 'candidate' | 'live' | 'base' | 'reference'
 
 /**
- * Computes under each of the three sides. Calls are cut into pieces of at most one training step's length, so that steps
+ * Computes under each of the sides. Calls are cut into pieces of at most one training step's length, so that steps
  * go on between them; nothing that is learnt moves.
  */
 export interface GateModel {

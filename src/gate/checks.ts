@@ -3,19 +3,21 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
+import type { HeldOutVote } from '../events/types.js'
 import type { TextService } from '../text/text-process.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 import type { Check } from './check.js'
 import { divergenceCheck } from './divergence.js'
 import { finiteCheck } from './finite.js'
 import { goldenCheck, readGolden } from './golden.js'
+import { heldOutChecks } from './held-out.js'
 import { execCheck } from './hooks/exec.js'
 import { webhookCheck } from './hooks/webhook.js'
 import { type Probe, probeCheck, readProbe, requireRows } from './probe.js'
 import { updateNormCheck } from './update-norm.js'
 
 export interface CheckParts {
-  readonly config: Pick<Config, 'gate' | 'model'>
+  readonly config: Pick<Config, 'gate' | 'model' | 'eval' | 'bco'>
   /** null if the model has no tokenizer. */
   readonly text: TextService | null
   readonly vocabSize: number
@@ -23,6 +25,8 @@ export interface CheckParts {
   readonly maxLength: number
   /** Prompts and completions that have trained lately. */
   readonly recent: () => Promise<readonly TokenPair[]>
+  /** The held-out votes that are kept. */
+  readonly heldOut: () => Promise<readonly HeldOutVote[]>
   /** Whether programs may write to standard error. */
   readonly showErrors: boolean
 }
@@ -48,10 +52,16 @@ export async function gateChecks(parts: CheckParts): Promise<readonly Check[]> {
     updateNormCheck(gate.maxUpdateNorm),
     ...(gate.maxKlBase > 0 ? [divergenceCheck('base', gate.maxKlBase, recent)] : []),
     ...(gate.maxKlLive > 0 ? [divergenceCheck('live', gate.maxKlLive, recent)] : []),
+    ...checksOnVotes(parts),
     ...probes.flat(),
     ...(await goldenChecks(parts)),
     ...hooks(parts),
   ]
+}
+
+function checksOnVotes({ config, heldOut: votes }: CheckParts): readonly Check[] {
+  const { holdOutMin: minimum, holdOutRequired: required, tolerance } = config.gate
+  return config.eval.holdOut > 0 ? heldOutChecks({ votes, beta: config.bco.beta, minimum, required, tolerance }) : []
 }
 
 const SHIPPED = 'shipped'

@@ -4,7 +4,7 @@ import { type Comparison, compareAuc, compareLoss, type ScoredVote } from './hel
 
 export interface HeldOutOptions {
   /** What is kept of the held-out votes now. */
-  readonly votes: () => readonly HeldOutVote[]
+  readonly votes: () => Promise<readonly HeldOutVote[]>
   /** `bco.beta`, the scale of the reward. */
   readonly beta: number
   /** `gate.holdOutMin`: below so many conversations with a vote of each label there is no figure; 2 at least. */
@@ -80,14 +80,14 @@ async function scoreVotes(subject: GateSubject, { votes, beta, minimum, required
     const detail = `not enough votes: ${countOf(some)}; ${minimum} conversations of each label are needed`
     return { found: finding({ outcome: required ? 'refused' : 'skipped', reference, detail }) }
   }
-  const kept = votes().filter(({ weight }) => weight > 0)
+  const kept = (await votes()).filter(({ weight }) => weight > 0)
   const few = tooFew(kept)
   if (few) return few
-  const base = await model.logps('base', kept)
-  const ofLive = live === null ? base : await model.logps('live', kept)
+  const ofReference = await model.logps('reference', kept)
+  const ofLive = await model.logps(live === null ? 'base' : 'live', kept)
   const ofCandidate = await model.logps('candidate', kept)
   const scored = kept.map(({ label, weight, conversation }, i) => {
-    const reward = (logps: readonly number[]) => beta * ((logps[i] as number) - (base[i] as number))
+    const reward = (logps: readonly number[]) => beta * ((logps[i] as number) - (ofReference[i] as number))
     return { label, weight, conversation, candidate: reward(ofCandidate), live: reward(ofLive) }
   })
   const usable = scored.filter((vote) => Number.isFinite(vote.live))

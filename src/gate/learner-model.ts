@@ -17,6 +17,8 @@ export interface LearnerModelOptions {
   readonly tokens: number
   /** Prompts that are answered at once. */
   readonly rows: number
+  /** The adapter of `model.reference`. @default none: the base */
+  readonly reference?: Adapter | null
   /** Ids that end an answer. */
   readonly endIds: ReadonlySet<number>
 }
@@ -29,17 +31,18 @@ const MODULES = 7
  * never changes, and the candidate's figures become the live version's: they are kept.
  */
 export class LearnerModel {
-  /** Log-probabilities by adapter: a version, or `base`. */
-  readonly #known = new Map<string, WeakMap<readonly TokenPair[], readonly number[]>>()
+  /** Log-probabilities by adapter: a version, `base` or `reference`. */
+  readonly #known = new Map<string, WeakMap<TokenPair, number>>()
   #norms: ReadonlyMap<string, number> = new Map()
 
   constructor(private readonly options: LearnerModelOptions) {}
 
   /** For one candidate. */
   of(candidate: GateVersion, live: GateVersion | null, signal: AbortSignal): GateModel {
-    const kept = new Set(['base', candidate.version, live?.version])
+    const kept = new Set(['base', 'reference', candidate.version, live?.version])
     for (const version of this.#known.keys()) if (!kept.has(version)) this.#known.delete(version)
-    const sides = { candidate, live, base: null }
+    const { reference = null } = this.options
+    const sides = { candidate, live, base: null, reference: reference && { version: 'reference', adapter: reference } }
     const adapterOf = (side: Side): Adapter | null => sides[side]?.adapter ?? null
     return {
       logps: (side, pairs) => this.#logps(sides[side]?.version ?? 'base', adapterOf(side), pairs, signal),
@@ -53,13 +56,12 @@ export class LearnerModel {
   }
 
   async #logps(version: string, adapter: Adapter | null, pairs: readonly TokenPair[], signal: AbortSignal) {
-    const known = this.#known.get(version) ?? new WeakMap<readonly TokenPair[], readonly number[]>()
+    const known = this.#known.get(version) ?? new WeakMap<TokenPair, number>()
     this.#known.set(version, known)
-    const found = known.get(pairs)
-    if (found) return found
-    const logps = await this.#pieces(pairs, signal, (piece) => this.options.call('logpsUnder', adapter, piece))
-    known.set(pairs, logps)
-    return logps
+    const unknown = pairs.filter((pair) => !known.has(pair))
+    const logps = await this.#pieces(unknown, signal, (piece) => this.options.call('logpsUnder', adapter, piece))
+    for (const [i, pair] of unknown.entries()) known.set(pair, logps[i] as number)
+    return pairs.map((pair) => known.get(pair) as number)
   }
 
   /** One number for each pair. */

@@ -1,11 +1,16 @@
+import type { Adapter } from '../adapters/adapter.js'
+import { readAdapter } from '../adapters/peft.js'
+import { referenceDirectory } from '../adapters/versions.js'
 import { journalPath } from '../checkpoint/journal.js'
 import { readJournalEnd } from '../checkpoint/journal-reader.js'
 import type { Config } from '../config/config.js'
+import type { HeldOutVote } from '../events/types.js'
 import type { GivenOptions } from '../learner/open-model.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import type { TextService } from '../text/text-process.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 import type { Check } from './check.js'
+import { checkpointedVotes } from './checkpointed-votes.js'
 import { gateChecks } from './checks.js'
 import { type LearnerCall, LearnerModel } from './learner-model.js'
 import { RecentCompletions } from './recent-completions.js'
@@ -23,6 +28,8 @@ export interface GateParts {
   readonly text: TextService | null
   /** Directory of the checkpoints, with their journal; null for none. */
   readonly checkpoints: string | null
+  /** The held-out votes that are kept. @default those of the newest checkpoint */
+  readonly heldOut?: () => readonly HeldOutVote[]
   /** Whether hooks may write to standard error. */
   readonly showErrors: boolean
 }
@@ -37,19 +44,27 @@ export const givenFor = ({ gate }: Pick<Config, 'gate'>): GivenOptions => ({
 })
 
 /** @throws what `gateChecks` throws */
-export async function openGate({ config, learner, text, checkpoints, showErrors }: GateParts): Promise<OpenGate> {
+export async function openGate(parts: GateParts): Promise<OpenGate> {
+  const { config, learner, text, checkpoints, showErrors } = parts
   const recent = new RecentCompletions(async () => (checkpoints === null ? [] : journaled(checkpoints)))
   const { vocabSize, maxLength } = learner.info
   const checks = await gateChecks({
     ...{ config, text, vocabSize, maxLength, showErrors },
     recent: () => recent.pairs(),
+    heldOut: async () =>
+      parts.heldOut?.() ?? (checkpoints === null ? [] : checkpointedVotes(checkpoints, config.eval, maxLength)),
   })
   const call: LearnerCall = (name, ...args) => learner.call(name, ...args)
   // answers are asked for as text only
   const endIds = text?.description.endIds ?? new Set<number>()
-  const model = new LearnerModel({ call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds })
+  const reference = referenceOf(config)
+  const model = new LearnerModel({ call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds, reference })
   return { checks, model, recent }
 }
+
+/** @throws ADAPTER_INVALID, ADAPTER_UNSUPPORTED, SAFETENSORS_INVALID */
+const referenceOf = ({ model, adapters }: Pick<Config, 'model' | 'adapters'>): Adapter | null =>
+  model.reference === 'base' ? null : readAdapter(referenceDirectory(model.reference, adapters.dir as string))
 
 /** What the journal holds of the last steps, newest first. */
 async function journaled(directory: string): Promise<readonly TokenPair[]> {

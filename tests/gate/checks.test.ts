@@ -22,6 +22,7 @@ const namesOf = async (set: readonly string[] = [], parts: Partial<CheckParts> =
     vocabSize: 1024,
     maxLength: 512,
     recent,
+    heldOut: async () => [],
     showErrors: false,
     ...parts,
   })
@@ -34,6 +35,11 @@ const shipped = readdirSync(PROBES).map((file) => file.replace('.jsonl', ''))
 describe('the checks of a configuration', () => {
   it('are finite, update_norm and the shipped probes by default', async () => {
     expect(await namesOf()).toEqual(['finite', 'update_norm', ...shipped.map((name) => `probe:${name}`)])
+  })
+
+  it('are those on held-out votes as soon as votes are held out', async () => {
+    const names = await namesOf(['eval.holdOut=0.05'])
+    expect(names.slice(2, 4)).toEqual(['holdout_loss', 'holdout_auc'])
   })
 
   it('are no probes for a model without a tokenizer, or one that takes a few words only', async () => {

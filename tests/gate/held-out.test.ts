@@ -25,13 +25,13 @@ async function gate(rows: readonly Row[], options: Partial<HeldOutOptions> = {},
     {
       logps: async (side, pairs) => {
         asked.push(side)
-        const rewardOf = ({ candidate, live }: Row) => (side === 'base' ? 0 : side === 'live' ? live : candidate)
+        const rewardOf = ({ candidate, live }: Row) => ({ base: 0, reference: 0, candidate, live })[side]
         return pairs.map(({ completionTokens: [i] }) => rewardOf(rows[i!]!) / BETA - 40)
       },
     },
     { candidate: { ...versionOf('v00000020'), delta: 0.2 }, ...(!hasLive && { live: null }) },
   )
-  const settings = { votes: () => votes, beta: BETA, minimum: 5, required: false, tolerance: 0, ...options }
+  const settings = { votes: async () => votes, beta: BETA, minimum: 5, required: false, tolerance: 0, ...options }
   const findings: Finding[] = []
   for (const check of heldOutChecks(settings)) findings.push(await check.run(subject))
   const [loss, auc] = findings as [Finding, Finding]
@@ -96,7 +96,7 @@ describe('the checks on held-out votes', () => {
   })
 
   it('score each side once for both checks', async () => {
-    expect((await gate(rows(5, userRandom(5), even))).asked.sort()).toEqual(['base', 'candidate', 'live'])
+    expect((await gate(rows(5, userRandom(5), even))).asked.sort()).toEqual(['candidate', 'live', 'reference'])
   })
 
   it('compare with the base before the first version is live: all its rewards are 0', async () => {
@@ -106,7 +106,7 @@ describe('the checks on held-out votes', () => {
       reference: 'base',
       detail: expect.stringContaining('against 0.5000'),
     })
-    expect(asked.sort()).toEqual(['base', 'candidate'])
+    expect(asked.sort()).toEqual(['base', 'candidate', 'reference'])
   })
 })
 

@@ -21,7 +21,7 @@ function model(tokens = 8) {
     calls.push([name, list.length])
     return (table[name] as (...all: readonly unknown[]) => unknown)(...args)
   }) as LearnerCall
-  return { model: new LearnerModel({ call, tokens, rows: 2, endIds: new Set() }), calls }
+  return { model: new LearnerModel({ call, tokens, rows: 2, endIds: new Set(), reference: adapter(-1) }), calls }
 }
 
 const { signal } = new AbortController()
@@ -54,10 +54,18 @@ describe('what a gate has computed', () => {
     ] as const)
       expect(await second.logps(side, pairs)).toEqual([value])
     expect(calls).toHaveLength(3)
+    // pair by pair: of those that were there before nothing is asked
+    expect(await second.logps('base', [pair(2), ...pairs])).toEqual([0, 0])
+    expect(calls.at(-1)).toEqual(['logpsUnder', 1])
     // what is neither is forgotten
     subject.of(three!, two!, signal)
     await subject.of(one!, two!, signal).logps('candidate', pairs)
-    expect(calls).toHaveLength(4)
+    expect(calls).toHaveLength(5)
+  })
+
+  it('of the reference is that of model.reference', async () => {
+    const { model: subject } = model()
+    expect(await subject.of(one!, null, signal).logps('reference', [pair(1)])).toEqual([-1])
   })
 
   it('of weights is read once, a layer at a time', async () => {

@@ -24,7 +24,7 @@ function probeOf(...rows: readonly object[]) {
 
 /** A model whose log-probability of a completion is that of its token. */
 const run = async (
-  logps: Readonly<Record<Side, Readonly<Record<number, number>>>>,
+  logps: Readonly<Partial<Record<Side, Readonly<Record<number, number>>>>>,
   rows: readonly object[],
   tolerance = 1,
   onlyIfSpoken = false,
@@ -32,7 +32,7 @@ const run = async (
   probeCheck(await probeOf(...rows), { tolerance, onlyIfSpoken }).run(
     subjectOf({
       logps: async (side, pairs) =>
-        pairs.map(({ completionTokens: [token] }) => logps[side][token as number] as number),
+        pairs.map(({ completionTokens: [token] }) => logps[side]![token as number] as number),
     }),
   )
 
