@@ -168,7 +168,7 @@ export const learning = {
     holdOut: real(
       0,
       { min: 0, max: 0.5 },
-      'Share of conversations that never train, chosen by a hash of what their user says first and of the seed. Their votes are kept for evaluation.',
+      'Share of conversations that never train, chosen by a hash of what their user says first and of the seed. The gate measures candidates on their votes.',
     ),
     holdOutKeep: integer(256, { min: 1, max: 10_000 }, 'How many held-out votes of each label are kept: the newest.'),
     holdOutAge: duration('30d', { min: 0 }, 'Held-out votes older than this are forgotten. 0 = off.'),

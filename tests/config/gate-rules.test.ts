@@ -27,10 +27,17 @@ it.each([
   [hook('webhook', { url: 'https://ann:s3cr3t@host/' }), 'gate.webhook: number 1: expected a url'],
   [hook('webhook', { url: 'https://host/?key=s3cr3t' }), 'gate.webhook: number 1: expected a url'],
   [hook('exec', { command: ['a'] }, { command: ['b'] }), 'gate.exec: two of them have the same name'],
+  ['gate.holdOutRequired=true', 'gate.holdOutRequired: requires eval.holdOut'],
   ['gate.probes=["a/tone.jsonl", "b/tone.jsonl"]', 'gate.probes: two of them have the same name'],
 ])('%s is refused', (set, text) => {
   const { code, place, message } = refusal(() => load(set))
   expect(code).toBe('CONFIG_INVALID')
   expect(`${place}: ${message}`).toContain(text)
   expect(message).not.toContain('s3cr3t')
+})
+
+it('more held-out votes may not be asked for than are kept', () => {
+  const { place, message } = refusal(() => load('eval.holdOut=0.1', 'gate.holdOutMin=20', 'eval.holdOutKeep=10'))
+  expect(`${place}: ${message}`).toContain('gate.holdOutMin: expected at most eval.holdOutKeep (10), got 20')
+  expect(load('gate.holdOutMin=20', 'eval.holdOutKeep=10').gate.holdOutMin).toBe(20)
 })

@@ -141,8 +141,9 @@ async function checkTemplate(text: TextService | null): Promise<Finding> {
 async function checkGate(text: TextService | null, path: string, config: Config): Promise<Finding> {
   const { vocabSize, maxPositions } = readArchitecture(path)
   const maxLength = Math.min(config.limits.maxLength, maxPositions)
-  const recent = async () => []
-  const checks = await gateChecks({ config, text, vocabSize, maxLength, recent, showErrors: false })
+  const none = async () => []
+  const parts = { config, text, vocabSize, maxLength, recent: none, heldOut: none }
+  const checks = await gateChecks({ ...parts, showErrors: false })
   return pass('gate', checks.map(({ name }) => name).join(', '))
 }
 
