@@ -93,7 +93,7 @@ export class Registry extends RegistryReader {
       if (current.generation > 0) {
         const before = this.#followed
         // of one move later only what it has changed can be behind
-        const isNext = before !== null && current.generation - before.generation <= 1
+        const isNext = before !== null && [0, 1].includes(current.generation - before.generation)
         const known = { known: isNext ? before : null, name: this.options.name ?? null }
         await repair(this.files, current, known, (stage) => this.#stage(stage))
         this.#followed = current

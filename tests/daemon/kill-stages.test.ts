@@ -32,6 +32,8 @@ const EVERY_STAGE: readonly (readonly [stage: string, count: number])[] = [
   ['version written', 1],
   ['move added written', 1],
   ['move added made', 1],
+  ['gate written', 1],
+  ['gated', 1],
   ['move published written', 1],
   ['move published made', 1],
   ['live linked', 1],
@@ -52,6 +54,7 @@ const ONE_OF_EACH_KIND = [
   'checkpoint pending.bin',
   'checkpoint renamed',
   'committed',
+  'gate written',
   'move published made',
   'live linked',
 ]
