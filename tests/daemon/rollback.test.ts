@@ -26,6 +26,14 @@ async function daemonOn(topic: string): Promise<DaemonProcess> {
   return daemon
 }
 
+/** Steps 1 to `count`, each of which is live before the next one begins. */
+async function liveSteps(daemon: DaemonProcess, topic: string, count: number): Promise<void> {
+  for (let step = 1; step <= count; step++) {
+    await kafka.client.send(topic, votes(4 * (step - 1), 4))
+    await daemon.until((status) => settled(status) && status.adapters?.live === `v0000000${step}`)
+  }
+}
+
 /** `bcod adapters …` as an operator runs it beside the daemon. */
 function adapters<T = MoveSummary>(daemon: DaemonProcess, ...args: readonly string[]): T {
   const all = ['dist/cli.js', 'adapters', ...args, '--adapters', daemon.adapters, '--json']
@@ -41,8 +49,7 @@ async function ask({ port }: DaemonProcess, verb: string, body: object) {
 
 test('a rollback beside the daemon stops learning within seconds, over a restart, until somebody resumes', async () => {
   const daemon = await daemonOn('beside')
-  await kafka.client.send('beside', votes(0, 12))
-  await daemon.until((status) => settled(status) && status.adapters?.live === 'v00000003')
+  await liveSteps(daemon, 'beside', 3)
   expect(adapters(daemon, 'rollback')).toMatchObject({ live: 'v00000002', previous: 'v00000001', frozen: true })
   // two seconds between looks
   const frozen = await daemon.until((status) => status.training_paused, 10_000)
@@ -75,7 +82,10 @@ test('a rollback beside the daemon stops learning within seconds, over a restart
   expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 20).sort())
   const listed = adapters<readonly ListedVersion[]>(daemon, 'list')
   expect(listed.map(({ version, state }) => `${version} ${state}`)).toEqual([
-    ...['v00000001 retired', 'v00000002 retired', 'v00000003 rolled_back', 'v00000004 retired', 'v00000005 live'],
+    ...['v00000001 retired', 'v00000002 retired', 'v00000003 rolled_back'],
+    // the fifth step may be there before the gate has looked at the fourth
+    expect.stringMatching(/^v00000004 (retired|candidate)$/),
+    'v00000005 live',
   ])
   const { adapter_sha256: replayed } = replayLineage(daemon)
   expect(replayed).toBe(listed.at(-1)!.sha256)
@@ -88,8 +98,7 @@ test('a rollback beside the daemon stops learning within seconds, over a restart
 
 test('over HTTP a rollback holds at once, and pins and promotions are followed by the daemon', async () => {
   const daemon = await daemonOn('over-http')
-  await kafka.client.send('over-http', votes(0, 8))
-  await daemon.until((status) => settled(status) && status.adapters?.live === 'v00000002')
+  await liveSteps(daemon, 'over-http', 2)
   const rolled = await ask(daemon, 'adapters/rollback', {})
   expect(rolled).toMatchObject({ status: 200, body: { live: 'v00000001', frozen: true } })
   expect(await daemon.status()).toMatchObject({ training_paused: true, adapters: { live: 'v00000001' } })
@@ -100,7 +109,8 @@ test('over HTTP a rollback holds at once, and pins and promotions are followed b
   // it learns on, and the new version waits
   const held = await daemon.until((status) => settled(status) && status.adapters?.candidate === 'v00000003')
   expect(held.adapters).toMatchObject({ live: 'v00000001', pinned: 'v00000001' })
-  expect(await daemon.metric('bcod_adapter_publish_total{outcome="held"}')).toBe(1)
+  const isHeld = () => daemon.metric('bcod_adapter_publish_total{outcome="held"}')
+  await expect.poll(isHeld, { timeout: 60_000 }).toBe(1)
   const ungated = await ask(daemon, 'adapters/promote', { version: 'v00000002' })
   expect(ungated).toMatchObject({ status: 409, body: { error: { code: 'ADAPTER_UNGATED' } } })
   expect(await ask(daemon, 'adapters/promote', { version: 1 })).toMatchObject({ status: 400 })
