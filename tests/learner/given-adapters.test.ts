@@ -27,7 +27,7 @@ const learner = new Learner(
     env: {},
     set: [
       ...['model.path=tests/golden/tiny_llama', 'lora.init=tests/golden/tiny_adapter', 'lora.r=4', 'lora.alpha=8'],
-      ...['ratio.mode=off', 'batch.size=4', 'batch.tokens=128', 'limits.maxLength=64', 'optimizer.lr=1e-2'],
+      ...['ratio.mode=off', 'batch.size=32', 'batch.tokens=512', 'limits.maxLength=64', 'optimizer.lr=1e-2'],
     ],
   }),
   { given: { divergence: true, answerRows: 2 } },
@@ -48,7 +48,7 @@ describe('under an adapter that is given', () => {
   })
 
   test('the KL of each completion is the sum over its positions and the whole vocabulary', () => {
-    const some = pairs.slice(0, 3)
+    const some = pairs.slice(0, 2)
     for (const other of [null, readAdapter('tests/golden/tiny_adapter')]) {
       const wanted = some.map(({ promptTokens, completionTokens }) =>
         completionTokens
@@ -110,6 +110,6 @@ test("the norms of weights are those of the model's files", () => {
     expect(norm).toBeCloseTo(wanted[i]!, 9)
   })
   expect(() => learner.weightNorms(['model.layers.9.mlp.up_proj'])).toThrow(
-    expect.objectContaining({ code: 'SAFETENSORS_INVALID' }),
+    expect.objectContaining({ code: 'MODEL_TENSOR_MISSING' }),
   )
 })
