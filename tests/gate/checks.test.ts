@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
+import { BcodError } from '../../src/errors.js'
 import { readPairs } from '../../src/events/pairs.js'
 import { type CheckParts, gateChecks } from '../../src/gate/checks.js'
 import { loadTextModel } from '../../src/text/text-model.js'
+import type { TextService } from '../../src/text/text-process.js'
 import { localText } from '../support/local-text.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'bcod-checks-'))
@@ -45,6 +47,20 @@ describe('the checks of a configuration', () => {
   it('are no probes for a model without a tokenizer, or one that takes a few words only', async () => {
     expect(await namesOf([], { text: null })).toEqual(['finite', 'update_norm'])
     expect(await namesOf([], { maxLength: 8 })).toEqual(['finite', 'update_norm'])
+  })
+
+  it('are no shipped probes for a model whose template refuses them; files of your own are an error then', async () => {
+    const refusing: TextService = {
+      ...text,
+      encodePrompt: () => Promise.reject(new BcodError('CHAT_TEMPLATE_FAILED', 'it wants a system message')),
+    }
+    expect(await namesOf([], { text: refusing })).toEqual(['finite', 'update_norm'])
+    const probe = join(directory, 'own.jsonl')
+    writeFileSync(probe, '{"prompt": "a", "chosen": "b", "rejected": "c"}')
+    await expect(namesOf([`gate.probes=["${probe}"]`], { text: refusing })).rejects.toMatchObject({
+      code: 'CHAT_TEMPLATE_FAILED',
+      place: `${probe}:1`,
+    })
   })
 
   it('are all that it names, the cheapest first', async () => {
