@@ -32,7 +32,7 @@ export const publishing = {
     attest: real(
       0.1,
       { min: 0 },
-      "A server passes if the log-probabilities of secret prompts under a version's name differ from the learner's by at most this, as root mean square in nats per token. bf16 and long prompts need about 0.05, f32 less than 0.0001. 0 = names are read back and nothing is measured.",
+      "A server passes if the log-probabilities that it gives to tokens after secret prompts, under a version's name, differ from the learner's by at most this, as root mean square in nats per token. bf16 and long prompts need about 0.05, f32 less than 0.0001. 0 = names are read back and nothing is measured.",
     ),
     keepLoaded: integer(
       2,

@@ -3,14 +3,15 @@ export type Logps = readonly number[]
 
 /** What a server answered, and what the learner computes. */
 export interface Evidence {
-  /** The server's, under the version's name and under the base model's. */
+  /** The server's log-probabilities under the version's name. */
   readonly served: Logps
-  readonly servedBase: Logps
-  /** The learner's, for the version and for the base model. */
+  /** The learner's for the same tokens: under the version, under the base model, under the version that was live before. */
   readonly expected: Logps
   readonly expectedBase: Logps
-  /** The learner's, for the version that was live before; null if there is none. */
+  /** null if there was none. */
   readonly expectedBefore: Logps | null
+  /** Both under the base model, for tokens of their own: how far server and learner are apart where nothing is at stake. */
+  readonly base: { readonly served: Logps; readonly expected: Logps }
 }
 
 /**
@@ -18,17 +19,15 @@ export interface Evidence {
  *
  * Two questions. Are the numbers the learner's, within the tolerance? That finds another model and a broken adapter. Are
  * they nearer to the version's than to the base's and to those of the version before? That finds a server that answers
- * with these under the version's name, where they differ by less than the tolerance. For it the server's own deviation
- * on the base is taken off, so that the precision it computes in counts for little; and nothing is concluded from
- * versions that differ by less than eight times what that deviation could make of it.
+ * with these under the version's name, where they differ by less than the tolerance. Nothing is concluded from versions
+ * that differ by less than eight times what the server deviates on the base.
  *
  * @param tolerance  largest root mean square difference, nats per token
  */
 export function contradiction(evidence: Evidence, tolerance: number): string | null {
-  const { served, servedBase, expected, expectedBase, expectedBefore } = evidence
-  const deviation = rms(difference(servedBase, expectedBase))
+  const { served, expected, expectedBase, expectedBefore, base } = evidence
+  const deviation = rms(difference(base.served, base.expected))
   if (!(deviation <= tolerance)) return `its base model differs by ${nats(deviation)} from the learner's`
-  const calibrated = served.map((logp, i) => logp - at(servedBase, i) + at(expectedBase, i))
   const others = [
     { what: 'the base model', other: expectedBase },
     ...(expectedBefore === null ? [] : [{ what: 'the version before', other: expectedBefore }]),
@@ -36,9 +35,9 @@ export function contradiction(evidence: Evidence, tolerance: number): string | n
   const nearer = others.filter(({ other }) => {
     const effect = difference(expected, other)
     const isClear = norm(effect) > CLEAR * Math.max(deviation, SMALLEST_DEVIATION)
-    return isClear && share(difference(calibrated, other), effect) < 0.5
+    return isClear && share(difference(served, other), effect) < 0.5
   })
-  const distance = ({ other }: { readonly other: Logps }) => norm(difference(calibrated, other))
+  const distance = ({ other }: { readonly other: Logps }) => norm(difference(served, other))
   const [nearest] = nearer.sort((a, b) => distance(a) - distance(b))
   if (nearest !== undefined) return `it serves ${nearest.what}`
   const error = rms(difference(served, expected))

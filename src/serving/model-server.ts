@@ -12,8 +12,8 @@ export interface ModelServer {
   load(name: string, directory: string): Promise<void>
   /** Takes a name away; one that is not loaded is no error. Requests that run on it end on it. */
   unload(name: string): Promise<void>
-  /** Natural log-probability of each token but the first, given those before it. */
-  logps(model: ServedModel, tokens: readonly number[]): Promise<readonly number[]>
+  /** The likeliest tokens after a prompt, with their natural log-probabilities, the likeliest first. */
+  likeliest(model: ServedModel, prompt: readonly number[]): Promise<readonly NextToken[]>
 }
 
 export interface ServedModels {
@@ -31,6 +31,14 @@ export interface ServedModel {
 
 /** No server is busy with a list. Milliseconds. */
 const LONGEST_LIST = 5_000
+
+/** How many tokens `likeliest` asks for. */
+export const LIKELIEST = 4
+
+export interface NextToken {
+  readonly id: number
+  readonly logp: number
+}
 
 /** `GET /v1/models`, which vLLM and SGLang answer alike: the base first, adapters with their parent and path. */
 export async function listModels(endpoint: Endpoint): Promise<ServedModels> {
@@ -52,8 +60,9 @@ interface ModelCard {
   readonly parent?: unknown
 }
 
-/** @throws SERVING_ANSWER unless there is a finite number for each token but the first */
-export function requireLogps(found: readonly unknown[], tokens: readonly number[], place: string): readonly number[] {
-  if (found.length === tokens.length - 1 && found.every(Number.isFinite)) return found as readonly number[]
-  throw new BcodError('SERVING_ANSWER', 'its answer is not one log-probability for each token of the prompt', { place })
+/** @throws SERVING_ANSWER unless there are tokens, each with a finite number */
+export function requireTokens(found: readonly NextToken[], place: string): readonly NextToken[] {
+  if (found.length > 0 && found.every(({ id, logp }) => Number.isSafeInteger(id) && Number.isFinite(logp)))
+    return [...found].sort((a, b) => b.logp - a.logp)
+  throw new BcodError('SERVING_ANSWER', 'its answer has no log-probabilities of tokens', { place })
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 
 /** How many prompts, and how many tokens each has. */
-const PROMPTS = 8
-const LENGTH = 16
+const PROMPTS = 16
+const LENGTH = 12
 
 /**
  * Prompts of random token ids that nobody else knows, so that no server can be made to answer these alone as it should.
@@ -30,9 +30,3 @@ export interface TokenPair {
   readonly promptTokens: readonly number[]
   readonly completionTokens: readonly number[]
 }
-
-/** One pair for each token but the first: its log-probability is the pair's. */
-export const tokenPairs = (prompts: readonly (readonly number[])[]): readonly TokenPair[] =>
-  prompts.flatMap((tokens) =>
-    tokens.slice(1).map((token, i) => ({ promptTokens: tokens.slice(0, i + 1), completionTokens: [token] })),
-  )

@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import { listModels, type ModelServer, requireLogps } from './model-server.js'
+import { LIKELIEST, listModels, type ModelServer, requireTokens } from './model-server.js'
 import { type Answer, ask, type Endpoint, reasonOf } from './request.js'
 
 /**
@@ -20,25 +20,28 @@ export const sglang = (endpoint: Endpoint): ModelServer => ({
     throw new BcodError('SERVING_REFUSED', reasonOf(answer), { place: endpoint.place })
   },
 
-  async logps({ name, isBase }, tokens) {
+  async likeliest({ name, isBase }, prompt) {
     const answer = await ask(endpoint, 'POST', '/generate', {
-      input_ids: tokens,
+      input_ids: prompt,
       sampling_params: { max_new_tokens: 1, temperature: 0 },
       return_logprob: true,
-      logprob_start_len: 0,
+      top_logprobs_num: LIKELIEST,
       ...(!isBase && { lora_path: name }),
     })
     if (answer.status !== 200) throw new BcodError('SERVING_ANSWER', reasonOf(answer), { place: endpoint.place })
-    const meta = (answer.json as Generated | undefined)?.meta_info
-    // [log-probability, token id, text] of each token of the prompt; the first has none
-    const rows = Array.isArray(meta?.input_token_logprobs) ? (meta.input_token_logprobs as readonly unknown[][]) : []
-    const found = rows.slice(1).map(([logp, id], i) => (id === tokens[i + 1] ? logp : undefined))
-    return requireLogps(found, tokens, endpoint.place)
+    const [first] = (answer.json as Generated | undefined)?.meta_info?.output_top_logprobs ?? []
+    return requireTokens(
+      (first ?? []).map(([logp, id]) => ({ id, logp })),
+      endpoint.place,
+    )
   },
 })
 
 interface Generated {
-  readonly meta_info?: { readonly input_token_logprobs?: unknown }
+  readonly meta_info?: {
+    /** At each position, of each token: log-probability, id, text. */
+    readonly output_top_logprobs?: readonly (readonly (readonly [logp: number, id: number, text: unknown])[])[]
+  }
 }
 
 const succeeded = ({ status, json }: Answer): boolean =>

@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import { listModels, type ModelServer, requireLogps } from './model-server.js'
+import { LIKELIEST, listModels, type ModelServer, requireTokens } from './model-server.js'
 import { type Answer, ask, type Endpoint, reasonOf } from './request.js'
 
 /** vLLM's OpenAI-compatible server, started with `--enable-lora` and `VLLM_ALLOW_RUNTIME_LORA_UPDATING=True`. */
@@ -17,24 +17,28 @@ export const vllm = (endpoint: Endpoint): ModelServer => ({
     if (answer.status !== 200 && answer.status !== 404) throw refusal(answer, endpoint.place)
   },
 
-  async logps({ name }, tokens) {
-    const prompt = { model: name, prompt: tokens, max_tokens: 1, temperature: 0, prompt_logprobs: 0 }
-    const answer = await ask(endpoint, 'POST', '/v1/completions', prompt)
+  async likeliest({ name }, prompt) {
+    // never prompt_logprobs: with LoRA they end a vLLM (0.32, on the CPU) that has another request in the same batch
+    const answer = await ask(endpoint, 'POST', '/v1/completions', {
+      ...{ model: name, prompt, max_tokens: 1, temperature: 0 },
+      ...{ logprobs: LIKELIEST, return_tokens_as_token_ids: true },
+    })
     if (answer.status !== 200) throw new BcodError('SERVING_ANSWER', reasonOf(answer), { place: endpoint.place })
-    const completion = answer.json as Choices | undefined
-    const positions = completion?.choices?.[0]?.prompt_logprobs
-    const list = Array.isArray(positions) ? (positions as readonly (Position | null)[]) : []
-    const found = list.slice(1).map((position, i) => position?.[String(tokens[i + 1])]?.logprob)
-    return requireLogps(found, tokens, endpoint.place)
+    const [first] = (answer.json as Completion | undefined)?.choices?.[0]?.logprobs?.top_logprobs ?? []
+    const found = Object.entries(first ?? {}).map(([token, logp]) => ({ id: idOf(token), logp }))
+    return requireTokens(found, endpoint.place)
   },
 })
 
-interface Choices {
-  readonly choices?: readonly { readonly prompt_logprobs?: unknown }[]
+interface Completion {
+  readonly choices?: readonly {
+    /** By token, at each position. */
+    readonly logprobs?: { readonly top_logprobs?: readonly Readonly<Record<string, number>>[] | null } | null
+  }[]
 }
 
-/** Log-probabilities at one position by token id. */
-type Position = Readonly<Record<string, { readonly logprob?: number }>>
+/** `token_id:418` → 418 */
+const idOf = (token: string): number => Number(/^token_id:(\d+)$/.exec(token)?.[1])
 
 /** vLLM answers 500 to an adapter that it can never load, so the status does not tell whether asking again may help. */
 function refusal(answer: Answer, place: string): BcodError {

@@ -16,7 +16,7 @@ const stepOf = (directory: string | null) => (directory === null ? 0 : Number(di
 async function watched() {
   const directory = join(temporaryDirectory(), 'adapters')
   const server = await RecordedVllm.start({
-    logps: (model, tokens) => tokens.slice(1).map((id) => computed(stepOf(model), id)),
+    logp: (model, id) => computed(stepOf(model), id),
   })
   const config = requireFor(
     loadConfig({

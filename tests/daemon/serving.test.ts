@@ -15,7 +15,7 @@ const computed = (step: number, id: number) => -1 - (id % 3) + (id % 2 === 0 ? s
 
 const startServer = () =>
   RecordedVllm.start({
-    logps: (model, tokens) => tokens.slice(1).map((id) => computed(model === null ? 0 : Number(model.slice(-8)), id)),
+    logp: (model, id) => computed(model === null ? 0 : Number(model.slice(-8)), id),
   })
 
 /** The counting learner, which computes what the servers compute. */

@@ -7,7 +7,8 @@ const base = [-1, -2, -3, -4]
 const version = base.map((logp) => logp + 0.01)
 const before = base.map((logp) => logp + 0.005)
 const evidence = (changes: Partial<Evidence> = {}): Evidence => ({
-  ...{ served: version, servedBase: base, expected: version, expectedBase: base, expectedBefore: before },
+  ...{ served: version, expected: version, expectedBase: base, expectedBefore: before },
+  base: { served: base, expected: base },
   ...changes,
 })
 const shifted = (logps: readonly number[], by: number) => logps.map((logp, i) => logp + (i % 2 === 0 ? by : -by))
@@ -18,7 +19,7 @@ describe('a server is believed', () => {
   })
 
   it('whose numbers are off by its precision, within the tolerance', () => {
-    const coarse = evidence({ served: shifted(version, 0.03), servedBase: shifted(base, 0.03) })
+    const coarse = evidence({ served: shifted(version, 0.03), base: { served: shifted(base, 0.03), expected: base } })
     expect(contradiction(coarse, 0.05)).toBeNull()
   })
 
@@ -36,7 +37,10 @@ describe('a server is not believed', () => {
   it('that answers with the base model and is imprecise', () => {
     const far = base.map((logp) => logp + 0.4)
     const imprecise = shifted(base, 0.03)
-    const found = contradiction(evidence({ served: imprecise, servedBase: imprecise, expected: far }), 1)
+    const found = contradiction(
+      evidence({ served: imprecise, expected: far, base: { served: imprecise, expected: base } }),
+      1,
+    )
     expect(found).toBe('it serves the base model')
   })
 
@@ -45,7 +49,7 @@ describe('a server is not believed', () => {
   })
 
   it('that has another base model', () => {
-    const found = contradiction(evidence({ servedBase: base.map((logp) => logp - 2) }), 0.05)
+    const found = contradiction(evidence({ base: { served: base.map((logp) => logp - 2), expected: base } }), 0.05)
     expect(found).toBe("its base model differs by 2.0 nats per token from the learner's")
   })
 
@@ -58,7 +62,9 @@ describe('a server is not believed', () => {
   })
 
   it('that answers what is no number', () => {
-    expect(contradiction(evidence({ servedBase: base.map(() => Number.NaN) }), 0.1)).toContain('its base model differs')
+    expect(contradiction(evidence({ base: { served: base.map(() => Number.NaN), expected: base } }), 0.1)).toContain(
+      'its base model differs',
+    )
     expect(contradiction(evidence({ served: base.map(() => Number.NaN) }), 0.1)).toContain('it differs by')
   })
 })
@@ -71,7 +77,12 @@ it('noise of its own never turns the version into the base, nor the base into th
       const moved = many.map((logp, i) => logp + (i % 2 === 0 ? 0.1 : -0.1))
       const add = (logps: readonly number[], by: readonly number[]) =>
         logps.map((logp, i) => logp + 0.01 * (by[i] as number))
-      const common = { expected: moved, expectedBase: many, expectedBefore: null, servedBase: add(many, second) }
+      const common = {
+        expected: moved,
+        expectedBase: many,
+        expectedBefore: null,
+        base: { served: add(many, second), expected: many },
+      }
       expect(contradiction({ ...common, served: add(moved, first) }, 0.05)).toBeNull()
       expect(contradiction({ ...common, served: add(many, first) }, 0.05)).not.toBeNull()
     }),

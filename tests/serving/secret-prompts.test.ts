@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { secretPrompts, tokenPairs } from '../../src/serving/secret-prompts.js'
+import { secretPrompts } from '../../src/serving/secret-prompts.js'
 
 const seed = new Uint8Array(32).fill(7)
 
@@ -19,11 +19,4 @@ it('are token ids of the vocabulary', () => {
   const ids = secretPrompts(seed, 11).flat()
   expect(ids.every((id) => Number.isInteger(id) && id >= 0 && id < 11)).toBe(true)
   expect(new Set(ids).size).toBe(11)
-})
-
-it('are scored token by token', () => {
-  expect(tokenPairs([[1, 2, 3], [4]])).toEqual([
-    { promptTokens: [1], completionTokens: [2] },
-    { promptTokens: [1, 2], completionTokens: [3] },
-  ])
 })

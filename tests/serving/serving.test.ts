@@ -10,11 +10,9 @@ const REGISTRY = '/state/adapters'
 const [FIRST, SECOND, THIRD] = ['v00000010', 'v00000050', 'v00000090'] as const
 const at = (version: string) => `${REGISTRY}/${version}`
 
-/** What a model computes: each version moves the base by its step / 1000 nats, up and down in turn. */
-const computed = (version: string | null, tokens: readonly number[]) =>
-  tokens
-    .slice(1)
-    .map((id, i) => -1 - (id % 5) + ((i % 2) - 0.5) * (version === null ? 0 : Number(version.slice(1)) / 1000))
+/** log π of a token: each version moves the base by its step / 1000 nats, up and down in turn. */
+const computed = (version: string | null, id: number) =>
+  -1 - (id % 5) + ((id % 2) - 0.5) * (version === null ? 0 : Number(version.slice(1)) / 1000)
 const versionIn = (directory: string | null) => directory?.split('/').at(-1) ?? null
 
 interface Settings {
@@ -42,10 +40,7 @@ function serving({ servers, target, addressesOf, apiKey, timeout = 10_000 }: Set
       ...{ tolerance: 0.05, vocabSize: 500, seed: new Uint8Array(32) },
       scores: async (version, pairs) => {
         scored.push(version)
-        return pairs.map(({ promptTokens, completionTokens }) => {
-          const tokens = [...promptTokens, ...completionTokens]
-          return computed(version, tokens).at(-1) as number
-        })
+        return pairs.map(({ completionTokens }) => computed(version, completionTokens[0] as number))
       },
     }),
     wanted: () => wanted,
@@ -71,7 +66,7 @@ function serving({ servers, target, addressesOf, apiKey, timeout = 10_000 }: Set
 const codeOf = (error: unknown) => (error instanceof BcodError ? error.code : error)
 const fine = (version: string) => ({ version, problem: null, mended: null })
 const start = (settings: Parameters<typeof RecordedVllm.start>[0] = {}) =>
-  RecordedVllm.start({ logps: (model, tokens) => computed(versionIn(model), tokens), ...settings })
+  RecordedVllm.start({ logp: (model, id) => computed(versionIn(model), id), ...settings })
 const names = ({ adapters }: RecordedVllm) => [...adapters.keys()]
 
 describe('a version', () => {
@@ -173,16 +168,8 @@ describe('if one of two replicas fails, nothing goes live and the other is as it
       (server) => Object.assign(server, { servesBase: true }),
       'SERVING_MISMATCH',
     ],
-    [
-      'it has another base model',
-      (server) => Object.assign(server, { logps: () => Array(15).fill(-9) }),
-      'SERVING_MISMATCH',
-    ],
-    [
-      'it answers NaN',
-      (server) => Object.assign(server, { logps: () => Array(15).fill(Number.NaN) }),
-      'SERVING_ANSWER',
-    ],
+    ['it has another base model', (server) => Object.assign(server, { logp: () => -9 }), 'SERVING_MISMATCH'],
+    ['it answers NaN', (server) => Object.assign(server, { logp: () => Number.NaN }), 'SERVING_ANSWER'],
   ]
 
   it.each(faults)('%s', async (_, fault, code) => {
@@ -282,11 +269,11 @@ describe('a look', () => {
     const { goLive, look } = serving({ servers: [server] })
     await goLive(FIRST)
     await goLive(SECOND)
-    const right = server.logps
+    const right = server.logp
     const mixedUp = server.requests.length
-    server.logps = (model, tokens) => {
+    server.logp = (model, id, prompt) => {
       const reloaded = server.requests.slice(mixedUp).some((each) => each.startsWith('POST /v1/load'))
-      return right(model === at(SECOND) && !reloaded ? at(FIRST) : model, tokens)
+      return right(model === at(SECOND) && !reloaded ? at(FIRST) : model, id, prompt)
     }
     expect(await look()).toEqual([{ version: SECOND, problem: null, mended: 'SERVING_MISMATCH' }])
   })

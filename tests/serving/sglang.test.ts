@@ -8,8 +8,8 @@ const NAME = 'bcod-v00000050'
 const DIRECTORY = '/state/adapters/v00000050'
 
 /**
- * Answers by SGLang's documentation: the fields of the example outputs on its page LoRA Serving, and of
- * `input_token_logprobs` on its page Native APIs. No real server was recorded.
+ * Answers by SGLang's documentation, with the fields of the example outputs on its page LoRA Serving. No real server was
+ * recorded.
  */
 async function start(settings: { readonly refuses?: string } = {}) {
   const adapters = new Map<string, string>()
@@ -38,8 +38,8 @@ async function start(settings: { readonly refuses?: string } = {}) {
       case '/unload_lora_adapter':
         return updated(adapters.delete(name) ? '' : `LoRA with name ${name} does not exist`)
       case '/generate': {
-        const rows = (body.input_ids as number[]).map((id, i) => [i === 0 ? null : -id / 10, id, null])
-        return [200, { text: '', meta_info: { input_token_logprobs: rows, output_token_logprobs: [] } }]
+        const top = (body.input_ids as number[]).map((id) => [-id / 10, id, null])
+        return [200, { text: '', meta_info: { output_token_logprobs: [top[0]], output_top_logprobs: [top] } }]
       }
       default: {
         const loaded = [...adapters].map(([id, root]) => ({ id, root, parent: 'base', max_model_len: null }))
@@ -72,11 +72,15 @@ describe('SGLang', () => {
     expect(requests).toHaveLength(1)
   })
 
-  it('gives the log-probabilities of the prompt under the adapter, or under the base model', async () => {
+  it('gives the likeliest tokens after a prompt, under the adapter or the base model', async () => {
     const { driver, requests } = await start()
-    expect(await driver.logps({ name: NAME, isBase: false }, [5, 6, 7])).toEqual([-0.6, -0.7])
-    await driver.logps({ name: 'base', isBase: true }, [5, 6, 7])
+    expect(await driver.likeliest({ name: NAME, isBase: false }, [5, 6, 7])).toEqual([
+      { id: 5, logp: -0.5 },
+      { id: 6, logp: -0.6 },
+      { id: 7, logp: -0.7 },
+    ])
+    await driver.likeliest({ name: 'base', isBase: true }, [5, 6, 7])
     expect(requests.map(({ body }) => body.lora_path)).toEqual([NAME, undefined])
-    expect(requests[0]?.body).toMatchObject({ input_ids: [5, 6, 7], return_logprob: true, logprob_start_len: 0 })
+    expect(requests[0]?.body).toMatchObject({ input_ids: [5, 6, 7], return_logprob: true, top_logprobs_num: 4 })
   })
 })

@@ -67,24 +67,24 @@ describe('unloading', () => {
 })
 
 describe('log-probabilities', () => {
-  it('are those of the tokens of the prompt, all but the first', async () => {
-    const answer = recorded('completion, echo and prompt_logprobs')
-    // as recorded, of "ll" and "o"
-    const logps = () => [-8.601503372192383, -10.800568580627441]
-    const { driver } = await start({ logps })
+  it('are those of the likeliest tokens after a prompt, as recorded', async () => {
+    const { response, request } = recorded('completion, logprobs with tokens as ids')
+    expect(response).toContain('"top_logprobs":[{"token_id:418":-0.06739439815282822}')
+    const { driver, server } = await start({ logp: (_, id) => -0.25 - id })
     await driver.load(NAME, DIRECTORY)
-    const tokens = answer.request?.prompt as readonly number[]
-    expect(await driver.logps({ name: NAME, isBase: false }, tokens)).toEqual(logps())
-    expect(answer.response).toContain('{"321":{"logprob":-8.601503372192383')
+    const found = await driver.likeliest({ name: NAME, isBase: false }, [588, 321, 4])
+    expect(found.map(({ id }) => id)).toEqual([4, 11, 18, 25])
+    expect(found[0]).toEqual({ id: 4, logp: -4.25 })
+    // the recorded request, with more tokens; prompt_logprobs would end a server with LoRA
+    expect(server.bodies.at(-1)).toEqual({ ...request, model: NAME, prompt: [588, 321, 4], max_tokens: 1, logprobs: 4 })
   })
 
   it.each([
-    ['a name that is not loaded', 'nope', () => [-1, -1], 'status 404'],
-    ['an adapter of NaN', 'demo', () => [Number.NaN, -1], 'status 400'],
-    ['an answer without one of them', 'demo', () => [-1], 'not one log-probability'],
-  ])('cannot be had of %s', async (_, name, logps, message) => {
-    const { driver } = await start({ logps })
-    const error = await errorOf(() => driver.logps({ name, isBase: false }, [5, 6, 7]))
+    ['a name that is not loaded', 'nope', () => -1, 'status 404'],
+    ['an adapter of NaN', 'demo', () => Number.NaN, 'status 400'],
+  ])('cannot be had of %s', async (_, name, logp, message) => {
+    const { driver } = await start({ logp })
+    const error = await errorOf(() => driver.likeliest({ name, isBase: false }, [5, 6, 7]))
     expect(error.code).toBe('SERVING_ANSWER')
     expect(error.message).toContain(message)
   })

@@ -24,8 +24,8 @@ export function recorded(title: string): Recorded {
   return found
 }
 
-/** Log-probabilities of all tokens but the first; `model` is a directory that was loaded, or null for the base. */
-export type Logps = (model: string | null, tokens: readonly number[]) => readonly number[]
+/** Log-probability of a token after a prompt; `model` is a directory that was loaded, or null for the base. */
+export type Logp = (model: string | null, id: number, prompt: readonly number[]) => number
 
 /** What goes wrong with the next requests. */
 export type Fault = 'answers 500' | 'hangs' | 'closes the connection' | 'closes it after loading' | null
@@ -52,13 +52,13 @@ export class RecordedVllm {
   maxLoras = 2
   /** Has the routes of SageMaker, as every vLLM that was recorded. */
   hasAdaptersRoute = true
-  logps: Logps = (_, tokens) => tokens.slice(1).map(() => -1)
+  logp: Logp = () => -1
   /** The `host` header of the last request. */
   host: string | undefined
   readonly #server: Server = createServer((request, response) => void this.#answer(request, response))
 
   static async start(
-    settings: Partial<Pick<RecordedVllm, 'apiKey' | 'logps' | 'loadAnswer'>> = {},
+    settings: Partial<Pick<RecordedVllm, 'apiKey' | 'logp' | 'loadAnswer'>> = {},
   ): Promise<RecordedVllm> {
     const server = Object.assign(new RecordedVllm(), settings)
     await server.listen(0)
@@ -157,15 +157,17 @@ export class RecordedVllm {
       : named(recorded('unload: unknown'), 'never', name)
   }
 
-  #complete({ model = '', prompt = [] }: Body): Recorded {
+  #complete({ model = '', prompt = [], logprobs: count = 0 }: Body): Recorded {
     const directory = this.adapters.get(model)
     if (directory === undefined && model !== 'demo') return named(recorded('completion with never'), 'never', model)
-    const answer = recorded('completion, echo and prompt_logprobs')
+    const answer = recorded('completion, logprobs with tokens as ids')
     const parsed = JSON.parse(answer.response)
-    const logps = this.logps(this.servesBase ? null : (directory ?? null), prompt)
-    if (!logps.every(Number.isFinite)) return recorded('completion with bad-nan')
+    const asked = this.servesBase ? null : (directory ?? null)
+    const ids = Array.from({ length: count }, (_, i) => ((prompt.at(-1) ?? 0) + 7 * i) % 90)
+    const top = ids.map((id) => [id, this.logp(asked, id, prompt)] as const)
+    if (!top.every(([, logp]) => Number.isFinite(logp))) return recorded('completion with bad-nan')
     const [choice] = parsed.choices
-    choice.prompt_logprobs = [null, ...prompt.slice(1).map((id, i) => ({ [id]: { logprob: logps[i], rank: 1 } }))]
+    choice.logprobs.top_logprobs = [Object.fromEntries(top.map(([id, logp]) => [`token_id:${id}`, logp]))]
     return { ...answer, response: JSON.stringify({ ...parsed, model, choices: [choice] }) }
   }
 }
@@ -175,6 +177,7 @@ interface Body {
   readonly lora_path?: string
   readonly model?: string
   readonly prompt?: readonly number[]
+  readonly logprobs?: number
 }
 
 async function readJson(request: IncomingMessage): Promise<Body> {

@@ -60,7 +60,7 @@ export class RealVllm {
     for (const end = Date.now() + READY_MS; !(await this.#isReady()); await sleep(250))
       if (child.exitCode !== null || Date.now() > end) {
         this.kill()
-        throw new Error(`vLLM is not ready:\n${readFileSync(this.log, 'utf8').split('\n').slice(-40).join('\n')}`)
+        throw new Error(`vLLM is not ready:\n${this.#lastLines()}`)
       }
   }
 
@@ -86,7 +86,7 @@ export class RealVllm {
       }),
     })
     const body = (await response.json()) as ChatAnswer
-    if (!response.ok) throw new Error(`status ${response.status}: ${JSON.stringify(body)}`)
+    if (!response.ok) throw new Error(`status ${response.status}: ${JSON.stringify(body)}\n${this.#lastLines()}`)
     const [choice] = body.choices
     return {
       text: choice.message.content,
@@ -94,6 +94,10 @@ export class RealVllm {
       tokens: choice.token_ids,
       logps: choice.logprobs.content.map(({ logprob }) => logprob),
     }
+  }
+
+  #lastLines(): string {
+    return readFileSync(this.log, 'utf8').split('\n').slice(-60).join('\n')
   }
 
   async #isReady(): Promise<boolean> {
