@@ -99,4 +99,4 @@ test('killed -9 at each stage in turn, one line trains every vote once and repla
   const connection = { brokers: [kafka.broker.bootstrap] }
   const expected = { topic: TOPIC, groupId: TOPIC, trained: voteIds(0, sent), letters: sent / PER_LIFE }
   await expectUnharmed(daemon, kafka.client, connection, expected)
-}, 300_000)
+}, thorough ? 900_000 : 300_000)
