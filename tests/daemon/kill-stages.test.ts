@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { OwnBroker } from '../support/test-broker.js'
 import { thorough } from '../support/thorough.js'
@@ -60,8 +60,8 @@ const ONE_OF_EACH_KIND = [
 ]
 const STAGES = thorough ? EVERY_STAGE : EVERY_STAGE.filter(([stage]) => ONE_OF_EACH_KIND.includes(stage))
 const PER_LIFE = 9
-/** A life takes ten seconds. */
-const LIMIT = thorough ? 900_000 : 300_000
+// a life takes ten seconds
+vi.setConfig({ testTimeout: thorough ? 900_000 : 300_000 })
 
 test('killed -9 at each stage in turn, one line trains every vote once and replays to the live adapter', async () => {
   await kafka.client.topic(TOPIC, 2)
@@ -101,4 +101,4 @@ test('killed -9 at each stage in turn, one line trains every vote once and repla
   const connection = { brokers: [kafka.broker.bootstrap] }
   const expected = { topic: TOPIC, groupId: TOPIC, trained: voteIds(0, sent), letters: sent / PER_LIFE }
   await expectUnharmed(daemon, kafka.client, connection, expected)
-}, LIMIT)
+})
