@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { Learner } from '../../src/learner/learner.js'
 import { startLocalLearner } from '../support/local-learner.js'
-import { trainedIds, voteIds } from './feedback.js'
+import { trainedIds, voteIds, votes } from './feedback.js'
 import { place, records } from './in-process.js'
 
 test('with the learner itself: votes become steps, checkpoints and a live adapter, and the next daemon continues there', async () => {
@@ -22,4 +25,47 @@ test('with the learner itself: votes become steps, checkpoints and a live adapte
   expect(journal().map(({ step }) => step)).toEqual([1, 2, 3])
   expect(trainedIds(journal())).toEqual(voteIds(0, 12))
   expect(new Set(journal().map(({ adapter_sha256 }) => adapter_sha256)).size).toBe(3)
+}, 180_000)
+
+test('with the learner itself: the gate compares a version with the live one on held-out votes', async () => {
+  const settings = { seed: 2, 'eval.holdOut': 0.5, 'gate.holdOutMin': 2, 'gate.tolerance': 10, 'optimizer.lr': 0.01 }
+  const { config, start, journal } = place(settings)
+  const { daemon, log, until, stop } = start(undefined, { startLearner: startLocalLearner })
+  await until(({ state }) => state === 'running')
+  log.append(records(0, 32))
+  await until(({ step, waiting }) => step >= 2 && waiting < config.batch.size)
+  daemon.flush()
+  await until(({ waiting }) => waiting === 0)
+  const { adapter: newest } = await daemon.checkpoint()
+  await stop()
+
+  const report = JSON.parse(readFileSync(join(config.adapters.dir, newest!, 'gate.json'), 'utf8'))
+  const trained = trainedIds(journal())
+  const heldOut = votes(0, 32).flatMap(({ value }) => {
+    const { id, data } = JSON.parse(value)
+    return trained.includes(id) ? [] : [data]
+  })
+  expect(heldOut.length).toBeGreaterThan(5)
+
+  /** Rewards under a version, as the learner that has it for its own scores them. */
+  const rewards = (version: string) => {
+    const lora = { ...config.lora, init: join(config.adapters.dir, version) }
+    const learner = new Learner({ ...config, lora }, { scoring: true, training: false })
+    const pairs = heldOut.map(({ prompt_tokens, completion_tokens }) => ({
+      ...{ promptTokens: prompt_tokens, completionTokens: completion_tokens },
+    }))
+    const { policy, reference } = learner.score(pairs)
+    learner.dispose()
+    return policy.map((logp, i) => config.bco.beta * (logp - reference[i]!))
+  }
+  const aucOf = (version: string) => {
+    const scored = rewards(version).map((reward, i) => ({ reward, label: heldOut[i].label }))
+    const pairs = scored.flatMap((up) =>
+      up.label ? scored.filter(({ label }) => !label).map((down) => [up, down]) : [],
+    )
+    return pairs.filter(([up, down]) => up!.reward > down!.reward).length / pairs.length
+  }
+  const found = report.checks.find(({ name }: { name: string }) => name === 'holdout_auc')
+  expect(found).toMatchObject({ outcome: 'passed', reference: report.parent })
+  expect(found.value).toBeCloseTo(aucOf(newest!) - aucOf(report.parent), 10)
 }, 180_000)

@@ -151,7 +151,7 @@ test("votes before another program's open transaction train, those behind it are
   const transaction = await kafka.client.open('transaction', [vote(2, { id: 'inside' }).value])
   await kafka.client.send('transaction', [vote(3, { id: 'behind' })])
   const waits = await daemon.until(({ step, uncommitted }) => step === 1 && uncommitted[0] !== undefined)
-  expect(steps(daemon)).toEqual([['before up']])
+  await expect.poll(() => steps(daemon)).toEqual([['before up']])
   expect([waits.lag[0], waits.uncommitted[0]?.records, waits.held_back]).toEqual([2, 2, 0])
   expect(await daemon.metric('bcod_uncommitted_records{partition="0"}')).toBe(2)
   await daemon.until(({ uncommitted }) => (uncommitted[0]?.seconds ?? 0) > 1)
