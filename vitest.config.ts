@@ -19,6 +19,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'cli/check/servers': 'unit',
   'cli/config': 'unit',
   'cli/exposure-findings': 'unit',
+  'cli/output': 'unit',
   'daemon/in-process': 'engine',
   // measures memory
   'daemon/partition-reader': 'system',

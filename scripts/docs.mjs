@@ -1,11 +1,14 @@
-// Writes the pages that are generated from the code. `make docs` builds and runs it.
+// Writes the pages that are generated from the code, which is compiled first if it is newer.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { explainAll } from '../dist/config/explain.js'
-import { ERRORS } from '../dist/errors.js'
-import { Metrics } from '../dist/telemetry/metrics.js'
+import { build } from './build.mjs'
 import { configurationPage, errorsPage, metricsPage } from './docs/pages.mjs'
 import { placeContent } from './place.mjs'
+
+build()
+const { explainAll } = await import('../dist/config/explain.js')
+const { ERRORS } = await import('../dist/errors.js')
+const { Metrics } = await import('../dist/telemetry/metrics.js')
 
 const pages = {
   'errors.md': errorsPage(ERRORS),

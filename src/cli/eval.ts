@@ -7,7 +7,7 @@ import { evaluate } from './eval/evaluate.js'
 import { eventModel } from './event-model.js'
 import { addModelOptions, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
-import { writing } from './output.js'
+import { keepInput, writing } from './output.js'
 import { example, figure, printJson, printTable } from './print.js'
 
 interface EvalFlags extends LearnerFlags {
@@ -43,6 +43,7 @@ ${example(
 }
 
 async function evalPairs(flags: EvalFlags): Promise<void> {
+  if (flags.rows !== undefined) keepInput(flags.rows, flags.pairs)
   const reference = flags.state === undefined ? null : await loadReference(flags.state)
   const config = learnerConfig(flags, { batch: BLOCKS, ...betaOf(reference) })
   const model = await eventModel(config)

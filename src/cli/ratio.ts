@@ -5,7 +5,7 @@ import { BcodError } from '../errors.js'
 import { eventModel } from './event-model.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
-import { writing } from './output.js'
+import { keepInput, writing } from './output.js'
 import { example, figure, print, printJson, printTable } from './print.js'
 import { explainRatio, type RatioExplanation, type WeighedVote } from './ratio/explain.js'
 import { reliabilityPlot } from './ratio/reliability-plot.js'
@@ -54,6 +54,7 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   const top = Number(flags.top)
   if (!Number.isSafeInteger(top) || top < 0)
     throw new BcodError('USAGE', `expected a whole number, got ${flags.top}`, { place: '--top' })
+  keepInput(flags.svg, flags.events)
   const config = learnerConfig(flags, FILE_DEFAULTS)
   if (config.ratio.mode === 'off')
     throw new BcodError('USAGE', 'with ratio.mode=off every weight is 1', { place: 'ratio.mode' })

@@ -23,6 +23,10 @@ export const FILE_ERRORS = {
     cause: 'The directory for results holds something already.',
     remedy: 'Give --out a directory that is empty or does not exist; nothing is ever overwritten.',
   },
+  OUTPUT_IS_INPUT: {
+    cause: 'Results would be written over the file that they come from.',
+    remedy: 'Name another file; nothing was written.',
+  },
   OUTPUT_UNWRITABLE: {
     cause: 'Results cannot be written to their place.',
     remedy: 'Check that the directory may be written and that its disk has space.',

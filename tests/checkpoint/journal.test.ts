@@ -49,7 +49,7 @@ describe('the journal', () => {
     const length = readFileSync(path).length / 3
     const steps = async (bytes?: number) => (await readJournalEnd(path, bytes)).map(({ step }) => step)
     expect(await steps()).toEqual([3, 2, 1])
-    expect(await steps(2.5 * length)).toEqual([3, 2])
+    expect(await steps(Math.floor(2.5 * length))).toEqual([3, 2])
     appendFileSync(path, '{"step": 4')
     expect(await steps()).toEqual([3, 2, 1])
     appendFileSync(path, '\n')

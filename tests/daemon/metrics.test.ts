@@ -36,6 +36,8 @@ test('every metric that others rely on moves when its cause is made to happen', 
     ...{ 'ratio.min': 0.999, 'ratio.max': 1.001 },
   })
   onTestFinished(() => daemon.kill())
+  const token = 'a-token-of-the-metrics-test-0123'
+  daemon.environment = { BCOD_SERVER_ADMIN_TOKEN: token }
   const scrape = async () => seriesOf((await (await daemon.get('/metrics'))?.text()) ?? '')
   daemon.start()
   await daemon.until(({ state }) => state !== 'failed')
@@ -70,6 +72,9 @@ test('every metric that others rely on moves when its cause is made to happen', 
     return [now.has('bcod_retention_headroom_seconds'), now.get('bcod_consumer_lag_records{partition="0"}')]
   }
   await expect.poll(gauges, { timeout: 45_000 }).toEqual([true, 0])
+  const headers = { authorization: `Bearer ${token}` }
+  const rollback = { method: 'POST', headers, body: '{}' }
+  await fetch(`http://127.0.0.1:${daemon.port}/v1/admin/adapters/rollback`, rollback)
   const after = await scrape()
 
   const moved = (name: string) =>
