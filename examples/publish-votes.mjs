@@ -1,7 +1,9 @@
 // Sends 16 votes to the topic of examples/bcod.yaml: node examples/publish-votes.mjs
-import { Kafka } from 'kafkajs'
+import { Kafka, Partitioners } from 'kafkajs'
 
-const producer = new Kafka({ brokers: ['localhost:9092'] }).producer()
+const producer = new Kafka({ brokers: ['localhost:9092'] }).producer({
+  createPartitioner: Partitioners.DefaultPartitioner, // kafkajs warns if none is named
+})
 
 /** One vote as a CloudEvent; docs/events.md has every field. */
 function vote({ completionId, user, prompt, completion, label }) {
@@ -36,3 +38,4 @@ for (let i = 0; i < 16; i++) {
   })
 }
 await producer.disconnect()
+console.log('16 votes sent')
