@@ -32,7 +32,7 @@ test-node:
 # what takes too long for `make test`: long outages of the broker, every stage of a kill, every random case (docs/testing.md)
 test-faults:
 	@node scripts/setup.mjs --tests
-	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/grafana/live.test.ts $$(grep -rl support/thorough tests --include=*.test.ts)
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/faults tests/soak tests/grafana/live.test.ts $$(grep -rl support/thorough tests --include=*.test.ts)
 
 # random votes and random faults: make soak MINUTES=30 SEED=7
 soak:

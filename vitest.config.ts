@@ -46,8 +46,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
 /** A test that imports one of these talks to a broker. */
 const BROKER = /\/support\/(test-broker|kafka-broker|daemon)\.js'/
 
-/** Minutes each: `make test-faults` and `make dashboards-test` run them. */
-const LONG = process.env.BCOD_TEST_FAULTS ? [] : ['faults', 'grafana/live']
+/** Minutes each: `make test-faults`, `make soak` and `make dashboards-test` run them. */
+const LONG = process.env.BCOD_TEST_FAULTS ? [] : ['faults', 'grafana/live', 'soak']
 
 const tests = join(import.meta.dirname, 'tests')
 const entries = Object.keys(PROJECTS).sort((a, b) => b.length - a.length)

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { liveVersion } from '../support/live-version.js'
 import { TestBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { trainedIds, voteIds, votes } from './feedback.js'
 
 const kafka = new TestBroker('admin')
@@ -84,7 +85,7 @@ test('while it is paused no step begins, though votes are read; afterwards each 
   expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 12).sort())
 })
 
-test('a pause holds up neither a stop nor what waits: the next process trains it', async () => {
+test.runIf(thorough)('a pause holds up neither a stop nor what waits: the next process trains it', async () => {
   const daemon = await stoppedInAPause('stopped')
   daemon.start()
   await daemon.until((status) => settled(status) && status.step === 2)
@@ -92,7 +93,7 @@ test('a pause holds up neither a stop nor what waits: the next process trains it
   expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 8).sort())
 })
 
-test('what waits from a source that is shut out before the next start never trains', async () => {
+test.runIf(thorough)('what waits from a source that is shut out before the next start never trains', async () => {
   const daemon = await stoppedInAPause('shut-out')
   daemon.start('--set', 'limits.sources=["chat-web"]')
   await daemon.until((status) => status.state === 'running' && settled(status))

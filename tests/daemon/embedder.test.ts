@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { votes } from './feedback.js'
 import { expectUnharmed, replayLineage } from './oracle.js'
 
@@ -82,28 +83,31 @@ test('an embedding service is asked, may go away and come back, and a replay nee
   expect(service.requests).toBe(before)
 })
 
-test('another embedder resets the classifier, which is said once, and the line can still be replayed', async () => {
-  const daemon = await daemonOn('changed', {})
-  daemon.start()
-  await kafka.client.send('changed', votes(0, 24))
-  await daemon.until((status) => settled(status) && status.step >= 6)
-  expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
-  expect(await daemon.stop()).toBe(0)
-  expect(daemon.log).not.toMatch(RESET)
+test.runIf(thorough)(
+  'another embedder resets the classifier, which is said once, and the line can still be replayed',
+  async () => {
+    const daemon = await daemonOn('changed', {})
+    daemon.start()
+    await kafka.client.send('changed', votes(0, 24))
+    await daemon.until((status) => settled(status) && status.step >= 6)
+    expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
+    expect(await daemon.stop()).toBe(0)
+    expect(daemon.log).not.toMatch(RESET)
 
-  const ngrams = ['--set', 'ratio.embedder=ngrams']
-  daemon.start(...ngrams)
-  await kafka.client.send('changed', votes(24, 4))
-  await daemon.until((status) => settled(status) && status.step >= 7)
-  expect(daemon.log.match(new RegExp(RESET, 'g'))).toHaveLength(1)
-  expect(await daemon.metric('bcod_classifier_ready')).toBe(0)
-  expect(await daemon.stop()).toBe(0)
+    const ngrams = ['--set', 'ratio.embedder=ngrams']
+    daemon.start(...ngrams)
+    await kafka.client.send('changed', votes(24, 4))
+    await daemon.until((status) => settled(status) && status.step >= 7)
+    expect(daemon.log.match(new RegExp(RESET, 'g'))).toHaveLength(1)
+    expect(await daemon.metric('bcod_classifier_ready')).toBe(0)
+    expect(await daemon.stop()).toBe(0)
 
-  daemon.start(...ngrams)
-  await kafka.client.send('changed', votes(28, 24))
-  await daemon.until((status) => settled(status) && status.step >= 13)
-  expect(daemon.log).not.toMatch(RESET)
-  expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
-  expect(await daemon.stop()).toBe(0)
-  expect(replayLineage(daemon).adapter_sha256).toBe(daemon.journal().at(-1)!.adapter_sha256)
-})
+    daemon.start(...ngrams)
+    await kafka.client.send('changed', votes(28, 24))
+    await daemon.until((status) => settled(status) && status.step >= 13)
+    expect(daemon.log).not.toMatch(RESET)
+    expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
+    expect(await daemon.stop()).toBe(0)
+    expect(replayLineage(daemon).adapter_sha256).toBe(daemon.journal().at(-1)!.adapter_sha256)
+  },
+)

@@ -6,6 +6,7 @@ import { readAdapter } from '../../src/adapters/peft.js'
 import { DaemonProcess, freePort, settled } from '../support/daemon.js'
 import { liveVersion } from '../support/live-version.js'
 import { OwnBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
 
 const kafka = new OwnBroker('lifecycle')
@@ -107,46 +108,49 @@ test('while programs are compiled, probes and scrapes are answered and the group
   expect(trainedIds(daemon.journal())).toEqual(voteIds(0, 13))
 })
 
-test('stopped in a backlog, it goes on with exactly the rest; servers always find a whole adapter', async () => {
-  await kafka.client.topic('backlog')
-  await kafka.client.send('backlog', votes(0, 600))
-  const daemon = await daemonOn('backlog', { 'batch.size': 4, 'batch.stratify': false })
-  const stopFollowing = follow(daemon)
-  daemon.start()
-  await daemon.until(({ step }) => step >= 7)
-  const asked = Date.now()
-  expect(await daemon.stop()).toBe(0)
-  expect(Date.now() - asked).toBeLessThan(30_000)
-  const first = trainedIds(daemon.journal())
-  expect(first.length).toBeLessThan(600)
-  expect(first).toEqual(voteIds(0, first.length))
-  expect((await offsetsOf(kafka.client, 'backlog', 'backlog')).committed).toEqual({ 0: String(first.length) })
-  expect(daemon.checkpointNames().at(-1)).toContain(String(first.length / 4).padStart(8, '0'))
+test.runIf(thorough)(
+  'stopped in a backlog, it goes on with exactly the rest; servers always find a whole adapter',
+  async () => {
+    await kafka.client.topic('backlog')
+    await kafka.client.send('backlog', votes(0, 600))
+    const daemon = await daemonOn('backlog', { 'batch.size': 4, 'batch.stratify': false })
+    const stopFollowing = follow(daemon)
+    daemon.start()
+    await daemon.until(({ step }) => step >= 7)
+    const asked = Date.now()
+    expect(await daemon.stop()).toBe(0)
+    expect(Date.now() - asked).toBeLessThan(30_000)
+    const first = trainedIds(daemon.journal())
+    expect(first.length).toBeLessThan(600)
+    expect(first).toEqual(voteIds(0, first.length))
+    expect((await offsetsOf(kafka.client, 'backlog', 'backlog')).committed).toEqual({ 0: String(first.length) })
+    expect(daemon.checkpointNames().at(-1)).toContain(String(first.length / 4).padStart(8, '0'))
 
-  daemon.start()
-  await daemon.until(({ step }) => step >= first.length / 4 + 10)
-  // more than two, for the system may merge those that come before the first is taken
-  const impatient = setInterval(() => daemon.signal('SIGTERM'), 2)
-  expect(await daemon.exit(5_000)).toEqual({ code: null, signal: 'SIGKILL' })
-  clearInterval(impatient)
+    daemon.start()
+    await daemon.until(({ step }) => step >= first.length / 4 + 10)
+    // more than two, for the system may merge those that come before the first is taken
+    const impatient = setInterval(() => daemon.signal('SIGTERM'), 2)
+    expect(await daemon.exit(5_000)).toEqual({ code: null, signal: 'SIGKILL' })
+    clearInterval(impatient)
 
-  daemon.start()
-  await daemon.until((status) => settled(status) && status.step === 150)
-  expect(await daemon.stop()).toBe(0)
-  const lines = daemon.journal()
-  expect(trainedIds(lines)).toEqual(voteIds(0, 600))
-  expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1))
-  expect(liveVersion(daemon.adapters)).toBe('v00000150')
-  expect(adapterSha256(readAdapter(join(daemon.adapters, 'live')).tensors)).toBe(lines.at(-1)!.adapter_sha256)
-  expect(await stopFollowing()).toBeGreaterThan(3)
+    daemon.start()
+    await daemon.until((status) => settled(status) && status.step === 150)
+    expect(await daemon.stop()).toBe(0)
+    const lines = daemon.journal()
+    expect(trainedIds(lines)).toEqual(voteIds(0, 600))
+    expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1))
+    expect(liveVersion(daemon.adapters)).toBe('v00000150')
+    expect(adapterSha256(readAdapter(join(daemon.adapters, 'live')).tensors)).toBe(lines.at(-1)!.adapter_sha256)
+    expect(await stopFollowing()).toBeGreaterThan(3)
 
-  daemon.start()
-  await daemon.until(settled)
-  await sleep(700)
-  expect(await daemon.stop()).toBe(0)
-  expect(daemon.journal()).toEqual(lines)
-  expect(daemon.checkpointNames().at(-1)).toMatch(/^step-00000150/)
-})
+    daemon.start()
+    await daemon.until(settled)
+    await sleep(700)
+    expect(await daemon.stop()).toBe(0)
+    expect(daemon.journal()).toEqual(lines)
+    expect(daemon.checkpointNames().at(-1)).toMatch(/^step-00000150/)
+  },
+)
 
 test('too few for a batch, votes train once the oldest has waited for batch.maxLatency', async () => {
   await kafka.client.topic('latency')
@@ -162,7 +166,7 @@ test('too few for a batch, votes train once the oldest has waited for batch.maxL
   expect(daemon.journal().map((line) => trainedIds([line]).sort(byName))).toEqual([voteIds(0, 3)])
 })
 
-test('with batch.maxLatency=0 votes wait for a full batch, over a kill -9', async () => {
+test.runIf(thorough)('with batch.maxLatency=0 votes wait for a full batch, over a kill -9', async () => {
   await kafka.client.topic('patience')
   const daemon = await daemonOn('patience', { 'batch.maxLatency': 0 })
   daemon.start()
@@ -198,26 +202,30 @@ test('it ends in order when it is stopped while loading and before a broker has 
   }
 })
 
-test('it ends in order within 30 s when the broker hangs, and goes on without loss', { timeout: 90_000 }, async () => {
-  await kafka.client.topic('hung')
-  await kafka.client.send('hung', votes(0, 16))
-  const daemon = await daemonOn('hung', { 'batch.size': 2, 'stream.connectTimeout': '3s' })
-  daemon.start()
-  await daemon.until((status) => settled(status) && status.step > 0)
-  await kafka.client.send('hung', votes(16, 200))
-  await daemon.until(({ step }) => step > 12)
-  process.kill(kafka.broker.pid, 'SIGSTOP')
-  onTestFinished(() => void process.kill(kafka.broker.pid, 'SIGCONT'))
-  await sleep(500) // a commit is under way now
-  const asked = Date.now()
-  expect(await daemon.stop(), daemon.log).toBe(0)
-  expect(Date.now() - asked).toBeLessThan(30_000)
-  process.kill(kafka.broker.pid, 'SIGCONT')
+test.runIf(thorough)(
+  'it ends in order within 30 s when the broker hangs, and goes on without loss',
+  { timeout: 90_000 },
+  async () => {
+    await kafka.client.topic('hung')
+    await kafka.client.send('hung', votes(0, 16))
+    const daemon = await daemonOn('hung', { 'batch.size': 2, 'stream.connectTimeout': '3s' })
+    daemon.start()
+    await daemon.until((status) => settled(status) && status.step > 0)
+    await kafka.client.send('hung', votes(16, 200))
+    await daemon.until(({ step }) => step > 12)
+    process.kill(kafka.broker.pid, 'SIGSTOP')
+    onTestFinished(() => void process.kill(kafka.broker.pid, 'SIGCONT'))
+    await sleep(500) // a commit is under way now
+    const asked = Date.now()
+    expect(await daemon.stop(), daemon.log).toBe(0)
+    expect(Date.now() - asked).toBeLessThan(30_000)
+    process.kill(kafka.broker.pid, 'SIGCONT')
 
-  daemon.start()
-  await daemon.until((status) => settled(status), 60_000)
-  expect(await daemon.stop()).toBe(0)
-  expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 216))
-  const { end, committed } = await offsetsOf(kafka.client, 'hung', 'hung')
-  expect(committed).toEqual(end)
-})
+    daemon.start()
+    await daemon.until((status) => settled(status), 60_000)
+    expect(await daemon.stop()).toBe(0)
+    expect(trainedIds(daemon.journal()).sort(byName)).toEqual(voteIds(0, 216))
+    const { end, committed } = await offsetsOf(kafka.client, 'hung', 'hung')
+    expect(committed).toEqual(end)
+  },
+)

@@ -19,6 +19,7 @@ import { takeDirectory } from '../../src/files/own-directory.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
+import { thorough } from '../support/thorough.js'
 import { byName, eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
 import { replayLineage } from './oracle.js'
 
@@ -94,15 +95,18 @@ function flipByte(path: string, at: number): void {
   writeFileSync(path, bytes)
 }
 
-test('with group offsets and no checkpoint it refuses, and with --start earliest it trains everything again', async () => {
-  const daemon = await daemonIn('missing')
-  onTestFinished(() => daemon.kill())
-  await expectRefusal(daemon, 'CHECKPOINT_MISSING', /feedback/)
-  await goOn(daemon, '--start', 'earliest')
-  expect(trainedIds(daemon.journal())).toEqual(voteIds(0, VOTES))
-})
+test.runIf(thorough)(
+  'with group offsets and no checkpoint it refuses, and with --start earliest it trains everything again',
+  async () => {
+    const daemon = await daemonIn('missing')
+    onTestFinished(() => daemon.kill())
+    await expectRefusal(daemon, 'CHECKPOINT_MISSING', /feedback/)
+    await goOn(daemon, '--start', 'earliest')
+    expect(trainedIds(daemon.journal())).toEqual(voteIds(0, VOTES))
+  },
+)
 
-test('with a model of which one weight is another it refuses', async () => {
+test.runIf(thorough)('with a model of which one weight is another it refuses', async () => {
   const model = join(directory, 'model')
   cpSync('tests/golden/tiny_llama', model, { recursive: true })
   const weights = join(model, 'model.safetensors')
@@ -164,18 +168,21 @@ test.each<[string, (daemon: DaemonProcess) => void, ErrorCode, RegExp]>([
   await expectRefusal(daemon, code, message)
 })
 
-test('a journal that is longer than the checkpoint knows, and what a killed writer left half written, are set aside', async () => {
-  const daemon = await copyOfBase('tail')
-  appendFileSync(journalPath(daemon.checkpoints), '{"step":7,"events":[')
-  const halfWritten = join(takeDirectory(daemon.checkpoints, { mode: 0o700 }), 'step-00000007-1')
-  cpSync(join(daemon.checkpoints, daemon.checkpointNames().at(-1)!), halfWritten, { recursive: true })
-  await goOn(daemon)
-  expect(daemon.journal()).toEqual(base.journal())
-  expect(readFileSync(join(daemon.checkpoints, 'journal.tail-1.jsonl'), 'utf8')).toBe('{"step":7,"events":[')
-  expect(replayLineage(daemon).adapter_sha256).toBe(base.journal().at(-1)!.adapter_sha256)
-})
+test.runIf(thorough)(
+  'a journal that is longer than the checkpoint knows, and what a killed writer left half written, are set aside',
+  async () => {
+    const daemon = await copyOfBase('tail')
+    appendFileSync(journalPath(daemon.checkpoints), '{"step":7,"events":[')
+    const halfWritten = join(takeDirectory(daemon.checkpoints, { mode: 0o700 }), 'step-00000007-1')
+    cpSync(join(daemon.checkpoints, daemon.checkpointNames().at(-1)!), halfWritten, { recursive: true })
+    await goOn(daemon)
+    expect(daemon.journal()).toEqual(base.journal())
+    expect(readFileSync(join(daemon.checkpoints, 'journal.tail-1.jsonl'), 'utf8')).toBe('{"step":7,"events":[')
+    expect(replayLineage(daemon).adapter_sha256).toBe(base.journal().at(-1)!.adapter_sha256)
+  },
+)
 
-test('on another cluster or topic it refuses', async () => {
+test.runIf(thorough)('on another cluster or topic it refuses', async () => {
   const moved = await copyOfBase('cluster')
   const store = new CheckpointStore(moved.checkpoints)
   const { snapshot, ref } = (await store.latest())!
@@ -201,13 +208,17 @@ test('behind a gap that retention left it refuses, and with --accept-gap it goes
 })
 
 // the last one: it takes the topic away
-test('on a topic that was recreated it refuses, whether it is shorter or as long', { timeout: 90_000 }, async () => {
-  await client.admin.deleteTopics({ topics: [TOPIC] })
-  await eventually(async () => !(await client.admin.listTopics()).includes(TOPIC))
-  await client.topic(TOPIC)
-  await client.send(TOPIC, votes(1000, 4))
-  const daemon = await copyOfBase('recreated')
-  await expectRefusal(daemon, 'POSITION_BEYOND_END', /feedback-0: .*read to offset 24, the log ends at 4/)
-  await client.send(TOPIC, votes(1004, VOTES))
-  await expectRefusal(daemon, 'TOPIC_RECREATED', /feedback-0: the record at offset 23 is not the one that was read/)
-})
+test.runIf(thorough)(
+  'on a topic that was recreated it refuses, whether it is shorter or as long',
+  { timeout: 90_000 },
+  async () => {
+    await client.admin.deleteTopics({ topics: [TOPIC] })
+    await eventually(async () => !(await client.admin.listTopics()).includes(TOPIC))
+    await client.topic(TOPIC)
+    await client.send(TOPIC, votes(1000, 4))
+    const daemon = await copyOfBase('recreated')
+    await expectRefusal(daemon, 'POSITION_BEYOND_END', /feedback-0: .*read to offset 24, the log ends at 4/)
+    await client.send(TOPIC, votes(1004, VOTES))
+    await expectRefusal(daemon, 'TOPIC_RECREATED', /feedback-0: the record at offset 23 is not the one that was read/)
+  },
+)

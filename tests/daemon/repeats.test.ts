@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { eventually, trainedIds, vote, voteIds, votes } from './feedback.js'
 import { expectUnharmed } from './oracle.js'
 
@@ -57,7 +58,7 @@ test('every event three times, in random order and with a kill -9 in between, tr
   await expectEach(daemon, 'thrice', VOTES)
 })
 
-test.each([
+test.runIf(thorough).each([
   ['back by an hour', -3_600_000],
   ['forward by an hour', 3_600_000],
 ])(
@@ -81,7 +82,7 @@ test.each([
   180_000,
 )
 
-test('timestamps of the broker that go back hold nothing up', async () => {
+test.runIf(thorough)('timestamps of the broker that go back hold nothing up', async () => {
   const daemon = await daemonOn('backwards', { 'stream.holdBack': '1s' })
   const now = Date.now()
   const records = Array.from({ length: 30 }, (_, i) => ({

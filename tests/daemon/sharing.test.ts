@@ -5,6 +5,7 @@ import kafkajs from 'kafkajs'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { readLetters, trainedIds, vote, voteIds, votes } from './feedback.js'
 
 const kafka = new TestBroker('sharing')
@@ -21,37 +22,40 @@ async function daemonOn(topic: string, name: string, settings: Readonly<Record<s
 
 const framed = (text: string) => Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), Buffer.from(text)])
 
-test('daemons with a shard each train every vote once between them, all votes on an answer in one, and one writes each letter', async () => {
-  await kafka.client.topic('shards', 2)
-  const records = votes(0, 60).map((record, i) => ({ ...record, partition: i % 2 }))
-  const changed = votes(0, 60, { partition: 0 }).map((record, i) => ({
-    ...record,
-    partition: i % 2,
-    value: record.value.replace(`vote-${i}"`, `again-${i}"`).replace('"label":true', '"label":false'),
-  }))
-  await kafka.client.send('shards', [...records, { key: 'x', value: 'not json' }, ...changed])
-  const daemons = await Promise.all(
-    [0, 1, 2].map((shard) => daemonOn('shards', `shard-${shard}`, { 'stream.shard': shard, 'stream.shards': 3 })),
-  )
-  for (const daemon of daemons) {
-    daemon.start()
-    await daemon.until((status) => settled(status) && status.step > 0 && status.partitions.length === 2)
-  }
-  const others = await Promise.all(
-    daemons.map((daemon) => daemon.metric('bcod_feedback_dropped_total{reason="other_shard"}')),
-  )
-  expect(others.reduce((sum, count) => sum + count, 0)).toBe(2 * 121)
-  for (const daemon of daemons) expect(await daemon.stop()).toBe(0)
+test.runIf(thorough)(
+  'daemons with a shard each train every vote once between them, all votes on an answer in one, and one writes each letter',
+  async () => {
+    await kafka.client.topic('shards', 2)
+    const records = votes(0, 60).map((record, i) => ({ ...record, partition: i % 2 }))
+    const changed = votes(0, 60, { partition: 0 }).map((record, i) => ({
+      ...record,
+      partition: i % 2,
+      value: record.value.replace(`vote-${i}"`, `again-${i}"`).replace('"label":true', '"label":false'),
+    }))
+    await kafka.client.send('shards', [...records, { key: 'x', value: 'not json' }, ...changed])
+    const daemons = await Promise.all(
+      [0, 1, 2].map((shard) => daemonOn('shards', `shard-${shard}`, { 'stream.shard': shard, 'stream.shards': 3 })),
+    )
+    for (const daemon of daemons) {
+      daemon.start()
+      await daemon.until((status) => settled(status) && status.step > 0 && status.partitions.length === 2)
+    }
+    const others = await Promise.all(
+      daemons.map((daemon) => daemon.metric('bcod_feedback_dropped_total{reason="other_shard"}')),
+    )
+    expect(others.reduce((sum, count) => sum + count, 0)).toBe(2 * 121)
+    for (const daemon of daemons) expect(await daemon.stop()).toBe(0)
 
-  const events = daemons.map((daemon) => daemon.journal().flatMap((line) => line.events))
-  const ups = voteIds(0, 60).filter((_, i) => i % 3 !== 0)
-  const expected = [...voteIds(0, 60), ...ups.map((id) => id.replace('vote', 'again'))]
-  expect(events.flatMap((each) => each.map(({ id }) => id)).sort()).toEqual(expected.sort())
-  const numbers = events.map((each) => new Set(each.map(({ id }) => id.split('-')[1])))
-  expect(numbers.reduce((sum, each) => sum + each.size, 0)).toBe(60)
-  for (const each of numbers) expect(each.size).toBeGreaterThan(5)
-  expect(await readLetters(kafka.client, 'shards.dlq', { brokers: [kafka.broker.bootstrap] })).toHaveLength(1)
-})
+    const events = daemons.map((daemon) => daemon.journal().flatMap((line) => line.events))
+    const ups = voteIds(0, 60).filter((_, i) => i % 3 !== 0)
+    const expected = [...voteIds(0, 60), ...ups.map((id) => id.replace('vote', 'again'))]
+    expect(events.flatMap((each) => each.map(({ id }) => id)).sort()).toEqual(expected.sort())
+    const numbers = events.map((each) => new Set(each.map(({ id }) => id.split('-')[1])))
+    expect(numbers.reduce((sum, each) => sum + each.size, 0)).toBe(60)
+    for (const each of numbers) expect(each.size).toBeGreaterThan(5)
+    expect(await readLetters(kafka.client, 'shards.dlq', { brokers: [kafka.broker.bootstrap] })).toHaveLength(1)
+  },
+)
 
 test('framed and compressed JSON trains, tombstones retract, strangers and the stale are refused, and tap shows it all without text', async () => {
   await kafka.client.topic('mixed')

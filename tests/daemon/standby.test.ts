@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { eventually, offsetsOf, trainedIds, voteIds, votes } from './feedback.js'
 
 const kafka = new TestBroker('standby')
@@ -74,44 +75,50 @@ test('a second daemon stands by, not ready and alive, while the first trains; wh
   expect(committed).toEqual(end)
 })
 
-test('killed -9, the first is followed once its membership has expired; a daemon that stands by ends by SIGTERM', async () => {
-  const [first, second] = await pairOn('killed')
-  first.start()
-  await first.until(running)
-  second.start()
-  await second.until(({ state }) => state === 'standby')
-  expect(await second.stop()).toBe(0)
-  // it wrote nothing and took no fence
-  await send('killed', 0, 8)
-  await untilTrained(first, 8)
-  second.start()
-  await second.until(({ state }) => state === 'standby')
-  await first.kill()
-  await send('killed', 8, 8)
-  await second.until(running, 4 * SESSION_MS)
-  await untilTrained(second, 16)
-  expect(await second.stop()).toBe(0)
-  expectOneLine(second, 16)
-})
+test.runIf(thorough)(
+  'killed -9, the first is followed once its membership has expired; a daemon that stands by ends by SIGTERM',
+  async () => {
+    const [first, second] = await pairOn('killed')
+    first.start()
+    await first.until(running)
+    second.start()
+    await second.until(({ state }) => state === 'standby')
+    expect(await second.stop()).toBe(0)
+    // it wrote nothing and took no fence
+    await send('killed', 0, 8)
+    await untilTrained(first, 8)
+    second.start()
+    await second.until(({ state }) => state === 'standby')
+    await first.kill()
+    await send('killed', 8, 8)
+    await second.until(running, 4 * SESSION_MS)
+    await untilTrained(second, 16)
+    expect(await second.stop()).toBe(0)
+    expectOneLine(second, 16)
+  },
+)
 
-test('a daemon that was out of the group while another took over stops with FENCED when it wakes', async () => {
-  const [first, second] = await pairOn('expelled')
-  first.start()
-  await first.until(running)
-  await send('expelled', 0, 8)
-  await untilTrained(first, 8)
-  second.start()
-  await second.until(({ state }) => state === 'standby')
-  first.signal('SIGSTOP')
-  await second.until(running, 4 * SESSION_MS)
-  await send('expelled', 8, 8)
-  await untilTrained(second, 16)
-  first.signal('SIGCONT')
-  expect(await first.exit(20_000)).toMatchObject({ code: 1 })
-  expect(first.log).toMatch(/^FENCED /m)
-  await send('expelled', 16, 8)
-  await second.until(running)
-  await untilTrained(second, 24)
-  expect(await second.stop()).toBe(0)
-  expectOneLine(second, 24)
-})
+test.runIf(thorough)(
+  'a daemon that was out of the group while another took over stops with FENCED when it wakes',
+  async () => {
+    const [first, second] = await pairOn('expelled')
+    first.start()
+    await first.until(running)
+    await send('expelled', 0, 8)
+    await untilTrained(first, 8)
+    second.start()
+    await second.until(({ state }) => state === 'standby')
+    first.signal('SIGSTOP')
+    await second.until(running, 4 * SESSION_MS)
+    await send('expelled', 8, 8)
+    await untilTrained(second, 16)
+    first.signal('SIGCONT')
+    expect(await first.exit(20_000)).toMatchObject({ code: 1 })
+    expect(first.log).toMatch(/^FENCED /m)
+    await send('expelled', 16, 8)
+    await second.until(running)
+    await untilTrained(second, 24)
+    expect(await second.stop()).toBe(0)
+    expectOneLine(second, 24)
+  },
+)

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
+import { thorough } from '../support/thorough.js'
 import { offsetsOf, vote } from './feedback.js'
 
 const kafka = new TestBroker('votes')
@@ -64,7 +65,7 @@ test('a changed vote trains again; a repeated one, a duplicate, and a label that
   expect(committed).toEqual(end)
 })
 
-test('while a vote is held back the latest label wins and a retraction takes it out', async () => {
+test.runIf(thorough)('while a vote is held back the latest label wins and a retraction takes it out', async () => {
   const daemon = await daemonOn('held', '5s')
   const by = { subject: 'answer', user: 'ada' }
   await kafka.client.send('held', [
@@ -124,26 +125,29 @@ test('held-out votes never train, are kept over a kill -9, and change and go wit
   expect(committed).toEqual(end)
 })
 
-test('clocks of producers that are off harm nobody: a vote that changes in time trains once, with its last label', async () => {
-  const daemon = await daemonOn('clocks', '4s')
-  const dated = (sent: ReturnType<typeof vote>, timestamp: number) => ({ ...sent, timestamp: String(timestamp) })
-  await kafka.client.send('clocks', [
-    dated(vote(1, { id: 'ahead' }), Date.now() + 50 * 60_000),
-    dated(vote(2, { id: 'absent' }), -1),
-    dated(vote(4, { id: 'back' }), Date.now() - 10 * 60_000),
-  ])
-  const by = { subject: 'answer', user: 'ada' }
-  await kafka.client.send('clocks', [vote(0, { ...by, id: 'up', label: true })])
-  await daemon.until(({ held_back }) => held_back === 4)
-  await kafka.client.send('clocks', [vote(0, { ...by, id: 'down', label: false })])
-  await daemon.until((status) => settled(status) && status.step === 4)
-  expect(await dropped(daemon, 'superseded')).toBe(1)
-  const corrected = (reason: string) => daemon.metric(`bcod_event_times_corrected_total{reason="${reason}"}`)
-  expect(await Promise.all(['ahead', 'absent', 'back'].map(corrected))).toEqual([1, 1, 1])
-  expect(await daemon.stop()).toBe(0)
-  expect(steps(daemon).at(-1)).toEqual(['down down'])
-  expect(daemon.log).not.toContain('"level":"error"')
-})
+test.runIf(thorough)(
+  'clocks of producers that are off harm nobody: a vote that changes in time trains once, with its last label',
+  async () => {
+    const daemon = await daemonOn('clocks', '4s')
+    const dated = (sent: ReturnType<typeof vote>, timestamp: number) => ({ ...sent, timestamp: String(timestamp) })
+    await kafka.client.send('clocks', [
+      dated(vote(1, { id: 'ahead' }), Date.now() + 50 * 60_000),
+      dated(vote(2, { id: 'absent' }), -1),
+      dated(vote(4, { id: 'back' }), Date.now() - 10 * 60_000),
+    ])
+    const by = { subject: 'answer', user: 'ada' }
+    await kafka.client.send('clocks', [vote(0, { ...by, id: 'up', label: true })])
+    await daemon.until(({ held_back }) => held_back === 4)
+    await kafka.client.send('clocks', [vote(0, { ...by, id: 'down', label: false })])
+    await daemon.until((status) => settled(status) && status.step === 4)
+    expect(await dropped(daemon, 'superseded')).toBe(1)
+    const corrected = (reason: string) => daemon.metric(`bcod_event_times_corrected_total{reason="${reason}"}`)
+    expect(await Promise.all(['ahead', 'absent', 'back'].map(corrected))).toEqual([1, 1, 1])
+    expect(await daemon.stop()).toBe(0)
+    expect(steps(daemon).at(-1)).toEqual(['down down'])
+    expect(daemon.log).not.toContain('"level":"error"')
+  },
+)
 
 test("votes before another program's open transaction train, those behind it are told of, and train once it ends", async () => {
   const daemon = await daemonOn('transaction', '2s')

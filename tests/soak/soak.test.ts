@@ -11,12 +11,11 @@ import { expectUnharmed } from '../daemon/oracle.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
-import { thorough } from '../support/thorough.js'
 import { expectedOf } from './model.js'
 import { Traffic } from './traffic.js'
 
-/** `make soak MINUTES=30 SEED=7`; a part of a minute, with the same seed each time, is in `make test`. */
-const MINUTES = Number(process.env.SOAK_MINUTES || (thorough ? 1 : 0.25))
+/** `make soak MINUTES=30 SEED=7`; a minute, with the same seed each time, is in `make test-faults`. */
+const MINUTES = Number(process.env.SOAK_MINUTES || 1)
 const SEED = Number(process.env.SOAK_SEED || 1)
 const TOPIC = 'soak'
 const PARTITIONS = 3
