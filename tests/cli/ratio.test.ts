@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { prompts } from '../../src/demo/world/world.js'
 import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
+import { thorough } from '../support/thorough.js'
 
 const DEMO = ['--model', 'src/demo/model']
 const SECRET = 'refund'
@@ -65,34 +66,37 @@ test('learns along a file, and names the heaviest and the lightest thumbs-down w
   for (const text of [ended.stdout, ended.stderr, plot]) expect(text).not.toContain(SECRET)
 })
 
-test('with --show-text the prompts stand beside their weights, and a checkpoint judges without learning', async () => {
-  const directory = scratchDirectory()
-  const events = jsonl(directory, 'events.jsonl', rows(400))
-  const trained = join(directory, 'trained')
-  const limits = ['--set', 'limits.maxLength=64', '--set', 'batch.size=16']
-  const replayed = await bcod('replay', ...DEMO, '--events', events, '--out', trained, ...limits)
-  expect(replayed.code, replayed.stderr).toBe(0)
-  const judged = jsonl(directory, 'judged.jsonl', rows(40))
-  const svg = ['--svg', join(directory, 'plot.svg')]
-  const checkpoint = ['--checkpoint', join(trained, 'checkpoint')]
-  const explain = (...flags: string[]) =>
-    bcod('ratio', 'explain', ...DEMO, '--events', judged, ...svg, ...limits, ...flags)
-  const cold = documentOf(await explain('--json')) as unknown as Explained
-  expect([cold.ready, cold.auc]).toEqual([false, null])
-  expect(cold.largest.every(({ w }) => w === 1)).toBe(true)
-  const warm = documentOf(await explain(...checkpoint, '--json')) as unknown as Explained
-  expect(warm.ready).toBe(true)
-  expect(warm.smallest[0]!.ratio).toBeLessThan(0.5)
-  const shown = await explain(...checkpoint, '--show-text')
-  expect(shown.stdout).toMatch(
-    /smallest weights of thumbs-down\n {2}line \d+ +vote-\d+ +w 0.5000 {2}\(ratio 0.\d+\) .*\w/,
-  )
-  expect(shown.stdout).toContain(SECRET)
+test.runIf(thorough)(
+  'with --show-text the prompts stand beside their weights, and a checkpoint judges without learning',
+  async () => {
+    const directory = scratchDirectory()
+    const events = jsonl(directory, 'events.jsonl', rows(400))
+    const trained = join(directory, 'trained')
+    const limits = ['--set', 'limits.maxLength=64', '--set', 'batch.size=16']
+    const replayed = await bcod('replay', ...DEMO, '--events', events, '--out', trained, ...limits)
+    expect(replayed.code, replayed.stderr).toBe(0)
+    const judged = jsonl(directory, 'judged.jsonl', rows(40))
+    const svg = ['--svg', join(directory, 'plot.svg')]
+    const checkpoint = ['--checkpoint', join(trained, 'checkpoint')]
+    const explain = (...flags: string[]) =>
+      bcod('ratio', 'explain', ...DEMO, '--events', judged, ...svg, ...limits, ...flags)
+    const cold = documentOf(await explain('--json')) as unknown as Explained
+    expect([cold.ready, cold.auc]).toEqual([false, null])
+    expect(cold.largest.every(({ w }) => w === 1)).toBe(true)
+    const warm = documentOf(await explain(...checkpoint, '--json')) as unknown as Explained
+    expect(warm.ready).toBe(true)
+    expect(warm.smallest[0]!.ratio).toBeLessThan(0.5)
+    const shown = await explain(...checkpoint, '--show-text')
+    expect(shown.stdout).toMatch(
+      /smallest weights of thumbs-down\n {2}line \d+ +vote-\d+ +w 0.5000 {2}\(ratio 0.\d+\) .*\w/,
+    )
+    expect(shown.stdout).toContain(SECRET)
 
-  const other = await explain(...checkpoint, '--set', 'ratio.embedder=ngrams')
-  expect(other.code).toBe(1)
-  expect(other.stderr).toMatch(/^CLASSIFIER_OTHER .*\n {2}-> Give the ratio.mode/)
-})
+    const other = await explain(...checkpoint, '--set', 'ratio.embedder=ngrams')
+    expect(other.code).toBe(1)
+    expect(other.stderr).toMatch(/^CLASSIFIER_OTHER .*\n {2}-> Give the ratio.mode/)
+  },
+)
 
 test.each<[string, number, RegExp, readonly string[]]>([
   ['no file', 1, /^FILE_UNREADABLE/, ['--events', 'nowhere.jsonl']],
