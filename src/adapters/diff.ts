@@ -4,6 +4,7 @@ import { BcodError } from '../errors.js'
 import { readJson } from '../files/read-json.js'
 import { openSafetensors, type SafetensorsFile } from '../safetensors/reader.js'
 import type { AdapterTensor } from './adapter.js'
+import { type LowRank, loraScale, lowRankProduct } from './low-rank.js'
 import { ADAPTER_CONFIG, ADAPTER_MODEL } from './peft.js'
 import { parsePeftConfig } from './peft-config.js'
 
@@ -52,8 +53,8 @@ async function difference(one: OpenVersion, other: OpenVersion): Promise<Adapter
   const total = { a: 0, b: 0, difference: 0 }
   for (const module of names) {
     const [inA, inB] = [lowRank(one, module), lowRank(other, module)]
-    const [aa, bb] = [inA ? product(inA, inA) : 0, inB ? product(inB, inB) : 0]
-    const apart = Math.max(0, aa + bb - 2 * (inA && inB ? product(inA, inB, module) : 0))
+    const [aa, bb] = [inA ? lowRankProduct(inA, inA, module) : 0, inB ? lowRankProduct(inB, inB, module) : 0]
+    const apart = Math.max(0, aa + bb - 2 * (inA && inB ? lowRankProduct(inA, inB, module) : 0))
     modules.push({ module, a: Math.sqrt(aa), b: Math.sqrt(bb), difference: Math.sqrt(apart) })
     total.a += aa
     total.b += bb
@@ -75,14 +76,7 @@ function openVersion(directory: string): OpenVersion {
   const json = readJson(path, 'ADAPTER_INVALID')
   if (json === null) throw new BcodError('ADAPTER_INVALID', 'is not there', { place: path })
   const { r, alpha, rslora } = parsePeftConfig(json, path)
-  return { scale: alpha / (rslora ? Math.sqrt(r) : r), file: openSafetensors(join(directory, ADAPTER_MODEL)) }
-}
-
-/** The two matrices of a module, A [r, in] and B [out, r]. */
-interface LowRank {
-  readonly scale: number
-  readonly loraA: AdapterTensor
-  readonly loraB: AdapterTensor
+  return { scale: loraScale({ r, alpha, rslora }), file: openSafetensors(join(directory, ADAPTER_MODEL)) }
 }
 
 const PREFIX = 'base_model.model.'
@@ -101,25 +95,4 @@ function lowRank({ scale, file }: OpenVersion, module: string): LowRank | null {
   }
   const [loraA, loraB] = [tensor('A'), tensor('B')]
   return loraA && loraB && { scale, loraA, loraB }
-}
-
-/** ⟨s B A, s′ B′ A′⟩ = s s′ Σᵢⱼ (BᵀB′)ᵢⱼ (A A′ᵀ)ᵢⱼ */
-function product(one: LowRank, other: LowRank, module = ''): number {
-  const [r = 0, inputs = 0] = one.loraA.shape
-  const [s = 0, otherInputs] = other.loraA.shape
-  const [outputs = 0] = one.loraB.shape
-  if (inputs !== otherInputs || outputs !== other.loraB.shape[0])
-    throw new BcodError('ADAPTER_MISMATCH', `${module} has other dimensions in the two versions`)
-  let sum = 0
-  for (let i = 0; i < r; i++)
-    for (let j = 0; j < s; j++) {
-      let rows = 0
-      for (let k = 0; k < inputs; k++)
-        rows += (one.loraA.data[i * inputs + k] as number) * (other.loraA.data[j * inputs + k] as number)
-      let columns = 0
-      for (let k = 0; k < outputs; k++)
-        columns += (one.loraB.data[k * r + i] as number) * (other.loraB.data[k * s + j] as number)
-      sum += rows * columns
-    }
-  return one.scale * other.scale * sum
 }

@@ -1,8 +1,9 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import { loraScale } from '../adapters/low-rank.js'
 import { type Arguments, type ParameterVector, type Tensors, tf } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import type { Layer, LayerOperations } from './layer.js'
-import { type LoraOptions, loraKey, loraParameters, loraScale } from './lora.js'
+import { type LoraOptions, loraKey, loraParameters } from './lora.js'
 import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
 import { ropeFrequencies } from './rope.js'
 

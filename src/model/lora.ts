@@ -12,9 +12,6 @@ export interface LoraOptions {
   readonly targets: readonly LinearLayer[]
 }
 
-/** s of W x + s · B A x. */
-export const loraScale = ({ r, alpha, rslora }: LoraOptions): number => alpha / (rslora ? Math.sqrt(r) : r)
-
 /** PEFT's name of one matrix of an adapter. */
 export const loraName = (layer: number, target: LinearLayer, matrix: 'A' | 'B'): string =>
   `base_model.model.model.layers.${layer}.${linearPath(target)}.lora_${matrix}.weight`
