@@ -32,7 +32,8 @@ test('steps, checkpoints and commits go on while a program hangs; a stop ends it
 
   const stopped = first.stop()
   for (let ended = false; !ended; ) {
-    scheduler.advance(1_000)
+    // slowly: the stop also waits for files, which take real time
+    scheduler.advance(50)
     ended = await Promise.race([
       stopped.then(() => true),
       new Promise<false>((resolve) => setTimeout(resolve, 5, false)),
