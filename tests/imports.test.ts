@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gate: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner', 'streams', 'text'],
   ratio: ['events'],
   serving: ['adapters'],
+  uplift: [],
   loss: ['engine', 'events'],
   text: ['serialized-error', 'events', 'files'],
   model: ['adapters', 'engine', 'files', 'safetensors'],
