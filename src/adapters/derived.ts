@@ -1,14 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Alias, Move } from './move.js'
 import type { RegistryFiles } from './registry-files.js'
-import { servedName, versionStep } from './version.js'
+import { parseRouting, ROUTING, type Routing, routingOf } from './routing.js'
+import { versionStep } from './version.js'
 import { parseRecord, recordText, VERSION_INFO, type VersionRecord, type VersionState } from './version-record.js'
 
 /** Aliases that are also links beside the versions. */
 const LINKS = ['live', 'previous', 'canary'] as const satisfies readonly Alias[]
-
-/** What routers read: which version answers which share of the users. */
-export const ROUTING = 'routing.json'
 
 /** `bcod.json` of a version; null if there is none of ours. */
 export const readRecord = async (files: RegistryFiles, version: string): Promise<VersionRecord | null> =>
@@ -58,7 +56,7 @@ export async function repair(
     if ((await files.link(link)) !== version) await files.setLink(link, version)
   }
   const written = parseRouting(await files.read(ROUTING))
-  const wanted = routing(move, name ?? written?.name ?? 'bcod')
+  const wanted = routingOf(move, name ?? written?.name ?? 'bcod')
   if (!isSame(written, wanted)) {
     await files.replace(ROUTING, `${JSON.stringify(wanted, null, 2)}\n`)
     onStage('routing written')
@@ -72,36 +70,6 @@ export async function repair(
     changed = true
   }
   if (changed) onStage('states written')
-}
-
-/** `routing.json`: arms with their share of the users, and the salt of the hash that gives each user an arm. */
-interface Routing {
-  /** The move that it was written after. */
-  readonly generation: number
-  /** Servers know a version as `<name>-v00001234`. */
-  readonly name: string
-  /** `model`: the name under which servers know the version. The shares add up to 1. */
-  readonly arms: readonly {
-    readonly name: string
-    readonly version: string
-    readonly model: string
-    readonly share: number
-  }[]
-  readonly salt: string
-}
-
-/** Every user is in the one arm there is. */
-function routing({ generation, aliases: { live }, salt }: Move, name: string): Routing {
-  const arms = live === null ? [] : [{ name: 'live', version: live, model: servedName(name, live), share: 1 }]
-  return { generation, name, arms, salt }
-}
-
-function parseRouting(text: string | null): Partial<Routing> | null {
-  try {
-    return JSON.parse(text ?? 'null') as Partial<Routing> | null
-  } catch {
-    return null
-  }
 }
 
 /** Whether routers need to know nothing new. */

@@ -1,4 +1,5 @@
 import { BcodError } from '../errors.js'
+import type { ArmPlan } from './arm-plan.js'
 import { versionStep } from './version.js'
 import type { VersionState } from './version-record.js'
 
@@ -11,12 +12,15 @@ export type Aliases = Readonly<Record<Alias, string | null>>
 /** Why something was moved. */
 export const CAUSES = [
   ...['added', 'published', 'promoted', 'refused', 'rolled back', 'pinned', 'unpinned', 'resumed', 'removed'],
+  ...['canary started', 'canary refused', 'canary rolled back', 'control set'],
 ] as const
 export type Cause = (typeof CAUSES)[number]
 
 /** What holds in a registry after one move. */
 export interface RegistryState {
   readonly aliases: Aliases
+  /** Moves of an older bcod have none. */
+  readonly arms?: ArmPlan
   /** The version that `live` stays at whatever is learnt; null: none. */
   readonly pinned: string | null
   /** After a rollback: nothing is published or learnt until somebody says so. */
@@ -67,13 +71,28 @@ export function madeLive(state: RegistryState, version: string): Change {
   return {
     aliases: {
       candidate: candidate === version ? null : candidate,
-      canary: canary === version ? null : canary,
+      canary: null,
       live: version,
       previous: live ?? (previous === version ? null : previous),
     },
-    states: { ...states, ...(live !== null && { [live]: 'retired' }), [version]: 'live' },
+    // what a canary was compared with is no longer live
+    ...withoutCanary(state),
+    states: {
+      ...states,
+      ...(canary !== null && { [canary]: 'refused' }),
+      ...(live !== null && { [live]: 'retired' }),
+      [version]: 'live',
+    },
   }
 }
+
+/** The arms without that of the canary. */
+export const withoutCanary = ({ arms }: RegistryState): Pick<RegistryState, 'arms'> =>
+  arms?.canary ? { arms: { ...arms, canary: null } } : {}
+
+/** Whether nobody but a person may make a version live. */
+export const isHeld = ({ frozen, pinned, states }: RegistryState, version: string): boolean =>
+  frozen || pinned !== null || states[version] === 'refused' || states[version] === 'rolled_back'
 
 /** A candidate is refused. @throws ADAPTER_UNKNOWN */
 export function refused(state: RegistryState, version: string): Change {
@@ -86,6 +105,7 @@ export function refused(state: RegistryState, version: string): Change {
       candidate: aliases.candidate === version ? null : aliases.candidate,
       canary: aliases.canary === version ? null : aliases.canary,
     },
+    ...(aliases.canary === version && withoutCanary(state)),
     states: { ...states, [version]: 'refused' },
   }
 }
@@ -115,6 +135,7 @@ export function rolledBack(state: RegistryState, to: string | null): Change {
     .sort(byStep)
   return {
     aliases: { candidate: null, canary: null, live: target, previous: older.at(-1) ?? null },
+    ...withoutCanary(state),
     states: { ...Object.fromEntries(marked), [target]: 'live' },
     pinned: null,
     frozen: true,
@@ -123,8 +144,11 @@ export function rolledBack(state: RegistryState, to: string | null): Change {
 
 /** `live` goes to a version and stays there. @throws ADAPTER_UNKNOWN */
 export function pinned(state: RegistryState, version: string): Change {
-  if (state.pinned === version && state.aliases.live === version) return null
-  return { ...madeLive(state, version), pinned: version }
+  const { pinned: before, aliases } = state
+  if (before === version && aliases.live === version) return null
+  // nothing else may become live: there is nothing to test
+  const ended = aliases.canary === null ? null : refused(state, aliases.canary)
+  return { ...ended, ...madeLive(state, version), pinned: version }
 }
 
 export const unpinned = (state: RegistryState): Change => (state.pinned === null ? null : { pinned: null })
@@ -142,7 +166,7 @@ export function removed({ states }: RegistryState, versions: readonly string[]):
  * otherwise. Oldest first.
  */
 export function dispensable(state: RegistryState, keep: number, others: readonly string[]): readonly string[] {
-  const held = new Set([...Object.values(state.aliases), state.pinned, ...others])
+  const held = new Set([...Object.values(state.aliases), state.pinned, state.arms?.control?.version, ...others])
   return Object.keys(state.states)
     .sort(byStep)
     .slice(0, -keep)
@@ -156,8 +180,14 @@ export function withoutMissing<State extends RegistryState>(
 ): State {
   const found = (version: string | null) => (version !== null && isThere(version) ? version : null)
   const { candidate, canary, live, previous } = state.aliases
+  const { arms } = state
+  const control = arms?.control ?? null
+  const isControlThere = control === null || control.version === null || isThere(control.version)
   return {
     ...state,
+    ...(arms && {
+      arms: { ...arms, control: isControlThere ? control : null, canary: found(canary) === null ? null : arms.canary },
+    }),
     aliases: { candidate: found(candidate), canary: found(canary), live: found(live), previous: found(previous) },
     pinned: found(state.pinned),
     states: Object.fromEntries(Object.entries(state.states).filter(([version]) => isThere(version))),

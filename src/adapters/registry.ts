@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
+import type { Control } from './arm-plan.js'
+import { canaryEnded, canaryStarted, controlSet } from './canary-move.js'
 import { readRecord, repair } from './derived.js'
 import { type AdapterDifference, adapterDifference } from './diff.js'
 import { GATE_REPORT, type StoredGateReport } from './gate-report.js'
@@ -10,12 +12,14 @@ import {
   type Cause,
   type Change,
   dispensable,
+  isHeld,
   type Move,
   madeLive,
   pinned,
   type RegistryState,
   refused,
   removed,
+  requireVersion,
   resumed,
   rolledBack,
   unpinned,
@@ -23,6 +27,7 @@ import {
 import { adapterFiles } from './peft.js'
 import { DirectoryFiles } from './registry-files.js'
 import { type ListedVersion, RegistryReader } from './registry-reader.js'
+import { parseRouting, ROUTING, type Routing } from './routing.js'
 import { versionName, versionStep } from './version.js'
 import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from './version-record.js'
 
@@ -155,6 +160,41 @@ export class Registry extends RegistryReader {
   }
 
   /**
+   * Gives a version to a share of the users, unless another one is under test, none is live, or `publish` would leave it
+   * as it is.
+   *
+   * @returns whether it is the canary
+   * @throws ADAPTER_UNKNOWN
+   */
+  async startCanary(version: string, share: number): Promise<boolean> {
+    const time = this.#now()
+    const { aliases } = await this.#move('canary started', (current) =>
+      canaryStarted(current, version, { share, time }),
+    )
+    return aliases.canary === version
+  }
+
+  /** Ends the test of the canary: it is not live. If another one is under test by now, nothing moves. */
+  async endCanary(version: string, state: 'refused' | 'rolled_back'): Promise<Move> {
+    const cause = state === 'refused' ? 'canary refused' : 'canary rolled back'
+    return this.#move(cause, (current) => canaryEnded(current, version, state))
+  }
+
+  /** Says who is to get what is not learnt; null: nobody. @throws ADAPTER_UNKNOWN */
+  async setControl(control: Control | null): Promise<Move> {
+    return this.#move('control set', (current) => {
+      const version = control?.version ?? null
+      if (version !== null) requireVersion(current, version)
+      return controlSet(current, control)
+    })
+  }
+
+  /** What routers read; null before the first move. */
+  async routing(): Promise<Partial<Routing> | null> {
+    return parseRouting(await this.files.read(ROUTING))
+  }
+
+  /**
    * Makes a version live because somebody asks for it.
    *
    * @param force  although the gate has not passed it, or it was rolled back
@@ -247,8 +287,8 @@ export class Registry extends RegistryReader {
       if (generation !== undefined && generation !== current.generation) throw moved(generation, current)
       const changed = change(current)
       if (changed === null) return this.repair()
-      const time = (this.options.now?.() ?? new Date()).toISOString()
-      const next = { ...current, ...changed, generation: current.generation + 1, time, by: this.options.by, cause }
+      const { by } = this.options
+      const next = { ...current, ...changed, generation: current.generation + 1, time: this.#now(), by, cause }
       const written = () => this.#stage(`move ${cause} written`)
       if (!(await this.log.append(next, written))) continue
       this.#stage(`move ${cause} made`)
@@ -263,7 +303,7 @@ export class Registry extends RegistryReader {
     { step, delta, votesSince, ...rest }: Origin,
   ): Promise<VersionRecord> {
     const { live: parent } = (await this.current()).aliases
-    const time = (this.options.now?.() ?? new Date()).toISOString()
+    const time = this.#now()
     const votes = await votesSince?.(parent === null ? 0 : (versionStep(parent) as number))
     return { version, step, sha256, delta, parent, time, state: 'candidate', ...(votes && { votes }), ...rest }
   }
@@ -285,13 +325,15 @@ export class Registry extends RegistryReader {
     throw new BcodError('ADAPTER_UNGATED', `${version} ${reason}`, { place: this.directory })
   }
 
+  /** RFC 3339. */
+  #now(): string {
+    return (this.options.now?.() ?? new Date()).toISOString()
+  }
+
   #stage(stage: string): void {
     this.options.onStage?.(stage)
   }
 }
-
-const isHeld = ({ frozen, pinned, states }: RegistryState, version: string): boolean =>
-  frozen || pinned !== null || states[version] === 'refused' || states[version] === 'rolled_back'
 
 const moved = (generation: number, { generation: newest, by, cause }: Move) =>
   new BcodError('ADAPTER_MOVED', `generation ${generation} was expected, it is ${newest} (${cause} by ${by})`)
