@@ -1,4 +1,4 @@
-import { buckets, increase, of, type PageSpec, quantiles, rate } from './panel.js'
+import { buckets, increase, of, type PageSpec, rate } from './panel.js'
 
 const here = '{{instance}}'
 
@@ -246,85 +246,6 @@ export const alignment: PageSpec = {
           bad: 'does not change while steps are applied.',
           unit: 'none',
           queries: [{ expr: of('bcod_adapter_version'), legend: here }],
-        },
-        {
-          kind: 'lines',
-          title: 'Publishing',
-          shows: 'Adapters that were published, held back, rejected, or could not be written.',
-          good: 'published alone; held while the registry is frozen or pinned.',
-          bad: 'rejected or failed: servers keep the version before.',
-          unit: 'short',
-          queries: [
-            {
-              expr: `sum by (instance, outcome) (${increase('bcod_adapter_publish_total')})`,
-              legend: `{{outcome}} ${here}`,
-            },
-          ],
-        },
-        {
-          kind: 'lines',
-          title: 'Model servers',
-          shows: 'The newest version that each server of publish.targets has loaded of those it should.',
-          good: 'one line for all servers.',
-          bad: 'a server that stays behind or has none.',
-          unit: 'short',
-          queries: [
-            {
-              expr: of('bcod_served_version'),
-              legend: '{{target}}',
-              mayBeEmpty: 'there are servers in publish.targets, or there are none',
-            },
-          ],
-        },
-        {
-          kind: 'states',
-          title: 'Servers that answer otherwise',
-          shows: 'Servers that do not serve the live version as the learner computes it.',
-          good: 'none, or for one look while a server restarts.',
-          bad: 'one that stays: nothing new goes live, see the alert BcodServingMismatch.',
-          unit: 'bool',
-          queries: [
-            {
-              expr: of('bcod_serving_mismatch'),
-              legend: '{{target}}',
-              mayBeEmpty: 'there are servers in publish.targets, or there are none',
-            },
-          ],
-        },
-        {
-          kind: 'lines',
-          title: 'Versions and rollbacks',
-          shows: 'Versions of the registry by what has become of them, and rollbacks.',
-          good: 'one live, the others retired.',
-          bad: 'a rollback: nothing is learnt until somebody resumes.',
-          unit: 'short',
-          queries: [
-            { expr: of('bcod_adapter_state'), legend: `{{state}} ${here}` },
-            { expr: `sum by (instance) (${increase('bcod_rollbacks_total')})`, legend: `rollbacks ${here}` },
-          ],
-        },
-        {
-          kind: 'lines',
-          title: 'Gate: checks not passed',
-          shows: 'Checks that refused a candidate, or could not be run.',
-          good: 'nothing.',
-          bad: 'a check that refuses one version after the other: read gate.json in the folder of the version.',
-          unit: 'short',
-          queries: [
-            {
-              expr: `sum by (instance, check, outcome) (${increase('bcod_gate_checks_total', 'outcome=~"refused|error"')})`,
-              legend: `{{check}} {{outcome}} ${here}`,
-            },
-          ],
-        },
-        {
-          kind: 'lines',
-          title: 'Gate: time',
-          shows: 'Time to judge one candidate, with your own programs and services.',
-          good: 'less than the time between two checkpoints.',
-          bad: 'longer: candidates in between are not judged.',
-          unit: 's',
-          queries: quantiles('bcod_gate_duration_seconds'),
         },
       ],
     },

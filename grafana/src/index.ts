@@ -4,9 +4,10 @@ import { feedback } from './feedback.js'
 import { machine } from './machine.js'
 import { dashboardOf } from './page.js'
 import type { PageSpec } from './panel.js'
+import { versions } from './versions.js'
 
-/** The three pages, by the names of their files in grafana/. */
-export const pages: Readonly<Record<string, PageSpec>> = { alignment, feedback, machine }
+/** The four pages, by the names of their files in grafana/. */
+export const pages: Readonly<Record<string, PageSpec>> = { alignment, versions, feedback, machine }
 
 /** What Grafana imports for a page. */
 export const dashboardFor = (page: PageSpec): Dashboard => dashboardOf(page, Object.values(pages))

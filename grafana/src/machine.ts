@@ -66,6 +66,7 @@ export const machine: PageSpec = {
           good: 'running, or standby for the second of two.',
           bad: 'paused for long, or joining again and again.',
           unit: 'bool',
+          colours: { paused: 'orange', failed: 'red', '(starting|loading|joining|standby|draining|stopped)': 'blue' },
           queries: [{ expr: of('bcod_lifecycle_state'), legend: `{{state}} ${here}` }],
         },
         {

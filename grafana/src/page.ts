@@ -24,11 +24,11 @@ import { type Bounds, of, type PageSpec, type PanelSpec } from './panel.js'
 
 const SOURCE = { type: 'prometheus', uid: '$datasource' }
 const WIDTH = 24
-const SPAN = 6
+const QUARTER = 6
 const HEIGHT = 7
 
 /**
- * A page as Grafana imports it: rows of panels, four abreast; the variables datasource, job, instance and gpu; the live
+ * A page as Grafana imports it: rows of panels, four abreast, or fewer that are wide; the variables datasource, job, instance and gpu; the live
  * adapter's versions as annotations; links to every other page. Ids count from 1 in reading order, refIds from A.
  */
 export function dashboardOf(page: PageSpec, all: readonly PageSpec[]): dashboard.Dashboard {
@@ -48,16 +48,17 @@ export function dashboardOf(page: PageSpec, all: readonly PageSpec[]): dashboard
   let y = 0
   for (const row of page.rows) {
     builder.withRow(new dashboard.RowBuilder(row.title).id(id++).gridPos({ x: 0, y: y++, w: WIDTH, h: 1 }))
-    row.panels.forEach((panel, index) => {
-      const place = {
-        x: (index * SPAN) % WIDTH,
-        y: y + Math.floor((index * SPAN) / WIDTH) * HEIGHT,
-        w: SPAN,
-        h: HEIGHT,
+    let x = 0
+    for (const panel of row.panels) {
+      const w = panel.wide ? 2 * QUARTER : QUARTER
+      if (x + w > WIDTH) {
+        x = 0
+        y += HEIGHT
       }
-      builder.withPanel(builderOf(panel).id(id++).gridPos(place))
-    })
-    y += Math.ceil((row.panels.length * SPAN) / WIDTH) * HEIGHT
+      builder.withPanel(builderOf(panel).id(id++).gridPos({ x, y, w, h: HEIGHT }))
+      x += w
+    }
+    y += HEIGHT
   }
   const { links = [], annotations, ...rest } = builder.build()
   // the SDK puts both into a menu; they belong in sight
@@ -105,7 +106,7 @@ const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPane
       .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
     if (bounds === undefined) return builder
     return builder
-      .thresholds(new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps(steps(bounds)))
+      .thresholds(thresholds(steps(bounds)))
       .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
   },
   heatmap: ({ unit }) =>
@@ -125,17 +126,17 @@ const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPane
       .yAxis(new heatmap.YAxisConfigBuilder().unit(unit))
       .cellGap(1)
       .tooltip(new heatmap.HeatmapTooltipBuilder().mode(TooltipDisplayMode.Single).showColorScale(true)),
-  states: ({ unit }) =>
-    new statetimeline.PanelBuilder()
+  states: ({ unit, below = 'transparent', colours = {} }) => {
+    const builder = new statetimeline.PanelBuilder()
       .unit(unit)
       .mergeValues(true)
       .showValue(VisibilityMode.Never)
-      .thresholds(
-        new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps([
-          { value: null, color: 'transparent' },
-          { value: 1, color: 'green' },
-        ]),
-      ),
+      .legend(new VizLegendOptionsBuilder().showLegend(false))
+      .thresholds(thresholds(fromOne(below, 'green')))
+    for (const [begin, colour] of Object.entries(colours))
+      builder.overrideByRegexp(`/^${begin}/`, [{ id: 'thresholds', value: thresholds(fromOne(below, colour)).build() }])
+    return builder
+  },
   figure: ({ unit }) =>
     new stat.PanelBuilder()
       .unit(unit)
@@ -143,6 +144,14 @@ const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPane
       .colorMode(BigValueColorMode.None)
       .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false)),
 }
+
+const thresholds = (colours: dashboard.Threshold[]) =>
+  new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps(colours)
+
+const fromOne = (below: string, color: string): dashboard.Threshold[] => [
+  { value: null, color: below },
+  { value: 1, color },
+]
 
 /** Colours from the lowest value up: each begins at its value, the first one below all. */
 function steps({ above, look, wrong }: Bounds): dashboard.Threshold[] {

@@ -8,6 +8,12 @@ export interface PanelSpec {
   readonly bad: string
   readonly unit: Unit
   readonly queries: readonly Query[]
+  /** Half of the page instead of a quarter. */
+  readonly wide?: boolean
+  /** Of `states`, the colour of values from 1 up by how the legend begins; others are green. */
+  readonly colours?: Readonly<Record<string, string>>
+  /** Of `states`, the colour of values below 1; else none. */
+  readonly below?: string
   /** Drawn as dashed lines: beyond the first it is worth a look, beyond the second something is wrong. */
   readonly bounds?: Bounds
 }

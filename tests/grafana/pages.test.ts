@@ -21,10 +21,10 @@ interface Placed {
 const read = (name: string) => JSON.parse(JSON.stringify(dashboardFor(pages[name]!)))
 const placed = (name: string): readonly Placed[] => read(name).panels
 
-it('there are three pages, each with a uid of its own and links to the other two', () => {
-  expect(Object.keys(pages)).toEqual(['alignment', 'feedback', 'machine'])
+it('there are four pages, each with a uid of its own and links to the others', () => {
+  expect(Object.keys(pages)).toEqual(['alignment', 'versions', 'feedback', 'machine'])
   const uids = Object.values(pages).map(({ uid }) => uid)
-  expect(new Set(uids).size).toBe(3)
+  expect(new Set(uids).size).toBe(4)
   for (const [name, { uid }] of Object.entries(pages)) {
     const links = read(name).links.map(({ url, keepTime, includeVars }: Record<string, unknown>) => {
       expect([keepTime, includeVars]).toEqual([true, true])
