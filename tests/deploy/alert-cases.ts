@@ -385,6 +385,66 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { what: 'a server restarts', samples: mismatch('0+0x5 1+0x2 0+0x20'), at: '20m', fires: 0 },
     { what: 'all serve the live version', samples: mismatch(flat(0, 30)), at: '20m', fires: 0 },
   ],
+  BcodPublishFailing: [
+    {
+      what: 'every version fails',
+      samples: { ...publishing('failed', line(0, 1, 60)), ...publishing('published', flat(7, 60)) },
+      at: '45m',
+      fires: 1,
+    },
+    {
+      what: 'one fails, and the next ones are published',
+      samples: { ...publishing('failed', '0+0x10 1+0x50'), ...publishing('published', line(7, 1, 60)) },
+      at: '25m',
+      fires: 0,
+    },
+    {
+      what: 'one has failed long ago, and no vote has come since',
+      samples: { ...publishing('failed', '0+0x10 1+0x110'), ...publishing('published', flat(7, 120)) },
+      at: '100m',
+      fires: 0,
+    },
+  ],
+  BcodCandidateStuck: [
+    {
+      what: 'steps go on, and no candidate comes to an end',
+      samples: { ...candidates(3), ...steps(1), ...publishing('published', flat(7, 600)) },
+      at: '3h',
+      fires: 1,
+    },
+    {
+      what: 'each candidate is published',
+      samples: { ...candidates(1), ...steps(1), ...publishing('published', line(7, 1, 600)) },
+      at: '3h',
+      fires: 0,
+    },
+    {
+      what: 'each candidate waits for a person',
+      samples: { ...candidates(9), ...steps(1), ...publishing('held', line(0, 1, 600)) },
+      at: '3h',
+      fires: 0,
+    },
+    {
+      what: 'a candidate is left when votes end',
+      samples: { ...candidates(1), ...steps(0), ...publishing('published', flat(7, 600)) },
+      at: '3h',
+      fires: 0,
+    },
+  ],
+  BcodRolledBack: [
+    {
+      what: 'an operator rolls back',
+      samples: { 'bcod_rollbacks_total{cause="operator"}': '0+0x20 1+0x60' },
+      at: '25m',
+      fires: 1,
+    },
+    {
+      what: 'it was two hours ago',
+      samples: { 'bcod_rollbacks_total{cause="operator"}': '0+0x20 1+0x160' },
+      at: '140m',
+      fires: 0,
+    },
+  ],
   BcodDiskLow: [
     { what: 'one GiB is left', samples: { bcod_checkpoint_free_bytes: flat(GIB, 60) }, at: '30m', fires: 1 },
     {
@@ -410,6 +470,14 @@ function classifier(trust: number, auc: number, ready: number): Samples {
   }
 }
 
+function publishing(outcome: string, values: string): Samples {
+  return { [`bcod_adapter_publish_total{outcome="${outcome}"}`]: values }
+}
+
+function candidates(count: number): Samples {
+  return { 'bcod_adapter_state{state="candidate"}': flat(count, 600) }
+}
+
 const twelveHours = 12 * HOURS
 
 /** A daemon that learnt once, badly, and has had no vote since. */
@@ -430,6 +498,9 @@ export const IDLE: Samples = {
   bcod_classifier_ready: flat(1, twelveHours),
   bcod_checkpoint_last_success_timestamp_seconds: flat(-86_400, twelveHours),
   bcod_checkpoint_free_bytes: flat(12 * GIB, twelveHours),
+  'bcod_adapter_state{state="candidate"}': flat(2, twelveHours),
+  ...publishing('failed', flat(4, twelveHours)),
+  'bcod_rollbacks_total{cause="operator"}': flat(1, twelveHours),
 }
 
 /** The first minutes of a daemon that finds a backlog and compiles for 8 of them. */
@@ -443,6 +514,9 @@ export const FRESH: Samples = {
   ...{ bcod_train_steps_total: '0+0x8 1+1x30', bcod_tensors: line(0, 100, 30) },
   ...{ bcod_reward_margin: flat(-0.3, 30), bcod_delta: line(0, 0.3, 30) },
   ...{ bcod_effective_sample_size_ratio: flat(0.1, 30), bcod_checkpoint_free_bytes: flat(12 * GIB, 30) },
+  'bcod_adapter_state{state="candidate"}': flat(1, 30),
+  ...publishing('published', flat(0, 30)),
+  ...publishing('failed', flat(0, 30)),
 }
 
 /** A day's half of sound learning. */
@@ -462,6 +536,10 @@ export const SOUND: Samples = {
   bcod_classifier_ready: flat(1, twelveHours),
   bcod_checkpoint_last_success_timestamp_seconds: line(0, 60, twelveHours),
   bcod_checkpoint_free_bytes: line(100 * GIB, -1_000_000, twelveHours),
+  'bcod_adapter_state{state="candidate"}': flat(1, twelveHours),
+  ...publishing('published', line(0, 2, twelveHours)),
+  ...publishing('failed', flat(0, twelveHours)),
+  'bcod_rollbacks_total{cause="operator"}': flat(0, twelveHours),
   ...refusals('token', line(0, 0.01, twelveHours)),
   ...refusals('connection', line(0, 0.1, twelveHours)),
 }
