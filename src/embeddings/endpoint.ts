@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BcodError } from '../errors.js'
 import type { EmbeddingOutcome, TrainingEvent } from '../events/types.js'
+import { asJson, exchange, HttpFailure } from '../http/exchange.js'
 import { MAX_WIDTH, Projection } from '../ratio/projection.js'
 
 export interface EndpointOptions {
@@ -31,6 +32,9 @@ export interface EndpointParts {
 
 /** Between two attempts, doubling. */
 const FIRST_WAIT_MS = 200
+
+/** Of one answer, in bytes: 500 embeddings of 4,096 numbers take 45 MB. */
+const MAX_ANSWER = 64 << 20
 
 /**
  * Prompt embeddings from an OpenAI-compatible `/v1/embeddings` endpoint: one request for all prompts of a step that are
@@ -123,21 +127,17 @@ export class EmbeddingEndpoint {
 /** @throws EndpointFailure */
 async function post({ url, token, model, timeout }: EndpointOptions, input: readonly string[]): Promise<number[][]> {
   const failure = (message: string, passing: boolean) => new EndpointFailure(url, message, passing)
-  const response = await fetch(`${url.replace(/\/$/, '')}/embeddings`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(token !== null && { authorization: `Bearer ${token}` }) },
-    body: JSON.stringify({ model, input, encoding_format: 'float' }),
-    // a redirect would take prompts and token elsewhere
-    redirect: 'manual',
-    signal: AbortSignal.timeout(timeout),
-  }).catch((error: Error) => {
-    throw failure(error.name === 'TimeoutError' ? `no answer within ${timeout} ms` : 'no connection', true)
+  const { status, body } = await exchange({
+    ...{ method: 'POST', url: `${url.replace(/\/$/, '')}/embeddings`, timeout, maxAnswer: MAX_ANSWER },
+    ...asJson({ model, input, encoding_format: 'float' }, token),
+  }).catch((error: unknown) => {
+    if (!(error instanceof HttpFailure)) throw error
+    throw failure(error.message, error.kind !== 'too long')
   })
-  if (response.status >= 300 && response.status < 400)
-    throw failure(`it redirects (status ${response.status}), which is not followed`, false)
+  if (status >= 300 && status < 400) throw failure(`it redirects (status ${status}), which is not followed`, false)
   // 429 and 5xx pass; of the rest another attempt would only be refused again
-  if (!response.ok) throw failure(`status ${response.status}`, response.status === 429 || response.status >= 500)
-  const answer = (await response.json().catch(() => null)) as { readonly data?: unknown } | null
+  if (status < 200 || status > 299) throw failure(`status ${status}`, status === 429 || status >= 500)
+  const answer = parsed(body.toString('utf8')) as { readonly data?: unknown } | null
   const rows = Array.isArray(answer?.data) ? (answer.data as readonly Row[]) : []
   const embeddings: (number[] | undefined)[] = input.map(() => undefined)
   rows.forEach((row, i) => {
@@ -147,6 +147,14 @@ async function post({ url, token, model, timeout }: EndpointOptions, input: read
   if (rows.length !== input.length || !embeddings.every((each) => isVector(each) && each.length === width))
     throw failure('its answer is not one embedding for each prompt', false)
   return embeddings as number[][]
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }
 
 interface Row {

@@ -1,6 +1,5 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { BcodError } from '../errors.js'
+import { asJson, bearer, exchange, HttpFailure } from '../http/exchange.js'
 
 /** Where one server answers, and how it is asked. */
 export interface Endpoint {
@@ -26,14 +25,13 @@ export interface Answer {
 const MAX_ANSWER = 4 << 20
 
 /**
- * Asks a server once. It never waits longer than the endpoint's timeout, follows no redirect, which would take the API
- * key elsewhere, and keeps no connection, which a restart would leave dead.
+ * Asks a server once.
  *
  * @throws SERVING_UNREACHABLE if there is no whole answer in time, or a proxy says that the server is away
  * @throws SERVING_UNAUTHORIZED, SERVING_ANSWER for a redirect
  */
 export async function ask(endpoint: Endpoint, method: string, path: string, body?: unknown): Promise<Answer> {
-  const { status, text } = await exchange(endpoint, method, path, body)
+  const { status, text } = await answerOf(endpoint, method, path, body)
   const failure = (code: 'SERVING_UNREACHABLE' | 'SERVING_UNAUTHORIZED' | 'SERVING_ANSWER', message: string) =>
     new BcodError(code, message, { place: endpoint.place })
   if (status === 401 || status === 403) throw failure('SERVING_UNAUTHORIZED', `status ${status} to ${method} ${path}`)
@@ -57,56 +55,17 @@ function parsed(text: string): unknown {
   }
 }
 
-function exchange(
+async function answerOf(
   { url, place, address, apiKey, timeout }: Endpoint,
   method: string,
   path: string,
   body: unknown,
 ): Promise<Pick<Answer, 'status' | 'text'>> {
-  const whole = new URL(`${url}${path}`)
-  const payload = body === undefined ? null : Buffer.from(JSON.stringify(body))
-  const signal = AbortSignal.timeout(timeout)
-  const options = {
-    method,
-    signal,
-    agent: false,
-    ...(address !== null && { hostname: address, servername: whole.hostname }),
-    headers: {
-      host: whole.host,
-      ...(payload !== null && { 'content-type': 'application/json', 'content-length': payload.length }),
-      ...(apiKey !== null && { authorization: `Bearer ${apiKey}` }),
-    },
-  }
-  return new Promise((resolve, reject) => {
-    const failed = (error: Error) =>
-      reject(
-        new BcodError(
-          'SERVING_UNREACHABLE',
-          signal.aborted
-            ? `no answer within ${timeout} ms`
-            : `no answer (${(error as NodeJS.ErrnoException).code ?? error.message})`,
-          { place },
-        ),
-      )
-    const open: typeof httpRequest = whole.protocol === 'https:' ? httpsRequest : httpRequest
-    const request: ClientRequest = open(whole, options, (response) => collect(response, resolve, failed))
-    request.on('error', failed)
-    request.end(payload ?? undefined)
+  const content = body === undefined ? { headers: bearer(apiKey) } : asJson(body, apiKey)
+  const asked = { method, url: `${url}${path}`, ...content, address, timeout, maxAnswer: MAX_ANSWER }
+  const answer = await exchange(asked).catch((error: unknown) => {
+    if (!(error instanceof HttpFailure)) throw error
+    throw new BcodError('SERVING_UNREACHABLE', error.message, { place, cause: error })
   })
-}
-
-function collect(
-  response: IncomingMessage,
-  done: (answer: { readonly status: number; readonly text: string }) => void,
-  failed: (error: Error) => void,
-): void {
-  const chunks: Buffer[] = []
-  let size = 0
-  response.on('data', (chunk: Buffer) => {
-    size += chunk.length
-    if (size > MAX_ANSWER) response.destroy(new Error(`its answer has more than ${MAX_ANSWER} bytes`))
-    else chunks.push(chunk)
-  })
-  response.on('error', failed)
-  response.on('end', () => done({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+  return { status: answer.status, text: answer.body.toString() }
 }

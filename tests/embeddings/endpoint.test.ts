@@ -130,7 +130,7 @@ test('does not wait for an answer that does not come, nor for a server that is g
   server.closeAllConnections()
   server.close()
   expect(embeddings(await gone.embed([event(1)]))).toEqual([null])
-  expect(failures.at(-1)).toBe('EMBEDDINGS_UNAVAILABLE no connection')
+  expect(failures.at(-1)).toBe('EMBEDDINGS_UNAVAILABLE no connection (ECONNREFUSED)')
 })
 
 test.each<[string, (input: readonly string[]) => string]>([

@@ -93,7 +93,7 @@ describe('log-probabilities', () => {
 describe('a server', () => {
   it.each([
     ['hangs', 'no answer within 300 ms'],
-    ['closes the connection', 'no answer (ECONNRESET)'],
+    ['closes the connection', 'no connection (ECONNRESET)'],
   ] as const)('that %s is unreachable, in bounded time', async (fault, message) => {
     const { driver, server } = await start({}, null, 300)
     server.fault = fault

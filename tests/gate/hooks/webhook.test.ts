@@ -45,7 +45,7 @@ describe('a service of the team', () => {
     [
       'answers without end',
       (_, r) => void r.write('x'.repeat(70_000)),
-      'GATE_HOOK_INVALID webhook:team: it answered with more than 65536 bytes',
+      'GATE_HOOK_INVALID webhook:team: its answer has more than 65536 bytes',
     ],
   ])('that %s is a coded error', async (_, answer, line) => {
     await expect(run(answer)).rejects.toMatchObject({ line })
@@ -56,7 +56,7 @@ describe('a service of the team', () => {
     ['within it', (_, response) => void response.write('{')],
   ])('that hangs %s is a coded error', async (_, answer) => {
     await expect(run(answer, 300)).rejects.toMatchObject({
-      line: 'GATE_HOOK_TIMEOUT webhook:team: no answer in 0.3 s',
+      line: 'GATE_HOOK_TIMEOUT webhook:team: no answer within 300 ms',
     })
   })
 
