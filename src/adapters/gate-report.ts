@@ -1,22 +1,36 @@
-/** What the registry knows of `gate.json`, the report of the gate on a version. */
-export interface StoredGateReport {
+/** `gate.json` of a version: what the gate found. */
+export interface GateReport {
   readonly version: string
-  /** Only `passed` lets a version become live by itself. */
+  /** The version that was live when it was gated; null if there was none. */
+  readonly parent: string | null
+  /** RFC 3339. */
+  readonly started: string
+  readonly seconds: number
+  /** `refused` if a check refused it, `error` if one could not be run. Only `passed` lets it become live by itself. */
   readonly outcome: 'passed' | 'refused' | 'error'
-  readonly checks?: readonly StoredCheck[]
+  readonly checks: readonly CheckResult[]
 }
 
 /** One check of a report; what a check does not have is null. */
-export interface StoredCheck {
+export interface CheckResult {
+  /** Such as `finite` or `probe:flattery`. */
   readonly name: string
-  readonly outcome: string
+  /** `skipped`: there was nothing to compare with; it refuses nothing. `error`: it could not be run. */
+  readonly outcome: 'passed' | 'refused' | 'skipped' | 'error'
   readonly value: number | null
-  /** Ends of the 95 % interval of the value. */
+  /** Ends of the 95 % interval of `value`. */
   readonly low: number | null
   readonly high: number | null
+  /** What was demanded of it, as the configuration has it. */
   readonly bound: number | null
+  /** What it is measured against: `base`, or the live version. */
+  readonly reference: string | null
+  /** For people: never a user's text. */
   readonly detail: string | null
 }
+
+/** A report as it is found: another program may have written less. */
+export type StoredGateReport = Pick<GateReport, 'version' | 'outcome'> & Partial<GateReport>
 
 export const GATE_REPORT = 'gate.json'
 

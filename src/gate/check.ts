@@ -1,4 +1,5 @@
 import type { Adapter } from '../adapters/adapter.js'
+import type { CheckResult } from '../adapters/gate-report.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 
 /** A version that a check looks at. */
@@ -45,19 +46,8 @@ export interface GateSubject {
 }
 
 /** What a check found. A figure that does not exist is null. */
-export interface Finding {
-  /** `skipped`: there was nothing to compare with; it refuses nothing. */
-  readonly outcome: 'passed' | 'refused' | 'skipped'
-  readonly value: number | null
-  /** Ends of the 95 % interval of `value`. */
-  readonly low: number | null
-  readonly high: number | null
-  /** What was demanded of it, as the configuration has it. */
-  readonly bound: number | null
-  /** What it is measured against: `base`, or the live version. */
-  readonly reference: string | null
-  /** For people: never a user's text. */
-  readonly detail: string | null
+export interface Finding extends Omit<CheckResult, 'name'> {
+  readonly outcome: Exclude<CheckResult['outcome'], 'error'>
 }
 
 /** A question that a candidate must pass. */

@@ -1,25 +1,6 @@
+import type { CheckResult, GateReport } from '../adapters/gate-report.js'
 import { BcodError } from '../errors.js'
-import { type Check, type Finding, finding, type GateSubject } from './check.js'
-
-/** One line of a report. */
-export interface CheckResult extends Omit<Finding, 'outcome'> {
-  readonly name: string
-  /** `error`: the check could not be run. */
-  readonly outcome: Finding['outcome'] | 'error'
-}
-
-/** `gate.json` of a version. */
-export interface GateReport {
-  readonly version: string
-  /** The version that was live when it was gated; null if there was none. */
-  readonly parent: string | null
-  /** RFC 3339. */
-  readonly started: string
-  readonly seconds: number
-  /** `refused` if a check refused it, `error` if one could not be run. */
-  readonly outcome: 'passed' | 'refused' | 'error'
-  readonly checks: readonly CheckResult[]
-}
+import { type Check, finding, type GateSubject } from './check.js'
 
 export interface GateOptions {
   /** Told of each check as it ends. */

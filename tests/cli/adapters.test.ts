@@ -49,7 +49,10 @@ describe('bcod adapters', () => {
 
   it('shows where a version comes from and what the gate said, by name or alias', async () => {
     const { registry, run, json } = await place()
-    const check = { name: 'kl_live', outcome: 'refused', value: 0.5, low: 0.4, high: 0.6, bound: 0.1, detail: null }
+    const check = {
+      ...{ name: 'kl_live', outcome: 'refused' as const, value: 0.5, low: 0.4, high: 0.6, bound: 0.1 },
+      ...{ reference: 'v00000002', detail: null },
+    }
     await registry.saveGateReport({ version: 'v00000003', outcome: 'refused', checks: [check] })
     expect(await run('show', 'previous')).toMatch(/^steps +1 to 1$/m)
     expect(await run('show', 'previous')).toMatch(/^votes of web +3 up, 2 down$/m)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import type { GateReport } from '../../adapters/gate-report.js'
 import type { Registry } from '../../adapters/registry.js'
-import { type GateReport, runGate } from '../../gate/gate.js'
+import { runGate } from '../../gate/gate.js'
 import type { LearnerCall } from '../../gate/learner-model.js'
 import { givenFor, openGate } from '../../gate/open-gate.js'
 import { readVersion } from '../../gate/read-version.js'

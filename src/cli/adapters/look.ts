@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { ModuleDifference } from '../../adapters/diff.js'
-import type { StoredCheck } from '../../adapters/gate-report.js'
+import type { CheckResult } from '../../adapters/gate-report.js'
 import type { ListedVersion } from '../../adapters/registry-reader.js'
 import type { VoteCounts } from '../../adapters/version-record.js'
 import { example, figure, print, printJson, printRows, printTable } from '../print.js'
@@ -100,7 +100,7 @@ function votesBySource(votes: VoteCounts | undefined): readonly (readonly [strin
   return [['votes', `${total(votes, 'up')} up, ${total(votes, 'down')} down`], ...rows]
 }
 
-function checkRow({ name, outcome, value, low, high, bound, detail }: StoredCheck): readonly string[] {
+function checkRow({ name, outcome, value, low, high, bound, detail }: CheckResult): readonly string[] {
   const interval = low === null && high === null ? '' : `${figure(low)} to ${figure(high)}`
   return [outcome, name, figure(value), interval, figure(bound), detail ?? '']
 }

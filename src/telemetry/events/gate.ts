@@ -1,3 +1,4 @@
+import type { CheckResult, GateReport } from '../../adapters/gate-report.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
@@ -19,20 +20,11 @@ export class GateOpened extends InternalEvent {
   }
 }
 
-interface Checked {
-  readonly name: string
-  readonly outcome: string
-  readonly value: number | null
-  readonly low: number | null
-  readonly high: number | null
-  readonly bound: number | null
-}
-
 /** A check of the gate has ended. Its detail stays in the report: a hook may have written anything into it. */
 export class GateChecked extends InternalEvent {
   constructor(
     readonly version: string,
-    readonly check: Checked,
+    readonly check: Omit<CheckResult, 'reference' | 'detail'>,
   ) {
     super()
   }
@@ -49,13 +41,7 @@ export class GateChecked extends InternalEvent {
 
 /** A version has been gated. */
 export class VersionGated extends InternalEvent {
-  constructor(
-    readonly report: {
-      readonly version: string
-      readonly outcome: 'passed' | 'refused' | 'error'
-      readonly seconds: number
-    },
-  ) {
+  constructor(readonly report: Pick<GateReport, 'version' | 'outcome' | 'seconds'>) {
     super()
   }
   log(): LogLine {

@@ -23,7 +23,7 @@ describe('the gate', () => {
 
   it('never logs the detail of a check: a hook may have written anything into it', () => {
     const { telemetry, lines } = capture()
-    const check = { name: 'exec:ours', outcome: 'refused', ...figures, detail: 'a text of a user' }
+    const check = { name: 'exec:ours', outcome: 'refused' as const, ...figures, detail: 'a text of a user' }
     telemetry.emit(new GateChecked('v00000020', check))
     expect(JSON.stringify(lines)).not.toContain('a text of a user')
   })
