@@ -13,6 +13,7 @@ export interface FeedbackDraft {
   readonly prompt: Content
   readonly completion: Content
   readonly adapter?: string | null
+  readonly arm?: string
   readonly logprob?: number | null
   readonly weight?: number
   readonly finishReason?: string
@@ -21,8 +22,7 @@ export interface FeedbackDraft {
 
 /** The canonical structured CloudEvent, as UTF-8 JSON. */
 export function encodeFeedback(draft: FeedbackDraft): Uint8Array {
-  const { source, id, time, subject, user, label, prompt, completion, adapter, logprob, weight, finishReason, tags } =
-    draft
+  const { source, id, time, subject, user, label, prompt, completion, adapter, arm, logprob, weight, ...rest } = draft
   return Buffer.from(
     JSON.stringify({
       specversion: '1.0',
@@ -36,10 +36,11 @@ export function encodeFeedback(draft: FeedbackDraft): Uint8Array {
         label,
         user: user ?? undefined,
         adapter: adapter ?? undefined,
+        arm,
         logprob: logprob ?? undefined,
         weight: weight === 1 ? undefined : weight,
-        finish_reason: finishReason,
-        tags,
+        finish_reason: rest.finishReason,
+        tags: rest.tags,
       },
     }),
   )

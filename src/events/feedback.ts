@@ -44,6 +44,7 @@ export function toFeedback(
     throw invalidFeedback('data.label', `expected boolean or null, got ${describe(label)}`)
   }
   const finishReason = optionalName(data.finish_reason, 'data.finish_reason', invalidFeedback)
+  const arm = typeof data.arm === 'string' ? data.arm.slice(0, LONGEST_ARM) : ''
   const { prompt, completion } = label === null ? NOTHING : readSides(data, options.vocabSize)
   return {
     position: { topic: record.topic, partition: record.partition, offset: record.offset },
@@ -59,6 +60,7 @@ export function toFeedback(
     logprob: optionalNumber(data.logprob, -Number.MAX_VALUE, Number.MAX_VALUE, 'data.logprob', invalidFeedback),
     weight: optionalNumber(data.weight, 0, 1, 'data.weight', invalidFeedback) ?? 1,
     ...(finishReason !== null && { finishReason }),
+    ...(arm !== '' && { arm }),
   }
 }
 
@@ -79,6 +81,8 @@ export function toRetraction({ topic, partition, offset, timestamp, key }: LogRe
 type Identity = Pick<Feedback, 'source' | 'id' | 'subject'>
 type Sides = Pick<Feedback, 'prompt' | 'completion'>
 
+/** No arm has a longer name, and a vote waits in memory. */
+const LONGEST_ARM = 40
 const NO_TOKENS: Content = { kind: 'tokens', tokens: [] }
 const NOTHING: Sides = { prompt: NO_TOKENS, completion: NO_TOKENS }
 

@@ -58,6 +58,8 @@ export interface Feedback {
   readonly completion: Content
   /** Adapter version that wrote the completion. */
   readonly adapter: string | null
+  /** The arm that the user was in according to the sender; missing if it says nothing. */
+  readonly arm?: string
   readonly logprob: number | null
   /** 0..1, the event's own weight a. */
   readonly weight: number

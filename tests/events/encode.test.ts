@@ -46,6 +46,7 @@ const feedback: fc.Arbitrary<Feedback> = fc
   })
   .chain((rest) => sides.map((both) => ({ ...rest, ...both })))
   .chain((vote) => fc.constantFrom({}, { finishReason: 'length' }).map((reason) => ({ ...vote, ...reason })))
+  .chain((vote) => fc.constantFrom({}, { arm: 'canary' }).map((arm) => ({ ...vote, ...arm })))
 
 describe('encodeFeedback', () => {
   it('writes the canonical structured CloudEvent', () => {

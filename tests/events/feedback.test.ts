@@ -149,6 +149,12 @@ describe('toFeedback', () => {
     expect(plain).not.toHaveProperty('finishReason')
   })
 
+  it('keeps the arm that the answer was from; what names none is no error', () => {
+    expect(read(cloudEvent({ arm: 'canary' })).arm).toBe('canary')
+    expect(read(cloudEvent({ arm: 'x'.repeat(1e5) })).arm).toHaveLength(40)
+    for (const arm of [null, '', 3, { name: 'live' }]) expect(read(cloudEvent({ arm }))).not.toHaveProperty('arm')
+  })
+
   it('takes null for an optional field as absent', () => {
     const nulls = { user: null, adapter: null, logprob: null, weight: null, prompt_tokens: null }
     expect(read(cloudEvent(nulls, { time: null, subject: null }))).toMatchObject({
