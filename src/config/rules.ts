@@ -1,3 +1,4 @@
+import { canaryRules } from './canary-rules.js'
 import { exposureRules } from './exposure-rules.js'
 import { gateRules } from './gate-rules.js'
 import type { Problem } from './problem.js'
@@ -16,6 +17,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...publishRules(config),
     ...exposureRules(config),
     ...gateRules(config),
+    ...canaryRules(config),
   ]
 }
 

@@ -1,3 +1,4 @@
+import { testing } from './schema-canary.js'
 import { gating } from './schema-gate.js'
 import { learning } from './schema-learning.js'
 import { publishing } from './schema-publish.js'
@@ -5,7 +6,7 @@ import { service } from './schema-service.js'
 import { isSetting, type Setting } from './setting.js'
 
 /** Every key that bcod knows, in the order in which documentation lists them. */
-export const schema = { ...learning, ...service, ...gating, ...publishing }
+export const schema = { ...learning, ...service, ...gating, ...publishing, ...testing }
 
 /** What the program sees: a read-only tree of resolved values. */
 type ValuesOf<Node> = {
