@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['adapters', 'serialized-error', 'checkpoint', 'config', 'engine', 'events', 'loss', 'model', 'ratio'],
     'safetensors',
   ],
-  streams: ['adapters', 'serialized-error', 'checkpoint', 'config', 'events', 'files', 'text'],
+  streams: ['adapters', 'serialized-error', 'checkpoint', 'config', 'events', 'files', 'text', 'uplift'],
   training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner'],
   telemetry: ['adapters', 'config', 'events', 'server'],
   replay: [

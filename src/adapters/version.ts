@@ -9,3 +9,9 @@ export function versionStep(name: string): number | null {
 
 /** The name under which model servers know a version: every version has one of its own. */
 export const servedName = (name: string, version: string): string => `${name}-${version}`
+
+/** The version that an answer's model names, bare or as servers know it; null if it is none of that name. */
+export function answeringVersion(model: string, name: string): string | null {
+  const version = model.startsWith(`${name}-`) ? model.slice(name.length + 1) : model
+  return versionStep(version) === null ? null : version
+}

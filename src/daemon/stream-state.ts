@@ -3,6 +3,7 @@ import type { LastRecord, RecordMark, Snapshot } from '../checkpoint/snapshot.js
 import type { Config } from '../config/config.js'
 import type { Feedback, LogRecord, Position, Serializable, TrainingEvent } from '../events/types.js'
 import type { AdmissionState } from '../streams/admit.js'
+import { ArmTally, type ArmTallyState } from '../streams/arm-tally.js'
 import { Batcher, type BatcherState } from '../streams/batcher.js'
 import type { BoundedMapState } from '../streams/collections/bounded-map.js'
 import {
@@ -30,6 +31,8 @@ export interface StreamSnapshot {
   readonly texts?: TextQueueState
   /** Absent in older checkpoints, which kept no held-out votes. */
   readonly heldOut?: HeldOutState
+  /** Absent while votes are not counted by arm. */
+  readonly arms?: ArmTallyState
   readonly batcher: BatcherState
   readonly letters: DeadLetterQueueState
 }
@@ -40,6 +43,8 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
   readonly watermark = new Watermark()
   readonly batcher: Batcher
   readonly deadLetters: DeadLetterQueue
+  /** Votes by the arm that answered. */
+  readonly arms: ArmTally
   /** Of the log that was read; null until that is known. */
   topicId: string | null = null
   readonly #lastRecords = new Map<number, LogRecord>()
@@ -47,12 +52,13 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
   #known: Record<number, LastRecord> = {}
 
   constructor(
-    { batch, ...config }: VoteSettings & Pick<Config, 'batch'>,
+    { batch, canary, ...config }: VoteSettings & Pick<Config, 'batch' | 'canary'>,
     drop: Drop,
     letters: Pick<DeadLetterQueueOptions, 'write' | 'acknowledged' | 'failed'>,
   ) {
     super(config, drop)
     const { memory } = this
+    this.arms = new ArmTally({ ...canary, isOn: canary.share > 0 || canary.controlShare > 0 })
     this.batcher = new Batcher({ ...batch, memory: memory.batching })
     const { deadLetterBuffer: capacity, dlqSpillBytes: maxDiskBytes } = config.stream
     this.deadLetters = new DeadLetterQueue({ capacity, maxDiskBytes, memory: memory.letters, ...letters })
@@ -115,6 +121,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
       admission: this.admission.snapshot(),
       texts: this.texts.snapshot(),
       heldOut: this.heldOut.snapshot(),
+      ...(this.arms.isOn && { arms: this.arms.snapshot() }),
       batcher: this.batcher.snapshot(),
       letters: this.deadLetters.snapshot(),
     }
@@ -136,6 +143,7 @@ export class StreamState extends VoteState implements Serializable<StreamSnapsho
     this.held.restore(state.held)
     this.texts.restore(state.texts ?? { votes: [] })
     this.heldOut.restore(state.heldOut ?? { votes: [], retracted: [] })
+    if (state.arms && this.arms.isOn) this.arms.restore(state.arms)
     this.batcher.restore(state.batcher)
     const restoreOpen = (position: Position) => this.positions.restoreOpen(position)
     this.deadLetters.restore(state.letters, restoreOpen)
