@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Alias, Move } from './move.js'
 import type { RegistryFiles } from './registry-files.js'
-import { parseRouting, ROUTING, type Routing, routingOf } from './routing.js'
+import { DEFAULT_NAME, parseRouting, ROUTING, type Routing, routingOf } from './routing.js'
 import { versionStep } from './version.js'
 import { parseRecord, recordText, VERSION_INFO, type VersionRecord, type VersionState } from './version-record.js'
 
@@ -56,7 +56,7 @@ export async function repair(
     if ((await files.link(link)) !== version) await files.setLink(link, version)
   }
   const written = parseRouting(await files.read(ROUTING))
-  const wanted = routingOf(move, name ?? written?.name ?? 'bcod')
+  const wanted = routingOf(move, name ?? written?.name ?? DEFAULT_NAME)
   if (!isSame(written, wanted)) {
     await files.replace(ROUTING, `${JSON.stringify(wanted, null, 2)}\n`)
     onStage('routing written')

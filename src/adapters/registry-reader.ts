@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { BcodError } from '../errors.js'
+import { CANARY_REPORT, type CanaryReport, parseCanaryReport } from './canary-report.js'
 import { adopted, readRecord } from './derived.js'
 import { GATE_REPORT, parseGateReport, type StoredGateReport } from './gate-report.js'
 import { byStep, isAlias, type Move, requireVersion, withoutMissing } from './move.js'
 import { MoveLog } from './move-log.js'
 import type { RegistryFiles } from './registry-files.js'
+import { parseRouting, ROUTING, type Routing } from './routing.js'
 import { versionStep } from './version.js'
 import type { VersionRecord, VersionState } from './version-record.js'
 
@@ -17,11 +19,13 @@ export interface ListedVersion extends VersionRecord {
   readonly gate: StoredGateReport['outcome'] | null
 }
 
-/** One version with the whole report of the gate. */
+/** One version with the whole reports of the gate and of its test. */
 export interface ShownVersion extends Omit<ListedVersion, 'gate'> {
   /** The first and the last step that it has learnt beyond its parent. */
   readonly steps: readonly [number, number]
   readonly gate: StoredGateReport | null
+  /** Null if it was never a canary. */
+  readonly canary: CanaryReport | null
 }
 
 /**
@@ -74,11 +78,12 @@ export class RegistryReader {
     return listed
   }
 
-  /** One version by its name or an alias, with its steps and the whole report of the gate. @throws ADAPTER_UNKNOWN */
+  /** One version by its name or an alias, with its steps and whole reports. @throws ADAPTER_UNKNOWN */
   async show(name: string): Promise<ShownVersion> {
     const version = await this.version(await this.resolve(name))
     const first = (version.parent === null ? 0 : (versionStep(version.parent) ?? 0)) + 1
-    return { ...version, steps: [first, version.step], gate: await this.gateReport(version.version) }
+    const gate = await this.gateReport(version.version)
+    return { ...version, steps: [first, version.step], gate, canary: await this.canaryReport(version.version) }
   }
 
   /** The version that a name stands for: that of an alias, or itself. @throws ADAPTER_UNKNOWN */
@@ -96,6 +101,16 @@ export class RegistryReader {
   /** What the gate said of a version; null if it has not looked. */
   async gateReport(version: string): Promise<StoredGateReport | null> {
     return parseGateReport(await this.files.read(`${version}/${GATE_REPORT}`))
+  }
+
+  /** The evidence of a version's test; null if it was never a canary. */
+  async canaryReport(version: string): Promise<CanaryReport | null> {
+    return parseCanaryReport(await this.files.read(`${version}/${CANARY_REPORT}`))
+  }
+
+  /** What routers read; null before the first move. */
+  async routing(): Promise<Partial<Routing> | null> {
+    return parseRouting(await this.files.read(ROUTING))
   }
 
   async #listed({ aliases, states, pinned }: Move, version: string): Promise<ListedVersion | null> {

@@ -3,6 +3,7 @@ import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
 import type { Control } from './arm-plan.js'
 import { canaryEnded, canaryStarted, controlSet } from './canary-move.js'
+import { CANARY_REPORT, type CanaryReport } from './canary-report.js'
 import { readRecord, repair } from './derived.js'
 import { type AdapterDifference, adapterDifference } from './diff.js'
 import { GATE_REPORT, type StoredGateReport } from './gate-report.js'
@@ -27,7 +28,6 @@ import {
 import { adapterFiles } from './peft.js'
 import { DirectoryFiles } from './registry-files.js'
 import { type ListedVersion, RegistryReader } from './registry-reader.js'
-import { parseRouting, ROUTING, type Routing } from './routing.js'
 import { versionName, versionStep } from './version.js'
 import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from './version-record.js'
 
@@ -116,6 +116,12 @@ export class Registry extends RegistryReader {
     this.#stage('gate written')
   }
 
+  /** Keeps the evidence of a version's test. */
+  async saveCanaryReport(report: CanaryReport): Promise<void> {
+    await this.files.replace(`${report.version}/${CANARY_REPORT}`, `${JSON.stringify(report, null, 2)}\n`)
+    this.#stage('canary written')
+  }
+
   /**
    * Adds the adapter of a step as `v00001234`, whole or not at all, as the candidate. Adding the same adapter again
    * changes nothing.
@@ -187,11 +193,6 @@ export class Registry extends RegistryReader {
       if (version !== null) requireVersion(current, version)
       return controlSet(current, control)
     })
-  }
-
-  /** What routers read; null before the first move. */
-  async routing(): Promise<Partial<Routing> | null> {
-    return parseRouting(await this.files.read(ROUTING))
   }
 
   /**

@@ -5,6 +5,9 @@ import { servedName } from './version.js'
 /** What routers read: which version answers which share of the users. */
 export const ROUTING = 'routing.json'
 
+/** What servers know versions by if nothing else is said. */
+export const DEFAULT_NAME = 'bcod'
+
 /** Groups of users that get different versions. */
 export const ARMS = ['control', 'live', 'canary'] as const
 export type ArmName = (typeof ARMS)[number]
