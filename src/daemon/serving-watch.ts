@@ -46,6 +46,7 @@ export class ServingWatch {
         scores: (version, pairs) => this.#scores(version, pairs),
       }),
       wanted: () => (watch.state === null ? [] : wantedVersions(watch.state, keepLoaded)),
+      answering: () => (watch.state === null ? [] : answeringVersions(watch.state)),
       isPending: (version) => (watch.state?.states[version] ?? 'candidate') === 'candidate',
       looked: (look) => this.#looked(look),
       gone: (replica) => {
@@ -69,6 +70,11 @@ export class ServingWatch {
   /** Makes every server answer a version under its own name. @throws what `Serving.publish` throws */
   publish(version: string): Promise<void> {
     return this.#serving.publish(version)
+  }
+
+  /** The name under which servers know the base model; null if none answers. */
+  base(): Promise<string | null> {
+    return this.#serving.base()
   }
 
   /** Looks at every server, and mends what can be mended. */
@@ -108,13 +114,21 @@ export class ServingWatch {
 export const hasServers = ({ targets }: Pick<ConfigFor<'run'>['publish'], 'targets'>): boolean =>
   targets.some(({ kind }) => kind !== 'directory')
 
-/** The live version, the one before it and others that were live, newest first, `keep` in all; then the canary. */
-export function wantedVersions({ aliases, states }: RegistryState, keep: number): readonly string[] {
-  const { live, previous, canary } = aliases
+/** The versions beside the live one that some users get. */
+function answeringVersions({ aliases, arms }: RegistryState): readonly string[] {
+  if (aliases.live === null) return []
+  const others = [aliases.canary, arms?.control?.version ?? null]
+  return [...new Set(others.filter((version) => version !== null && version !== aliases.live))] as string[]
+}
+
+/** The live version, the one before it and others that were live, newest first, `keep` in all; then those of other arms. */
+export function wantedVersions(state: RegistryState, keep: number): readonly string[] {
+  const { live, previous } = state.aliases
+  const { states } = state
   if (live === null) return []
   const retired = Object.keys(states)
     .filter((version) => states[version] === 'retired')
     .sort((a, b) => (versionStep(b) as number) - (versionStep(a) as number))
   const ordered = [live, ...(previous === null ? [] : [previous]), ...retired]
-  return [...new Set([...[...new Set(ordered)].slice(0, keep), ...(canary === null ? [] : [canary])])]
+  return [...new Set([...[...new Set(ordered)].slice(0, keep), ...answeringVersions(state)])]
 }

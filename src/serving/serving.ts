@@ -11,6 +11,8 @@ export interface ServingParts {
   readonly attester: Pick<Attester, 'attest' | 'keepOnly'>
   /** The versions that servers should have loaded: the live one, then those that were live before it, newest first. */
   readonly wanted: () => readonly string[]
+  /** Those of them beside the live one that some users get: they are attested too. @default none */
+  readonly answering?: () => readonly string[]
   /** Whether a version that was published may yet go live: it is not unloaded meanwhile. */
   readonly isPending: (version: string) => boolean
   /** Called at each look at a server. */
@@ -93,8 +95,8 @@ export class Serving {
   }
 
   /**
-   * Looks at every server: a wanted version that is missing is loaded and attested, the live one is attested, and others
-   * are unloaded. Whatever goes wrong is told, and the next call tries again.
+   * Looks at every server: a wanted version that is missing is loaded and attested, those that users get are attested,
+   * and others are unloaded. Whatever goes wrong is told, and the next call tries again.
    */
   probe(): Promise<void> {
     return this.#exclusively(async () => {
@@ -106,6 +108,16 @@ export class Serving {
       attester.keepOnly([...wanted, ...(this.#published === null ? [] : [this.#published])])
       await Promise.all(replicas.map((replica) => this.#look(replica, wanted)))
     })
+  }
+
+  /** The name under which the first server that answers knows the base model; null if none answers. */
+  async base(): Promise<string | null> {
+    const { replicas } = await this.#find()
+    for (const { server } of replicas) {
+      const models = await server.models().catch(() => null)
+      if (models !== null) return models.base
+    }
+    return null
   }
 
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
@@ -139,6 +151,8 @@ export class Serving {
       await this.#forgetRefusals(replica, memory)
       const [live, before = null] = wanted
       if (live !== undefined) mended = await this.#mend(replica, live, before)
+      for (const other of this.parts.answering?.() ?? [])
+        mended = (await this.#mend(replica, other, live ?? null)) ?? mended
     } catch (error) {
       problem = error
     }
@@ -155,7 +169,7 @@ export class Serving {
     this.parts.looked({ replica: replica.id, version, problem, mended, isNews })
   }
 
-  /** Makes a server serve the live version; what was wrong, if something was. */
+  /** Makes a server serve a version that users get; what was wrong, if something was. */
   async #mend(replica: Replica, live: string, before: string | null): Promise<BcodError | null> {
     const memory = this.#memoryOf(replica)
     const { id } = replica
