@@ -1,4 +1,5 @@
 import { collectDefaultMetrics } from 'prom-client'
+import { armMetrics } from './metrics/arms.js'
 import { classifierMetrics } from './metrics/classifier.js'
 import { consumerMetrics } from './metrics/consumer.js'
 import { daemonMetrics } from './metrics/daemon.js'
@@ -21,6 +22,7 @@ export class Metrics {
   readonly classifier = classifierMetrics(this.set)
   readonly storage = storageMetrics(this.set)
   readonly serving = servingMetrics(this.set)
+  readonly arms = armMetrics(this.set)
   readonly daemon = daemonMetrics(this.set)
 
   /** All metrics, in the order of the documentation. */

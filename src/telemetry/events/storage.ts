@@ -29,11 +29,14 @@ export class CheckpointWritten extends InternalEvent {
   }
 }
 
-/** An adapter was published, or was not. `held`: the registry is frozen or pinned, or the version was rolled back. */
+/**
+ * An adapter was published, or was not. `held`: the registry is frozen or pinned, the version was rolled back, or another
+ * canary is under test.
+ */
 export class AdapterPublished extends InternalEvent {
   constructor(
     readonly version: number,
-    readonly outcome: 'published' | 'held' | 'rejected' | 'failed',
+    readonly outcome: 'published' | 'canary' | 'held' | 'rejected' | 'failed',
     /** From the time that each event counts as written at that is new in this version to now. */
     readonly feedbackToPublishSeconds: readonly number[] = [],
   ) {
@@ -41,8 +44,8 @@ export class AdapterPublished extends InternalEvent {
   }
   log(): LogLine {
     const { version, outcome } = this
-    const isExpected = outcome === 'published' || outcome === 'held'
-    return { level: isExpected ? 'info' : 'warn', msg: `adapter ${outcome}`, version }
+    const isBad = outcome === 'rejected' || outcome === 'failed'
+    return { level: isBad ? 'warn' : 'info', msg: `adapter ${outcome}`, version }
   }
   override count(metrics: Metrics): void {
     metrics.storage.adapterPublish.inc({ outcome: this.outcome })
@@ -62,12 +65,14 @@ export class AliasesMoved extends InternalEvent {
   }
   log(): LogLine {
     const { generation, cause, by, aliases, pinned, frozen } = this.move
-    const { live, previous } = aliases
-    const level = cause === 'rolled back' ? 'warn' : by === 'daemon' ? 'debug' : 'info'
-    return { level, msg: `adapters: ${cause}`, by, generation, live, previous, pinned, frozen }
+    const { live, previous, canary } = aliases
+    const level = cause.endsWith('rolled back') ? 'warn' : by === 'daemon' ? 'debug' : 'info'
+    return { level, msg: `adapters: ${cause}`, by, generation, live, previous, canary, pinned, frozen }
   }
   override count(metrics: Metrics): void {
-    if (this.move.cause === 'rolled back') metrics.storage.rollbacks.inc({ cause: 'operator' })
+    const { cause } = this.move
+    if (cause === 'rolled back') metrics.storage.rollbacks.inc({ cause: 'operator' })
+    if (cause === 'canary rolled back') metrics.storage.rollbacks.inc({ cause: 'canary' })
   }
   override tap(): readonly TapLine[] {
     const { generation, cause, by, aliases } = this.move

@@ -24,7 +24,7 @@ export function storageMetrics(set: MetricSet) {
     adapterPublish: set.counter(
       'adapter_publish_total',
       'adapters',
-      'Adapters that were published, held back (registry frozen or pinned, version rolled back), rejected, or could not be written.',
+      'Adapters that were published, made the canary, held back (registry frozen or pinned, version rolled back, another canary under test), rejected, or could not be written.',
       ['outcome'],
     ),
     gateChecks: set.counter(
@@ -43,11 +43,15 @@ export function storageMetrics(set: MetricSet) {
     adapterState: set.gauge('adapter_state', 'versions', 'Versions of the registry by what has become of them.', [
       'state',
     ]),
-    rollbacks: set.counter('rollbacks_total', 'rollbacks', 'Rollbacks of the live adapter, by who began them.', [
-      'cause',
-    ]),
+    rollbacks: set.counter(
+      'rollbacks_total',
+      'rollbacks',
+      'Rollbacks of the live adapter by an operator, and of a canary by its votes.',
+      ['cause'],
+    ),
   }
-  metrics.rollbacks.inc({ cause: 'operator' }, 0)
-  for (const outcome of ['published', 'held', 'rejected', 'failed']) metrics.adapterPublish.inc({ outcome }, 0)
+  for (const cause of ['operator', 'canary']) metrics.rollbacks.inc({ cause }, 0)
+  for (const outcome of ['published', 'canary', 'held', 'rejected', 'failed'])
+    metrics.adapterPublish.inc({ outcome }, 0)
   return metrics
 }
