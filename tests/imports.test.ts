@@ -59,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       'telemetry',
       'text',
     ],
-    'training',
+    ...['training', 'uplift'],
   ],
   demo: ['config', 'daemon', 'events', 'files', 'learner', 'model', 'streams', 'telemetry', 'text'],
 }

@@ -70,6 +70,7 @@ export async function serve(
     live: () => [watch.check(), ...daemon.live()],
     ready: () => daemon.ready(),
     status: () => daemon.status(),
+    routing: () => daemon.routing(),
     history: (since) => telemetry.history.answer(since),
     tap$: telemetry.tap.line$,
     failed: (error) => telemetry.emit(new Failed(error, false)),

@@ -1,4 +1,5 @@
 import type { Registry } from '../adapters/registry.js'
+import { versionStep } from '../adapters/version.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { LearnerSnapshot } from '../learner/protocol.js'
@@ -19,6 +20,8 @@ export interface AdapterPublisherParts {
   readonly configSha256: string
   /** `manual`: a version waits until somebody promotes it. */
   readonly mode: 'auto' | 'manual'
+  /** Share of the users that get a version before it goes live; 0: there is no canary. */
+  readonly canaryShare: number
   /** The servers that must have a version before it goes live; null: there are none. */
   readonly servers: Pick<ServingWatch, 'publish' | 'loaded'> | null
   /** How many versions stay. */
@@ -42,11 +45,14 @@ interface Candidate extends Pick<PublishedSnapshot, 'adapter' | 'step' | 'delta'
   readonly votes: number
 }
 
+/** How far a version has come that has passed its gate. */
+type Outcome = 'published' | 'canary' | 'held' | 'waits'
+
 /** Votes whose age is remembered until they are published; the oldest are forgotten. */
 const MAX_UNPUBLISHED = 100_000
 
 /**
- * Adds the adapters of durable checkpoints to the registry, has each judged by the gate, and makes those that pass live.
+ * Adds the adapters of durable checkpoints to the registry, has each judged by the gate, and makes those that pass live, or the canary.
  * The gate works beside the steps: while one candidate is judged, the newest of those that follow waits.
  */
 export class AdapterPublisher {
@@ -58,6 +64,9 @@ export class AdapterPublisher {
   #votes = 0
   #waiting: Candidate | null = null
   #judging: Promise<void> | null = null
+  /** Of the canary under test, and of the newest version that waits for its end: how many votes have trained into it. */
+  #canary: Pick<Candidate, 'version' | 'votes'> | null = null
+  #behind: Pick<Candidate, 'version' | 'votes'> | null = null
   readonly #stop = new AbortController()
 
   constructor(private readonly parts: AdapterPublisherParts) {}
@@ -123,7 +132,7 @@ export class AdapterPublisher {
     try {
       const hasPassed = await gate.passes(candidate, this.#stop.signal)
       stage('gated')
-      if (hasPassed) this.#published(candidate, await this.#makeLive(version))
+      if (hasPassed) this.#published(candidate, await this.#advance(candidate))
       else {
         await registry.refuse(version)
         telemetry.emit(new AdapterPublished(step, 'rejected'))
@@ -137,15 +146,58 @@ export class AdapterPublisher {
     }
   }
 
-  /** Whether it is live now. Where it must wait, no server loads it. */
-  async #makeLive(version: string): Promise<boolean> {
-    const { registry, servers, mode, stage } = this.parts
-    if (mode === 'manual' || (await registry.holds(version))) return false
+  /**
+   * Makes the canary under test live, for all.
+   *
+   * @returns whether it is
+   * @throws ADAPTER_UNKNOWN
+   */
+  async promoteCanary(version: string): Promise<boolean> {
+    if (!(await this.parts.registry.publish(version))) return false
+    const votes = this.#canary?.version === version ? this.#canary.votes : 0
+    this.#published({ step: versionStep(version) as number, version, votes }, 'published')
+    return true
+  }
+
+  /** After the test of a canary: the newest version that has passed meanwhile has its turn. */
+  async startWaiting(): Promise<void> {
+    const { registry } = this.parts
+    const { candidate } = (await registry.current()).aliases
+    // what is being judged goes on by itself
+    if (candidate === null || this.#judging !== null || this.#stop.signal.aborted) return
+    if ((await registry.gateReport(candidate))?.outcome !== 'passed') return
+    const step = versionStep(candidate) as number
+    try {
+      const votes = this.#behind?.version === candidate ? this.#behind.votes : 0
+      const waiting = { version: candidate, step, votes }
+      this.#published(waiting, await this.#advance(waiting))
+    } catch (error) {
+      this.#failed(step, error)
+      if (this.#step === step) this.#step = null
+    }
+    await this.parts.watch.look()
+  }
+
+  /** A version that has passed goes as far as it may now. If it must wait, no server loads it. */
+  async #advance({ version, votes }: Pick<Candidate, 'version' | 'votes'>): Promise<Outcome> {
+    const { registry, servers, mode, canaryShare, stage } = this.parts
+    const { live, canary } = (await registry.current()).aliases
+    // the first version has nothing to be compared with
+    const isTested = canaryShare > 0 && live !== null && live !== version
+    if ((mode === 'manual' && !isTested) || (await registry.holds(version))) return 'held'
+    if (isTested && canary !== null) {
+      if (canary === version) return 'canary'
+      this.#behind = { version, votes }
+      return 'waits'
+    }
     if (servers !== null) {
       await servers.publish(version)
       stage('served')
     }
-    return registry.publish(version)
+    if (!isTested) return (await registry.publish(version)) ? 'published' : 'held'
+    if (!(await registry.startCanary(version, canaryShare))) return 'held'
+    this.#canary = { version, votes }
+    return 'canary'
   }
 
   async #add({ adapter, step, delta, checkpoint }: PublishedSnapshot): Promise<{ readonly version: string }> {
@@ -158,10 +210,14 @@ export class AdapterPublisher {
     return added
   }
 
-  /** @param isLive  false if it must wait */
-  #published({ step, version, votes }: Candidate, isLive: boolean): void {
+  #published({ step, version, votes }: Pick<Candidate, 'step' | 'version' | 'votes'>, outcome: Outcome): void {
     const { telemetry, stage, now } = this.parts
-    if (isLive) {
+    if (outcome === 'canary' || outcome === 'waits') {
+      if (outcome === 'canary') stage('canary')
+      telemetry.emit(new AdapterPublished(step, outcome === 'canary' ? outcome : 'held'))
+      return
+    }
+    if (outcome === 'published') {
       this.#version = version
       stage('published')
     }
@@ -170,7 +226,7 @@ export class AdapterPublisher {
     const count = Math.max(0, this.#unpublished.length - newer)
     const ages = this.#unpublished.slice(0, count).map((written) => Math.max(0, time - written) / 1000)
     this.#unpublished = this.#unpublished.slice(count)
-    telemetry.emit(new AdapterPublished(step, isLive ? 'published' : 'held', ages))
+    telemetry.emit(new AdapterPublished(step, outcome, ages))
   }
 
   #failed(step: number, error: unknown): void {

@@ -1,5 +1,6 @@
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs'
 import { Registry } from '../adapters/registry.js'
+import { DEFAULT_NAME } from '../adapters/routing.js'
 import { publishedSteps } from '../adapters/versions.js'
 import { journalPath } from '../checkpoint/journal.js'
 import { readJournal } from '../checkpoint/journal-reader.js'
@@ -20,7 +21,9 @@ import type { TextService } from '../text/text-process.js'
 import type { Recovered } from '../training/recovery.js'
 import { StepRecorder } from '../training/step-recorder.js'
 import { AdapterPublisher } from './adapter-publisher.js'
+import { CanaryTest } from './canary-test.js'
 import { Checkpointer } from './checkpointer.js'
+import { ControlArm } from './control-arm.js'
 import { Gatekeeper } from './gatekeeper.js'
 import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
@@ -73,6 +76,8 @@ export interface Training {
   readonly watch: RegistryWatch
   /** The servers that load versions; null if the configuration has none. */
   readonly servers: ServingWatch | null
+  readonly canary: CanaryTest
+  readonly control: ControlArm
 }
 
 /** Puts a daemon together, up to what needs its model. Nothing is read or written. */
@@ -135,10 +140,13 @@ export function composeTraining(
   const { config, log, telemetry, scheduler, stage, state, store, queue, step$, intervals } = parts
   const now = () => scheduler.now()
   const registry = new Registry(config.adapters.dir, {
-    ...{ by: 'daemon', reference: config.model.reference, onStage: stage },
+    ...{ by: 'daemon', reference: config.model.reference, onStage: stage, now: () => new Date(now()) },
     ...servedAs(config),
   })
-  const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => parts.pause.set('registry', isFrozen) })
+  const watch = new RegistryWatch({
+    ...{ registry, telemetry, frozen: (isFrozen) => parts.pause.set('registry', isFrozen) },
+    followed: (move, routing) => state.arms.follow(move, routing?.name ?? DEFAULT_NAME),
+  })
   const start = checkpoint?.snapshot.step ?? 0
   const { mode } = config.publish
   const servers = hasServers(config.publish) ? new ServingWatch({ config, learner, watch, telemetry }) : null
@@ -148,6 +156,7 @@ export function composeTraining(
       watch,
       servers,
       mode,
+      canaryShare: config.canary.share,
       keep: config.adapters.keep,
       telemetry,
       stage,
@@ -176,7 +185,11 @@ export function composeTraining(
     ...{ start: checkpoint, step: () => trainer.step, throwIfFailed: () => queue.throwIfFailed() },
     failing: (isFailing) => parts.checkpointsFail$.next(isFailing),
   })
-  return { trainer, checkpointer, committer, publisher, watch, servers }
+  const canary = new CanaryTest({
+    ...{ config: config.canary, arms: state.arms, registry, watch, publisher, mode, telemetry, now },
+  })
+  const control = new ControlArm({ config, registry, watch, servers, telemetry })
+  return { trainer, checkpointer, committer, publisher, watch, servers, canary, control }
 }
 
 /** The name that all servers know versions by. */

@@ -162,11 +162,26 @@ export class Daemon {
     return statusOf(this.#statusParts)
   }
 
+  /** What routers read (`routing.json`); null before the registry was looked at. */
+  routing(): object | null {
+    return this.#training?.watch.routing ?? null
+  }
+
   get #statusParts(): StatusParts {
     const { lifecycle$, reader, state, telemetry, pause } = this.#parts
-    const { trainer = null, publisher = null, watch = null, servers = null } = this.#training ?? {}
+    const { trainer = null, publisher = null, watch = null, servers = null, canary = null } = this.#training ?? {}
     return {
-      ...{ reader, state, trainer, publisher, watch, servers, learner: this.#learner, history: telemetry.history },
+      ...{
+        reader,
+        state,
+        trainer,
+        publisher,
+        watch,
+        servers,
+        canary,
+        learner: this.#learner,
+        history: telemetry.history,
+      },
       ...{ lifecycle: lifecycle$.value, isTrainingPaused: pause.paused$.value },
     }
   }

@@ -1,6 +1,7 @@
 import { asyncScheduler, concatMap, type Observable, of, type SchedulerLike } from 'rxjs'
 import type { Config } from '../config/config.js'
-import type { DropReason, LogRecord, Position, TrainingEvent } from '../events/types.js'
+import type { DropReason, Feedback, LogRecord, Position, TrainingEvent } from '../events/types.js'
+import type { Counted } from '../streams/arm-tally.js'
 import { batch } from '../streams/batch.js'
 import { trainingEvents } from '../streams/training-events.js'
 import { type VotesOptions, votes } from '../streams/votes.js'
@@ -29,6 +30,8 @@ export interface PipelineOptions
   readonly step: () => number
   readonly drop: (position: Position, reason: DropReason) => void
   readonly heldOut: (event: TrainingEvent) => void
+  /** What became of an admitted vote when votes are counted by arm. */
+  readonly countedByArm?: (vote: Feedback, counted: Counted) => void
   /** Votes that waited to be tokenised have gone on. */
   readonly tokenised?: () => void
   readonly scheduler?: SchedulerLike

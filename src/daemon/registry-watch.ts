@@ -1,5 +1,6 @@
 import type { Move } from '../adapters/move.js'
 import type { Registry } from '../adapters/registry.js'
+import type { Routing } from '../adapters/routing.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { AliasesMoved, RegistryObserved } from '../telemetry/events/storage.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -9,11 +10,14 @@ export interface RegistryWatchParts {
   readonly telemetry: Telemetry
   /** Told whether the registry is frozen whenever that may have changed. */
   readonly frozen: (isFrozen: boolean) => void
+  /** Told what holds after each look that found a move. @default nobody is */
+  readonly followed?: (move: Move, routing: Partial<Routing> | null) => void
 }
 
 /** Follows the moves of a registry, whoever makes them, and repairs what a killed process has left behind. */
 export class RegistryWatch {
   #state: Move | null = null
+  #routing: Partial<Routing> | null = null
   #problem: string | null = null
   #last: Promise<void> = Promise.resolve()
 
@@ -24,6 +28,11 @@ export class RegistryWatch {
     return this.#state
   }
 
+  /** What routers read; null before the first look. */
+  get routing(): Partial<Routing> | null {
+    return this.#routing
+  }
+
   /** Looks once, after the look under way. A failure is reported once for each cause; the last state counts until then. */
   look(): Promise<void> {
     this.#last = this.#last.then(() => this.#look())
@@ -31,17 +40,19 @@ export class RegistryWatch {
   }
 
   async #look(): Promise<void> {
-    const { registry, telemetry, frozen } = this.parts
+    const { registry, telemetry, frozen, followed } = this.parts
     const known = this.#state
     try {
       const { generation } = await registry.current()
       if (generation === known?.generation && this.#problem === null) return
       const moves = known === null ? [] : await registry.movesAfter(known.generation)
       this.#state = await registry.repair()
+      this.#routing = await registry.routing()
       this.#problem = null
       for (const move of moves) telemetry.emit(new AliasesMoved(move))
       telemetry.emit(new RegistryObserved(this.#state))
       frozen(this.#state.frozen)
+      followed?.(this.#state, this.#routing)
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
       if (problem !== this.#problem) telemetry.emit(new Failed(error, false))

@@ -1,9 +1,13 @@
+import type { ArmReport, CanaryReport } from '../adapters/canary-report.js'
 import { type MoveSummary, summaryOf } from '../adapters/move.js'
+import type { ArmName } from '../adapters/routing.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import { type Check, verdict } from '../server/health.js'
+import type { ArmTally } from '../streams/arm-tally.js'
 import type { History } from '../telemetry/history.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { AdapterPublisher } from './adapter-publisher.js'
+import { armReport, type CanaryTest } from './canary-test.js'
 import type { PartitionReader } from './partition-reader.js'
 import type { RegistryWatch } from './registry-watch.js'
 import type { ServerStatus, ServingWatch } from './serving-watch.js'
@@ -31,6 +35,17 @@ export interface DaemonStatus {
   readonly adapter: string | null
   /** What the registry of adapters holds; null until it was looked at. */
   readonly adapters: MoveSummary | null
+  /** Votes by arm; null if no user is to get anything but the live version. */
+  readonly arms: Readonly<Record<ArmName, ArmReport | null>> | null
+  /** Thumbs-up rate of live less that of control; null while it is not known. */
+  readonly uplift: {
+    readonly value: number
+    readonly low: number
+    readonly high: number
+    readonly since: number
+  } | null
+  /** What the votes show of the canary under test. */
+  readonly canary: CanaryReport | null
   /** The servers of `publish.targets`, by host and port, as they were last looked at. */
   readonly servers: Readonly<Record<string, ServerStatus>>
   /** Of each partition: records that are not acknowledged, read or not. */
@@ -63,10 +78,11 @@ export interface StatusParts {
   readonly publisher: AdapterPublisher | null
   readonly watch: RegistryWatch | null
   readonly servers: ServingWatch | null
+  readonly canary: CanaryTest | null
 }
 
 export function statusOf(parts: StatusParts): DaemonStatus {
-  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher, watch, servers } = parts
+  const { lifecycle, reader, state, history, isTrainingPaused, trainer, publisher, watch, servers, canary } = parts
   const { ok, failing } = verdict(readyChecks(parts))
   const { lastStep = null, lastStepTime = null, step = 0 } = trainer ?? {}
   return {
@@ -84,6 +100,9 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     classifier_trust: lastStep?.classifier.trust ?? null,
     adapter: publisher?.version ?? null,
     adapters: watch?.state ? summaryOf(watch.state) : null,
+    arms: state.arms.isOn ? armReports(state.arms) : null,
+    uplift: upliftOf(state.arms),
+    canary: canary?.report ?? null,
     servers: servers?.servers ?? {},
     lag: Object.fromEntries(reader.lag()),
     uncommitted: Object.fromEntries(reader.uncommitted()),
@@ -95,6 +114,15 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     training_paused: isTrainingPaused,
     partitions: reader.assignment?.partitions ?? [],
   }
+}
+
+function armReports({ trial, period }: ArmTally): Readonly<Record<ArmName, ArmReport | null>> {
+  const of = { control: armReport(period.control.rate), live: armReport(period.live.rate) }
+  return { ...of, canary: trial && armReport(trial.canary.rate) }
+}
+
+function upliftOf({ uplift }: ArmTally): DaemonStatus['uplift'] {
+  return uplift && { value: uplift.value, low: uplift.low, high: uplift.high, since: uplift.began / 1000 }
 }
 
 /** A call of the learner may take this long, compilation included, before the daemon counts as stuck. */

@@ -14,6 +14,7 @@ import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import type { Assignment } from '../streams/source.js'
+import { ArmUnmatched, ArmVoted } from '../telemetry/events/arms.js'
 import { EventTimeCorrected, RetentionHeadroom } from '../telemetry/events/consumer.js'
 import { FeedbackReceived, FrameSkipped, PromptShortened } from '../telemetry/events/feedback.js'
 import type { TextService } from '../text/text-process.js'
@@ -110,9 +111,12 @@ export class TrainingLoop {
         if (reader.paused && this.#isStarved) this.parts.flush$.next()
       }),
     )
-    const { watch, servers } = training
-    const lookAtRegistry = () => void watch.look().then(() => servers?.lookIfMoved())
-    this.#work.add(interval(intervals.registry, scheduler).subscribe(lookAtRegistry))
+    const { watch, servers, canary, control } = training
+    const lookAtRegistry = async () => {
+      await watch.look()
+      await Promise.all([servers?.lookIfMoved(), control.look().then(() => canary.look())])
+    }
+    this.#work.add(interval(intervals.registry, scheduler).subscribe(() => void lookAtRegistry()))
     if (servers !== null) {
       const { probeEvery } = this.parts.config.publish
       this.#work.add(
@@ -167,7 +171,8 @@ export class TrainingLoop {
       await training.checkpointer.checkpoint()
       // once more if that commit failed
       await training.committer.commit()
-      const { publisher } = training
+      const { publisher, canary } = training
+      await canary.close()
       await endsWithin(publisher.settled(), intervals.gate, scheduler)
       publisher.stop()
       await publisher.settled()
@@ -196,6 +201,10 @@ export class TrainingLoop {
       drop: (position, reason) => outcomes.drop(position, reason),
       tokenised: () => reader.updateBackpressure(),
       heldOut: (event) => outcomes.heldOut(event),
+      countedByArm: ({ label }, counted) => {
+        if ('unmatched' in counted) telemetry.emit(new ArmUnmatched(counted.unmatched))
+        else if (counted.isNew) telemetry.emit(new ArmVoted(counted.arm, label === true))
+      },
     })
   }
 }

@@ -35,6 +35,8 @@ export interface StatusSources {
   live(): readonly Check[]
   ready(): readonly Check[]
   status(): object
+  /** Which user gets which version; null while that is not known. @default it never is */
+  routing?(): object | null
   /** The last hour, from `since` on, in seconds since 1970. */
   history(since: number): object
   /** Lines for `/v1/tap`, as they happen. */
@@ -45,6 +47,8 @@ export interface StatusSources {
   refused?(refusal: Refusal): void
 }
 
+/** For routers and gateways: `routing.json`. */
+const ROUTING_PATH = '/routing'
 /** The last hour as JSON, for the operator's page. */
 const HISTORY_PATH = '/v1/history'
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
@@ -178,6 +182,11 @@ export class StatusServer {
         return () => probe(this.sources.ready())
       case '/status':
         return () => json(200, this.sources.status())
+      case ROUTING_PATH:
+        return () => {
+          const routing = this.sources.routing?.() ?? null
+          return routing === null ? ROUTING_UNKNOWN : json(200, routing)
+        }
       case HISTORY_PATH:
         return () => this.history(query)
       default:
@@ -203,6 +212,7 @@ const HOST_REFUSED = failure(
   'HOST_REFUSED',
   'The port does not answer under this name. Use its address, or add the name to server.allowedHosts.',
 )
+const ROUTING_UNKNOWN = failure(503, 'NOT_RUNNING', 'Nothing has been published, or the registry was not read yet.')
 const QUERY_INVALID = failure(400, 'QUERY_INVALID', '`since` is a number of seconds since 1970.')
 
 function probe(checks: readonly Check[]): Answer {

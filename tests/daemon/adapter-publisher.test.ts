@@ -22,7 +22,7 @@ class Gate {
   }
 }
 
-function publisher(keep = 2, { mode = 'auto', servers = null }: Partial<AdapterPublisherParts> = {}) {
+function publisher(keep = 2, { mode = 'auto', servers = null, canaryShare = 0 }: Partial<AdapterPublisherParts> = {}) {
   const directory = join(temporaryDirectory(), 'adapters')
   const telemetry = new SilentTelemetry()
   const stages: string[] = []
@@ -33,6 +33,7 @@ function publisher(keep = 2, { mode = 'auto', servers = null }: Partial<AdapterP
   const gate = new Gate()
   const parts = new AdapterPublisher({
     ...{ registry, watch, gate, keep, telemetry, now: () => clock.now, configSha256: 'c0ffee', mode, servers },
+    canaryShare,
     tally: new VoteTally(0, journaled),
     stage: (stage) => stages.push(stage),
   })

@@ -9,6 +9,8 @@ export interface VoteChanges {
   readonly id?: string
   readonly subject?: string
   readonly user?: string
+  readonly adapter?: string
+  readonly arm?: string
   readonly label?: boolean | null
   readonly promptTokens?: readonly number[]
   readonly completionTokens?: readonly number[]
@@ -21,8 +23,8 @@ export function vote(index: number, changes: VoteChanges = {}): { key: string; v
     Array.from({ length: count }, (_, i) => 3 + ((index * 31 + (from + i) * 17) % 250))
   const { id = `vote-${index}`, subject = `answer-${index}`, partition = 0 } = changes
   const { promptTokens = tokens(0, 4 + (index % 5)), completionTokens = tokens(20, 3 + (index % 7)) } = changes
-  const { label = index % 3 !== 0, user } = changes
-  const data = { prompt_tokens: promptTokens, completion_tokens: completionTokens, label, user }
+  const { label = index % 3 !== 0, user, adapter, arm } = changes
+  const data = { prompt_tokens: promptTokens, completion_tokens: completionTokens, label, user, adapter, arm }
   const event = { specversion: '1.0', type: 'bcod.feedback.v1', source: 'test', id, subject, data }
   return { key: subject, value: JSON.stringify(event), partition }
 }

@@ -1,12 +1,20 @@
 import { expect, test } from 'vitest'
 import { liveChecks, readyChecks, type StatusParts, statusOf } from '../../src/daemon/status.js'
 import { verdict } from '../../src/server/health.js'
+import { ArmVotes } from '../../src/streams/arm-votes.js'
 import { History } from '../../src/telemetry/history.js'
 import { appliedStep } from '../support/applied-step.js'
 
 const REGISTRY = {
   ...{ generation: 3, pinned: null, frozen: false, states: {} },
   aliases: { candidate: null, canary: null, live: 'v00000007', previous: null },
+}
+
+const ARMS = {
+  isOn: true,
+  trial: null,
+  period: { control: new ArmVotes(), live: new ArmVotes() },
+  uplift: { value: 0.02, low: -0.01, high: 0.05, began: 1_700_000_000_000 },
 }
 
 const assigned = (partitions: readonly number[], total: number) => ({ partitions, total })
@@ -21,7 +29,8 @@ const parts = (changes: object = {}): StatusParts =>
       uncommitted: () => new Map([[1, { records: 2, seconds: 1.5 }]]),
       paused: false,
     },
-    state: { held: { heldCount: 4 }, waiting: 5, deadLetters: { size: 6 } },
+    state: { held: { heldCount: 4 }, waiting: 5, deadLetters: { size: 6 }, arms: ARMS },
+    canary: null,
     history: new History(),
     isTrainingPaused: true,
     learner: { info: {}, busyMs: 0 },
@@ -38,6 +47,11 @@ test('a status has the figures of the last step and of what waits', () => {
     ...{ delta: 0.1, loss: 0.7, reward_up_mean: 0, reward_down_mean: null, weight_mean: null },
     ...{ classifier_ready: false, classifier_trust: 0, adapter: 'v00000007' },
     servers: { 'gpu-1:8000': { version: 'v00000007', problem: null } },
+    arms: {
+      control: { votes: 0, users: 0, up_ratio: null },
+      ...{ live: { votes: 0, users: 0, up_ratio: null }, canary: null },
+    },
+    ...{ uplift: { value: 0.02, low: -0.01, high: 0.05, since: 1_700_000_000 }, canary: null },
     adapters: {
       generation: 3,
       candidate: null,
