@@ -444,6 +444,37 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       at: '140m',
       fires: 0,
     },
+    {
+      what: 'it was a canary',
+      samples: { 'bcod_rollbacks_total{cause="canary"}': '0+0x20 1+0x60' },
+      at: '25m',
+      fires: 0,
+    },
+  ],
+  BcodCanaryWorse: [
+    {
+      what: 'a canary is rolled back',
+      samples: { 'bcod_rollbacks_total{cause="canary"}': '0+0x20 1+0x60' },
+      at: '25m',
+      fires: 1,
+    },
+    {
+      what: 'it was two hours ago',
+      samples: { 'bcod_rollbacks_total{cause="canary"}': '0+0x20 1+0x160' },
+      at: '140m',
+      fires: 0,
+    },
+    {
+      what: 'an operator rolls back',
+      samples: { 'bcod_rollbacks_total{cause="operator"}': '0+0x20 1+0x60' },
+      at: '25m',
+      fires: 0,
+    },
+  ],
+  BcodUpliftNegative: [
+    { what: 'the interval is below 0', samples: { bcod_uplift_high: flat(-0.01, 120) }, at: '90m', fires: 1 },
+    { what: 'it was for half an hour', samples: { bcod_uplift_high: '-0.01+0x30 0.01+0x60' }, at: '80m', fires: 0 },
+    { what: '0 is within the interval', samples: { bcod_uplift_high: flat(0.02, 120) }, at: '90m', fires: 0 },
   ],
   BcodDiskLow: [
     { what: 'one GiB is left', samples: { bcod_checkpoint_free_bytes: flat(GIB, 60) }, at: '30m', fires: 1 },
