@@ -48,6 +48,21 @@ describe('metrics', () => {
   })
 })
 
+describe('routing', () => {
+  it('is what routers read, and 503 before anything was published', async () => {
+    const routing = { generation: 3, name: 'bcod', arms: [], salt: 'salt' }
+    const { get } = await start({ routing: () => routing })
+    const response = await get('/routing')
+    expect([response.status, await response.json()]).toEqual([200, routing])
+    const { get: early } = await start({ routing: () => null })
+    const refused = await early('/routing')
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      { error: expect.objectContaining({ code: 'NOT_RUNNING' }) },
+    ])
+  })
+})
+
 describe('probes', () => {
   const failing: readonly Check[] = [
     { name: 'model', ok: true },
@@ -255,7 +270,7 @@ describe('the name of the request', () => {
     return { status: response.statusCode, text: Buffer.concat(chunks).toString() }
   }
 
-  it.each(['/', '/status', '/metrics', '/v1/tap', '/v1/history', '/assets/page.js', '/nothing'])(
+  it.each(['/', '/status', '/routing', '/metrics', '/v1/tap', '/v1/history', '/assets/page.js', '/nothing'])(
     'that is not of the port is refused at %s, counted, and not repeated',
     async (path) => {
       const refused: Refusal[] = []
