@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonProcess, settled } from '../support/daemon.js'
+import { RecordedVllm } from '../support/recorded-vllm.js'
 import { spoiltModel } from '../support/spoilt-model.js'
 import { TestBroker } from '../support/test-broker.js'
 import { CONTRACT } from '../telemetry/contract.js'
@@ -29,7 +30,9 @@ const small = (index: number, changes: VoteChanges = {}) =>
 
 test('every metric that others rely on moves when its cause is made to happen', async () => {
   await kafka.client.topic('moves', 1, { 'retention.ms': String(HOUR) })
+  const server = await RecordedVllm.start()
   const daemon = await DaemonProcess.create(join(kafka.directory, 'moves'), {
+    ...{ 'publish.targets': [{ kind: 'vllm', urls: [server.url] }], 'publish.attest': 0 },
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': 'moves', 'stream.groupId': 'moves' },
     ...{ 'model.path': spoiltModel(join(kafka.directory, 'spoilt'), SPOILT, Number.NaN), 'stream.holdBack': '500ms' },
     ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms', 'ratio.minPerClass': 2 },
@@ -75,6 +78,12 @@ test('every metric that others rely on moves when its cause is made to happen', 
   const headers = { authorization: `Bearer ${token}` }
   const rollback = { method: 'POST', headers, body: '{}' }
   await fetch(`http://127.0.0.1:${daemon.port}/v1/admin/adapters/rollback`, rollback)
+  const served = `{target="127.0.0.1:${server.port}"}`
+  const version = async () => (await scrape()).get(`bcod_served_version${served}`)
+  await expect.poll(version, { timeout: 45_000 }).toBeGreaterThan(0)
+  await server.close()
+  const mismatch = async () => (await scrape()).get(`bcod_serving_mismatch${served}`)
+  await expect.poll(mismatch, { timeout: 45_000 }).toBe(1)
   const after = await scrape()
 
   const moved = (name: string) =>
@@ -86,6 +95,8 @@ test('every metric that others rely on moves when its cause is made to happen', 
   const seen: Record<string, boolean> = {
     held_back_records: Math.max(...held) > 0 && after.get('bcod_held_back_records') === 0,
     consumer_lag_records: Math.max(...lag) > 0 && after.get('bcod_consumer_lag_records{partition="0"}') === 0,
+    // polled above; it is absent without the server
+    served_version: true,
     build_info: [...after.keys()].some((series) => series.startsWith('bcod_build_info{')),
   }
   expect(CONTRACT.map(([name]) => name).filter((name) => !(seen[name] ?? moved(name)))).toEqual([])

@@ -34,6 +34,8 @@ export const CONTRACT: readonly (readonly [string, ...string[]])[] = [
   ['gate_duration_seconds'],
   ['adapter_version'],
   ['adapter_state', 'state'],
+  ['served_version', 'target'],
+  ['serving_mismatch', 'target'],
   ['rollbacks_total', 'cause'],
   ['compile_duration_seconds'],
   ['device_memory_bytes'],

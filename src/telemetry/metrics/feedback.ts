@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.js'
-import type { DropReason } from '../../events/types.js'
+import type { DropReason, TimeCorrection } from '../../events/types.js'
 import type { MetricSet } from './metric-set.js'
 
 /** Metrics of votes on their way to a step, and of those that never get there. */
@@ -62,9 +62,12 @@ export function feedbackMetrics(set: MetricSet) {
   for (const reason of Object.keys(DROP_REASONS)) metrics.feedbackDropped.inc({ reason }, 0)
   for (const code of DEAD_LETTER_CODES) metrics.deadLetters.inc({ code }, 0)
   for (const code of BATCH_CODES) metrics.unreadableRecords.inc({ code }, 0)
+  for (const reason of Object.keys(TIME_CORRECTIONS)) metrics.eventTimesCorrected.inc({ reason }, 0)
   metrics.readingPaused.set(0)
   return metrics
 }
+
+const TIME_CORRECTIONS: Readonly<Record<TimeCorrection, true>> = { ahead: true, back: true, absent: true }
 
 const DROP_REASONS: Readonly<Record<DropReason, true>> = {
   duplicate: true,
