@@ -1,4 +1,4 @@
-import { buckets, increase, of, type PageSpec, rate } from './panel.js'
+import { buckets, increase, of, type PageSpec, rate, UP_AND_DOWN } from './panel.js'
 
 const here = '{{instance}}'
 
@@ -16,7 +16,7 @@ export const alignment: PageSpec = {
           shows: 'Loss of the last step, both classes added.',
           good: 'falls from 1.39 (ln 2 for each class) and then moves sideways.',
           bad: 'rises for an hour, or stays at 1.39 after hundreds of steps.',
-          unit: 'suffix: nats',
+          unit: 'suffix:nats',
           queries: [{ expr: of('bcod_train_loss'), legend: here }],
         },
         {
@@ -56,7 +56,7 @@ export const alignment: PageSpec = {
           shows: 'Mean log π − log π_ref per trained token, an estimate of KL.',
           good: 'a few hundredths, moving slowly.',
           bad: 'beyond ±0.5: the adapter answers in another voice; raise bco.beta or lower optimizer.lr.',
-          unit: 'suffix: nats',
+          unit: 'suffix:nats',
           bounds: { above: true, look: 0.5 },
           queries: [{ expr: of('bcod_kl_per_token'), legend: here }],
         },
@@ -79,7 +79,7 @@ export const alignment: PageSpec = {
           queries: [{ expr: of('bcod_learning_rate'), legend: here }],
         },
         {
-          kind: 'lines',
+          kind: 'bars',
           title: 'Numbers that are not finite',
           shows: 'Steps that met such a number, and events set aside for it or for want of memory.',
           good: '0.',
@@ -116,6 +116,8 @@ export const alignment: PageSpec = {
         },
         {
           kind: 'lines',
+          sparse: true,
+          colours: UP_AND_DOWN,
           title: 'Median reward by class',
           shows: 'Median of the two heat maps.',
           good: 'up above down, and the gap holds or grows.',
@@ -134,7 +136,7 @@ export const alignment: PageSpec = {
           shows: 'log π − log π_ref of trained completions.',
           good: 'around 0, growing wider slowly.',
           bad: 'mass beyond ±50: single completions carry the gradient.',
-          unit: 'suffix: nats',
+          unit: 'suffix:nats',
           queries: buckets('bcod_log_ratio'),
         },
       ],
@@ -163,6 +165,7 @@ export const alignment: PageSpec = {
         },
         {
           kind: 'lines',
+          sparse: true,
           title: 'Clamped weights',
           shows: 'Share of thumbs-down whose weight hit ratio.min (low) or ratio.max (high).',
           good: 'below a fifth.',
@@ -197,7 +200,7 @@ export const alignment: PageSpec = {
           shows: 'Balanced log loss.',
           good: 'below 0.68.',
           bad: 'at 0.693 for long: prompts say nothing of the label, and ratio.mode=off saves the work.',
-          unit: 'suffix: nats',
+          unit: 'suffix:nats',
           bounds: { above: true, look: 0.68, wrong: Math.LN2 },
           queries: [{ expr: of('bcod_classifier_log_loss'), legend: here }],
         },
@@ -213,6 +216,7 @@ export const alignment: PageSpec = {
         },
         {
           kind: 'lines',
+          top: 0.2,
           title: 'Calibration error',
           shows: 'Expected calibration error, classes weighing the same; about 0.03 is chance.',
           good: 'below 0.08.',

@@ -1,4 +1,4 @@
-import { buckets, increase, of, type PageSpec, quantiles, rate } from './panel.js'
+import { buckets, increase, of, type PageSpec, quantiles, rate, UP_AND_DOWN } from './panel.js'
 
 const here = '{{instance}}'
 
@@ -15,6 +15,7 @@ export const feedback: PageSpec = {
       panels: [
         {
           kind: 'lines',
+          colours: UP_AND_DOWN,
           title: 'Votes by label',
           shows: 'Valid votes read from the topic, a second.',
           good: 'both up and down, at the rhythm of your users.',
@@ -26,6 +27,7 @@ export const feedback: PageSpec = {
         },
         {
           kind: 'lines',
+          sparse: true,
           title: 'Share of thumbs-up',
           shows: 'Thumbs-up among thumbs-up and thumbs-down.',
           good: 'rises over days as the adapter gets better.',
@@ -59,6 +61,7 @@ export const feedback: PageSpec = {
         },
         {
           kind: 'lines',
+          colours: UP_AND_DOWN,
           title: 'Held out',
           shows: 'Held-out votes that are kept to measure candidates on.',
           good: 'both labels well above gate.holdOutMin; 0 if eval.holdOut is 0.',
@@ -67,13 +70,13 @@ export const feedback: PageSpec = {
           queries: [{ expr: of('bcod_held_out_votes'), legend: `{{label}} ${here}` }],
         },
         {
-          kind: 'lines',
+          kind: 'states',
+          colours: { '': 'orange' },
           title: 'Paused',
           shows: '1 while reading is paused because too much waits, or training by an admin.',
           good: '0.',
           bad: 'reading at 1 for minutes: steps are too slow, or the dead-letter topic or the disk accepts nothing; training at 1: a person paused it and must resume it.',
           unit: 'bool',
-          bounds: { above: true, look: 1 },
           queries: [
             { expr: of('bcod_reading_paused'), legend: `reading ${here}` },
             { expr: of('bcod_training_paused'), legend: `training ${here}` },
@@ -142,6 +145,7 @@ export const feedback: PageSpec = {
       panels: [
         {
           kind: 'lines',
+          wide: true,
           title: 'Drops by reason',
           shows: 'Votes that end without training, a second.',
           good: 'repeat, superseded and retraction, if users change their mind.',
@@ -155,7 +159,21 @@ export const feedback: PageSpec = {
           ],
         },
         {
+          kind: 'bars',
+          wide: true,
+          title: 'Dead letters by code',
+          shows: 'Records written to the dead-letter topic, by the code in docs/errors.md.',
+          good: 'none.',
+          bad: 'any code that keeps coming: a producer has changed what it sends.',
+          unit: 'short',
+          bounds: { above: true, look: 1 },
+          queries: [
+            { expr: `sum by (instance, code) (${increase('bcod_dead_letters_total')})`, legend: `{{code}} ${here}` },
+          ],
+        },
+        {
           kind: 'lines',
+          sparse: true,
           title: 'Share lost',
           shows: 'Drops for duplicates, age, length, caps and sources, among valid votes.',
           good: 'below a tenth.',
@@ -167,18 +185,6 @@ export const feedback: PageSpec = {
               expr: `sum by (instance) (${rate('bcod_feedback_dropped_total', LOST)}) / sum by (instance) (${rate('bcod_feedback_events_total')})`,
               legend: here,
             },
-          ],
-        },
-        {
-          kind: 'lines',
-          title: 'Dead letters by code',
-          shows: 'Records written to the dead-letter topic, by the code in docs/errors.md.',
-          good: 'none.',
-          bad: 'any code that keeps coming: a producer has changed what it sends.',
-          unit: 'short',
-          bounds: { above: true, look: 1 },
-          queries: [
-            { expr: `sum by (instance, code) (${increase('bcod_dead_letters_total')})`, legend: `{{code}} ${here}` },
           ],
         },
         {
@@ -197,6 +203,7 @@ export const feedback: PageSpec = {
       panels: [
         {
           kind: 'lines',
+          sparse: true,
           title: 'From vote to step',
           shows: 'From a vote in the log to the end of the step that learnt from it.',
           good: 'stream.holdBack and up to batch.maxLatency more.',
@@ -206,6 +213,7 @@ export const feedback: PageSpec = {
         },
         {
           kind: 'lines',
+          sparse: true,
           title: 'From vote to live adapter',
           shows: 'From a vote in the log to the published adapter that learnt from it.',
           good: '30 to 90 s with the default settings.',
@@ -215,6 +223,7 @@ export const feedback: PageSpec = {
         },
         {
           kind: 'heatmap',
+          wide: true,
           title: 'From vote to live adapter, all of them',
           shows: 'The same as a heat map.',
           good: 'one narrow band.',
@@ -229,6 +238,7 @@ export const feedback: PageSpec = {
       panels: [
         {
           kind: 'lines',
+          colours: { cached: 'blue', embedded: 'green', failed: 'red' },
           title: 'Embedded prompts',
           shows: 'Prompts for which embeddings.url was needed, a second; 0 if ratio.embedder is not endpoint.',
           good: 'cached and embedded.',

@@ -113,6 +113,7 @@ export const machine: PageSpec = {
       panels: [
         {
           kind: 'lines',
+          sparse: true,
           title: 'Step time',
           shows: 'Time of one optimizer step.',
           good: 'in one band; the first steps of a shape are slower.',
@@ -207,6 +208,7 @@ export const machine: PageSpec = {
         },
         {
           kind: 'lines',
+          top: 0.1,
           title: 'Garbage collection',
           shows: 'Share of time spent on it.',
           good: 'below 2 %.',
@@ -225,7 +227,7 @@ export const machine: PageSpec = {
           queries: [{ expr: of('process_open_fds'), legend: here }],
         },
         {
-          kind: 'lines',
+          kind: 'bars',
           title: 'Turned away',
           shows: 'Requests, watchers and connections that the port turned away, by reason.',
           good: '0, or a few host and token by mistake.',
@@ -245,6 +247,7 @@ export const machine: PageSpec = {
       panels: [
         {
           kind: 'lines',
+          sparse: true,
           title: 'Checkpoint time',
           shows: 'Time to write one checkpoint.',
           good: 'in one band, well below checkpoint.every.',
@@ -289,8 +292,8 @@ export const machine: PageSpec = {
             },
           ],
         },
-        ...gpuPanels,
       ],
     },
+    { title: 'GPU, from NVIDIA’s DCGM exporter', collapsed: true, panels: gpuPanels },
   ],
 }

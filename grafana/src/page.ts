@@ -1,7 +1,9 @@
 import type * as cog from '@grafana/grafana-foundation-sdk/cog'
 import {
   BigValueColorMode,
+  BigValueGraphMode,
   BigValueTextMode,
+  GraphDrawStyle,
   GraphThresholdsStyleConfigBuilder,
   GraphThresholdsStyleMode,
   HeatmapCellLayout,
@@ -9,6 +11,8 @@ import {
   LegendPlacement,
   ReduceDataOptionsBuilder,
   SortOrder,
+  StackingConfigBuilder,
+  StackingMode,
   TooltipDisplayMode,
   VisibilityMode,
   VizLegendOptionsBuilder,
@@ -20,7 +24,7 @@ import * as prometheus from '@grafana/grafana-foundation-sdk/prometheus'
 import * as stat from '@grafana/grafana-foundation-sdk/stat'
 import * as statetimeline from '@grafana/grafana-foundation-sdk/statetimeline'
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries'
-import { type Bounds, of, type PageSpec, type PanelSpec } from './panel.js'
+import { type Bounds, of, type PageSpec, type PanelSpec, type RowSpec, type Unit } from './panel.js'
 
 const SOURCE = { type: 'prometheus', uid: '$datasource' }
 const WIDTH = 24
@@ -28,8 +32,9 @@ const QUARTER = 6
 const HEIGHT = 7
 
 /**
- * A page as Grafana imports it: rows of panels, four abreast, or fewer that are wide; the variables datasource, job, instance and gpu; the live
- * adapter's versions as annotations; links to every other page. Ids count from 1 in reading order, refIds from A.
+ * A page as Grafana imports it: rows of panels, four abreast, or fewer that are wide; the variables datasource, job,
+ * instance and gpu; rollbacks and the live adapter's versions as annotations; links to every other page. Ids count from 1
+ * in reading order, refIds from A.
  */
 export function dashboardOf(page: PageSpec, all: readonly PageSpec[]): dashboard.Dashboard {
   const builder = new dashboard.DashboardBuilder(page.title)
@@ -42,28 +47,40 @@ export function dashboardOf(page: PageSpec, all: readonly PageSpec[]): dashboard
     .refresh('30s')
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
     .variables([...chosenDaemons(), chosenGpus()])
-    .annotations([adapterVersions()])
+    .annotations([rollbacks(), adapterVersions()])
     .links(all.filter(({ uid }) => uid !== page.uid).map(linkTo))
   let id = 1
   let y = 0
   for (const row of page.rows) {
-    builder.withRow(new dashboard.RowBuilder(row.title).id(id++).gridPos({ x: 0, y: y++, w: WIDTH, h: 1 }))
-    let x = 0
-    for (const panel of row.panels) {
-      const w = panel.wide ? 2 * QUARTER : QUARTER
-      if (x + w > WIDTH) {
-        x = 0
-        y += HEIGHT
-      }
-      builder.withPanel(builderOf(panel).id(id++).gridPos({ x, y, w, h: HEIGHT }))
-      x += w
-    }
-    y += HEIGHT
+    const opened = new dashboard.RowBuilder(row.title).id(id++).gridPos({ x: 0, y: y++, w: WIDTH, h: 1 })
+    const { panels, height } = laidOut(row, y)
+    const built = panels.map(({ panel, place }) => builderOf(panel).id(id++).gridPos(place))
+    if (row.collapsed) for (const panel of built) opened.collapsed(true).withPanel(panel)
+    builder.withRow(opened)
+    if (!row.collapsed) for (const panel of built) builder.withPanel(panel)
+    y += height
   }
   const { links = [], annotations, ...rest } = builder.build()
   // the SDK puts both into a menu; they belong in sight
   const list = annotations?.list?.map(({ placement: _, ...annotation }) => annotation) ?? []
   return { ...rest, annotations: { list }, links: links.map(({ placement: _, ...link }) => link) }
+}
+
+/** The panels of a row from left to right, and below what is full. */
+function laidOut({ panels }: RowSpec, top: number) {
+  let x = 0
+  let y = top
+  const placed = panels.map((panel) => {
+    const w = panel.wide ? 2 * QUARTER : QUARTER
+    if (x + w > WIDTH) {
+      x = 0
+      y += HEIGHT
+    }
+    const place = { x, y, w, h: HEIGHT }
+    x += w
+    return { panel, place }
+  })
+  return { panels: placed, height: y + HEIGHT - top }
 }
 
 type AnyPanelBuilder = timeseries.PanelBuilder | heatmap.PanelBuilder | statetimeline.PanelBuilder | stat.PanelBuilder
@@ -90,25 +107,18 @@ function builderOf(panel: PanelSpec): AnyPanelBuilder {
 }
 
 const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPanelBuilder>> = {
-  lines: ({ unit, bounds }) => {
-    const builder = new timeseries.PanelBuilder()
-      .unit(unit)
+  lines: (panel) =>
+    graph(panel)
       .lineWidth(1)
       .fillOpacity(0)
-      .showPoints(VisibilityMode.Never)
-      .spanNulls(false)
-      .legend(
-        new VizLegendOptionsBuilder()
-          .displayMode(LegendDisplayMode.List)
-          .placement(LegendPlacement.Bottom)
-          .showLegend(true),
-      )
-      .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
-    if (bounds === undefined) return builder
-    return builder
-      .thresholds(thresholds(steps(bounds)))
-      .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
-  },
+      .showPoints(panel.sparse ? VisibilityMode.Auto : VisibilityMode.Never)
+      .spanNulls(panel.sparse ?? false),
+  bars: (panel) =>
+    graph(panel)
+      .drawStyle(GraphDrawStyle.Bars)
+      .lineWidth(0)
+      .fillOpacity(80)
+      .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A')),
   heatmap: ({ unit }) =>
     new heatmap.PanelBuilder()
       .unit(unit)
@@ -140,10 +150,36 @@ const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPane
   figure: ({ unit }) =>
     new stat.PanelBuilder()
       .unit(unit)
+      .graphMode(BigValueGraphMode.None)
       .textMode(BigValueTextMode.Auto)
       .colorMode(BigValueColorMode.None)
       .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false)),
 }
+
+function graph({ unit, bounds, wide, top = TOP[unit], colours = {} }: PanelSpec): timeseries.PanelBuilder {
+  const legend = wide
+    ? new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.Table)
+        .placement(LegendPlacement.Right)
+        .calcs(['max'])
+        .sortBy('Max')
+        .sortDesc(true)
+    : new VizLegendOptionsBuilder().displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom)
+  const builder = new timeseries.PanelBuilder()
+    .unit(unit)
+    .legend(legend.showLegend(true))
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
+  for (const [begin, fixedColor] of Object.entries(colours))
+    builder.overrideByRegexp(`/^${begin}/`, [{ id: 'color', value: { mode: 'fixed', fixedColor } }])
+  if (top !== undefined) builder.axisSoftMin(0).axisSoftMax(top)
+  if (bounds === undefined) return builder
+  return builder
+    .thresholds(thresholds(steps(bounds)))
+    .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
+}
+
+/** Without it, Grafana draws what is 0 on an axis to 100, or to 10000 %, and a hair's breadth over the whole panel. */
+const TOP: Partial<Record<Unit, number>> = { short: 1, s: 1, cps: 0.1, percentunit: 1, percent: 100, bytes: 1 }
 
 const thresholds = (colours: dashboard.Threshold[]) =>
   new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps(colours)
@@ -193,13 +229,29 @@ function labelValues(name: string, label: string, query: string): dashboard.Quer
     .allValue('.*')
 }
 
-/** Each new live version as a line through the panels, with its number; a version is the value, never a label. */
+/** Each rollback as a line through the panels. */
+function rollbacks(): dashboard.AnnotationQueryBuilder {
+  return new dashboard.AnnotationQueryBuilder()
+    .name('Rollbacks')
+    .datasource(SOURCE)
+    .enable(true)
+    .iconColor('red')
+    .expr(`changes(${of('bcod_rollbacks_total')}[1m]) > 0`)
+    .step('60s')
+    .titleFormat('rollback: {{cause}}')
+    .textFormat('{{instance}}')
+}
+
+/**
+ * Each new live version likewise, with its number; a version is the value, never a label. There can be two a minute: they
+ * hide what they explain unless somebody asks for them.
+ */
 function adapterVersions(): dashboard.AnnotationQueryBuilder {
   const version = of('bcod_adapter_version')
   return new dashboard.AnnotationQueryBuilder()
     .name('Adapter versions')
     .datasource(SOURCE)
-    .enable(true)
+    .enable(false)
     .iconColor('purple')
     .expr(`count_values by (job, instance) ("version", ${version} and changes(${version}[1m]) > 0)`)
     .step('60s')

@@ -1,6 +1,7 @@
 /** One panel as a page describes it; `page.ts` makes Grafana's JSON of it. */
 export interface PanelSpec {
-  readonly kind: 'lines' | 'heatmap' | 'states' | 'figure'
+  /** `bars` count what happens now and then. */
+  readonly kind: 'lines' | 'bars' | 'heatmap' | 'states' | 'figure'
   readonly title: string
   /** What it shows, what good looks like, and what bad looks like. */
   readonly shows: string
@@ -8,9 +9,13 @@ export interface PanelSpec {
   readonly bad: string
   readonly unit: Unit
   readonly queries: readonly Query[]
-  /** Half of the page instead of a quarter. */
+  /** Half of the page instead of a quarter; its legend is a table on the right, the highest first. */
   readonly wide?: boolean
-  /** Of `states`, the colour of values from 1 up by how the legend begins; others are green. */
+  /** Values that come now and then, such as quantiles of what is rare: points are joined. */
+  readonly sparse?: boolean
+  /** Where the axis ends unless a value is higher; else by the unit. */
+  readonly top?: number
+  /** By how the legend begins. Of `states`, the colour of values from 1 up, else green; of graphs, that of the line or bar. */
   readonly colours?: Readonly<Record<string, string>>
   /** Of `states`, the colour of values below 1; else none. */
   readonly below?: string
@@ -35,6 +40,8 @@ export interface Bounds {
 
 export interface RowSpec {
   readonly title: string
+  /** Closed until somebody opens it. Only the last row can be. */
+  readonly collapsed?: boolean
   readonly panels: readonly PanelSpec[]
 }
 
@@ -59,7 +66,10 @@ export type Unit =
   | 'bool'
   | 'watt'
   | 'celsius'
-  | 'suffix: nats'
+  | 'suffix:nats'
+
+/** Colours of the labels of votes. */
+export const UP_AND_DOWN = { up: 'green', down: 'red', retract: '#808080' } as const
 
 /** The series of the chosen daemons, with further label matchers. */
 export const of = (name: string, ...matchers: readonly string[]): string =>

@@ -34,14 +34,14 @@ export const versions: PageSpec = {
           wide: true,
           title: 'Servers that have the live version',
           shows:
-            'Green: the server has the live version. Orange: its newest is another one. A gap: it does not answer. Empty without publish.targets.',
-          good: 'green, with a moment of orange when a version is published.',
+            'Green: the server has loaded the live version. Orange: its newest is an older one. A gap: it does not answer. Empty without publish.targets.',
+          good: 'green, but for a moment after a version is published.',
           bad: 'orange or a gap for minutes on one server: its users get something else.',
           unit: 'bool',
           below: 'orange',
           queries: [
             {
-              expr: `${of('bcod_served_version')} == bool on (job, instance) group_left () ${of('bcod_adapter_version')}`,
+              expr: `${of('bcod_served_version')} >= bool on (job, instance) group_left () ${of('bcod_adapter_version')}`,
               legend: '{{target}}',
               mayBeEmpty: WITHOUT_SERVERS,
             },
@@ -86,11 +86,12 @@ export const versions: PageSpec = {
           good: 'live always, candidate while the gate works, retired below.',
           bad: 'refused or rolled_back that comes again and again; candidate that never ends.',
           unit: 'none',
-          colours: { candidate: 'blue', refused: 'orange', canary: 'yellow', retired: 'text', rolled_back: 'red' },
+          colours: { candidate: 'blue', refused: 'orange', canary: 'yellow', retired: '#808080', rolled_back: 'red' },
           queries: [{ expr: of('bcod_adapter_state'), legend: `{{state}} ${here}` }],
         },
         {
-          kind: 'lines',
+          kind: 'bars',
+          colours: { published: 'green', held: 'blue', rejected: 'orange', failed: 'red' },
           title: 'Publishing',
           shows: 'Versions that were published, held, rejected by the gate, or could not be published.',
           good: 'published alone; held while the registry is frozen or pinned, or with publish.mode=manual.',
@@ -104,7 +105,8 @@ export const versions: PageSpec = {
           ],
         },
         {
-          kind: 'lines',
+          kind: 'bars',
+          colours: { '': 'red' },
           title: 'Rollbacks',
           shows: 'Rollbacks, by who began them: an operator, or the canary.',
           good: '0.',
@@ -119,7 +121,8 @@ export const versions: PageSpec = {
       title: 'The gate',
       panels: [
         {
-          kind: 'lines',
+          kind: 'bars',
+          colours: { passed: 'green', skipped: '#808080', refused: 'orange', error: 'red' },
           title: 'Checks by outcome',
           shows: 'Checks of candidates that passed, refused, were skipped, or could not be run.',
           good: 'passed, and skipped where there is nothing to compare with.',
@@ -133,22 +136,24 @@ export const versions: PageSpec = {
           ],
         },
         {
-          kind: 'lines',
+          kind: 'states',
           wide: true,
+          colours: { '': 'orange' },
           title: 'Checks not passed',
-          shows: 'Checks that refused a candidate, or could not be run.',
-          good: '0.',
+          shows: 'When a check refused a candidate, or could not be run.',
+          good: 'an empty row for each check.',
           bad: 'a check that refuses one version after the other: read gate.json in the folder of the version.',
-          unit: 'short',
+          unit: 'none',
           queries: [
             {
-              expr: `sum by (instance, check, outcome) (${increase('bcod_gate_checks_total', 'outcome=~"refused|error"')})`,
-              legend: `{{check}} {{outcome}} ${here}`,
+              expr: `sum by (instance, check) (${increase('bcod_gate_checks_total', 'outcome=~"refused|error"')})`,
+              legend: `{{check}} ${here}`,
             },
           ],
         },
         {
           kind: 'lines',
+          sparse: true,
           title: 'Gate time',
           shows: 'Time to judge one candidate, with your own programs and services.',
           good: 'less than the time between two checkpoints.',
@@ -164,6 +169,7 @@ export const versions: PageSpec = {
         {
           kind: 'lines',
           wide: true,
+          sparse: true,
           title: 'From vote to live version',
           shows: 'From a vote in the log to the published version that learnt from it, with gate and servers.',
           good: '30 to 90 s with the default settings, more by the time of the gate and of a canary.',

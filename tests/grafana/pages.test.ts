@@ -19,7 +19,12 @@ interface Placed {
 
 /** As Grafana reads it. */
 const read = (name: string) => JSON.parse(JSON.stringify(dashboardFor(pages[name]!)))
-const placed = (name: string): readonly Placed[] => read(name).panels
+/** Rows and panels in reading order, with those of closed rows. */
+const placed = (name: string): readonly Placed[] =>
+  read(name).panels.flatMap((panel: Placed & { readonly panels?: readonly Placed[] }) => [
+    panel,
+    ...(panel.panels ?? []),
+  ])
 
 it('there are four pages, each with a uid of its own and links to the others', () => {
   expect(Object.keys(pages)).toEqual(['alignment', 'versions', 'feedback', 'machine'])
@@ -80,8 +85,11 @@ describe.each(Object.keys(pages))('grafana/%s.json', (name) => {
       expect(datasource.uid, variable).toBe('$datasource')
       for (const each of namesIn(query.query)) expect([...series.keys()], variable).toContain(each)
     }
-    const [versions] = annotations.list
-    expect(versions).toMatchObject({ enable: true, datasource: { uid: '$datasource' } })
+    // versions are many, and shown to who asks for them
+    const [rollbacks, versions] = annotations.list
+    expect(rollbacks).toMatchObject({ enable: true, datasource: { uid: '$datasource' } })
+    expect(new Set(namesIn(rollbacks.expr))).toEqual(new Set(['bcod_rollbacks_total']))
+    expect(versions).toMatchObject({ enable: false, datasource: { uid: '$datasource' } })
     expect(new Set(namesIn(versions.expr))).toEqual(new Set(['bcod_adapter_version']))
   })
 
