@@ -79,23 +79,23 @@ export const machine: PageSpec = {
           queries: [{ expr: `time() - ${of('process_start_time_seconds')}`, legend: here }],
         },
         {
-          kind: 'figure',
+          kind: 'name',
           title: 'Version',
-          shows: 'Versions of bcod and Node.js; the figure is the number of daemons.',
+          shows: 'Versions of bcod and Node.js.',
           good: 'one version.',
           bad: 'two at once, long after an upgrade.',
           unit: 'none',
           queries: [
             {
               expr: `count by (version, node) (${of('bcod_build_info')})`,
-              legend: '{{version}}, Node {{node}}',
+              legend: 'bcod {{version}}, Node {{node}}',
             },
           ],
         },
         {
-          kind: 'figure',
+          kind: 'name',
           title: 'Settings',
-          shows: 'What shapes learning; the figure is the number of daemons.',
+          shows: 'What shapes learning.',
           good: 'what you set.',
           bad: 'anything else: a file, a variable or a flag has overridden it.',
           unit: 'none',
@@ -243,7 +243,7 @@ export const machine: PageSpec = {
       ],
     },
     {
-      title: 'Storage',
+      title: 'Disk and device',
       panels: [
         {
           kind: 'lines',
@@ -273,11 +273,6 @@ export const machine: PageSpec = {
           unit: 'bytes',
           queries: [{ expr: of('bcod_checkpoint_free_bytes'), legend: here }],
         },
-      ],
-    },
-    {
-      title: 'Device',
-      panels: [
         {
           kind: 'lines',
           title: 'Memory of the training device',

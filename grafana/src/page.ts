@@ -147,14 +147,17 @@ const DRAWN_AS: Readonly<Record<PanelSpec['kind'], (panel: PanelSpec) => AnyPane
       builder.overrideByRegexp(`/^${begin}/`, [{ id: 'thresholds', value: thresholds(fromOne(below, colour)).build() }])
     return builder
   },
-  figure: ({ unit }) =>
-    new stat.PanelBuilder()
-      .unit(unit)
-      .graphMode(BigValueGraphMode.None)
-      .textMode(BigValueTextMode.Auto)
-      .colorMode(BigValueColorMode.None)
-      .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false)),
+  figure: (panel) => big(panel, BigValueTextMode.Auto),
+  name: (panel) => big(panel, BigValueTextMode.Name),
 }
+
+const big = ({ unit }: PanelSpec, text: BigValueTextMode) =>
+  new stat.PanelBuilder()
+    .unit(unit)
+    .graphMode(BigValueGraphMode.None)
+    .textMode(text)
+    .colorMode(BigValueColorMode.None)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false))
 
 function graph({ unit, bounds, wide, top = TOP[unit], colours = {} }: PanelSpec): timeseries.PanelBuilder {
   const legend = wide

@@ -1,7 +1,7 @@
 /** One panel as a page describes it; `page.ts` makes Grafana's JSON of it. */
 export interface PanelSpec {
-  /** `bars` count what happens now and then. */
-  readonly kind: 'lines' | 'bars' | 'heatmap' | 'states' | 'figure'
+  /** `bars` count what happens now and then; `name` shows the legends instead of the values. */
+  readonly kind: 'lines' | 'bars' | 'heatmap' | 'states' | 'figure' | 'name'
   readonly title: string
   /** What it shows, what good looks like, and what bad looks like. */
   readonly shows: string
