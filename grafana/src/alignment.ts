@@ -1,3 +1,4 @@
+import { uplift, upliftNow } from './arms.js'
 import { buckets, increase, of, type PageSpec, rate, UP_AND_DOWN } from './panel.js'
 
 const here = '{{instance}}'
@@ -7,6 +8,22 @@ export const alignment: PageSpec = {
   title: 'bcod: Alignment',
   description: 'What the adapter learns, and whether the weights help.',
   rows: [
+    {
+      title: 'What it is worth',
+      panels: [
+        {
+          kind: 'figure',
+          title: 'Live version',
+          shows: 'Number of the live adapter: the step that it comes from.',
+          good: 'rises as long as votes come.',
+          bad: 'does not change while steps are applied.',
+          unit: 'none',
+          queries: [{ expr: of('bcod_adapter_version'), legend: here }],
+        },
+        upliftNow,
+        uplift,
+      ],
+    },
     {
       title: 'Learning',
       panels: [
@@ -236,20 +253,6 @@ export const alignment: PageSpec = {
             { expr: of('bcod_classifier_trust_ratio'), legend: `trust ${here}` },
             { expr: of('bcod_classifier_ready'), legend: `ready ${here}` },
           ],
-        },
-      ],
-    },
-    {
-      title: 'Adapters',
-      panels: [
-        {
-          kind: 'figure',
-          title: 'Live version',
-          shows: 'Number of the live adapter: the step that it comes from.',
-          good: 'rises as long as votes come.',
-          bad: 'does not change while steps are applied.',
-          unit: 'none',
-          queries: [{ expr: of('bcod_adapter_version'), legend: here }],
         },
       ],
     },

@@ -1,4 +1,5 @@
-import { increase, of, type PageSpec, quantiles } from './panel.js'
+import { armPanels, uplift } from './arms.js'
+import { increase, of, type PageSpec, quantiles, rate } from './panel.js'
 
 const here = '{{instance}}'
 const WITHOUT_SERVERS = 'there are servers in publish.targets, or there are none'
@@ -76,6 +77,10 @@ export const versions: PageSpec = {
       ],
     },
     {
+      title: 'Whether users like it',
+      panels: [uplift, ...armPanels],
+    },
+    {
       title: 'What becomes of versions',
       panels: [
         {
@@ -91,10 +96,11 @@ export const versions: PageSpec = {
         },
         {
           kind: 'bars',
-          colours: { published: 'green', held: 'blue', rejected: 'orange', failed: 'red' },
+          colours: { published: 'green', canary: 'yellow', held: 'blue', rejected: 'orange', failed: 'red' },
           title: 'Publishing',
-          shows: 'Versions that were published, held, rejected by the gate, or could not be published.',
-          good: 'published alone; held while the registry is frozen or pinned, or with publish.mode=manual.',
+          shows:
+            'Versions that were published, became the canary, were held, rejected by the gate, or could not be published.',
+          good: 'published, or canary and published; held while the registry is frozen or pinned, or with publish.mode=manual.',
           bad: 'rejected or failed: users keep the version before.',
           unit: 'short',
           queries: [
@@ -164,7 +170,7 @@ export const versions: PageSpec = {
       ],
     },
     {
-      title: 'How soon',
+      title: 'How soon, and canaries',
       panels: [
         {
           kind: 'lines',
@@ -176,6 +182,25 @@ export const versions: PageSpec = {
           bad: 'rises from hour to hour: the gate or a server gets slower.',
           unit: 's',
           queries: quantiles('bcod_feedback_to_publish_seconds'),
+        },
+        {
+          kind: 'bars',
+          title: 'Canaries',
+          shows: 'Tests of canaries that have ended, by how.',
+          good: 'promoted; one that was worse now and then is the canary’s work done.',
+          bad: 'worse or undecided, one after the other: what is learnt is not liked, or canary.minVotes is out of reach.',
+          unit: 'short',
+          colours: { promoted: 'green', worse: 'red', undecided: 'orange', ended: '#808080' },
+          queries: [{ expr: increase('bcod_canaries_total'), legend: `{{outcome}} ${here}` }],
+        },
+        {
+          kind: 'lines',
+          title: 'Votes of no arm',
+          shows: 'Votes that count for no arm, a second, by what did not fit: version, user or arm.',
+          good: '0, and a few when the canary changes; all votes while the router knows nothing of arms.',
+          bad: 'user all the time: the router computes arms in another way, or votes name another user.',
+          unit: 'cps',
+          queries: [{ expr: rate('bcod_arm_votes_unmatched_total'), legend: `{{reason}} ${here}` }],
         },
       ],
     },

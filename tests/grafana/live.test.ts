@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pages } from '../../grafana/src/index.js'
+import { armOf, type Routing } from '../../src/adapters/routing.js'
 import { ruleGroups } from '../deploy/rules.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { PrometheusProcess, promtool, withoutPrometheus } from '../support/prometheus.js'
@@ -84,6 +85,7 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
       ...{ 'ratio.embedder': 'endpoint', 'ratio.embeddingModel': 'lengths' },
       ...{ 'embeddings.url': service.url, 'embeddings.retries': 0 },
       ...{ 'batch.size': 4, 'batch.maxLatency': '300ms', 'checkpoint.every': '1s' },
+      ...{ 'canary.controlShare': 0.4, 'canary.baseModel': 'base' },
     })
     daemon.start()
     const rules = join(kafka.directory, 'rules.json')
@@ -120,6 +122,16 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
       ...several('last', 40),
       ...Array.from({ length: 16 }, (_, index) => asked(index, 'again')), // their prompts are in the cache
     ])
+    // nothing waits, and so the live version stays
+    const routing = (await (await daemon.get('/routing'))!.json()) as Routing
+    const byArm = Array.from({ length: 160 }, (_, index) => {
+      const user = `of-an-arm-${index}`
+      const { model } = armOf(routing, user)!
+      return vote(user, { user, adapter: model, label: index % 3 > 0 })
+    })
+    await learnt(byArm)
+    const hasUplift = async () => (await (await daemon.get('/metrics'))!.text()).includes('\nbcod_uplift_ratio ')
+    while (!(await hasUplift())) await sleep(200)
     await sleep(3000) // three scrapes
   }, 180_000)
 
