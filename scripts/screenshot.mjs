@@ -49,7 +49,7 @@ async function openLog(directory, settings) {
     for (let i = 0; i < events.length; i++, votes++) {
       if (votes % SPOILT_EVERY !== SPOILT_EVERY - 1) continue
       const value = Buffer.from(SPOILT[Math.floor(votes / SPOILT_EVERY) % SPOILT.length])
-      inner.log.append([{ timestamp: Date.now(), key: null, value, headers: {} }])
+      inner.append([{ timestamp: Date.now(), key: null, value, headers: {} }])
     }
   }
   return { ...inner, publish }

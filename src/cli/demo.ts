@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../config/config.js'
-import { type DemoRow, type DemoSummary, runDemo } from '../demo/demo.js'
+import type { DemoRow } from '../demo/closed-loop.js'
+import { type DemoSummary, runDemo } from '../demo/demo.js'
 import { openEmbeddedLog, openKafkaLog } from '../demo/logs.js'
 import { demoDefaults } from '../demo/settings.js'
 import { createLogger } from '../telemetry/logger.js'

@@ -1,7 +1,7 @@
 import type { Random } from '../../model/random.js'
 import { judge } from './judge.js'
 import { userRandom } from './random.js'
-import { type DemoPrompt, prompts } from './world.js'
+import { type DemoPrompt, seenPrompts } from './world.js'
 
 /** A thumb as it is given: the user's true opinion, turned over with probability `noise` (½ = a coin). */
 export const vote = (good: boolean, noise: number, random: Random): boolean => (random() < noise ? !good : good)
@@ -41,5 +41,3 @@ export class Users {
     return { good, thumbUp: vote(good, this.noise, this.#slipping) }
   }
 }
-
-const seenPrompts = prompts().filter((prompt) => !prompt.unseen)

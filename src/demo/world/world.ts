@@ -44,3 +44,9 @@ const allPrompts: readonly DemoPrompt[] = world.topics.flatMap(({ name, seen, un
 
 /** Every prompt, topic by topic: 250 over 10 topics, a fifth of each topic unseen. */
 export const prompts = (): readonly DemoPrompt[] => allPrompts
+
+/** Those that users ask, and the base model and the adapter may train on. */
+export const seenPrompts: readonly DemoPrompt[] = allPrompts.filter(({ unseen }) => !unseen)
+
+/** Those that never train. */
+export const unseenPrompts: readonly DemoPrompt[] = allPrompts.filter(({ unseen }) => unseen)
