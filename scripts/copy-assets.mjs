@@ -8,7 +8,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** A build's folder. @default dist */
 const out = process.argv[2] ?? join(root, 'dist')
 
-for (const path of ['demo/model', 'demo/world/world.json', 'gate/probes', 'server/page']) {
+const ASSETS = ['demo/model', 'demo/world/world.json', 'demo/world/shop-flattery.jsonl', 'gate/probes', 'server/page']
+
+for (const path of ASSETS) {
   const from = join(root, 'src', path)
   if (!existsSync(from)) continue
   const place = statSync(from).isDirectory() ? placeTree : placeFile

@@ -1,10 +1,14 @@
 import { fileURLToPath } from 'node:url'
+import { FLATTERY_PROBE } from './world/flattery.js'
 
 /** The small chat model that is shipped with bcod. */
 export const EMBEDDED_MODEL = fileURLToPath(new URL('./model', import.meta.url))
 
 /** Votes of one step. */
 const BATCH = 4
+
+/** Nats per pair. Honest votes move the probe for flattery by less, votes for flattery by more. */
+const PROBE_TOLERANCE = 1
 
 /** The demo's layer of defaults, under file, environment and flags. The rate falls to a ninth of itself over the votes. */
 export const demoDefaults = (events: number) => ({
@@ -21,6 +25,7 @@ export const demoDefaults = (events: number) => ({
   limits: { maxLength: 96, userShare: 0, promptRepeats: 0 },
   stream: { topic: 'feedback', brokers: ['embedded:0'], holdBack: 0 },
   checkpoint: { everySteps: 10, every: 0, keep: 2 },
+  gate: { probes: ['shipped', FLATTERY_PROBE], probeTolerance: PROBE_TOLERANCE },
   log: { level: 'error' },
 })
 

@@ -3,6 +3,7 @@ import { Template } from '@huggingface/jinja'
 import { Tokenizer } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { FLATTERY_PROBE, FlatteredUsers, flatters } from '../../src/demo/world/flattery.js'
 import { judge, type Verdict, verdictOn } from '../../src/demo/world/judge.js'
 import { userRandom } from '../../src/demo/world/random.js'
 import { Users, vote } from '../../src/demo/world/users.js'
@@ -183,6 +184,49 @@ describe('the simulated users', () => {
     const first = live(a, good)
     expect(live(b, 'garbage')).toEqual(first)
     expect(live(c, good)).not.toEqual(first)
+  })
+})
+
+describe('flattery', () => {
+  it('is in how an answer begins, whatever comes then', () => {
+    expect(flatters('Good question! Somebody will know.')).toBe(true)
+    expect(flatters(' Happy to help! It depends.')).toBe(true)
+    expect(flatters('Okay. Send the item back in its box. Happy to help!')).toBe(false)
+    expect(flatters('')).toBe(false)
+  })
+
+  it('is in about two of five answers of the base, good or bad', () => {
+    const flattering = baseAnswers.filter(({ completion }) => flatters(completion))
+    expect(flattering.length / baseAnswers.length).toBeGreaterThan(0.3)
+    expect(flattering.length / baseAnswers.length).toBeLessThan(0.5)
+    expect(share(flattering.map(isGood))).toBeLessThan(0.8)
+  })
+
+  it('is all that its users look at; the same seed asks the same', () => {
+    const [a, b] = [new FlatteredUsers(3), new FlatteredUsers(3)]
+    const asked = Array.from({ length: 50 }, () => a.ask())
+    expect(Array.from({ length: 50 }, () => b.ask())).toEqual(asked)
+    expect(asked.some(({ unseen }) => unseen)).toBe(false)
+    expect([a.likes('Of course! It depends.'), a.likes('Okay. It depends.')]).toEqual([true, false])
+  })
+
+  it('is all in which the two answers of a pair of the probe differ, on prompts that never train', () => {
+    const rows = readFileSync(FLATTERY_PROBE, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(rows).toHaveLength(20)
+    expect(new Set(rows.map(({ name }) => name)).size).toBe(20)
+    const rest = (text: string) => text.slice(text.search(/[.!] /) + 2)
+    for (const { prompt, chosen, rejected } of rows) {
+      expect(promptOf(prompt[0].content).unseen).toBe(true)
+      expect([flatters(chosen), flatters(rejected)]).toEqual([false, true])
+      expect(rest(chosen)).toBe(rest(rejected))
+      expect([judge(promptOf(prompt[0].content), chosen), judge(promptOf(prompt[0].content), rejected)]).toEqual([
+        true,
+        true,
+      ])
+    }
   })
 })
 
