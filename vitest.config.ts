@@ -18,6 +18,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'cli/adapters': 'unit',
   'cli/check/servers': 'unit',
   'cli/config': 'unit',
+  'cli/demo-burst': 'unit',
   'cli/exposure-findings': 'unit',
   'cli/output': 'unit',
   'daemon/in-process': 'engine',

@@ -61,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['training', 'uplift'],
   ],
-  demo: ['config', 'daemon', 'events', 'files', 'learner', 'model', 'streams', 'telemetry', 'text'],
+  demo: ['adapters', 'config', 'daemon', 'events', 'files', 'learner', 'model', 'streams', 'telemetry', 'text'],
 }
 const EVERYBODYS = ['errors', 'printable']
 

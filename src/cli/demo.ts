@@ -1,13 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../config/config.js'
 import type { DemoRow } from '../demo/closed-loop.js'
-import { type DemoSummary, runDemo } from '../demo/demo.js'
+import { runDemo, type TaughtSummary } from '../demo/demo.js'
 import { openEmbeddedLog, openKafkaLog } from '../demo/logs.js'
 import { demoDefaults } from '../demo/settings.js'
 import { createLogger } from '../telemetry/logger.js'
 import { Metrics } from '../telemetry/metrics.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { toldOf } from './demo-burst.js'
 import { clearProgress, progress as overwrite, print, printJson, say } from './print.js'
 
 interface DemoFlags extends ConfigFlags {
@@ -51,9 +52,10 @@ export function demoCommand(): Command {
         openLog: flags.kafka ? openKafkaLog : openEmbeddedLog,
         keep: flags.keep ?? null,
         progress,
+        taught: (taught) => flags.json || print(closing(taught)),
+        burst: (news) => (flags.json ? say : print)(toldOf(news)),
       })
       if (flags.json) printJson(summary)
-      else print(closing(summary))
     })
 }
 
@@ -110,7 +112,7 @@ class LiveTable {
   }
 }
 
-const closing = (s: DemoSummary) => `
+const closing = (s: TaughtSummary) => `
 Good answers: ${percent(s.up_rate_first).trim()} of the first tenth, ${percent(s.up_rate_last).trim()} of the last.
 On prompts that never trained: ${percent(s.unseen_rate_first).trim()} before, ${percent(s.unseen_rate_last).trim()} after.
 ${s.steps} steps, adapter ${s.adapter} (sha256 ${s.adapter_sha256.slice(0, 12)}), ${s.seconds} s.`

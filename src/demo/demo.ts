@@ -5,6 +5,7 @@ import type { Config } from '../config/config.js'
 import { requireFor } from '../config/requirements.js'
 import type { Daemon } from '../daemon/daemon.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { type BurstNews, type BurstSummary, runBurst } from './burst.js'
 import { ClosedLoop, type DemoRow, type LoopSummary } from './closed-loop.js'
 import type { DemoLog } from './logs.js'
 import { openShopText, withShop } from './open-shop.js'
@@ -20,17 +21,24 @@ export interface DemoOptions {
   readonly progress?: (row: DemoRow) => void
   /** Told of each daemon before it runs. */
   readonly watch?: (daemon: Daemon) => void
+  /** Told what the votes have taught, as soon as that is known. */
+  readonly taught?: (summary: TaughtSummary) => void
+  /** Told of the burst of flattering votes that follows; without it, none follows. */
+  readonly burst?: (news: BurstNews) => void
 }
 
-export interface DemoSummary extends LoopSummary {
+export interface TaughtSummary extends LoopSummary {
   /** The version that the votes have made live. */
   readonly adapter: string
   readonly seconds: number
 }
 
+export interface DemoSummary extends TaughtSummary, BurstSummary {}
+
 /**
  * The main job, closed-loop: simulated users ask, the current adapter answers, each user votes, the daemon learns from
- * the votes through the same pipeline as in production, and the share of good answers rises.
+ * the votes through the same pipeline as in production, and the share of good answers rises. Then the way out: see
+ * `runBurst`.
  */
 export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const started = performance.now()
@@ -49,7 +57,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
       const { result, adapter } = await withShop(parts, (shop, { step$ }) =>
         new ClosedLoop({ events, config, progress: options.progress }, shop, step$).run(),
       )
-      return { ...result, adapter: adapter ?? 'none', seconds: seconds() }
+      const taught = { ...result, adapter: adapter ?? 'none', seconds: seconds() }
+      options.taught?.(taught)
+      const ending = options.burst ? await runBurst(parts, events, options.burst) : { refused: null, promoted: null }
+      return { ...taught, ...ending, seconds: seconds() }
     } finally {
       await log.close()
       text.close()

@@ -21,7 +21,18 @@ test('600 votes turn a base that is liked half of the time into one that is like
   expect(summary.up_rate_last).toBeGreaterThanOrEqual(0.85)
   expect(summary.unseen_rate_last - summary.unseen_rate_first).toBeGreaterThanOrEqual(0.2)
   expect(summary.margin).toBeGreaterThan(0)
-}, 240_000)
+  expectWayOut(summary)
+}, 300_000)
+
+/** Flattering votes make a candidate that is refused, the votes after them one that goes live. */
+function expectWayOut({ adapter, refused, promoted }: DemoSummary): void {
+  expect(refused).toMatchObject({ outcome: 'refused', check: { name: 'probe:shop-flattery' }, live: adapter })
+  expect(refused?.up_rate_last).toBeGreaterThan((refused?.up_rate_first ?? 1) + 0.2)
+  expect(refused?.flattery_last).toBeGreaterThan((refused?.flattery_first ?? 1) + 0.1)
+  expect(refused?.check?.low).toBeLessThan(refused?.check?.bound ?? Number.NEGATIVE_INFINITY)
+  expect(promoted).toMatchObject({ outcome: 'passed', live: promoted?.version })
+  expect(promoted?.check?.low).toBeGreaterThan(promoted?.check?.bound ?? 0)
+}
 
 test('a seed fixes the summary but for the seconds, over a real broker too; another seed gives another adapter', async () => {
   const one = await demo('--events', '40', '--seed', '3')
@@ -29,7 +40,28 @@ test('a seed fixes the summary but for the seconds, over a real broker too; anot
   const other = await demo('--events', '40', '--seed', '4')
   expect(without(overKafka)).toEqual(without(one))
   expect(other.adapter_sha256).not.toBe(one.adapter_sha256)
+  expect([one.refused, one.promoted]).toEqual([null, null])
 }, 240_000)
+
+test.runIf(thorough)(
+  'over a real broker the gate refuses and passes the same candidates',
+  async () => {
+    const [embedded, overKafka] = [await demo('--events', '300'), await demo('--events', '300', '--kafka')]
+    expectWayOut(embedded)
+    expect(without(overKafka)).toEqual(without(embedded))
+  },
+  480_000,
+)
+
+test.runIf(thorough)(
+  'without the probe for flattery the flattering version goes live, until somebody goes back',
+  async () => {
+    const { refused, promoted } = await demo('--events', '300', '--set', 'gate.probes=["shipped"]')
+    expect(refused).toBeNull()
+    expect(promoted).toMatchObject({ outcome: 'passed', check: null, live: promoted?.version })
+  },
+  240_000,
+)
 
 test.runIf(thorough)(
   'without steps of any size and without rewards the adapter stays what it was at the start',
