@@ -73,7 +73,7 @@ function quantiles(times) {
   return { median: at(0.5), p80: at(0.8), p90: at(0.9) }
 }
 
-const rows = [0, -OPTIONS.margin, -0.05, -0.1, 0.02].map(run)
+const rows = [...new Set([0, -OPTIONS.margin, -0.05, -0.1, 0.02])].map(run)
 if (flags.json) console.log(JSON.stringify({ ...OPTIONS, ...POPULATION, streams: STREAMS, votes: VOTES, rows }))
 else
   console.table(

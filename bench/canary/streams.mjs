@@ -71,7 +71,7 @@ export function* voteStream({ seed, users, share, up, effect, taste, tail, votes
  *
  * @param rates   makes what counts the votes of one arm (`ClusteredRate`)
  * @param cap     votes of one user that count
- * @param look    called after every vote that counts with both arms and how many votes there were; true ends the stream
+ * @param look    called after every vote with both arms and how many votes there were; true ends the stream
  */
 export function follow(stream, { rate, cap }, look) {
   const canary = rate()
@@ -81,10 +81,12 @@ export function follow(stream, { rate, cap }, look) {
   for (const { user, isCanary, isUp } of stream) {
     seen += 1
     const before = counts.get(user) ?? { votes: 0, ups: 0 }
-    if (before.votes >= cap) continue
-    const after = { votes: before.votes + 1, ups: before.ups + (isUp ? 1 : 0) }
-    counts.set(user, after)
-    ;(isCanary ? canary : live).change(before, after)
+    if (before.votes < cap) {
+      const after = { votes: before.votes + 1, ups: before.ups + (isUp ? 1 : 0) }
+      counts.set(user, after)
+      const arm = isCanary ? canary : live
+      arm.change(before, after)
+    }
     if (look(canary, live, seen)) return
   }
 }
