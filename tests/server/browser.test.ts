@@ -112,6 +112,27 @@ describe.skipIf(missing)('the page in a browser', () => {
     ...{ pinned: null, frozen: false },
   }
 
+  it('shows what users say of the canary and of live, and promotes the canary', async () => {
+    const source = anHour()
+    const arm = (votes: number, users: number, up_ratio: number) => ({ votes, users, up_ratio })
+    const arms = { control: arm(400, 90, 0.75), live: arm(3100, 800, 0.8), canary: arm(340, 85, 0.788) }
+    const canary = {
+      ...{ version: 'v00000895', against: 'v00000890', passed: true, difference: -0.012, low: -0.05, high: 0.026 },
+      ...{ canary: arms.canary, live: arms.live },
+    }
+    const uplift = { value: 0.05, low: 0.01, high: 0.09, since: 1_700_000_000 }
+    const adapters = { ...REGISTRY, canary: 'v00000895', candidate: null }
+    const { url } = await serve(source, { ...statusOf(source), adapters, arms, canary, uplift } as never, TOKEN)
+    const { page, problems } = await open(url)
+    expect(await page.locator('#arms tbody tr').allTextContents()).toEqual([
+      ...['control4009075.0 %', 'live3,10080080.0 %', 'canary3408578.8 %'],
+    ])
+    expect(await page.locator('#canary').textContent()).toContain('It has passed and waits to be promoted.')
+    expect(await page.locator('#uplift').textContent()).toContain('+5.0 points (+1.0 to +9.0 points)')
+    expect(await page.locator('#actions button').allTextContents()).toContain('Promote v00000895')
+    expect(problems).toEqual([])
+  })
+
   it('shows which version is live, and goes back with the admin token, from what is shown', async () => {
     const source = anHour()
     const status = { ...statusOf(source), adapters: { ...REGISTRY } }

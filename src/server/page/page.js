@@ -1,5 +1,6 @@
 // The operator's page: asks the daemon every two seconds what it is doing, and shows it.
 
+import { showArms } from './arms.js'
 import { CHARTS } from './chart-list.js'
 import { Chart } from './charts.js'
 import { showClock, showLetters, showReachable, showState, showStatus, showTiles } from './panels.js'
@@ -48,6 +49,7 @@ function draw() {
   showState(status)
   showTiles(status, history.now)
   showVersions(status, refresh)
+  showArms(status)
   showLetters(history)
   showStatus(status)
   showClock(history)

@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id)
 const NAMES = ['live', 'previous', 'canary', 'candidate', 'pinned']
 
 /** What can be done about what holds: label, question, verb, fields. Each is sent with the generation that is shown. */
-function actionsOf({ live, previous, candidate, pinned, frozen }) {
+function actionsOf({ live, previous, canary, candidate, pinned, frozen }) {
   const actions = []
   if (previous !== null)
     actions.push({
@@ -21,12 +21,14 @@ function actionsOf({ live, previous, candidate, pinned, frozen }) {
       question: 'Publish and learn again, with all that was learnt?',
       ask: ['resume', { keep: true }],
     })
-  if (candidate !== null && pinned === null)
+  for (const version of pinned === null ? [canary, candidate] : []) {
+    if (version === null) continue
     actions.push({
-      label: `Promote ${candidate}`,
-      question: `Make ${candidate} live?`,
-      ask: ['promote', { version: candidate }],
+      label: `Promote ${version}`,
+      question: `Make ${version} live?`,
+      ask: ['promote', { version }],
     })
+  }
   if (pinned !== null)
     actions.push({
       label: 'Take the pin off',
