@@ -61,6 +61,22 @@ describe('bcod adapters', () => {
       ...{ version: 'v00000003', parent: 'v00000002', steps: [3, 3] },
       gate: { outcome: 'refused', checks: [check] },
     })
+    expect(await run('show', 'candidate')).not.toContain('its votes')
+    await registry.saveCanaryReport({
+      ...{
+        version: 'v00000003',
+        against: 'v00000002',
+        started: '2026-01-01T00:00:00Z',
+        updated: '2026-01-02T00:00:00Z',
+      },
+      ...{ outcome: 'worse', passed: false, difference: -0.1, low: -0.15, high: -0.05, margin: 0.05, alpha: 0.05 },
+      ...{ min_votes: 200, looks: 70, canary: { votes: 300, users: 90, up_ratio: 0.7 } },
+      live: { votes: 2000, users: 700, up_ratio: 0.8 },
+    })
+    const shown = await run('show', 'candidate')
+    expect(shown).toMatch(/^canary +worse, from 2026-01-01T00:00:00Z on, 70 looks$/m)
+    expect(shown).toMatch(/^its votes +0\.7000 thumbs-up of 300 votes of 90 users$/m)
+    expect(shown).toMatch(/^difference +-0\.1000 \(-0\.1500 to -0\.05000?\); margin 0\.05000?$/m)
     await expect(run('show', 'v00000009')).rejects.toMatchObject({ code: 'ADAPTER_UNKNOWN' })
     await expect(run('show', 'canary')).rejects.toMatchObject({ message: 'no version is canary' })
     await expect(run('show', 'toString')).rejects.toMatchObject({ code: 'ADAPTER_UNKNOWN' })

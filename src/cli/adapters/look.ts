@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { CanaryReport } from '../../adapters/canary-report.js'
 import type { ModuleDifference } from '../../adapters/diff.js'
 import type { CheckResult } from '../../adapters/gate-report.js'
 import type { ListedVersion } from '../../adapters/registry-reader.js'
@@ -32,13 +33,13 @@ export function listCommand(): Command {
 /** `bcod adapters show V` */
 export function showCommand(): Command {
   return registryCommand('show')
-    .description('where one version comes from, and what the gate said of it')
+    .description('where one version comes from, and what the gate and its canary users said of it')
     .argument('<version>', 'a version, or an alias such as live')
     .addHelpText('after', example('bcod adapters show live --config bcod.yaml'))
     .action(async (name: string, flags: RegistryFlags) => {
       const shown = await openRegistry(flags).registry.show(name)
       if (flags.json) return printJson(shown)
-      const { gate, ...version } = shown
+      const { gate, canary, ...version } = shown
       printTable([
         ...[
           ['version', version.version] as const,
@@ -53,6 +54,7 @@ export function showCommand(): Command {
         ...[['added', version.time] as const, ['sha256', version.sha256] as const],
         ['config sha256', version.config_sha256 ?? '–'],
         ['gate', gate?.outcome ?? 'no report'],
+        ...(canary === null ? [] : canaryRows(canary)),
       ])
       if (gate?.checks) printRows([['', 'check', 'value', '95 %', 'bound', ''], ...gate.checks.map(checkRow)])
     })
@@ -98,6 +100,20 @@ function votesBySource(votes: VoteCounts | undefined): readonly (readonly [strin
     (source) => [`votes of ${source}`, `${votes.up[source] ?? 0} up, ${votes.down[source] ?? 0} down`] as const,
   )
   return [['votes', `${total(votes, 'up')} up, ${total(votes, 'down')} down`], ...rows]
+}
+
+/** What users have said of it while it was the canary. */
+function canaryRows(report: CanaryReport): readonly (readonly [string, string])[] {
+  const { outcome, against, canary, live, difference, low, high, margin, looks } = report
+  const arm = ({ votes, users, up_ratio }: CanaryReport['live']) =>
+    `${figure(up_ratio)} thumbs-up of ${votes} votes of ${users} users`
+  const interval = difference === null ? 'too few users' : `${figure(difference)} (${figure(low)} to ${figure(high)})`
+  return [
+    ['canary', `${outcome}, from ${report.started} on, ${looks} looks`],
+    ['its votes', arm(canary)],
+    [`of ${against}`, arm(live)],
+    ['difference', `${interval}; margin ${figure(margin)}`],
+  ]
 }
 
 function checkRow({ name, outcome, value, low, high, bound, detail }: CheckResult): readonly string[] {
