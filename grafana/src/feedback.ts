@@ -238,7 +238,6 @@ export const feedback: PageSpec = {
       panels: [
         {
           kind: 'lines',
-          colours: { cached: 'blue', embedded: 'green', failed: 'red' },
           title: 'Embedded prompts',
           shows: 'Prompts for which embeddings.url was needed, a second; 0 if ratio.embedder is not endpoint.',
           good: 'cached and embedded.',

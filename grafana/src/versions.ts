@@ -112,7 +112,7 @@ export const versions: PageSpec = {
         },
         {
           kind: 'bars',
-          colours: { '': 'red' },
+          colours: { operator: 'red', canary: 'orange' },
           title: 'Rollbacks',
           shows: 'Rollbacks, by who began them: an operator, or the canary.',
           good: '0.',
