@@ -27,19 +27,20 @@ export function promtool(
   return { code: status, output: stdout + stderr }
 }
 
-/** A real Prometheus that scrapes daemons each second. */
+/** A real Prometheus that scrapes a daemon each second, or only answers from what its folder holds. */
 export class PrometheusProcess {
   private constructor(
     private readonly child: ChildProcess,
-    private readonly url: string,
+    /** Without a path. */
+    readonly address: string,
   ) {}
 
   /**
    * @param directory  for its data
-   * @param port       of the daemon on this machine, scraped as job bcod
+   * @param port       of the daemon on this machine, scraped as job bcod; none: nothing is scraped
    * @param rules      a file of rules to load
    */
-  static async start(directory: string, port: number, rules: string): Promise<PrometheusProcess> {
+  static async start(directory: string, port?: number, rules?: string): Promise<PrometheusProcess> {
     mkdirSync(directory, { recursive: true })
     const config = join(directory, 'prometheus.json') // JSON is YAML
     const scrape = { job_name: 'bcod', static_configs: [{ targets: [`127.0.0.1:${port}`] }] }
@@ -47,8 +48,8 @@ export class PrometheusProcess {
       config,
       JSON.stringify({
         global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
-        rule_files: [rules],
-        scrape_configs: [scrape],
+        rule_files: rules === undefined ? [] : [rules],
+        scrape_configs: port === undefined ? [] : [scrape],
       }),
     )
     const address = `127.0.0.1:${await freePort()}`
@@ -62,7 +63,7 @@ export class PrometheusProcess {
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     )
-    const prometheus = new PrometheusProcess(child, `http://${address}/api/v1`)
+    const prometheus = new PrometheusProcess(child, `http://${address}`)
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString()
@@ -104,7 +105,7 @@ export class PrometheusProcess {
   }
 
   async #ask<T>(path: string, parameters: Record<string, string>): Promise<T> {
-    const response = await fetch(`${this.url}/${path}?${new URLSearchParams(parameters)}`)
+    const response = await fetch(`${this.address}/api/v1/${path}?${new URLSearchParams(parameters)}`)
     const { status, data, error } = (await response.json()) as { status: string; data: T; error?: string }
     if (status !== 'success') throw new Error(`${path}: ${error} (${JSON.stringify(parameters)})`)
     return data
