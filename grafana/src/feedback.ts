@@ -109,8 +109,8 @@ export const feedback: PageSpec = {
           unit: 'cps',
           queries: [
             {
-              expr: `sum by (instance, reason) (${rate('bcod_event_times_corrected_total')})`,
-              legend: `{{reason}} ${here}`,
+              expr: `sum by (reason) (${rate('bcod_event_times_corrected_total')})`,
+              legend: '{{reason}}',
             },
           ],
         },
@@ -153,8 +153,8 @@ export const feedback: PageSpec = {
           unit: 'cps',
           queries: [
             {
-              expr: `sum by (instance, reason) (${rate('bcod_feedback_dropped_total')})`,
-              legend: `{{reason}} ${here}`,
+              expr: `sum by (reason) (${rate('bcod_feedback_dropped_total')})`,
+              legend: '{{reason}}',
             },
           ],
         },
@@ -167,9 +167,7 @@ export const feedback: PageSpec = {
           bad: 'any code that keeps coming: a producer has changed what it sends.',
           unit: 'short',
           bounds: { above: true, look: 1 },
-          queries: [
-            { expr: `sum by (instance, code) (${increase('bcod_dead_letters_total')})`, legend: `{{code}} ${here}` },
-          ],
+          queries: [{ expr: `sum by (code) (${increase('bcod_dead_letters_total')})`, legend: '{{code}}' }],
         },
         {
           kind: 'lines',
@@ -245,8 +243,8 @@ export const feedback: PageSpec = {
           unit: 'cps',
           queries: [
             {
-              expr: `sum by (instance, outcome) (${rate('bcod_embedded_prompts_total')})`,
-              legend: `{{outcome}} ${here}`,
+              expr: `sum by (outcome) (${rate('bcod_embedded_prompts_total')})`,
+              legend: '{{outcome}}',
             },
           ],
         },

@@ -235,8 +235,8 @@ export const machine: PageSpec = {
           unit: 'short',
           queries: [
             {
-              expr: `sum by (instance, reason) (${increase('bcod_http_refused_total')})`,
-              legend: `{{reason}} ${here}`,
+              expr: `sum by (reason) (${increase('bcod_http_refused_total')})`,
+              legend: '{{reason}}',
             },
           ],
         },

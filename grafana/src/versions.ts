@@ -105,8 +105,8 @@ export const versions: PageSpec = {
           unit: 'short',
           queries: [
             {
-              expr: `sum by (instance, outcome) (${increase('bcod_adapter_publish_total')})`,
-              legend: `{{outcome}} ${here}`,
+              expr: `sum by (outcome) (${increase('bcod_adapter_publish_total')})`,
+              legend: '{{outcome}}',
             },
           ],
         },
@@ -119,7 +119,7 @@ export const versions: PageSpec = {
           bad: 'any: nothing is published or learnt until somebody resumes.',
           unit: 'short',
           bounds: { above: true, look: 1 },
-          queries: [{ expr: increase('bcod_rollbacks_total'), legend: `{{cause}} ${here}` }],
+          queries: [{ expr: `sum by (cause) (${increase('bcod_rollbacks_total')})`, legend: '{{cause}}' }],
         },
       ],
     },
@@ -136,8 +136,8 @@ export const versions: PageSpec = {
           unit: 'short',
           queries: [
             {
-              expr: `sum by (instance, outcome) (${increase('bcod_gate_checks_total')})`,
-              legend: `{{outcome}} ${here}`,
+              expr: `sum by (outcome) (${increase('bcod_gate_checks_total')})`,
+              legend: '{{outcome}}',
             },
           ],
         },
@@ -191,7 +191,7 @@ export const versions: PageSpec = {
           bad: 'worse or undecided, one after the other: what is learnt is not liked, or canary.minVotes is out of reach.',
           unit: 'short',
           colours: { promoted: 'green', worse: 'red', undecided: 'orange', ended: '#808080' },
-          queries: [{ expr: increase('bcod_canaries_total'), legend: `{{outcome}} ${here}` }],
+          queries: [{ expr: `sum by (outcome) (${increase('bcod_canaries_total')})`, legend: '{{outcome}}' }],
         },
         {
           kind: 'lines',
@@ -200,7 +200,7 @@ export const versions: PageSpec = {
           good: '0, and a few when the canary changes; all votes while the router knows nothing of arms.',
           bad: 'user all the time: the router computes arms in another way, or votes name another user.',
           unit: 'cps',
-          queries: [{ expr: rate('bcod_arm_votes_unmatched_total'), legend: `{{reason}} ${here}` }],
+          queries: [{ expr: `sum by (reason) (${rate('bcod_arm_votes_unmatched_total')})`, legend: '{{reason}}' }],
         },
       ],
     },
