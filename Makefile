@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test k8s-test cluster-test test-peft test-trl test-sklearn vllm-test lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -48,6 +48,12 @@ dashboards-test:
 	@node scripts/setup.mjs --tests
 	@node scripts/prometheus.mjs
 	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/grafana tests/deploy/alerts.test.ts tests/docs
+
+# draws every page over an hour of the demo, as OUT/PAGE-SIZE-THEME.png; needs Chromium, a minute for Grafana's libraries
+dashboards-look:
+	@node scripts/setup.mjs --tests
+	@node scripts/prometheus.mjs
+	@BCOD_TEST_LOOK=$(abspath $(or $(OUT),dashboards)) npx --no-install vitest run tests/grafana/look.test.ts
 
 # needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
 test-peft: setup

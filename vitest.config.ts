@@ -29,6 +29,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'demo/world': 'unit',
   deploy: 'system',
   engine: 'engine',
+  'grafana/look': 'system',
   learner: 'engine',
   // TensorFlow plays no part in these
   'learner/affordable-shapes': 'unit',
