@@ -8,6 +8,7 @@ import { GATE_ERRORS } from './errors/gate.js'
 import { KAFKA_ERRORS } from './errors/kafka.js'
 import { MODEL_ERRORS } from './errors/model.js'
 import { PROCESS_ERRORS } from './errors/process.js'
+import { S3_ERRORS } from './errors/s3.js'
 import { SERVING_ERRORS } from './errors/serving.js'
 import { TEXT_ERRORS } from './errors/text.js'
 import { TRAINING_ERRORS } from './errors/training.js'
@@ -25,6 +26,7 @@ export const ERRORS = {
   ...MODEL_ERRORS,
   ...TRAINING_ERRORS,
   ...ADAPTER_ERRORS,
+  ...S3_ERRORS,
   ...SERVING_ERRORS,
   ...GATE_ERRORS,
   ...CHECKPOINT_ERRORS,

@@ -15,6 +15,7 @@ describe('errors', () => {
     expect(those(({ retryable }) => retryable)).toEqual([
       'KAFKA_LEADER_MISSING',
       'KAFKA_UNREACHABLE',
+      'S3_UNAVAILABLE',
       'SERVING_NO_REPLICA',
       'SERVING_UNREACHABLE',
     ])
