@@ -78,7 +78,7 @@ function bitsAtMost(text: string): number {
   return text.length * Math.log2(alphabet)
 }
 
-function* endpointFindings({ ratio, embeddings, stream, publish }: Config): Generator<Finding> {
+function* endpointFindings({ ratio, embeddings, stream, publish, adapters }: Config): Generator<Finding> {
   const { url, token } = embeddings
   if (url !== null && ratio.embedder === 'endpoint' && isClear(url))
     yield warn(
@@ -99,6 +99,12 @@ function* endpointFindings({ ratio, embeddings, stream, publish }: Config): Gene
       'servers',
       'publish.targets has servers without TLS: their API key travels in the clear',
       'Use URLs with https://, or keep the network between bcod and the servers to yourself.',
+    )
+  if (adapters.store !== null && adapters.s3.endpoint !== null && isClear(adapters.s3.endpoint))
+    yield warn(
+      'store',
+      'adapters.s3.endpoint has no TLS: adapters travel in the clear',
+      'Use a URL with https://, or keep the network between bcod and the store to yourself.',
     )
 }
 

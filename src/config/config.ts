@@ -49,20 +49,42 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   refuse('CONFIG_INVALID', problems)
   values.validate({ allowed: 'strict' })
 
-  const config = derive(nest([...settings].map(([key, setting]) => [key, parsed(setting, values.get(key))])))
+  const config = derive(
+    nest([...settings].map(([key, setting]) => [key, parsed(setting, values.get(key))])),
+    sources.env ?? process.env,
+  )
   refuse('CONFIG_INVALID', contradictions(config))
   return deepFreeze(config)
 }
 
-/** Fills in the defaults that follow from other keys. */
-function derive(values: Record<string, unknown>): Config {
+/** Fills in the defaults that follow from other keys, and those that programs of S3 share. */
+function derive(values: Record<string, unknown>, env: NodeJS.ProcessEnv): Config {
   const config = values as unknown as Config
   const { topic, dlq } = config.stream
   const { dir } = config.checkpoint
+  const { adapters } = config
   return {
     ...config,
     stream: { ...config.stream, dlq: dlq ?? (topic === null ? null : `${topic}.dlq`) },
-    adapters: { ...config.adapters, dir: config.adapters.dir ?? (dir === null ? null : join(dir, '..', 'adapters')) },
+    adapters: {
+      ...adapters,
+      dir: adapters.dir ?? (dir === null ? null : join(dir, '..', 'adapters')),
+      s3: adapters.store === null ? adapters.s3 : sharedDefaults(adapters.s3, env),
+    },
+  }
+}
+
+/** A key and its session belong together: those of the environment are taken whole. */
+function sharedDefaults(s3: Config['adapters']['s3'], env: NodeJS.ProcessEnv): Config['adapters']['s3'] {
+  const given = (name: string) => env[name] || null
+  const region = s3.region ?? given('AWS_REGION') ?? given('AWS_DEFAULT_REGION') ?? 'us-east-1'
+  if (s3.accessKeyId !== null) return { ...s3, region }
+  return {
+    ...s3,
+    region,
+    accessKeyId: given('AWS_ACCESS_KEY_ID'),
+    secretAccessKey: s3.secretAccessKey ?? given('AWS_SECRET_ACCESS_KEY'),
+    sessionToken: s3.sessionToken ?? given('AWS_SESSION_TOKEN'),
   }
 }
 

@@ -4,6 +4,7 @@ import { gateRules } from './gate-rules.js'
 import type { Problem } from './problem.js'
 import { publishRules } from './publish-rules.js'
 import type { Config } from './schema.js'
+import { storeRules } from './store-rules.js'
 
 /** What must hold between keys, each of which is right by itself. */
 export function contradictions(config: Config): readonly Problem[] {
@@ -17,6 +18,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...publishRules(config),
     ...exposureRules(config),
     ...gateRules(config),
+    ...storeRules(config),
     ...canaryRules(config),
   ]
 }

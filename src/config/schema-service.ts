@@ -102,7 +102,30 @@ export const service = {
     ),
   },
   adapters: {
-    dir: optionalText('Registry of published adapters. null: adapters beside the checkpoint directory.'),
+    dir: optionalText(
+      'Registry of published adapters; with adapters.store, the directory of the copies that are needed as files. null: adapters beside the checkpoint directory.',
+    ),
+    store: optionalText(
+      'Bucket that the registry is kept in, as s3://bucket/prefix. One registry has one prefix. null: adapters.dir is the registry.',
+    ),
+    s3: {
+      endpoint: optionalText("Base URL of the store. null: Amazon's, of the region."),
+      region: optionalText(
+        'Region that requests are signed for. null: AWS_REGION, AWS_DEFAULT_REGION, or else us-east-1.',
+      ),
+      accessKeyId: secret('null: AWS_ACCESS_KEY_ID.'),
+      secretAccessKey: secret('null: AWS_SECRET_ACCESS_KEY.'),
+      sessionToken: secret('Of temporary credentials. null: AWS_SESSION_TOKEN, with AWS_ACCESS_KEY_ID.'),
+      pathStyle: flag(
+        false,
+        'Name the bucket in the path of URLs, and not in their host, as most stores of your own want.',
+      ),
+      timeout: duration(
+        '30s',
+        { min: 100 },
+        'How long one request may take; a whole adapter is one. What may pass is tried five times.',
+      ),
+    },
     keep: integer(
       20,
       { min: 1 },

@@ -290,7 +290,7 @@ class Child {
 
   /** Null if the system refuses at once; most refusals come as `error`. */
   #fork(): ChildProcess | null {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BCOD_')))
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BCOD|AWS)_/.test(name)))
     try {
       return fork(SERVER, {
         ...{ env, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
