@@ -12,6 +12,8 @@ import { takeRegistry } from './versions.js'
  * relative, with `/`.
  */
 export interface RegistryFiles {
+  /** What errors name. */
+  readonly place: string
   /** Makes the place ready to be written. @throws DIRECTORY_FOREIGN */
   take(): Promise<void>
   /** Names directly in a folder; none if it is not there. */
@@ -32,6 +34,8 @@ export interface RegistryFiles {
   /** Creates a version whole or not at all. */
   createVersion(version: string, files: Iterable<readonly [name: string, chunks: Iterable<Uint8Array>]>): Promise<void>
   removeVersion(version: string): Promise<void>
+  /** Directory with the adapter of a version: its place, or a verified copy. @throws ADAPTER_UNKNOWN, S3_DAMAGED */
+  local(version: string): Promise<string>
   /** The version that a name beside the versions leads to. A store without links has none. */
   link(name: string): Promise<string | null>
   /** Makes a name lead to a version; null: to none. After a power failure it may still lead where it did. */
@@ -47,6 +51,10 @@ export class DirectoryFiles implements RegistryFiles {
     readonly directory: string,
     private readonly onStage: (stage: string) => void = () => {},
   ) {}
+
+  get place(): string {
+    return this.directory
+  }
 
   async take(): Promise<void> {
     await this.#coded('cannot be taken', () => takeRegistry(this.directory))
@@ -126,6 +134,10 @@ export class DirectoryFiles implements RegistryFiles {
       await absentAs(rename(this.#at(version), temporary), undefined)
       await rm(temporary, { recursive: true, force: true })
     })
+  }
+
+  async local(version: string): Promise<string> {
+    return join(this.directory, version)
   }
 
   async link(name: string): Promise<string | null> {

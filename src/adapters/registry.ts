@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
 import type { Control } from './arm-plan.js'
@@ -26,7 +25,7 @@ import {
   unpinned,
 } from './move.js'
 import { adapterFiles } from './peft.js'
-import { DirectoryFiles } from './registry-files.js'
+import { DirectoryFiles, type RegistryFiles } from './registry-files.js'
 import { type ListedVersion, RegistryReader } from './registry-reader.js'
 import { versionName, versionStep } from './version.js'
 import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from './version-record.js'
@@ -74,22 +73,19 @@ export class Registry extends RegistryReader {
   /** The move that this process has last found, or made, everything to follow. */
   #followed: Move | null = null
 
+  /** @param files  a directory, or another place */
   constructor(
-    readonly directory: string,
+    files: string | RegistryFiles,
     private readonly options: RegistryOptions,
   ) {
-    super(new DirectoryFiles(directory, (stage) => options.onStage?.(stage)))
-  }
-
-  /** Where the files of a version are. */
-  pathOf(version: string): string {
-    return join(this.directory, version)
+    super(typeof files === 'string' ? new DirectoryFiles(files, (stage) => options.onStage?.(stage)) : files)
   }
 
   /** How far two versions are apart. @throws ADAPTER_UNKNOWN, what `adapterDifference` throws */
   async compare(a: string, b: string): Promise<ComparedVersions> {
     const versions = [await this.resolve(a), await this.resolve(b)] as const
-    return { versions, ...(await adapterDifference(this.pathOf(versions[0]), this.pathOf(versions[1]))) }
+    const [one, other] = [await this.files.local(versions[0]), await this.files.local(versions[1])]
+    return { versions, ...(await adapterDifference(one, other)) }
   }
 
   /** Brings what follows from the log up to it, and says what holds. A registry without moves stays as it is. */
@@ -130,7 +126,7 @@ export class Registry extends RegistryReader {
    */
   async add(adapter: Adapter, origin: Origin): Promise<ListedVersion> {
     const { step } = origin
-    const place = this.directory
+    const place = this.files.place
     const bad = nonFiniteTensor(adapter.tensors)
     if (bad !== null) throw new BcodError('ADAPTER_NONFINITE', `tensor ${bad} of step ${step}`, { place })
     await this.files.take()
@@ -211,7 +207,7 @@ export class Registry extends RegistryReader {
       'promoted',
       (current) => {
         if (current.pinned === null || current.pinned === version) return madeLive(current, version)
-        throw new BcodError('ADAPTER_PINNED', `live is pinned to ${current.pinned}`, { place: this.directory })
+        throw new BcodError('ADAPTER_PINNED', `live is pinned to ${current.pinned}`, { place: this.files.place })
       },
       expected,
     )
@@ -312,7 +308,7 @@ export class Registry extends RegistryReader {
   async #write(adapter: Adapter, record: VersionRecord): Promise<void> {
     const { version } = record
     if ((await this.files.names('.')).includes(version))
-      throw conflict(version, 'it has no readable bcod.json', this.directory)
+      throw conflict(version, 'it has no readable bcod.json', this.files.place)
     const info = new TextEncoder().encode(recordText(record))
     await this.files.createVersion(version, [...adapterFiles(adapter), [VERSION_INFO, [info]]])
   }
@@ -323,7 +319,7 @@ export class Registry extends RegistryReader {
     if (gate === 'passed' && state !== 'rolled_back') return
     const verdict = gate === null ? 'has no gate report' : `did not pass the gate (${gate})`
     const reason = gate === 'passed' ? 'was rolled back' : verdict
-    throw new BcodError('ADAPTER_UNGATED', `${version} ${reason}`, { place: this.directory })
+    throw new BcodError('ADAPTER_UNGATED', `${version} ${reason}`, { place: this.files.place })
   }
 
   /** RFC 3339. */

@@ -15,7 +15,7 @@ export interface CheckpointStoreOptions {
   /** How many of the newest checkpoints are kept. @default 3 */
   readonly keep?: number
   /** Steps whose adapters were published; asked for at each write. @default none */
-  readonly publishedSteps?: () => ReadonlySet<number>
+  readonly publishedSteps?: () => ReadonlySet<number> | Promise<ReadonlySet<number>>
   /** Told of a checkpoint that cannot be used, also where that stops nothing. */
   readonly onDamaged?: (name: string, error: BcodError) => void
   /** Told when old checkpoints could not be removed: the new one is safe all the same. */
@@ -181,7 +181,7 @@ export class CheckpointStore {
     const { keep = 3, publishedSteps = () => new Set<number>() } = this.options
     try {
       const superseded = (await readdir(this.directory)).filter(isSuperseded)
-      const rule = { keep, publishedSteps: publishedSteps() }
+      const rule = { keep, publishedSteps: await publishedSteps() }
       await removeCheckpoints(this.directory, expired(await this.names(), superseded, rule))
       this.stage('retained')
     } catch (error) {

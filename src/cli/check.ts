@@ -6,6 +6,7 @@ import { checkKafka } from './check/kafka.js'
 import { checkModel } from './check/model.js'
 import { checkServers } from './check/servers.js'
 import { checkStorage } from './check/storage.js'
+import { checkStore } from './check/store.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, fail, pass } from './doctor/finding.js'
 import { checkGpu, probeTensorFlow } from './doctor/tensorflow.js'
@@ -22,7 +23,10 @@ interface CheckFlags extends ConfigFlags {
 export function checkCommand(): Command {
   return addConfigOptions(new Command('check'))
     .description('would `bcod run` start with this configuration?')
-    .option('--online', 'also look at the brokers, the topics, the model servers and the GPU')
+    .option(
+      '--online',
+      'also look at the brokers, the topics, the bucket of adapters.store, the model servers and the GPU',
+    )
     .option('--json', 'one JSON document')
     .addHelpText('after', example('bcod check --config bcod.yaml', 'bcod check --config bcod.yaml --online --json'))
     .action(async (flags: CheckFlags) => {
@@ -40,7 +44,12 @@ export function checkCommand(): Command {
         ...(await checkStorage(config)),
         ...exposureFindings(config, flags.config),
         ...(flags.online
-          ? [...(await checkKafka(config)), ...(await checkServers(config)), await checkGpu(await probeTensorFlow())]
+          ? [
+              ...(await checkKafka(config)),
+              ...(await checkStore(config)),
+              ...(await checkServers(config)),
+              await checkGpu(await probeTensorFlow()),
+            ]
           : []),
       ]
       if (!printFindings(findings, json)) process.exitCode = 1

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { referenceDirectory } from '../adapters/versions.js'
+import { referenceDirectory } from '../adapters/held-versions.js'
+import { DirectoryFiles } from '../adapters/registry-files.js'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { verifyLineage } from '../replay/verify.js'
@@ -12,15 +13,15 @@ export async function replayLineage(flags: ReplayFlags & { readonly lineage: str
   const summary = await verifyLineage({
     lineage: flags.lineage,
     out: flags.out,
-    openLearner: ({ config: made, modelPath, resolved }) => {
+    openLearner: async ({ config: made, modelPath, resolved }) => {
       const path = flags.model ?? modelPath
       if (path === null)
         throw new BcodError('CONFIG_MISSING', 'the line does not say where its model is', { place: '--model' })
       const { executor, threads } = resolved as { executor: 'graph' | 'xla'; threads: number }
       const tree = made as Readonly<Record<string, Readonly<Record<string, unknown>>>>
-      const reference = referenceDirectory(
+      const reference = await referenceDirectory(
         String(tree.model?.reference ?? 'base'),
-        join(flags.lineage, '..', 'adapters'),
+        new DirectoryFiles(join(flags.lineage, '..', 'adapters')),
       )
       const defaults = { ...tree, model: { ...tree.model, reference, path, threads } }
       const config = loadConfig({ defaults, env: {}, set: flags.set ?? [] })

@@ -1,7 +1,9 @@
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs'
+import { publishedSteps } from '../adapters/held-versions.js'
+import { openRegistryFiles } from '../adapters/open-files.js'
 import { Registry } from '../adapters/registry.js'
+import type { RegistryFiles } from '../adapters/registry-files.js'
 import { DEFAULT_NAME } from '../adapters/routing.js'
-import { publishedSteps } from '../adapters/versions.js'
 import { journalPath } from '../checkpoint/journal.js'
 import { readJournal } from '../checkpoint/journal-reader.js'
 import { CheckpointStore } from '../checkpoint/store.js'
@@ -63,6 +65,8 @@ export interface DaemonParts {
   readonly outcomes: Outcomes
   readonly reader: PartitionReader
   readonly store: CheckpointStore
+  /** Where the registry is. */
+  readonly files: RegistryFiles
   /** Checkpoints fail: nothing more is read until one succeeds. */
   readonly checkpointsFail$: BehaviorSubject<boolean>
 }
@@ -111,15 +115,31 @@ export function compose(options: DaemonOptions): DaemonParts {
     decoded: () => stage('decoded'),
     now: () => clock.now(),
   })
+  const files = openRegistryFiles(config.adapters, stage)
   const store = new CheckpointStore(config.checkpoint.dir, {
     keep: config.checkpoint.keep,
-    publishedSteps: () => publishedSteps(config.adapters.dir),
+    publishedSteps: () => publishedSteps(files),
     onDamaged: (_, error) => failed(error),
     onCleanupFailed: failed,
     onStage: (name) => stage(`checkpoint ${name}`),
   })
   return {
-    ...{ options, config, log, telemetry, scheduler, clock, stage, lifecycle$, queue, state, outcomes, reader, store },
+    ...{
+      options,
+      config,
+      log,
+      telemetry,
+      scheduler,
+      clock,
+      stage,
+      lifecycle$,
+      queue,
+      state,
+      outcomes,
+      reader,
+      store,
+      files,
+    },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     step$: new Subject(),
     pause: new TrainingPause((paused, reason) => telemetry.emit(new TrainingPaused(paused, reason))),
@@ -137,9 +157,9 @@ export function composeTraining(
   text: TextService | null,
   { checks, model, recent }: OpenGate,
 ): Training {
-  const { config, log, telemetry, scheduler, stage, state, store, queue, step$, intervals } = parts
+  const { config, log, telemetry, scheduler, stage, state, store, files, queue, step$, intervals } = parts
   const now = () => scheduler.now()
-  const registry = new Registry(config.adapters.dir, {
+  const registry = new Registry(files, {
     ...{ by: 'daemon', reference: config.model.reference, onStage: stage, now: () => new Date(now()) },
     ...servedAs(config),
   })
@@ -149,7 +169,7 @@ export function composeTraining(
   })
   const start = checkpoint?.snapshot.step ?? 0
   const { mode } = config.publish
-  const servers = hasServers(config.publish) ? new ServingWatch({ config, learner, watch, telemetry }) : null
+  const servers = hasServers(config.publish) ? new ServingWatch({ config, files, learner, watch, telemetry }) : null
   const publisher = new AdapterPublisher({
     ...{
       registry,

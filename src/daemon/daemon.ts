@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cause } from '../adapters/move.js'
+import { openRegistryFiles } from '../adapters/open-files.js'
 import { Registry } from '../adapters/registry.js'
 import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
@@ -111,7 +112,7 @@ export class Daemon {
       void this.#training?.servers?.lookIfMoved()
     }
     const options = { by: 'admin', reference: model.reference, serve, ...servedAs(config) }
-    return { registry: new Registry(adapters.dir, options), keep: adapters.keep, served, moved }
+    return { registry: new Registry(openRegistryFiles(adapters), options), keep: adapters.keep, served, moved }
   }
 
   /**
@@ -124,7 +125,7 @@ export class Daemon {
     const { pause } = this.#parts
     if (!paused && pause.has('registry'))
       throw new BcodError('ADAPTER_FROZEN', 'training is paused since a rollback', {
-        place: this.#parts.config.adapters.dir,
+        place: this.#parts.files.place,
       })
     pause.set('person', paused)
   }

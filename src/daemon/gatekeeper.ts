@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { GateReport } from '../adapters/gate-report.js'
 import type { Registry } from '../adapters/registry.js'
 import { BcodError } from '../errors.js'
@@ -35,7 +34,7 @@ export class Gatekeeper {
     const { registry, telemetry } = this.parts
     const known = await registry.gateReport(candidate.version)
     if (known !== null && known.outcome !== 'error') return known.outcome === 'passed'
-    const subject = { ...candidate, directory: join(registry.directory, candidate.version) }
+    const subject = { ...candidate, directory: await registry.files.local(candidate.version) }
     const report = await this.#gate(subject, signal)
     await registry.saveGateReport(report)
     telemetry.emit(new VersionGated(report))

@@ -1,4 +1,5 @@
-import { referenceDirectory } from '../adapters/versions.js'
+import { referenceDirectory } from '../adapters/held-versions.js'
+import { openRegistryFiles } from '../adapters/open-files.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { givenFor } from '../gate/open-gate.js'
@@ -17,7 +18,7 @@ export async function loadLearner(options: DaemonOptions, snapshot: Snapshot | n
   const { config, telemetry, decoder = null, startLearner = RemoteLearner.start } = options
   const executor = (snapshot?.resolved.executor ?? null) as 'graph' | 'xla' | null
   const threads = Number(snapshot?.resolved.threads ?? config.model.threads)
-  const setup = { config: workerConfig(config, threads), executor, decoder, given: givenFor(config) }
+  const setup = { config: await workerConfig(config, threads), executor, decoder, given: givenFor(config) }
   const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
   const learner = await startLearner(setup, { compiled })
   for (const note of [...learner.info.notes, startNote(config)]) if (note !== null) telemetry.emit(new ModelNoted(note))
@@ -35,8 +36,8 @@ export async function restoreLearner(
 }
 
 /** The learner's part of the configuration, without anything secret. */
-function workerConfig(config: ConfigFor<'run'>, threads: number) {
+async function workerConfig(config: ConfigFor<'run'>, threads: number) {
   const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters } = config
-  const reference = referenceDirectory(model.reference, adapters.dir)
+  const reference = await referenceDirectory(model.reference, openRegistryFiles(adapters))
   return { model: { ...model, reference, threads }, lora, bco, ratio, optimizer, batch, limits, seed }
 }

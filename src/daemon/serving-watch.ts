@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { RegistryState } from '../adapters/move.js'
 import { readAdapter } from '../adapters/peft.js'
+import type { RegistryFiles } from '../adapters/registry-files.js'
 import { versionStep } from '../adapters/version.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
@@ -15,6 +16,8 @@ import type { RegistryWatch } from './registry-watch.js'
 
 export interface ServingWatchParts {
   readonly config: Pick<ConfigFor<'run'>, 'publish' | 'adapters'>
+  /** Where the registry is. */
+  readonly files: Pick<RegistryFiles, 'local'>
   readonly learner: Pick<DaemonLearner, 'call' | 'info'>
   readonly watch: Pick<RegistryWatch, 'state'>
   readonly telemetry: Telemetry
@@ -37,10 +40,11 @@ export class ServingWatch {
   #isOpen = true
 
   constructor(private readonly parts: ServingWatchParts) {
-    const { config, learner, watch } = parts
+    const { config, files, learner, watch } = parts
     const { targets, apiKey, timeout, attest, keepLoaded } = config.publish
     this.#serving = new Serving({
       ...{ targets, options: { apiKey, timeout }, directory: resolve(config.adapters.dir) },
+      prepare: (version) => files.local(version),
       attester: new Attester({
         ...{ tolerance: attest, vocabSize: learner.info.vocabSize },
         scores: (version, pairs) => this.#scores(version, pairs),
@@ -96,8 +100,8 @@ export class ServingWatch {
   }
 
   async #scores(version: string | null, pairs: readonly TokenPair[]): Promise<readonly number[]> {
-    const { learner, config } = this.parts
-    const adapter = version === null ? null : readAdapter(resolve(config.adapters.dir, version))
+    const { learner, files } = this.parts
+    const adapter = version === null ? null : readAdapter(await files.local(version))
     return learner.call('logpsUnder', adapter, pairs)
   }
 

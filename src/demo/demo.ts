@@ -73,7 +73,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
 function placedIn(root: string, config: Config) {
   const directories = {
     checkpoint: { ...config.checkpoint, dir: join(root, 'checkpoints') },
-    adapters: { ...config.adapters, dir: join(root, 'adapters') },
+    adapters: { ...config.adapters, dir: join(root, 'adapters'), store: null },
   }
   return requireFor({ ...config, ...directories }, 'run')
 }

@@ -1,6 +1,7 @@
 import type { Adapter } from '../adapters/adapter.js'
+import { referenceDirectory } from '../adapters/held-versions.js'
+import { openRegistryFiles } from '../adapters/open-files.js'
 import { readAdapter } from '../adapters/peft.js'
-import { referenceDirectory } from '../adapters/versions.js'
 import { journalPath } from '../checkpoint/journal.js'
 import { readJournalEnd } from '../checkpoint/journal-reader.js'
 import type { Config } from '../config/config.js'
@@ -57,14 +58,17 @@ export async function openGate(parts: GateParts): Promise<OpenGate> {
   const call: LearnerCall = (name, ...args) => learner.call(name, ...args)
   // answers are asked for as text only
   const endIds = text?.description.endIds ?? new Set<number>()
-  const reference = referenceOf(config)
+  const reference = await referenceOf(config)
   const model = new LearnerModel({ call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds, reference })
   return { checks, model, recent }
 }
 
 /** @throws ADAPTER_INVALID, ADAPTER_UNSUPPORTED, SAFETENSORS_INVALID */
-const referenceOf = ({ model, adapters }: Pick<Config, 'model' | 'adapters'>): Adapter | null =>
-  model.reference === 'base' ? null : readAdapter(referenceDirectory(model.reference, adapters.dir as string))
+async function referenceOf({ model, adapters }: Pick<Config, 'model' | 'adapters'>): Promise<Adapter | null> {
+  if (model.reference === 'base') return null
+  const files = openRegistryFiles({ ...adapters, dir: adapters.dir as string })
+  return readAdapter(await referenceDirectory(model.reference, files))
+}
 
 /** What the journal holds of the last steps, newest first. */
 async function journaled(directory: string): Promise<readonly TokenPair[]> {

@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import { readAdapter } from '../adapters/peft.js'
 import type { Registry } from '../adapters/registry.js'
 import type { GateVersion } from './check.js'
 
-/** A version of a registry with its adapter. @throws ADAPTER_*, SAFETENSORS_INVALID */
+/** A version of a registry with its adapter. @throws ADAPTER_*, S3_*, SAFETENSORS_INVALID */
 export async function readVersion(registry: Registry, version: string): Promise<GateVersion> {
-  const directory = join(registry.directory, version)
+  const directory = await registry.files.local(version)
   const { delta } = await registry.version(version)
   return { version, directory, delta, adapter: readAdapter(directory) }
 }

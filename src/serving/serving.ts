@@ -8,6 +8,8 @@ export interface ServingParts {
   readonly options: ReplicaOptions
   /** The registry, as an absolute path. */
   readonly directory: string
+  /** Sees to it that the files of a version are there. @default they are */
+  readonly prepare?: (version: string) => Promise<unknown>
   readonly attester: Pick<Attester, 'attest' | 'keepOnly'>
   /** The versions that servers should have loaded: the live one, then those that were live before it, newest first. */
   readonly wanted: () => readonly string[]
@@ -221,6 +223,7 @@ export class Serving {
     const { base, adapters } = await server.models()
     if (adapters.get(served) === directory) return base
     if (adapters.has(served)) await server.unload(served)
+    await this.parts.prepare?.(version)
     await this.#load(replica, version, directory)
     loaded()
     return base

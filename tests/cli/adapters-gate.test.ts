@@ -28,12 +28,12 @@ async function place() {
   const probe = jsonl(directory, 'golden.jsonl', rows.map(pair))
   const gate = (...set: string[]) =>
     bcod(
-      ...['adapters', 'gate', 'candidate', '--adapters', registry.directory, '--model', 'tests/golden/tiny_llama'],
+      ...['adapters', 'gate', 'candidate', '--adapters', registry.files.place, '--model', 'tests/golden/tiny_llama'],
       ...[`gate.probes=["${probe}"]`, ...set].flatMap((value) => ['--set', value]),
       '--json',
     )
   const reportOf = (version: string) =>
-    JSON.parse(readFileSync(join(registry.directory, version, 'gate.json'), 'utf8')) as GateReport
+    JSON.parse(readFileSync(join(registry.files.place, version, 'gate.json'), 'utf8')) as GateReport
   return { directory, registry, probe, gate, reportOf }
 }
 

@@ -40,7 +40,13 @@ async function watched() {
     const step = adapter === null ? 0 : [...adapter.tensors.values()][0]!.data[0]!
     return pairs.map(({ completionTokens }) => computed(step, completionTokens[0] as number))
   }) as never
-  const servers = new ServingWatch({ config, watch, telemetry, learner: { call, info: { vocabSize: 90 } as never } })
+  const servers = new ServingWatch({
+    config,
+    files: registry.files,
+    watch,
+    telemetry,
+    learner: { call, info: { vocabSize: 90 } as never },
+  })
   return { server, registry, watch, servers, telemetry, directory }
 }
 

@@ -281,7 +281,7 @@ test('a process in the midst of an endless call ends by itself when whoever aske
     const text = await TextProcess.start(${JSON.stringify(model(LOOP))}, { timeout: 500 })
     console.log('up')
     text.encodePrompt({ kind: 'messages', messages: [] })`
-  const env = { ...process.env, BCOD_SERVER_ADMIN_TOKEN: 'secret' }
+  const env = { ...process.env, BCOD_SERVER_ADMIN_TOKEN: 'secret', AWS_SECRET_ACCESS_KEY: 'secret' }
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,

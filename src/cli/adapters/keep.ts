@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync } from 'node:fs'
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ADAPTER_CONFIG, ADAPTER_MODEL } from '../../adapters/peft.js'
@@ -17,11 +17,15 @@ export function exportCommand(): Command {
     .action(async (name: string, flags: RegistryFlags & { readonly out: string }) => {
       const { registry } = openRegistry(flags)
       const version = await registry.resolve(name)
-      const from = registry.pathOf(version)
-      const files = readdirSync(from).sort((a, b) => order(a) - order(b))
+      const from = await registry.files.local(version)
+      const files = [...(await registry.files.names(version))].sort((a, b) => order(a) - order(b))
       const out = new OutputDirectory(flags.out)
       try {
-        for (const file of files) copyFileSync(join(from, file), join(out.staging, file))
+        for (const file of files) {
+          const [there, here] = [join(from, file), join(out.staging, file)]
+          if (existsSync(there)) copyFileSync(there, here)
+          else writeFileSync(here, (await registry.files.read(`${version}/${file}`)) ?? '')
+        }
         out.finish(...files)
       } catch (error) {
         out.abandon()

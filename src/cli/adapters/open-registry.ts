@@ -1,8 +1,12 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command } from 'commander'
+import { openRegistryFiles } from '../../adapters/open-files.js'
 import { Registry } from '../../adapters/registry.js'
-import { loadConfig } from '../../config/config.js'
+import { type ConfigSources, loadConfig } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
+import { cacheDirectory } from '../../files/cache.js'
+import { sha256 } from '../../s3/signature.js'
 import { loadedVersions } from '../../serving/replicas.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from '../config-options.js'
 import { integerFrom } from '../numbers.js'
@@ -21,7 +25,7 @@ export interface MoveFlags extends RegistryFlags {
 /** A command on a registry. */
 export const registryCommand = (name: string): Command =>
   addConfigOptions(new Command(name))
-    .option('--adapters <dir>', 'the registry; by default adapters.dir of the configuration')
+    .option('--adapters <dir>', 'the registry, a directory or s3://bucket/prefix; by default that of the configuration')
     .option('--json', 'one JSON document')
 
 /** A command that moves an alias. */
@@ -36,20 +40,36 @@ interface OpenRegistry {
   readonly loaded: () => Promise<readonly string[]>
 }
 
-/** @throws USAGE, ADAPTER_IO if no directory is there */
+/** @throws USAGE, CONFIG_INVALID, ADAPTER_IO if no directory is there */
 export function openRegistry(flags: RegistryFlags): OpenRegistry {
-  const { adapters, model, publish } = loadConfig(sourcesOf(flags))
-  const { dir, keep } = adapters
-  const directory = flags.adapters ?? dir
+  const { adapters, model, publish } = loadConfig(registrySources(flags))
+  const { keep, store } = adapters
+  const directory = adapters.dir ?? (store === null ? null : copiesOf(store))
   if (directory === null)
     throw new BcodError('USAGE', 'no registry is named', {
       remedy: 'Name it with --adapters DIR, or the configuration that has it with --config FILE.',
     })
-  if (!existsSync(directory)) throw new BcodError('ADAPTER_IO', 'is not there', { place: directory })
+  if (store === null && !existsSync(directory)) throw new BcodError('ADAPTER_IO', 'is not there', { place: directory })
   const { targets, apiKey, timeout } = publish
   return {
-    registry: new Registry(directory, { by: 'cli', reference: model.reference }),
+    registry: new Registry(openRegistryFiles({ ...adapters, dir: directory }), {
+      by: 'cli',
+      reference: model.reference,
+    }),
     keep,
     loaded: () => loadedVersions(targets, { apiKey, timeout }),
   }
 }
+
+/** The configuration, with the registry that `--adapters` names. */
+function registrySources({ adapters, ...flags }: RegistryFlags): ConfigSources {
+  if (adapters === undefined) return sourcesOf(flags)
+  const isStore = adapters.startsWith('s3://')
+  const named = isStore
+    ? [`adapters.store=${adapters}`, 'adapters.dir=null']
+    : [`adapters.dir=${JSON.stringify(adapters)}`, 'adapters.store=null']
+  return sourcesOf({ ...flags, set: [...(flags.set ?? []), ...named] })
+}
+
+/** Where a command without a configuration keeps copies of versions. */
+const copiesOf = (store: string): string => join(cacheDirectory(), 'adapters', sha256(store).slice(0, 16))
