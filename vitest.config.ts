@@ -39,6 +39,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'loss/bco': 'engine',
   'model/attention': 'engine',
   scripts: 'system',
+  // runs what the last build says
+  's3/kill': 'system',
   'server/browser': 'system',
   sklearn: 'system',
   // measures memory
