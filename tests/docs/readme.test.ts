@@ -103,7 +103,9 @@ describe('the documentation', () => {
       expect([...variables, 'BCOD_TF', 'BCOD_CACHE']).toContain(name)
     const metrics = new Metrics().catalogue.map(({ name }) => name)
     for (const [name] of text.matchAll(/\bbcod_[a-z_]+/g)) expect(metrics).toContain(name)
-    const codes = inlineCode(text).filter((word) => /^(?!BCOD_|TF_|VLLM_|CE_)[A-Z]+(_[A-Z]+)+$|^FENCED$/.test(word))
+    const codes = inlineCode(text).filter((word) =>
+      /^(?!AWS_|BCOD_|TF_|VLLM_|CE_)[A-Z]+(_[A-Z]+)+$|^FENCED$/.test(word),
+    )
     for (const word of codes) expect(Object.keys(ERRORS)).toContain(word)
   })
 })
