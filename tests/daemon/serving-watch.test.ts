@@ -6,7 +6,7 @@ import { RegistryWatch } from '../../src/daemon/registry-watch.js'
 import { ServingWatch, wantedVersions } from '../../src/daemon/serving-watch.js'
 import { type sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 import { RecordedVllm } from '../support/recorded-vllm.js'
-import { addLive, registryIn } from '../support/registry.js'
+import { added, addLive, registryIn } from '../support/registry.js'
 import { SilentTelemetry } from '../support/silent-telemetry.js'
 
 /** log π of the last token, as a step moves it. */
@@ -100,4 +100,31 @@ test('the versions that servers keep: live, what was live before it, the canary'
   expect(wantedVersions(state(states, { ...aliases, canary: 'v00000005' }), 3)).toEqual([
     ...['v00000004', 'v00000002', 'v00000001', 'v00000005'],
   ])
+})
+
+test('canary and control stay loaded on every server, and are attested as the live version is', async () => {
+  const { server, registry, watch, servers, telemetry } = await watched()
+  for (const step of [1, 2, 3, 4]) await addLive(registry, step)
+  await added(registry, 5)
+  await registry.setControl({ version: 'v00000001', model: 'bcod-v00000001', share: 0.1 })
+  await registry.startCanary('v00000005', 0.1)
+  await watch.look()
+  await servers.lookIfMoved()
+  const loaded = ['v00000001', 'v00000003', 'v00000004', 'v00000005']
+  expect([...server.adapters.keys()].sort()).toEqual(loaded.map((version) => `bcod-${version}`))
+  // the server has lost the canary, and then answers it with the base
+  server.adapters.delete('bcod-v00000005')
+  await servers.look()
+  expect([...server.adapters.keys()]).toContain('bcod-v00000005')
+  expect(Object.values(servers.servers)).toEqual([{ version: 'v00000004', problem: null }])
+  server.logp = (model, id) => computed(model?.endsWith('5') ? 0 : stepOf(model), id)
+  await servers.look()
+  expect(Object.values(servers.servers)).toEqual([{ version: 'v00000004', problem: 'SERVING_MISMATCH' }])
+  expect(await telemetry.metrics.text()).toContain(`bcod_serving_mismatch{target="127.0.0.1:${server.port}"} 1`)
+  server.logp = (model, id) => computed(stepOf(model), id)
+  await registry.endCanary('v00000005', 'rolled_back')
+  await watch.look()
+  await servers.lookIfMoved()
+  expect([...server.adapters.keys()]).not.toContain('bcod-v00000005')
+  expect(await servers.base()).toBe('demo')
 })
