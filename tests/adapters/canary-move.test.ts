@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import type { Registry } from '../../src/adapters/registry.js'
+import { Registry } from '../../src/adapters/registry.js'
 import { errorOf } from '../support/checkpoints.js'
 import { added, addLive, linksOf, passGate, registryIn } from '../support/registry.js'
 
@@ -115,4 +115,38 @@ it('a control that is a version stays, whatever is removed, and goes when its fi
   expect(await registry.gc(1)).toEqual([V1])
   const gone = { version: V1, model: 'm', share: 0.1 }
   expect((await errorOf(() => registry.setControl(gone))).code).toBe('ADAPTER_UNKNOWN')
+})
+
+it.each([
+  ...['start: move canary started written', 'start: move canary started made', 'start: canary linked'],
+  ...['start: canary moved', 'start: routing written', 'start: states written'],
+  ...['end: move canary rolled back written', 'end: move canary rolled back made'],
+  ...['end: routing written', 'end: states written'],
+])('whoever dies at "%s" leaves a test that has begun or not, ended or not', async (at) => {
+  const [action, stage] = at.split(': ')
+  const { directory, registry } = await underTest()
+  if (action === 'start') {
+    await registry.endCanary(V2, 'refused')
+    await added(registry, 3)
+  }
+  const reached: string[] = []
+  const onStage = (each: string) => {
+    reached.push(each)
+    if (each === stage) throw new Error('dead')
+  }
+  const dying = new Registry(directory, { by: 'daemon', onStage })
+  const act = action === 'start' ? dying.startCanary('v00000003', 0.2) : dying.endCanary(V2, 'rolled_back')
+  await expect(act).rejects.toThrow('dead')
+  expect(reached).toContain(stage)
+  const { aliases, states, arms } = await new Registry(directory, { by: 'daemon' }).repair()
+  const began = stage !== 'move canary started written'
+  const ended = stage !== 'move canary rolled back written'
+  const canary = action === 'start' ? (began ? 'v00000003' : null) : ended ? null : V2
+  expect([aliases.canary, arms?.canary != null]).toEqual([canary, canary !== null])
+  expect(linksOf(directory)).toEqual({ live: V1, ...(canary && { canary }) })
+  expect(armsIn(directory).some(([name]: readonly string[]) => name === 'canary')).toBe(canary !== null)
+  for (const [version, state] of Object.entries(states)) {
+    const record = JSON.parse(readFileSync(join(directory, version, 'bcod.json'), 'utf8'))
+    expect(record.state).toBe(state)
+  }
 })
