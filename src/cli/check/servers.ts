@@ -8,14 +8,17 @@ import { type Finding, fail, pass, warn } from '../doctor/finding.js'
 const LONGEST_WAIT = 10_000
 
 /** The servers of `publish.targets`, one finding or more for each. Nothing is loaded. */
-export async function checkServers({ publish }: Config): Promise<readonly Finding[]> {
+export async function checkServers({ publish, canary }: Config): Promise<readonly Finding[]> {
   const options = { apiKey: publish.apiKey, timeout: Math.min(publish.timeout, LONGEST_WAIT) }
   const { replicas, errors } = await findReplicas(publish.targets, options)
-  const looked = await Promise.all(replicas.map(checkServer))
+  const { share, controlShare, control } = canary
+  const arms = (share > 0 ? 1 : 0) + (controlShare > 0 && control !== 'base' ? 1 : 0)
+  const looked = await Promise.all(replicas.map((replica) => checkServer(replica, 2 + arms)))
   return [...errors.map((error) => failed('servers', error)), ...looked.flat()]
 }
 
-async function checkServer(replica: Replica): Promise<readonly Finding[]> {
+/** @param versions  that are asked for at the same time: the live one and the one before it, and those of other arms */
+async function checkServer(replica: Replica, versions: number): Promise<readonly Finding[]> {
   const name = `server ${replica.id}`
   let facts: ServerFacts
   try {
@@ -30,12 +33,12 @@ async function checkServer(replica: Replica): Promise<readonly Finding[]> {
     ...(loadsAtRunTime === false
       ? [fail(name, 'it loads no adapters while it runs', 'Start vLLM with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True.')]
       : []),
-    ...(maxLoras !== null && maxLoras < 2
+    ...(maxLoras !== null && maxLoras < versions
       ? [
           warn(
             name,
             `--max-loras is ${maxLoras}: requests for a new version wait until all on the old one have ended`,
-            'Start vLLM with --max-loras 2 or more.',
+            `Start vLLM with --max-loras ${versions} or more.`,
           ),
         ]
       : []),

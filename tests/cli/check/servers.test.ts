@@ -3,9 +3,9 @@ import { checkServers } from '../../../src/cli/check/servers.js'
 import { loadConfig } from '../../../src/config/config.js'
 import { RecordedVllm } from '../../support/recorded-vllm.js'
 
-async function findings(server: RecordedVllm, publish: Record<string, unknown> = {}) {
+async function findings(server: RecordedVllm, publish: Record<string, unknown> = {}, ...set: string[]) {
   const targets = [{ kind: 'vllm', urls: [server.url] }]
-  const config = loadConfig({ env: {}, defaults: { publish: { targets, ...publish } } })
+  const config = loadConfig({ env: {}, set, defaults: { publish: { targets, ...publish } } })
   return (await checkServers(config)).map(({ status, detail }) => `${status} ${detail}`)
 }
 
@@ -31,6 +31,15 @@ it('what is set wrongly at the server is told', async () => {
     'fail it loads no adapters while it runs',
     'warn --max-loras is 1: requests for a new version wait until all on the old one have ended',
     'warn it asks for no API key: whoever reaches it may load adapters',
+  ])
+})
+
+it('with a canary a server needs room for one version more', async () => {
+  const server = await RecordedVllm.start({ apiKey: 'sesame' })
+  server.hasAdaptersRoute = false
+  expect(await findings(server, { apiKey: 'sesame' }, 'canary.share=0.1')).toEqual([
+    'ok base model demo, no version yet',
+    'warn --max-loras is 2: requests for a new version wait until all on the old one have ended',
   ])
 })
 
