@@ -48,8 +48,9 @@ export class BucketFiles implements RegistryFiles {
     return this.bucket.place('')
   }
 
-  /** Also makes sure that the store creates an object only once. @throws S3_UNCONDITIONAL */
+  /** Also makes sure that the store creates an object only once. @throws DIRECTORY_FOREIGN, S3_UNCONDITIONAL */
   async take(): Promise<void> {
+    this.#requireCopies()
     await this.#copies.take()
     if (this.#isTaken) return
     await requireConditional(this.bucket)
@@ -89,6 +90,7 @@ export class BucketFiles implements RegistryFiles {
     version: string,
     files: Iterable<readonly [name: string, chunks: Iterable<Uint8Array>]>,
   ): Promise<void> {
+    this.#requireCopies()
     const folder = `${version}-${randomBytes(6).toString('hex')}`
     const whole = [...files].map(([name, chunks]) => [name, Buffer.concat([...chunks])] as const)
     for (const [name, body] of whole) await this.bucket.put(`${OBJECTS}${folder}/${name}`, body)
@@ -109,6 +111,7 @@ export class BucketFiles implements RegistryFiles {
 
   /** The manifest goes first: from then on nobody finds what is being removed. */
   async removeVersion(version: string): Promise<void> {
+    this.#requireCopies()
     const manifest = await this.#manifestOf(version)
     if (manifest === null) return
     await this.bucket.remove(manifestKey(version))
@@ -126,6 +129,7 @@ export class BucketFiles implements RegistryFiles {
 
   /** Objects that no manifest names go a day after the last of them was written; copies of versions that are gone, at once. */
   async clear(): Promise<void> {
+    this.#requireCopies()
     const versions = await this.#versions()
     const manifests = await Promise.all(versions.map((version) => this.#manifestOf(version)))
     const named = new Set(manifests.map((manifest) => manifest?.folder))
@@ -139,10 +143,11 @@ export class BucketFiles implements RegistryFiles {
       if (versionStep(copied) !== null && !versions.includes(copied)) await this.#copies.removeVersion(copied)
   }
 
-  /** What an earlier registry has left under the name of a version is replaced. @throws ADAPTER_UNKNOWN, S3_DAMAGED */
+  /** What is not what the manifest says is copied again. @throws ADAPTER_UNKNOWN, DIRECTORY_FOREIGN, S3_DAMAGED */
   async local(version: string): Promise<string> {
     const directory = join(this.copies, version)
     if (this.#verified.has(version) && existsSync(directory)) return directory
+    this.#requireCopies()
     const manifest = await this.#manifestOf(version)
     if (manifest === null)
       throw new BcodError('ADAPTER_UNKNOWN', `there is no ${version}`, { place: this.bucket.place('') })
@@ -152,6 +157,14 @@ export class BucketFiles implements RegistryFiles {
     }
     this.#verified.add(version)
     return directory
+  }
+
+  /** Copies come and go: the versions of a registry would be lost. */
+  #requireCopies(): void {
+    const isRegistry = ['moves', 'live'].some((name) => existsSync(join(this.copies, name)))
+    if (!isRegistry) return
+    const remedy = 'Set adapters.dir to a new or empty directory: with adapters.store it only has copies.'
+    throw new BcodError('DIRECTORY_FOREIGN', 'is a registry of its own', { place: this.copies, remedy })
   }
 
   async #copy(manifest: BucketManifest, read: (name: string) => Promise<Buffer | null>): Promise<void> {

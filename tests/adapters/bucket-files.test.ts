@@ -161,14 +161,27 @@ describe.runIf(HAS_S3)('against versitygw', () => {
     expect((await errorOf(() => open().files.local('v00000001'))).message).toBe('is not there')
   })
 
-  it('a copy that an earlier registry has left under the name of a version is replaced', async () => {
+  it('a copy that somebody has changed is copied again', async () => {
     const { open } = bucketed()
     await addLive(open(), 1)
     const copies = temporaryDirectory()
-    await addLive(new Registry(copies, { by: 'daemon' }), 1)
-    writeFileSync(join(copies, 'v00000001', 'adapter_config.json'), '{}')
     const directory = await open({}, { copies }).files.local('v00000001')
-    expect(readAdapter(directory)).toEqual(sampleAdapter(1))
+    writeFileSync(join(directory, 'adapter_config.json'), '{}')
+    expect(readAdapter(await open({}, { copies }).files.local('v00000001'))).toEqual(sampleAdapter(1))
+  })
+
+  it('a directory that is a registry is not used for copies, and keeps its versions', async () => {
+    const { open } = bucketed()
+    await addLive(open(), 1)
+    const copies = temporaryDirectory()
+    const before = new Registry(copies, { by: 'daemon' })
+    for (const step of [1, 2]) await addLive(before, step)
+    const registry = open({}, { copies })
+    for (const use of [() => added(registry, 3), () => registry.gc(1), () => registry.files.local('v00000001')]) {
+      const error = await errorOf(use)
+      expect(error.line).toBe(`DIRECTORY_FOREIGN ${copies}: is a registry of its own`)
+    }
+    expect((await before.list()).map(({ version }) => version)).toEqual(['v00000001', 'v00000002'])
   })
 
   it('gc takes objects and copies away, and the copies of what others have removed', async () => {
