@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { armOf, type Routing } from '../../src/adapters/routing.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { RecordedVllm } from '../support/recorded-vllm.js'
 import { spoiltModel } from '../support/spoilt-model.js'
@@ -33,6 +34,7 @@ test('every metric that others rely on moves when its cause is made to happen', 
   const server = await RecordedVllm.start()
   const daemon = await DaemonProcess.create(join(kafka.directory, 'moves'), {
     ...{ 'publish.targets': [{ kind: 'vllm', urls: [server.url] }], 'publish.attest': 0 },
+    ...{ 'canary.controlShare': 0.5, 'canary.baseModel': 'base' },
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': 'moves', 'stream.groupId': 'moves' },
     ...{ 'model.path': spoiltModel(join(kafka.directory, 'spoilt'), SPOILT, Number.NaN), 'stream.holdBack': '500ms' },
     ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms', 'ratio.minPerClass': 2 },
@@ -74,6 +76,15 @@ test('every metric that others rely on moves when its cause is made to happen', 
     const now = await scrape()
     return [now.has('bcod_retention_headroom_seconds'), now.get('bcod_consumer_lag_records{partition="0"}')]
   }
+  // the live version stays while nothing waits
+  const routing = (await (await daemon.get('/routing'))?.json()) as Routing
+  const ofArms = Array.from({ length: 120 }, (_, i) => {
+    const user = `of-an-arm-${i}`
+    return small(1000 + i, { user, adapter: armOf(routing, user)!.model })
+  })
+  await kafka.client.send('moves', ofArms)
+  await expect.poll(async () => (await scrape()).has('bcod_uplift_ratio'), { timeout: 45_000 }).toBe(true)
+  await daemon.until(settled)
   await expect.poll(gauges, { timeout: 45_000 }).toEqual([true, 0])
   const headers = { authorization: `Bearer ${token}` }
   const rollback = { method: 'POST', headers, body: '{}' }
