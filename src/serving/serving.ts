@@ -219,11 +219,12 @@ export class Serving {
   async #ensureLoaded(replica: Replica, version: string, loaded: () => void): Promise<string> {
     const { server, target } = replica
     const served = servedName(target, version)
+    // a server reads the files of what it has loaded again
+    await this.parts.prepare?.(version)
     const directory = join(target.path ?? this.parts.directory, version)
     const { base, adapters } = await server.models()
     if (adapters.get(served) === directory) return base
     if (adapters.has(served)) await server.unload(served)
-    await this.parts.prepare?.(version)
     await this.#load(replica, version, directory)
     loaded()
     return base

@@ -8,8 +8,10 @@ import { adaptersCommand } from '../../src/cli/adapters.js'
 import { checkStore } from '../../src/cli/check/store.js'
 import { loadConfig } from '../../src/config/config.js'
 import { stdoutOf } from '../cli/capture.js'
+import { eventually } from '../daemon/feedback.js'
 import { place, records } from '../daemon/in-process.js'
 import { temporaryDirectory } from '../support/checkpoints.js'
+import { RecordedVllm } from '../support/recorded-vllm.js'
 import { BUCKET, CREDENTIALS, FaultyProxy, HAS_S3, type S3Server, startS3Server } from './server.js'
 
 describe.runIf(HAS_S3)('against versitygw', () => {
@@ -57,6 +59,38 @@ describe.runIf(HAS_S3)('against versitygw', () => {
     await registry.rollback()
     await second.until(({ training_paused, adapters }) => training_paused && adapters?.live === 'v00000002')
     await second.stop()
+  })
+
+  it('a server that must load a version finds its copy, also if all copies were lost', async () => {
+    const vllm = await RecordedVllm.start({ logp: () => -1 })
+    const targets = [{ kind: 'vllm', urls: [vllm.url] }]
+    const { config, scheduler, start } = place({
+      ...{ ...store('servers'), ...keys },
+      ...{ 'publish.targets': targets, 'publish.attest': 0, 'publish.timeout': '2s' },
+    })
+    const { log, until, stop, daemon } = start()
+    await until(({ state }) => state === 'running')
+    log.append(records(0, 8))
+    await until(({ adapter }) => adapter === 'v00000002')
+    const copy = join(config.adapters.dir, 'v00000002')
+    expect(vllm.adapters.get('bcod-v00000002')).toBe(copy)
+
+    rmSync(config.adapters.dir, { recursive: true })
+    vllm.adapters.clear()
+    await eventually(() => {
+      scheduler.advance(15_000)
+      return vllm.adapters.has('bcod-v00000001') && vllm.adapters.has('bcod-v00000002')
+    }, 20_000)
+    for (const directory of vllm.adapters.values()) expect(readAdapter(directory).tensors.size).toBe(2)
+    expect(daemon.status().adapters?.live).toBe('v00000002')
+
+    // what is loaded is read again: its copy must be there too
+    rmSync(config.adapters.dir, { recursive: true })
+    await eventually(() => {
+      scheduler.advance(15_000)
+      return [...vllm.adapters.values()].every((directory) => existsSync(directory))
+    }, 20_000)
+    await stop()
   })
 
   it('every command works on the bucket, by name or by the configuration', async () => {
