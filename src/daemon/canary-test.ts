@@ -63,13 +63,26 @@ export class CanaryTest {
   async #look(): Promise<void> {
     const { arms, telemetry, watch } = this.parts
     const { state } = watch
-    if (!this.#isOpen || !arms.isOn || state === null) return
+    if (!this.#isOpen || state === null) return
+    if (!arms.isOn) return this.#endLeftOver(state)
     const { trial, period, uplift } = arms
     const rates = { control: period.control.rate.rate, live: period.live.rate.rate }
     telemetry.emit(new ArmsMeasured({ ...rates, canary: trial?.canary.rate.rate ?? null }, uplift))
     try {
       if (this.#known !== null && this.#known.number !== trial?.number) await this.#endedByOthers(this.#known, state)
       else if (trial !== null) await this.#test(trial, state)
+    } catch (error) {
+      telemetry.emit(new Failed(error, false))
+    }
+  }
+
+  /** Canaries were turned off while one was under test: nobody looks at its votes any more. */
+  async #endLeftOver({ aliases: { canary } }: Move): Promise<void> {
+    const { registry, watch, telemetry } = this.parts
+    if (canary === null) return
+    try {
+      await registry.endCanary(canary, 'refused')
+      await watch.look()
     } catch (error) {
       telemetry.emit(new Failed(error, false))
     }

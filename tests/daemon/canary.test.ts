@@ -207,3 +207,17 @@ test('with publish.mode=manual a canary that has passed waits for a person', asy
   expect(reportOf(here, 'v00000002')).toMatchObject({ outcome: 'promoted', passed: true })
   await second.stop()
 })
+
+test('turned off, a canary that was under test ends, and all get the live version', async () => {
+  const here = await underTest()
+  await here.first.stop()
+  const canary = { ...here.config.canary, share: 0, controlShare: 0 }
+  const second = here.start(undefined, { config: { ...here.config, canary } })
+  await here.untilMoved(({ states, arms }) => states.v00000002 === 'refused' && arms?.control === null)
+  await here.untilShown(second, ({ adapters }) => adapters?.canary === null)
+  await expect
+    .poll(() => (second.daemon.routing() as Routing).arms)
+    .toEqual([{ name: 'live', version: 'v00000001', model: 'bcod-v00000001', share: 1 }])
+  expect(second.daemon.status()).toMatchObject({ arms: null, canary: null, uplift: null })
+  await second.stop()
+})
