@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Finds versitygw, an S3 server that keeps objects as files, for the tests of the registry in a bucket: on PATH, else in
-// bcod's cache, where Go builds it from its module proxy (three minutes on two cores, once). Prints its path, or says why
+// bcod's cache, where Go builds it from its module proxy (three to five minutes on two cores, once). Prints its path, or says why
 // there is none.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
