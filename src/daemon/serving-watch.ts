@@ -102,7 +102,9 @@ export class ServingWatch {
   async #scores(version: string | null, pairs: readonly TokenPair[]): Promise<readonly number[]> {
     const { learner, files } = this.parts
     const adapter = version === null ? null : readAdapter(await files.local(version))
-    return learner.call('logpsUnder', adapter, pairs)
+    const logps = await learner.call('logpsUnder', adapter, pairs)
+    if (logps.every((logp) => logp !== null)) return logps
+    throw new BcodError('DEVICE_OUT_OF_MEMORY', 'a prompt is too long for the memory of the device')
   }
 
   #looked({ replica, version, problem, mended, isNews }: Look): void {

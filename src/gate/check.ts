@@ -21,10 +21,13 @@ export type Side = 'candidate' | 'live' | 'base' | 'reference'
  * go on between them; nothing that is learnt moves.
  */
 export interface GateModel {
-  /** log π(y|x) of each pair, summed over the completion's tokens, in nats. NaN or infinite where the model says so. */
-  logps(side: Side, pairs: readonly TokenPair[]): Promise<readonly number[]>
-  /** KL(π_candidate ‖ π_other) of each pair, summed over the positions of the completion, in nats. */
-  divergences(other: 'live' | 'base', pairs: readonly TokenPair[]): Promise<readonly number[]>
+  /**
+   * log π(y|x) of each pair, summed over the completion's tokens, in nats. NaN or infinite where the model says so; null
+   * for a pair that is too long for the device's memory.
+   */
+  logps(side: Side, pairs: readonly TokenPair[]): Promise<readonly (number | null)[]>
+  /** KL(π_candidate ‖ π_other) of each pair, summed over the positions of the completion, in nats; null as above. */
+  divergences(other: 'live' | 'base', pairs: readonly TokenPair[]): Promise<readonly (number | null)[]>
   /** Answers by the likeliest token each time; token ids, the end token included. */
   answers(
     side: Side,
@@ -63,3 +66,7 @@ export const finding = (found: Pick<Finding, 'outcome'> & Partial<Finding>): Fin
   ...{ value: null, low: null, high: null, bound: null, reference: null, detail: null },
   ...found,
 })
+
+/** What a finding says of pairs that the device has no memory for. */
+export const leftOut = (count: number): string =>
+  count === 0 ? '' : `, ${count} left out: too long for the device's memory`

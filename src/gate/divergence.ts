@@ -1,6 +1,6 @@
 import { BcodError } from '../errors.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
-import { type Check, finding } from './check.js'
+import { type Check, finding, leftOut } from './check.js'
 import { meanInterval } from './interval.js'
 
 /**
@@ -22,10 +22,14 @@ export const divergenceCheck = (
     if (reference === null) return finding({ outcome: 'skipped', bound, detail: 'nothing is live yet' })
     const pairs = await recent()
     if (pairs.length < 2) throw new BcodError('GATE_NO_PROMPTS', `there are ${pairs.length}`)
-    const divergences = await model.divergences(other, pairs)
-    const tokens = pairs.map(({ completionTokens }) => completionTokens.length)
+    const found = (await model.divergences(other, pairs)).map((sum, i) => ({ sum, pair: pairs[i] as TokenPair }))
+    const inMemory = found.filter((one): one is typeof one & { readonly sum: number } => one.sum !== null)
+    const left = leftOut(found.length - inMemory.length)
+    if (inMemory.length < 2) throw new BcodError('GATE_NO_PROMPTS', `there are ${inMemory.length}${left}`)
+    const divergences = inMemory.map(({ sum }) => sum)
+    const tokens = inMemory.map(({ pair }) => pair.completionTokens.length)
     const total = tokens.reduce((sum, count) => sum + count, 0)
-    const detail = `${pairs.length} completions, ${total} tokens`
+    const detail = `${inMemory.length} completions, ${total} tokens${left}`
     if (!divergences.every(Number.isFinite))
       return finding({ outcome: 'refused', bound, reference, detail: `${detail}; not finite` })
     const means = divergences.map((sum, i) => sum / (tokens[i] as number))

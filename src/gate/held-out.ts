@@ -1,5 +1,5 @@
 import type { HeldOutVote } from '../events/types.js'
-import { type Check, type Finding, finding, type GateSubject } from './check.js'
+import { type Check, type Finding, finding, type GateSubject, leftOut } from './check.js'
 import { type Comparison, compareAuc, compareLoss, type ScoredVote } from './held-out-scores.js'
 
 export interface HeldOutOptions {
@@ -15,8 +15,15 @@ export interface HeldOutOptions {
   readonly tolerance: number
 }
 
-/** Held-out votes that both versions have scored, or why there is no figure. */
-type Scored = { readonly votes: readonly ScoredVote[] } | { readonly found: Finding }
+/** Held-out votes that both versions have scored. */
+interface Scores {
+  readonly votes: readonly ScoredVote[]
+  /** How many more were too long for the device's memory. */
+  readonly tooLong: number
+}
+
+/** The scores, or why there is no figure. */
+type Scored = Scores | { readonly found: Finding }
 
 /**
  * `holdout_loss` and `holdout_auc`: whether the candidate tells thumbs-up from thumbs-down no worse than the live version,
@@ -27,28 +34,28 @@ type Scored = { readonly votes: readonly ScoredVote[] } | { readonly found: Find
 export function heldOutChecks(options: HeldOutOptions): readonly Check[] {
   const { tolerance } = options
   const known = new WeakMap<GateSubject, Promise<Scored>>()
-  const check = (name: string, judge: (votes: readonly ScoredVote[], subject: GateSubject) => Finding): Check => ({
+  const check = (name: string, judge: (scored: Scores, subject: GateSubject) => Finding): Check => ({
     name,
     async run(subject) {
       const scored = known.get(subject) ?? scoreVotes(subject, options)
       known.set(subject, scored)
       const ready = await scored
-      return 'found' in ready ? ready.found : { ...judge(ready.votes, subject), reference: referenceOf(subject) }
+      return 'found' in ready ? ready.found : { ...judge(ready, subject), reference: referenceOf(subject) }
     },
   })
   return [
-    check('holdout_loss', (votes, { candidate, live }) => {
+    check('holdout_loss', (scored, { candidate, live }) => {
       const deltas = { candidate: candidate.delta, live: live?.delta ?? 0 }
-      const loss = compareLoss(votes, deltas)
+      const loss = compareLoss(scored.votes, deltas)
       const { value, low } = loss.difference
       const about = `loss ${figures(loss)}, δ ${figures(deltas)}`
-      return verdict(votes, loss, { about, bound: tolerance, isWorse: value > tolerance, isCertain: low > 0 })
+      return verdict(scored, loss, { about, bound: tolerance, isWorse: value > tolerance, isCertain: low > 0 })
     }),
-    check('holdout_auc', (votes) => {
-      const auc = compareAuc(votes)
+    check('holdout_auc', (scored) => {
+      const auc = compareAuc(scored.votes)
       const { value, high } = auc.difference
       const about = `AUC ${figures(auc)}`
-      return verdict(votes, auc, { about, bound: -tolerance, isWorse: value < -tolerance, isCertain: high < 0 })
+      return verdict(scored, auc, { about, bound: -tolerance, isWorse: value < -tolerance, isCertain: high < 0 })
     }),
   ]
 }
@@ -62,22 +69,22 @@ interface Verdict extends Pick<Finding, 'bound'> {
 }
 
 function verdict(
-  votes: readonly ScoredVote[],
+  { votes, tooLong }: Scores,
   { difference }: Comparison,
   { about, bound, isWorse, isCertain }: Verdict,
 ): Finding {
   const unsure = isWorse && !isCertain ? '; worse than the bound, but 0 is within the interval' : ''
-  const detail = `${about}; ${countOf(votes)}${unsure}`
+  const detail = `${about}; ${countOf(votes)}${leftOut(tooLong)}${unsure}`
   return finding({ outcome: isWorse && isCertain ? 'refused' : 'passed', ...difference, bound, detail })
 }
 
-/** Scores the votes that can count. Votes without a weight say nothing, nor do those that the reference cannot score. */
+/** Scores the votes that can count: not those without a weight, nor those that the reference or the memory cannot score. */
 async function scoreVotes(subject: GateSubject, { votes, beta, minimum, required }: HeldOutOptions): Promise<Scored> {
   const { model, live } = subject
   const reference = referenceOf(subject)
-  const tooFew = (some: Counted): Scored | null => {
+  const tooFew = (some: Counted, tooLong = 0): Scored | null => {
     if (Math.min(...conversationsOf(some)) >= minimum) return null
-    const detail = `not enough votes: ${countOf(some)}; ${minimum} conversations of each label are needed`
+    const detail = `not enough votes: ${countOf(some)}${leftOut(tooLong)}; ${minimum} conversations of each label are needed`
     return { found: finding({ outcome: required ? 'refused' : 'skipped', reference, detail }) }
   }
   const kept = (await votes()).filter(({ weight }) => weight > 0)
@@ -86,15 +93,18 @@ async function scoreVotes(subject: GateSubject, { votes, beta, minimum, required
   const ofReference = await model.logps('reference', kept)
   const ofLive = await model.logps(live === null ? 'base' : 'live', kept)
   const ofCandidate = await model.logps('candidate', kept)
-  const scored = kept.map(({ label, weight, conversation }, i) => {
-    const reward = (logps: readonly number[]) => beta * ((logps[i] as number) - (ofReference[i] as number))
-    return { label, weight, conversation, candidate: reward(ofCandidate), live: reward(ofLive) }
+  const all = [ofReference, ofLive, ofCandidate]
+  const scored = kept.flatMap(({ label, weight, conversation }, i) => {
+    if (all.some((logps) => logps[i] === null)) return []
+    const reward = (logps: readonly (number | null)[]) => beta * ((logps[i] as number) - (ofReference[i] as number))
+    return [{ label, weight, conversation, candidate: reward(ofCandidate), live: reward(ofLive) }]
   })
+  const tooLong = kept.length - scored.length
   const usable = scored.filter((vote) => Number.isFinite(vote.live))
   const spoilt = usable.filter(({ candidate }) => !Number.isFinite(candidate)).length
   const detail = `the candidate gives ${spoilt} of ${usable.length} votes no probability`
   if (spoilt > 0) return { found: finding({ outcome: 'refused', reference, detail }) }
-  return tooFew(usable) ?? { votes: usable }
+  return tooFew(usable, tooLong) ?? { votes: usable, tooLong }
 }
 
 const referenceOf = ({ live }: GateSubject): string => live?.version ?? 'base'

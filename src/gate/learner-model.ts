@@ -23,6 +23,9 @@ export interface LearnerModelOptions {
   readonly endIds: ReadonlySet<number>
 }
 
+/** One number for each pair; null for one that is too long. */
+type Numbers = readonly (number | null)[]
+
 /** How many modules are read from the model's files in one call: about a decoder layer. */
 const MODULES = 7
 
@@ -32,7 +35,7 @@ const MODULES = 7
  */
 export class LearnerModel {
   /** Log-probabilities by adapter: a version, `base` or `reference`. */
-  readonly #known = new Map<string, WeakMap<TokenPair, number>>()
+  readonly #known = new Map<string, WeakMap<TokenPair, number | null>>()
   #norms: ReadonlyMap<string, number> = new Map()
 
   constructor(private readonly options: LearnerModelOptions) {}
@@ -56,21 +59,21 @@ export class LearnerModel {
   }
 
   async #logps(version: string, adapter: Adapter | null, pairs: readonly TokenPair[], signal: AbortSignal) {
-    const known = this.#known.get(version) ?? new WeakMap<TokenPair, number>()
+    const known = this.#known.get(version) ?? new WeakMap<TokenPair, number | null>()
     this.#known.set(version, known)
     const unknown = pairs.filter((pair) => !known.has(pair))
     const logps = await this.#pieces(unknown, signal, (piece) => this.options.call('logpsUnder', adapter, piece))
-    for (const [i, pair] of unknown.entries()) known.set(pair, logps[i] as number)
-    return pairs.map((pair) => known.get(pair) as number)
+    for (const [i, pair] of unknown.entries()) known.set(pair, logps[i] as number | null)
+    return pairs.map((pair) => known.get(pair) as number | null)
   }
 
   /** One number for each pair. */
   async #pieces(
     pairs: readonly TokenPair[],
     signal: AbortSignal,
-    compute: (piece: readonly TokenPair[]) => readonly number[] | Promise<readonly number[]>,
-  ): Promise<readonly number[]> {
-    const values: number[] = []
+    compute: (piece: readonly TokenPair[]) => Numbers | Promise<Numbers>,
+  ): Promise<Numbers> {
+    const values: (number | null)[] = []
     for (const piece of piecesOf(pairs, this.options.tokens)) {
       signal.throwIfAborted()
       values.push(...(await compute(piece)))

@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path'
 import { BcodError } from '../errors.js'
 import { readPairs } from '../events/pairs.js'
 import { type PairOptions, type TokenisedPair, type TokenPair, tokenisePair } from '../text/tokenise-pairs.js'
-import { type Check, finding, type GateSubject, type Side } from './check.js'
+import { type Check, finding, type GateModel, type GateSubject, type Side } from './check.js'
 import { meanInterval } from './interval.js'
 
 /** A row of a probe file, tokenised. */
@@ -65,13 +65,18 @@ const SPOKEN = -5
  */
 export function probeCheck({ name, rows, tooLong }: Probe, { tolerance, onlyIfSpoken = false }: ProbeOptions): Check {
   const pairs: readonly TokenPair[] = rows.flatMap(({ chosen, rejected }) => [chosen, rejected])
-  const margins = async ({ model }: GateSubject, side: Side): Promise<readonly number[]> => {
+  const scores = async (model: GateModel, side: Side): Promise<readonly number[]> => {
     const logps = await model.logps(side, pairs)
+    if (logps.every((logp) => logp !== null)) return logps
+    throw new BcodError('DEVICE_OUT_OF_MEMORY', 'a pair is too long for the memory of the device')
+  }
+  const margins = async ({ model }: GateSubject, side: Side): Promise<readonly number[]> => {
+    const logps = await scores(model, side)
     return rows.map((_, i) => (logps[2 * i] as number) - (logps[2 * i + 1] as number))
   }
   /** Mean log-probability of a token of the chosen answers under the base. */
   const fluency = async ({ model }: GateSubject): Promise<number> => {
-    const logps = await model.logps('base', pairs)
+    const logps = await scores(model, 'base')
     const tokens = rows.reduce((sum, { chosen }) => sum + chosen.completionTokens.length, 0)
     return rows.reduce((sum, _, i) => sum + (logps[2 * i] as number), 0) / tokens
   }

@@ -6,7 +6,7 @@ import { openModelTensors } from '../safetensors/directory.js'
 import { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
 import type { TokenPair } from './packed-batch.js'
-import { packEvents } from './packed-events.js'
+import { packEvents, tokensOf } from './packed-events.js'
 import { recomputeBad } from './quarantine.js'
 
 /**
@@ -23,9 +23,10 @@ export class GivenAdapters {
    * log π(y|x) of each pair under an adapter; null for the base. Not finite where it is not finite by itself.
    *
    * @param limit  tokens of the largest packed batch that the device is known to have memory for; null: not known
-   * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY
+   * @returns null for a pair that is too long for the device's memory
+   * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY if there is none for the smallest shape
    */
-  logps(adapter: Adapter | null, pairs: readonly TokenPair[], limit: number | null): readonly number[] {
+  logps(adapter: Adapter | null, pairs: readonly TokenPair[], limit: number | null): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter))
     return this.#byPair(pairs, limit, (packed, shapes) =>
       packEvents(this.model, shapes, packed).rows((events, shape) => this.model.scoreGiven(events, shape).logps),
@@ -36,14 +37,15 @@ export class GivenAdapters {
    * KL of one adapter from another, Σ_t KL(π(·|x, y_<t) ‖ π_other(·|x, y_<t)) over each completion, over the whole
    * vocabulary: exact, whoever wrote the completion. null is the base.
    *
-   * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY
+   * @returns null for a pair that is too long for the device's memory
+   * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY if there is none for the smallest shape
    */
   divergences(
     adapter: Adapter,
     other: Adapter | null,
     pairs: readonly TokenPair[],
     limit: number | null,
-  ): readonly number[] {
+  ): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter), this.#values(other))
     return this.#byPair(pairs, limit, (packed, shapes) =>
       packEvents(this.model, shapes, packed).rows((events, shape) => this.model.divergence(events, shape).divergences),
@@ -94,10 +96,15 @@ export class GivenAdapters {
     pairs: readonly TokenPair[],
     limit: number | null,
     compute: (group: readonly TokenPair[], shapes: AffordableShapes) => readonly number[],
-  ): readonly number[] {
+  ): readonly (number | null)[] {
     const shapes = new AffordableShapes(this.model.options.shapes)
     shapes.limit = limit
-    const inMemory = (group: readonly TokenPair[]) => shapes.retrySmaller(() => compute(group, shapes))
-    return recomputeBad(pairs, inMemory(pairs), inMemory, Number.isFinite)
+    const fits = (pair: TokenPair) => tokensOf(pair) <= shapes.longestSequence
+    const inMemory = (group: readonly TokenPair[]) =>
+      shapes.retrySmaller(() => {
+        const values = compute(group.filter(fits), shapes).values()
+        return group.map((pair) => (fits(pair) ? (values.next().value as number) : null))
+      })
+    return recomputeBad(pairs, inMemory(pairs), inMemory, (value) => value === null || Number.isFinite(value))
   }
 }

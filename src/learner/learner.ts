@@ -177,12 +177,12 @@ export class Learner {
   }
 
   /** `GivenAdapters.logps`. */
-  logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly number[] {
+  logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[] {
     return this.#given.logps(adapter, pairs, this.#shapes.limit)
   }
 
   /** `GivenAdapters.divergences`. */
-  divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly number[] {
+  divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[] {
     return this.#given.divergences(adapter, other, pairs, this.#shapes.limit)
   }
 

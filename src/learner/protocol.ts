@@ -51,8 +51,8 @@ export interface LearnerCalls {
   snapshot(): LearnerSnapshot
   restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): { readonly classifierKept: boolean }
   device(): DeviceUse
-  logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly number[]
-  divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly number[]
+  logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[]
+  divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[]
   answersUnder(
     adapter: Adapter | null,
     prompts: readonly (readonly number[])[],

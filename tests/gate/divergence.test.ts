@@ -6,8 +6,12 @@ import { subjectOf } from './subject.js'
 const completion = (length: number) => ({ promptTokens: [1], completionTokens: Array.from({ length }, () => 2) })
 const pairs = [completion(2), completion(3), completion(5)]
 
-const run = (divergences: readonly number[], bound: number, given: Partial<GateSubject> = {}, recent = pairs) =>
-  divergenceCheck('live', bound, async () => recent).run(subjectOf({ divergences: async () => divergences }, given))
+const run = (
+  divergences: readonly (number | null)[],
+  bound: number,
+  given: Partial<GateSubject> = {},
+  recent = pairs,
+) => divergenceCheck('live', bound, async () => recent).run(subjectOf({ divergences: async () => divergences }, given))
 
 describe('the KL per token', () => {
   it('is that of all tokens, with completions as clusters; the upper end counts', async () => {
@@ -22,6 +26,16 @@ describe('the KL per token', () => {
 
   it('that is not finite is refused', async () => {
     expect(await run([4, Number.NaN, 10], 100)).toMatchObject({ outcome: 'refused', value: null })
+  })
+
+  it('leaves out what is too long for the device, and says so', async () => {
+    const left = await run([4, null, 10], 100)
+    expect(left).toMatchObject({
+      outcome: 'passed',
+      value: 14 / 7,
+      detail: "2 completions, 7 tokens, 1 left out: too long for the device's memory",
+    })
+    await expect(run([null, null, 1], 100)).rejects.toMatchObject({ code: 'GATE_NO_PROMPTS' })
   })
 
   it('to a live version is not asked for before there is one', async () => {

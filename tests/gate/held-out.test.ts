@@ -12,11 +12,13 @@ interface Row extends Partial<HeldOutVote> {
   readonly label: boolean
   readonly candidate: number
   readonly live: number
+  /** The device has no memory for it. */
+  readonly isLong?: boolean
 }
 
 /** What `holdout_loss` and `holdout_auc` find, and which sides were scored. */
 async function gate(rows: readonly Row[], options: Partial<HeldOutOptions> = {}, hasLive = true) {
-  const votes = rows.map(({ candidate: _, live: __, ...row }, i) => ({
+  const votes = rows.map(({ candidate: _, live: __, isLong: ___, ...row }, i) => ({
     ...{ conversation: i, weight: 1, promptTokens: [1], completionTokens: [i] },
     ...row,
   }))
@@ -26,7 +28,7 @@ async function gate(rows: readonly Row[], options: Partial<HeldOutOptions> = {},
       logps: async (side, pairs) => {
         asked.push(side)
         const rewardOf = ({ candidate, live }: Row) => ({ base: 0, reference: 0, candidate, live })[side]
-        return pairs.map(({ completionTokens: [i] }) => rewardOf(rows[i!]!) / BETA - 40)
+        return pairs.map(({ completionTokens: [i] }) => (rows[i!]!.isLong ? null : rewardOf(rows[i!]!) / BETA - 40))
       },
     },
     { candidate: { ...versionOf('v00000020'), delta: 0.2 }, ...(!hasLive && { live: null }) },
@@ -146,6 +148,19 @@ describe('votes without a probability', () => {
     const none = { candidate: Number.NaN, live: Number.NEGATIVE_INFINITY }
     const all = rows(6, userRandom(8), even).map((row, i) => (i === 3 ? { ...row, ...none } : row))
     expect((await gate(all)).auc.detail).toContain('6 thumbs-up in 6 conversations, 5 thumbs-down in 5')
+  })
+})
+
+describe('votes that are too long for the memory of the device', () => {
+  it('are left out and counted', async () => {
+    const all = rows(6, userRandom(8), even).map((row, i) => ({ ...row, isLong: i === 3 || i === 4 }))
+    const { loss, auc } = await gate(all)
+    for (const found of [loss, auc]) {
+      expect(found.outcome).toBe('passed')
+      expect(found.detail).toContain('5 thumbs-up in 5 conversations, 5 thumbs-down in 5, 2 left out: too long')
+    }
+    const { auc: few } = await gate(all, { minimum: 6 })
+    expect(few).toMatchObject({ outcome: 'skipped', detail: expect.stringContaining('2 left out') })
   })
 })
 

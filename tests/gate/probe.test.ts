@@ -24,7 +24,7 @@ function probeOf(...rows: readonly object[]) {
 
 /** A model whose log-probability of a completion is that of its token. */
 const run = async (
-  logps: Readonly<Partial<Record<Side, Readonly<Record<number, number>>>>>,
+  logps: Readonly<Partial<Record<Side, Readonly<Record<number, number | null>>>>>,
   rows: readonly object[],
   tolerance = 1,
   onlyIfSpoken = false,
@@ -32,7 +32,7 @@ const run = async (
   probeCheck(await probeOf(...rows), { tolerance, onlyIfSpoken }).run(
     subjectOf({
       logps: async (side, pairs) =>
-        pairs.map(({ completionTokens: [token] }) => logps[side]![token as number] as number),
+        pairs.map(({ completionTokens: [token] }) => logps[side]![token as number] as number | null),
     }),
   )
 
@@ -49,6 +49,12 @@ describe('a probe', () => {
     expect(found.low).toBeCloseTo(1 - half, 8)
     expect(found.high).toBeCloseTo(1 + half, 8)
     expect(found.detail).toBe('3 pairs; mean margin: candidate 2.00, live 1.00, base 1.00; lowest: second (-1.00)')
+  })
+
+  it('that the device has no memory for cannot be judged', async () => {
+    await expect(run({ base, live: base, candidate: { ...base, 21: null } }, ROWS)).rejects.toMatchObject({
+      code: 'DEVICE_OUT_OF_MEMORY',
+    })
   })
 
   it('passes if the lower end is above the tolerance below the base, and not on it', async () => {

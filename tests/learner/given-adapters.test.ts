@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import type { Adapter } from '../../src/adapters/adapter.js'
 import { readAdapter } from '../../src/adapters/peft.js'
 import { loadConfig } from '../../src/config/config.js'
+import { Session } from '../../src/engine/index.js'
+import { BcodError } from '../../src/errors.js'
 import { Learner } from '../../src/learner/learner.js'
 import type { TokenPair } from '../../src/learner/packed-batch.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'
@@ -34,17 +36,25 @@ const learner = new Learner(
 )
 afterAll(() => learner.dispose())
 
+/** None of the pairs is too long for the device. */
+function numbers(values: readonly (number | null)[]): readonly number[] {
+  expect(values).not.toContain(null)
+  return values as readonly number[]
+}
+
 /** log π(v|prompt) of every token v: a whole distribution out of log-probabilities that PEFT's numbers vouch for. */
 const distribution = (adapter: Adapter | null, promptTokens: readonly number[]) =>
-  learner.logpsUnder(
-    adapter,
-    Array.from({ length: VOCABULARY }, (_, token) => ({ promptTokens, completionTokens: [token] })),
+  numbers(
+    learner.logpsUnder(
+      adapter,
+      Array.from({ length: VOCABULARY }, (_, token) => ({ promptTokens, completionTokens: [token] })),
+    ),
   )
 
 describe('under an adapter that is given', () => {
   test("log-probabilities are PEFT's, and without one those of the base", () => {
-    expect(relativeDistance(learner.logpsUnder(peft, pairs), policy)).toBeLessThan(1e-5)
-    expect(relativeDistance(learner.logpsUnder(null, pairs), golden.reference)).toBeLessThan(1e-5)
+    expect(relativeDistance(numbers(learner.logpsUnder(peft, pairs)), policy)).toBeLessThan(1e-5)
+    expect(relativeDistance(numbers(learner.logpsUnder(null, pairs)), golden.reference)).toBeLessThan(1e-5)
   })
 
   test('the KL of each completion is the sum over its positions and the whole vocabulary', () => {
@@ -59,7 +69,7 @@ describe('under an adapter that is given', () => {
           })
           .reduce((sum, kl) => sum + kl, 0),
       )
-      const found = learner.divergences(peft, other, some)
+      const found = numbers(learner.divergences(peft, other, some))
       found.forEach((kl, i) => {
         expect(kl).toBeGreaterThan(1e-3)
         expect(Math.abs(kl / wanted[i]! - 1)).toBeLessThan(1e-3)
@@ -81,6 +91,28 @@ describe('under an adapter that is given', () => {
         expect(logps[token]).toBeGreaterThan(Math.max(...logps) - 1e-4)
       })
     })
+  })
+})
+
+describe('on a device without memory for long batches', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  test('a pair that no batch left has room for has no figure; the others have theirs', () => {
+    const run = Session.prototype.run
+    vi.spyOn(Session.prototype, 'run').mockImplementation(function (this: Session, name, inputs) {
+      const tokens = Number(/^(?:given|divergence)_(\d+)_/.exec(name)?.[1] ?? 0)
+      if (tokens > 32) throw new BcodError('DEVICE_OUT_OF_MEMORY', 'no memory', { place: name })
+      return run.call(this, name, inputs)
+    })
+    const long = { promptTokens: Array.from({ length: 40 }, (_, i) => 3 + i), completionTokens: [5, 6] }
+    const isShort = ({ promptTokens, completionTokens }: TokenPair) =>
+      promptTokens.length + completionTokens.length <= 32
+    const [first, ...rest] = pairs.filter(isShort)
+    const [logp, none, ...logps] = learner.logpsUnder(peft, [first!, long, ...rest])
+    expect(none).toBeNull()
+    const wanted = policy.filter((_, i) => isShort(pairs[i]!))
+    expect(relativeDistance(numbers([logp!, ...logps]), wanted)).toBeLessThan(1e-5)
+    expect(learner.divergences(peft, peft, [long, first!])).toEqual([null, 0])
   })
 })
 

@@ -38,7 +38,7 @@ async function own(learner: DaemonLearner, directory: string, version: string | 
       promptTokens: [...promptTokens, ...answer.slice(0, i)],
       completionTokens: [token],
     }))
-    logps.push(await learner.call('logpsUnder', adapter, pairs))
+    logps.push((await learner.call('logpsUnder', adapter, pairs)) as readonly number[])
   }
   return { tokens, logps }
 }
