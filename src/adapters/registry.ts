@@ -43,6 +43,8 @@ export interface RegistryOptions {
   readonly name?: string
   /** Has every server load a version that is about to go live; if it throws, nothing moves. @default none has to */
   readonly serve?: (version: string, cause: Cause) => Promise<void>
+  /** Takes a version that was served away again if it does not go live after all. @default it stays loaded */
+  readonly withdraw?: (version: string) => Promise<void>
 }
 
 /** Where a new version comes from. */
@@ -202,15 +204,10 @@ export class Registry extends RegistryReader {
     { force = false, ...expected }: Expectation & { force?: boolean } = {},
   ): Promise<Move> {
     if (!force) await this.#requirePassed(version)
-    await this.options.serve?.(version, 'promoted')
-    return this.#move(
-      'promoted',
-      (current) => {
-        if (current.pinned === null || current.pinned === version) return madeLive(current, version)
-        throw new BcodError('ADAPTER_PINNED', `live is pinned to ${current.pinned}`, { place: this.files.place })
-      },
-      expected,
-    )
+    return this.#moveServed(version, 'promoted', expected, (current) => {
+      if (current.pinned === null || current.pinned === version) return madeLive(current, version)
+      throw new BcodError('ADAPTER_PINNED', `live is pinned to ${current.pinned}`, { place: this.files.place })
+    })
   }
 
   /** Marks a candidate as refused. The live version is never refused. @throws ADAPTER_UNKNOWN */
@@ -226,14 +223,14 @@ export class Registry extends RegistryReader {
   async rollback({ to = null, ...expected }: Expectation & { to?: string | null } = {}): Promise<Move> {
     const target = to ?? (await this.current()).aliases.previous
     if (target !== null) await this.options.serve?.(target, 'rolled back')
-    return this.#move('rolled back', (current) => rolledBack(current, to), expected)
+    // to the version that servers have loaded, also if `previous` leads to another one by now
+    return this.#move('rolled back', (current) => rolledBack(current, target), expected)
   }
 
   /** Makes a version live and keeps it there. @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */
   async pin(version: string, { force = false, ...expected }: Expectation & { force?: boolean } = {}): Promise<Move> {
     if (!force && (await this.current()).aliases.live !== version) await this.#requirePassed(version)
-    await this.options.serve?.(version, 'pinned')
-    return this.#move('pinned', (current) => pinned(current, version), expected)
+    return this.#moveServed(version, 'pinned', expected, (current) => pinned(current, version))
   }
 
   async unpin(expected: Expectation = {}): Promise<Move> {
@@ -273,15 +270,40 @@ export class Registry extends RegistryReader {
     return gone
   }
 
-  /** @param change  from what holds now; asked again if somebody else has moved meanwhile */
-  async #move(
+  /** Moves `live` once every server has the version. Whoever was overtaken while servers loaded it does not move. */
+  async #moveServed(
+    version: string,
     cause: Cause,
+    expected: Expectation,
     change: (current: RegistryState) => Change,
-    { generation }: Expectation = {},
   ): Promise<Move> {
+    const { serve, withdraw } = this.options
+    if (serve === undefined) return this.#move(cause, change, expected)
+    const seen = await this.current()
+    requireGeneration(expected, seen)
+    await serve(version, cause)
+    try {
+      return await this.#move(
+        cause,
+        (current) => {
+          const { live } = current.aliases
+          if (live === seen.aliases.live || live === version) return change(current)
+          const message = `${live} became live while servers loaded ${version}`
+          throw new BcodError('ADAPTER_MOVED', message, { place: this.files.place })
+        },
+        expected,
+      )
+    } catch (error) {
+      await withdraw?.(version)
+      throw error
+    }
+  }
+
+  /** @param change  from what holds now; asked again if somebody else has moved meanwhile */
+  async #move(cause: Cause, change: (current: RegistryState) => Change, expected: Expectation = {}): Promise<Move> {
     for (;;) {
       const current = await this.current()
-      if (generation !== undefined && generation !== current.generation) throw moved(generation, current)
+      requireGeneration(expected, current)
       const changed = change(current)
       if (changed === null) return this.repair()
       const { by } = this.options
@@ -332,8 +354,11 @@ export class Registry extends RegistryReader {
   }
 }
 
-const moved = (generation: number, { generation: newest, by, cause }: Move) =>
-  new BcodError('ADAPTER_MOVED', `generation ${generation} was expected, it is ${newest} (${cause} by ${by})`)
+/** @throws ADAPTER_MOVED */
+function requireGeneration({ generation }: Expectation, { generation: newest, by, cause }: Move): void {
+  if (generation === undefined || generation === newest) return
+  throw new BcodError('ADAPTER_MOVED', `generation ${generation} was expected, it is ${newest} (${cause} by ${by})`)
+}
 
 const conflict = (version: string, reason: string, place: string) =>
   new BcodError('ADAPTER_VERSION_CONFLICT', `${version} exists: ${reason}`, { place })

@@ -106,12 +106,16 @@ export class Daemon {
       const told = served.catch((error: unknown) => telemetry.emit(new Failed(error, false)))
       await Promise.race([told, sleep(LONGEST_BEFORE_ROLLBACK, null, { ref: false })])
     }
+    const withdraw = async (version: string) => {
+      await this.#training?.watch.look()
+      await this.#training?.servers?.withdraw(version)
+    }
     const served = () => this.#training?.servers?.loaded ?? []
     const moved = async () => {
       await this.#training?.watch.look()
       void this.#training?.servers?.lookIfMoved()
     }
-    const options = { by: 'admin', reference: model.reference, serve, ...servedAs(config) }
+    const options = { by: 'admin', reference: model.reference, serve, withdraw, ...servedAs(config) }
     return { registry: new Registry(openRegistryFiles(adapters), options), keep: adapters.keep, served, moved }
   }
 

@@ -76,6 +76,11 @@ export class ServingWatch {
     return this.#serving.publish(version)
   }
 
+  /** Unloads a version that does not go live after all. */
+  async withdraw(version: string): Promise<void> {
+    await this.#serving.withdraw(version)
+  }
+
   /** The name under which servers know the base model; null if none answers. */
   base(): Promise<string | null> {
     return this.#serving.base()

@@ -96,6 +96,16 @@ export class Serving {
     })
   }
 
+  /** Unloads a version that does not go live after all wherever it is not wanted. A server that is away is left. */
+  withdraw(version: string): Promise<void> {
+    return this.#exclusively(async () => {
+      if (this.#published === version) this.#published = null
+      if (this.parts.wanted().includes(version)) return
+      const { replicas } = await this.#find()
+      await Promise.allSettled(replicas.map((replica) => this.#unload(replica, version)))
+    })
+  }
+
   /**
    * Looks at every server: a wanted version that is missing is loaded and attested, those that users get are attested,
    * and others are unloaded. Whatever goes wrong is told, and the next call tries again.
