@@ -2,18 +2,21 @@ import type { Command } from 'commander'
 import { type Move, summaryOf } from '../../adapters/move.js'
 import { BcodError } from '../../errors.js'
 import { example, print, printJson, printTable } from '../print.js'
-import { type MoveFlags, moveCommand, openRegistry } from './open-registry.js'
+import { type LiveFlags, liveCommand, type MoveFlags, moveCommand, openRegistry } from './open-registry.js'
 
 const RUNNING = 'A daemon on the same registry follows within seconds.'
 
+const SERVED = `Every server of publish.targets loads the version first, lists it and answers under its name; if one fails, nothing moves.
+${RUNNING}`
+
 /** `bcod adapters promote V` */
 export function promoteCommand(): Command {
-  return moveCommand('promote')
+  return liveCommand('promote')
     .description('make a version live')
     .argument('<version>', 'a version or an alias, such as candidate')
     .option('--force', 'although the gate has not passed it, or it was rolled back')
-    .addHelpText('after', `\n${RUNNING}\n${example('bcod adapters promote candidate --config bcod.yaml')}`)
-    .action(async (name: string, flags: MoveFlags & { readonly force?: boolean }) => {
+    .addHelpText('after', `\n${SERVED}\n${example('bcod adapters promote candidate --config bcod.yaml')}`)
+    .action(async (name: string, flags: LiveFlags & { readonly force?: boolean }) => {
       const { registry } = openRegistry(flags)
       told(await registry.promote(await registry.resolve(name), flags), flags)
     })
@@ -21,17 +24,18 @@ export function promoteCommand(): Command {
 
 /** `bcod adapters rollback` */
 export function rollbackCommand(): Command {
-  return moveCommand('rollback')
+  return liveCommand('rollback')
     .description('go back to an older version, and stop publishing and learning')
     .option('--to <version>', 'which one; by default the previous one')
     .addHelpText(
       'after',
       `
 Everything newer is marked and never becomes live by itself again. ${RUNNING}
+Servers of publish.targets are asked to load the version first; one that fails is told of, and does not stop the rollback.
 --to live only stops publishing and learning.
 ${example('bcod adapters rollback --config bcod.yaml', 'bcod adapters rollback --to v00000120 --config bcod.yaml')}`,
     )
-    .action(async ({ to, ...flags }: MoveFlags & { readonly to?: string }) => {
+    .action(async ({ to, ...flags }: LiveFlags & { readonly to?: string }) => {
       const { registry } = openRegistry(flags)
       told(await registry.rollback({ to: to === undefined ? null : await registry.resolve(to), ...flags }), flags)
     })
@@ -39,14 +43,14 @@ ${example('bcod adapters rollback --config bcod.yaml', 'bcod adapters rollback -
 
 /** `bcod adapters pin V` */
 export function pinCommand(): Command {
-  return moveCommand('pin')
+  return liveCommand('pin')
     .description('make a version live and keep it live, whatever is learnt')
     .argument('[version]', 'a version or an alias, such as live')
     .option('--force', 'although the gate has not passed it, or it was rolled back')
     .option('--off', 'let newer versions become live again')
-    .addHelpText('after', `\n${RUNNING}\n${example('bcod adapters pin live', 'bcod adapters pin --off')}`)
+    .addHelpText('after', `\n${SERVED}\n${example('bcod adapters pin live', 'bcod adapters pin --off')}`)
     .action(
-      async (name: string | undefined, flags: MoveFlags & { readonly force?: boolean; readonly off?: boolean }) => {
+      async (name: string | undefined, flags: LiveFlags & { readonly force?: boolean; readonly off?: boolean }) => {
         if ((name === undefined) === (flags.off === undefined))
           throw new BcodError('USAGE', 'expected a version, or --off', { place: 'pin' })
         const { registry } = openRegistry(flags)

@@ -4,12 +4,15 @@ import { Command } from 'commander'
 import { openRegistryFiles } from '../../adapters/open-files.js'
 import { Registry } from '../../adapters/registry.js'
 import { type ConfigSources, loadConfig } from '../../config/config.js'
+import { hasServers } from '../../daemon/serving-watch.js'
 import { BcodError } from '../../errors.js'
 import { cacheDirectory } from '../../files/cache.js'
 import { sha256 } from '../../s3/signature.js'
 import { loadedVersions } from '../../serving/replicas.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from '../config-options.js'
 import { integerFrom } from '../numbers.js'
+import { say } from '../print.js'
+import { loadOnServers } from './load-on-servers.js'
 
 /** What every command on a registry takes. */
 export interface RegistryFlags extends ConfigFlags {
@@ -22,6 +25,12 @@ export interface MoveFlags extends RegistryFlags {
   readonly generation?: number
 }
 
+/** What a command that makes a version live takes besides. */
+export interface LiveFlags extends MoveFlags {
+  /** False: no server is asked. */
+  readonly servers: boolean
+}
+
 /** A command on a registry. */
 export const registryCommand = (name: string): Command =>
   addConfigOptions(new Command(name))
@@ -32,6 +41,10 @@ export const registryCommand = (name: string): Command =>
 export const moveCommand = (name: string): Command =>
   registryCommand(name).option('--generation <n>', 'only if this is still the newest move', integerFrom(0))
 
+/** A command that makes a version live. */
+export const liveCommand = (name: string): Command =>
+  moveCommand(name).option('--no-servers', 'ask no server of publish.targets: move at once')
+
 interface OpenRegistry {
   readonly registry: Registry
   /** `adapters.keep` */
@@ -40,8 +53,11 @@ interface OpenRegistry {
   readonly loaded: () => Promise<readonly string[]>
 }
 
-/** @throws USAGE, CONFIG_INVALID, ADAPTER_IO if no directory is there */
-export function openRegistry(flags: RegistryFlags): OpenRegistry {
+/**
+ * @param flags  with `servers: true`, every server must have a version before it goes live
+ * @throws USAGE, CONFIG_INVALID, ADAPTER_IO if no directory is there
+ */
+export function openRegistry(flags: RegistryFlags & Partial<LiveFlags>): OpenRegistry {
   const { adapters, model, publish } = loadConfig(registrySources(flags))
   const { keep, store } = adapters
   const directory = adapters.dir ?? (store === null ? null : copiesOf(store))
@@ -51,11 +67,15 @@ export function openRegistry(flags: RegistryFlags): OpenRegistry {
     })
   if (store === null && !existsSync(directory)) throw new BcodError('ADAPTER_IO', 'is not there', { place: directory })
   const { targets, apiKey, timeout } = publish
+  const asked = flags.servers !== undefined && hasServers(publish)
+  if (asked && !flags.servers) say('warning: no server is asked; requests for a version that one lacks fail there')
+  const named = { ...adapters, dir: directory }
+  const registry: Registry = new Registry(openRegistryFiles(named), {
+    ...{ by: 'cli', reference: model.reference },
+    ...(asked && flags.servers && loadOnServers({ publish, adapters: named }, () => registry)),
+  })
   return {
-    registry: new Registry(openRegistryFiles({ ...adapters, dir: directory }), {
-      by: 'cli',
-      reference: model.reference,
-    }),
+    registry,
     keep,
     loaded: () => loadedVersions(targets, { apiKey, timeout }),
   }
