@@ -7,6 +7,11 @@ import { unauthorized, WrongTokens } from './wrong-tokens.js'
 /** An action on the daemon; returns the answer. `body` is the request's JSON, null without one. */
 export type AdminVerb = (body: unknown) => Promise<unknown>
 
+/** An answer that is not there yet; `body` says where to look for it. Sent with status 202. */
+export class Accepted {
+  constructor(readonly body: unknown) {}
+}
+
 const PREFIX = '/v1/admin/'
 const MAX_BODY_BYTES = 65_536
 
@@ -48,7 +53,8 @@ export class AdminRoutes {
     const body = await readJson(request)
     if (!body.ok) return body.answer
     try {
-      return json(200, (await verb(body.value)) ?? {})
+      const answer = (await verb(body.value)) ?? {}
+      return answer instanceof Accepted ? json(202, answer.body) : json(200, answer)
     } catch (error) {
       if (error instanceof BcodError)
         return failure(error.code === 'USAGE' ? 400 : 409, error.code, `${error.message} ${error.remedy}`)

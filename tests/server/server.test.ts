@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { NEVER } from 'rxjs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { BcodError } from '../../src/errors.js'
+import { Accepted } from '../../src/server/admin.js'
 import type { Check } from '../../src/server/health.js'
 import type { Refusal } from '../../src/server/refusals.js'
 import { StatusServer, type StatusServerOptions, type StatusSources } from '../../src/server/server.js'
@@ -235,6 +236,13 @@ describe('admin verbs', () => {
     })
     expect(await (await get('/v1/admin/echo', bearer('open-sesame'))).json()).toEqual({ body: null })
     expect((await get('/v1/admin/echo', { headers: { authorization: 'Bearer open-sesame' } })).status).toBe(405)
+  })
+
+  it('say with 202 that the answer is not there yet', async () => {
+    const { server, get } = await start({}, 'open-sesame')
+    server.registerVerb('long', async () => new Accepted({ report: 'elsewhere' }))
+    const response = await get('/v1/admin/long', bearer('open-sesame'))
+    expect([response.status, await response.json()]).toEqual([202, { report: 'elsewhere' }])
   })
 
   it('are not told of a client that goes before its body has come', async () => {
