@@ -1,7 +1,8 @@
+import type { GateReport } from '../adapters/gate-report.js'
 import { summaryOf } from '../adapters/move.js'
 import type { Registry } from '../adapters/registry.js'
 import { BcodError } from '../errors.js'
-import type { AdminVerb } from '../server/admin.js'
+import { Accepted, type AdminVerb } from '../server/admin.js'
 
 export interface AdapterVerbsParts {
   readonly registry: Registry
@@ -9,6 +10,8 @@ export interface AdapterVerbsParts {
   readonly keep: number
   /** Versions that the servers of `publish.targets` may still read. */
   readonly served: () => readonly string[]
+  /** Gates a version; null if that takes longer than a caller waits. */
+  readonly gate: (version: string) => Promise<GateReport | null>
   /** Called after each move. */
   readonly moved: () => Promise<void>
 }
@@ -34,6 +37,7 @@ export function adapterVerbs({
   registry,
   keep,
   served,
+  gate,
   moved,
 }: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
   const move = async (moving: ReturnType<Registry['resume']>) => {
@@ -53,6 +57,11 @@ export function adapterVerbs({
     'adapters/diff': async (body) => {
       const { version = missing('version'), other = missing('other') } = fieldsOf(body, 'version', 'other')
       return registry.compare(version, other)
+    },
+    'adapters/gate': async (body) => {
+      const { version: name = missing('version') } = fieldsOf(body, 'version')
+      const version = await registry.resolve(name)
+      return (await gate(version)) ?? new Accepted({ version, report: 'adapters/show' })
     },
     'adapters/promote': async (body) => {
       const { version = missing('version'), ...rest } = fieldsOf(body, 'version', 'force', 'generation')

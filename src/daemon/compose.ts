@@ -26,6 +26,7 @@ import { AdapterPublisher } from './adapter-publisher.js'
 import { CanaryTest } from './canary-test.js'
 import { Checkpointer } from './checkpointer.js'
 import { ControlArm } from './control-arm.js'
+import { GateOnDemand } from './gate-on-demand.js'
 import { Gatekeeper } from './gatekeeper.js'
 import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
@@ -78,6 +79,7 @@ export interface Training {
   readonly committer: OffsetCommitter
   readonly publisher: AdapterPublisher
   readonly watch: RegistryWatch
+  readonly gateOnDemand: GateOnDemand
   /** The servers that load versions; null if the configuration has none. */
   readonly servers: ServingWatch | null
   readonly canary: CanaryTest
@@ -170,6 +172,11 @@ export function composeTraining(
   const start = checkpoint?.snapshot.step ?? 0
   const { mode } = config.publish
   const servers = hasServers(config.publish) ? new ServingWatch({ config, files, learner, watch, telemetry }) : null
+  const gate = new Gatekeeper({ registry, checks, model, telemetry })
+  const gateOnDemand = new GateOnDemand({
+    ...{ gate, signal: parts.stop.signal, wait: intervals.gateAnswer },
+    failed: (error) => telemetry.emit(new Failed(error, false)),
+  })
   const publisher = new AdapterPublisher({
     ...{
       registry,
@@ -183,7 +190,7 @@ export function composeTraining(
       now,
       configSha256: identities.config,
     },
-    gate: new Gatekeeper({ registry, checks, model, telemetry }),
+    gate,
     tally: new VoteTally(start, (after, upTo) => journaledVotes(store.directory, after, upTo)),
   })
   const committer = new OffsetCommitter({ log, telemetry, stage, limitMs: intervals.commit, scheduler })
@@ -209,7 +216,7 @@ export function composeTraining(
     ...{ config: config.canary, arms: state.arms, registry, watch, publisher, mode, telemetry, now },
   })
   const control = new ControlArm({ config, registry, watch, servers, telemetry })
-  return { trainer, checkpointer, committer, publisher, watch, servers, canary, control }
+  return { trainer, checkpointer, committer, publisher, watch, gateOnDemand, servers, canary, control }
 }
 
 /** The name that all servers know versions by. */

@@ -97,7 +97,7 @@ export class Daemon {
 
   /** The registry, for whoever moves its aliases by hand. */
   get adapters(): AdapterVerbsParts {
-    const { config, telemetry } = this.#parts
+    const { config, telemetry, stop } = this.#parts
     const { model, adapters } = config
     const serve = async (version: string, cause: Cause) => {
       const served = this.#training?.servers?.publish(version)
@@ -111,12 +111,18 @@ export class Daemon {
       await this.#training?.servers?.withdraw(version)
     }
     const served = () => this.#training?.servers?.loaded ?? []
+    const gate = async (version: string) => {
+      if (this.#training === null || stop.signal.aborted) throw this.#notRunning()
+      return this.#training.gateOnDemand.run(version).catch((error: unknown) => {
+        throw stop.signal.aborted ? this.#notRunning() : error
+      })
+    }
     const moved = async () => {
       await this.#training?.watch.look()
       void this.#training?.servers?.lookIfMoved()
     }
     const options = { by: 'admin', reference: model.reference, serve, withdraw, ...servedAs(config) }
-    return { registry: new Registry(openRegistryFiles(adapters), options), keep: adapters.keep, served, moved }
+    return { registry: new Registry(openRegistryFiles(adapters), options), keep: adapters.keep, served, gate, moved }
   }
 
   /**
@@ -141,9 +147,8 @@ export class Daemon {
    * @throws NOT_RUNNING before partitions were assigned and while it stops, CHECKPOINT_FAILED
    */
   async checkpoint(): Promise<{ readonly step: number; readonly adapter: string | null }> {
-    const { queue, reader, stop, lifecycle$ } = this.#parts
-    if (this.#training === null || reader.assignment === null || stop.signal.aborted)
-      throw new BcodError('NOT_RUNNING', `the daemon is ${lifecycle$.value}`)
+    const { queue, reader, stop } = this.#parts
+    if (this.#training === null || reader.assignment === null || stop.signal.aborted) throw this.#notRunning()
     const { checkpointer, trainer, publisher } = this.#training
     const { step, durable } = await queue.enqueue(async () => {
       await checkpointer.checkpoint()
@@ -170,6 +175,10 @@ export class Daemon {
   /** What routers read (`routing.json`); null before the registry was looked at. */
   routing(): object | null {
     return this.#training?.watch.routing ?? null
+  }
+
+  #notRunning(): BcodError {
+    return new BcodError('NOT_RUNNING', `the daemon is ${this.lifecycle$.value}`)
   }
 
   get #statusParts(): StatusParts {

@@ -19,6 +19,8 @@ export interface GatekeeperParts {
 export class Gatekeeper {
   /** The live version as it was read or gated last. */
   #live: GateVersion | null = null
+  /** What is judged last, or waits for that. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly parts: GatekeeperParts) {
     parts.telemetry.emit(new GateOpened(parts.checks.map(({ name }) => name)))
@@ -31,15 +33,39 @@ export class Gatekeeper {
    * @throws the signal's reason if it is aborted, ADAPTER_* of the registry
    */
   async passes(candidate: Omit<GateVersion, 'directory'>, signal: AbortSignal): Promise<boolean> {
-    const { registry, telemetry } = this.parts
+    const { registry } = this.parts
     const known = await registry.gateReport(candidate.version)
     if (known !== null && known.outcome !== 'error') return known.outcome === 'passed'
-    const subject = { ...candidate, directory: await registry.files.local(candidate.version) }
-    const report = await this.#gate(subject, signal)
-    await registry.saveGateReport(report)
-    telemetry.emit(new VersionGated(report))
-    if (report.outcome === 'passed') this.#live = subject
+    const report = await this.#judge(
+      async () => ({ ...candidate, directory: await registry.files.local(candidate.version) }),
+      signal,
+    )
     return report.outcome === 'passed'
+  }
+
+  /**
+   * Gates any version, whatever was said of it before, and keeps the report.
+   *
+   * @throws the signal's reason if it is aborted, ADAPTER_* if it is unknown or cannot be read
+   */
+  async again(version: string, signal: AbortSignal): Promise<GateReport> {
+    return this.#judge(() => readVersion(this.parts.registry, version), signal)
+  }
+
+  /** One after the other: two at once would take each as long as both. */
+  #judge(read: () => Promise<GateVersion>, signal: AbortSignal): Promise<GateReport> {
+    const { registry, telemetry } = this.parts
+    const judged = this.#last.then(async () => {
+      signal.throwIfAborted()
+      const subject = await read()
+      const report = await this.#gate(subject, signal)
+      await registry.saveGateReport(report)
+      telemetry.emit(new VersionGated(report))
+      if (report.outcome === 'passed') this.#live = subject
+      return report
+    })
+    this.#last = judged.catch(() => undefined)
+    return judged
   }
 
   async #gate(candidate: GateVersion, signal: AbortSignal): Promise<GateReport> {

@@ -49,6 +49,8 @@ export interface DaemonIntervals {
   readonly deadLetters: number
   /** A stop waits this long for the gate; what it has not judged by then is judged after the restart. */
   readonly gate: number
+  /** Who asks for a gate over HTTP waits this long for its report. */
+  readonly gateAnswer: number
   /** A stop may take this long; what is not durable by then trains again after the restart. */
   readonly drain: number
 }
@@ -62,5 +64,6 @@ export const DEFAULT_INTERVALS: DaemonIntervals = {
   commit: 3_000,
   deadLetters: 5_000,
   gate: 10_000,
+  gateAnswer: 20_000,
   drain: 25_000,
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import { Accepted } from '../../src/server/admin.js'
 import { added, addLive, passGate, registryIn } from '../support/registry.js'
 
 /** Versions 1 and 2 live in turn, 3 the candidate. */
@@ -11,9 +12,22 @@ async function place() {
   const moved = async () => {
     looks.push((await registry.current()).generation)
   }
-  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], moved })
+  const gated: string[] = []
+  const report = {
+    version: 'v00000003',
+    parent: null,
+    started: '',
+    seconds: 1,
+    outcome: 'refused' as const,
+    checks: [],
+  }
+  const gate = async (version: string) => {
+    gated.push(version)
+    return version === 'v00000003' ? report : null
+  }
+  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, moved })
   const ask = (verb: string, body: unknown = null) => verbs[`adapters/${verb}`]!(body)
-  return { registry, ask, looks }
+  return { registry, ask, looks, gated, report }
 }
 
 test('versions are listed, shown and compared', async () => {
@@ -43,8 +57,19 @@ test('each move answers with what holds, and the daemon looks at once', async ()
   expect(await registry.current()).toMatchObject({ by: 'admin', cause: 'removed' })
 })
 
+test('a gate answers with its report, or, if that takes long, says where it will be; nothing moves', async () => {
+  const { ask, gated, report, looks } = await place()
+  expect(await ask('gate', { version: 'candidate' })).toEqual(report)
+  expect(await ask('gate', { version: 'live' })).toEqual(
+    new Accepted({ version: 'v00000002', report: 'adapters/show' }),
+  )
+  await expect(ask('gate', { version: 'v00000009' })).rejects.toMatchObject({ code: 'ADAPTER_UNKNOWN' })
+  expect([gated, looks]).toEqual([['v00000003', 'v00000002'], []])
+})
+
 test.each([
   ['show', {}, 'expected version'],
+  ['gate', {}, 'expected version'],
   ['show', { version: 3 }, 'version has the wrong type'],
   ['promote', { version: 'live', Force: true }, 'unknown field "Force"'],
   ['promote', { version: 'live', force: 'yes' }, 'force has the wrong type'],

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { GateReport } from '../../src/adapters/gate-report.js'
+import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
 import { Learner } from '../../src/learner/learner.js'
+import { temporaryDirectory } from '../support/checkpoints.js'
 import { startLocalLearner } from '../support/local-learner.js'
 import { trainedIds, voteIds, votes } from './feedback.js'
 import { place, records } from './in-process.js'
@@ -69,3 +72,26 @@ test('with the learner itself: the gate compares a version with the live one on 
   expect(found).toMatchObject({ outcome: 'passed', reference: report.parent })
   expect(found.value).toBeCloseTo(aucOf(newest!) - aucOf(report.parent), 10)
 }, 180_000)
+
+test('with the learner itself: any version is gated again on demand, also while training is paused', async () => {
+  const probe = join(temporaryDirectory(), 'ours.jsonl')
+  const row = { prompt_tokens: [1, 2, 3], chosen_tokens: [4, 5], rejected_tokens: [6, 7] }
+  writeFileSync(probe, `${JSON.stringify(row)}\n${JSON.stringify({ ...row, prompt_tokens: [1, 9] })}\n`)
+  const { start, live, config } = place({ 'gate.probes': [probe], 'gate.probeTolerance': 100 })
+  const { daemon, log, until, telemetry } = start(undefined, { startLearner: startLocalLearner })
+  await until(({ state }) => state === 'running')
+  log.append(records(0, 8))
+  await until(({ adapter }) => adapter === 'v00000002')
+  daemon.pauseTraining(true)
+  const path = join(config.adapters.dir, 'v00000001', 'gate.json')
+  const before = JSON.parse(readFileSync(path, 'utf8'))
+  const report = await adapterVerbs(daemon.adapters)['adapters/gate']!({ version: 'v00000001' })
+  expect(report).toMatchObject({ version: 'v00000001', parent: 'v00000002', outcome: 'passed' })
+  // the same adapter and the same file give the same figures
+  expect((report as GateReport).checks.map(({ name, value }) => [name, value])).toEqual(
+    (before as GateReport).checks.map(({ name, value }) => [name, value]),
+  )
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report)
+  expect(await telemetry.metrics.text()).toMatch(/^bcod_gate_duration_seconds_count 3$/m)
+  expect(live()).toBe('v00000002')
+})

@@ -6,6 +6,7 @@ import { NEVER } from 'rxjs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { chromiumPath, launchChromium } from '../../scripts/chromium.mjs'
 import { BcodError } from '../../src/errors.js'
+import { Accepted } from '../../src/server/admin.js'
 import { StatusServer } from '../../src/server/server.js'
 import { anHour, statusOf } from './an-hour.js'
 
@@ -148,7 +149,7 @@ describe.skipIf(missing)('the page in a browser', () => {
     const rows = () => page.locator('#aliases div').allTextContents()
     expect(await rows()).toEqual(['livev00000890', 'previousv00000880', 'canary–', 'candidatev00000895', 'pinned–'])
     const buttons = () => page.locator('#actions button').allTextContents()
-    expect(await buttons()).toEqual(['Roll back to v00000880', 'Promote v00000895', 'Pin v00000890'])
+    expect(await buttons()).toEqual(['Roll back to v00000880', 'Promote v00000895', 'Gate v00000895', 'Pin v00000890'])
     const questions: string[] = []
     page.on('dialog', (dialog) => {
       questions.push(dialog.message())
@@ -164,9 +165,30 @@ describe.skipIf(missing)('the page in a browser', () => {
       .poll(() => page.locator('.tile', { hasText: 'Adapter' }).textContent())
       .toBe('Adapterv00000880rolled back')
     expect(await page.locator('#frozen').isVisible()).toBe(true)
-    expect(await buttons()).toEqual(['Resume', 'Promote v00000895', 'Pin v00000880'])
+    expect(await buttons()).toEqual(['Resume', 'Promote v00000895', 'Gate v00000895', 'Pin v00000880'])
     expect(asked).toEqual([{ to: 'v00000880', generation: 12 }])
     expect(questions).toEqual(Array(2).fill('Make v00000880 live, and stop publishing and learning?'))
+    expect(problems).toEqual([])
+  })
+
+  it('has the candidate gated, and says what came of it, or that it takes longer', async () => {
+    const source = anHour()
+    const { server, url } = await serve(source, { ...statusOf(source), adapters: REGISTRY }, TOKEN)
+    const answers: unknown[] = [{ outcome: 'refused' }, new Accepted({})]
+    const asked: unknown[] = []
+    server.registerVerb('adapters/gate', async (body) => {
+      asked.push(body)
+      return answers.shift()
+    })
+    const { page, problems } = await open(url)
+    page.on('dialog', (dialog) => void dialog.accept())
+    await page.getByLabel('Admin token').fill(TOKEN)
+    const said = () => page.locator('#moved').textContent()
+    await page.getByRole('button', { name: 'Gate' }).click()
+    await expect.poll(said).toBe('Gate v00000895: refused.')
+    await page.getByRole('button', { name: 'Gate' }).click()
+    await expect.poll(said).toContain('the report will be in adapters show')
+    expect(asked).toEqual(Array(2).fill({ version: 'v00000895' }))
     expect(problems).toEqual([])
   })
 

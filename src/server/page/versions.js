@@ -6,7 +6,7 @@ import { DASH } from './format.js'
 const byId = (id) => document.getElementById(id)
 const NAMES = ['live', 'previous', 'canary', 'candidate', 'pinned']
 
-/** What can be done about what holds: label, question, verb, fields. Each is sent with the generation that is shown. */
+/** What can be done about what holds: label, question, verb, fields. Moves are sent with the generation that is shown. */
 function actionsOf({ live, previous, canary, candidate, pinned, frozen }) {
   const actions = []
   if (previous !== null)
@@ -29,6 +29,13 @@ function actionsOf({ live, previous, canary, candidate, pinned, frozen }) {
       ask: ['promote', { version }],
     })
   }
+  if (candidate !== null)
+    actions.push({
+      label: `Gate ${candidate}`,
+      question: `Run every check of the gate on ${candidate} again?`,
+      ask: ['gate', { version: candidate }],
+      movesNothing: true,
+    })
   if (pinned !== null)
     actions.push({
       label: 'Take the pin off',
@@ -64,13 +71,13 @@ export function showVersions({ adapters }, moved) {
   byId('actions').replaceChildren(...actionsOf(adapters).map((action) => button(action, adapters.generation, moved)))
 }
 
-function button({ label, question, ask }, generation, moved) {
+function button({ label, question, ask, movesNothing = false }, generation, moved) {
   const made = element('button', '', label)
   made.type = 'button'
   made.addEventListener('click', async () => {
     const [verb, fields] = ask
     if (!confirm(question)) return
-    byId('moved').textContent = await move(verb, { ...fields, generation }, label)
+    byId('moved').textContent = await move(verb, movesNothing ? fields : { ...fields, generation }, label)
     await moved()
   })
   return made
@@ -86,7 +93,8 @@ async function move(verb, fields, label) {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify(fields),
     })
-    if (response.ok) return `${label}: done.`
+    if (response.status === 202) return `${label}: it takes longer; the report will be in adapters show.`
+    if (response.ok) return `${label}: ${(await response.json()).outcome ?? 'done'}.`
     if (response.status === 404) return 'This daemon has no admin token.'
     const { error } = await response.json()
     return `${error.code}: ${error.message}`
