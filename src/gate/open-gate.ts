@@ -10,10 +10,12 @@ import type { GivenOptions } from '../learner/open-model.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import type { TextService } from '../text/text-process.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
-import type { Check } from './check.js'
+import type { Check, GateVersion } from './check.js'
 import { checkpointedVotes } from './checkpointed-votes.js'
-import { gateChecks } from './checks.js'
+import { checksOf } from './checks.js'
+import { type Comparison, compareVersions } from './comparison.js'
 import { type LearnerCall, LearnerModel } from './learner-model.js'
+import { readQuestions } from './questions.js'
 import { RecentCompletions } from './recent-completions.js'
 
 /** The gate of a process: what it asks, and whom. */
@@ -21,6 +23,8 @@ export interface OpenGate {
   readonly checks: readonly Check[]
   readonly model: LearnerModel
   readonly recent: RecentCompletions
+  /** Asks two versions the gate's questions; what is not known when the signal is aborted is left out. */
+  readonly compare: (a: GateVersion, b: GateVersion, signal: AbortSignal) => Promise<Comparison>
 }
 
 export interface GateParts {
@@ -44,12 +48,13 @@ export const givenFor = ({ gate }: Pick<Config, 'gate'>): GivenOptions => ({
   answerRows: gate.golden.length > 0 ? ANSWER_ROWS : 0,
 })
 
-/** @throws what `gateChecks` throws */
+/** @throws what `readQuestions` throws */
 export async function openGate(parts: GateParts): Promise<OpenGate> {
   const { config, learner, text, checkpoints, showErrors } = parts
   const recent = new RecentCompletions(async () => (checkpoints === null ? [] : journaled(checkpoints)))
   const { vocabSize, maxLength } = learner.info
-  const checks = await gateChecks({
+  const questions = await readQuestions({ config, text, vocabSize, maxLength })
+  const checks = checksOf(questions, {
     ...{ config, text, vocabSize, maxLength, showErrors },
     recent: () => recent.pairs(),
     heldOut: async () =>
@@ -59,8 +64,11 @@ export async function openGate(parts: GateParts): Promise<OpenGate> {
   // answers are asked for as text only
   const endIds = text?.description.endIds ?? new Set<number>()
   const reference = await referenceOf(config)
-  const model = new LearnerModel({ call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds, reference })
-  return { checks, model, recent }
+  const options = { call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds, reference }
+  // of its own: a gate under way keeps what it has scored
+  const compare: OpenGate['compare'] = (a, b, signal) =>
+    compareVersions(questions, new LearnerModel(options).of(b, a, signal), text, signal)
+  return { checks, model: new LearnerModel(options), recent, compare }
 }
 
 /** @throws ADAPTER_INVALID, ADAPTER_UNSUPPORTED, SAFETENSORS_INVALID */

@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path'
 import { BcodError } from '../errors.js'
 import { readPairs } from '../events/pairs.js'
 import { type PairOptions, type TokenisedPair, type TokenPair, tokenisePair } from '../text/tokenise-pairs.js'
-import { type Check, finding, type GateModel, type GateSubject, type Side } from './check.js'
+import { type Check, finding, type GateModel, type Side } from './check.js'
 import { meanInterval } from './interval.js'
 
 /** A row of a probe file, tokenised. */
@@ -57,42 +57,50 @@ export interface ProbeOptions {
 /**
  * Nats per token. Models give plain sentences about −3; one of a thousand tokens that draws them at random, −7.
  */
-const SPOKEN = -5
+export const SPOKEN = -5
 
-/**
- * `probe:<name>`: the mean over rows of the candidate's margin less the base's, in nats per pair. The margin is
- * log π(chosen) − log π(rejected). Nothing is sampled, so the value depends on the adapters and the file alone.
- */
-export function probeCheck({ name, rows, tooLong }: Probe, { tolerance, onlyIfSpoken = false }: ProbeOptions): Check {
+export const unspoken = (nats: number): string =>
+  `the base does not write like this: ${nats.toFixed(1)} nats per token of the chosen answers`
+
+/** Scores the rows of a probe. The margin of a row is log π(chosen) − log π(rejected), in nats. */
+export function marginsOf({ rows }: Pick<Probe, 'rows'>) {
   const pairs: readonly TokenPair[] = rows.flatMap(({ chosen, rejected }) => [chosen, rejected])
   const scores = async (model: GateModel, side: Side): Promise<readonly number[]> => {
     const logps = await model.logps(side, pairs)
     if (logps.every((logp) => logp !== null)) return logps
     throw new BcodError('DEVICE_OUT_OF_MEMORY', 'a pair is too long for the memory of the device')
   }
-  const margins = async ({ model }: GateSubject, side: Side): Promise<readonly number[]> => {
-    const logps = await scores(model, side)
-    return rows.map((_, i) => (logps[2 * i] as number) - (logps[2 * i + 1] as number))
+  return {
+    /** One for each row. @throws DEVICE_OUT_OF_MEMORY */
+    async margins(model: GateModel, side: Side): Promise<readonly number[]> {
+      const logps = await scores(model, side)
+      return rows.map((_, i) => (logps[2 * i] as number) - (logps[2 * i + 1] as number))
+    },
+    /** Mean log-probability of a token of the chosen answers under the base. @throws DEVICE_OUT_OF_MEMORY */
+    async fluency(model: GateModel): Promise<number> {
+      const logps = await scores(model, 'base')
+      const tokens = rows.reduce((sum, { chosen }) => sum + chosen.completionTokens.length, 0)
+      return rows.reduce((sum, _, i) => sum + (logps[2 * i] as number), 0) / tokens
+    },
   }
-  /** Mean log-probability of a token of the chosen answers under the base. */
-  const fluency = async ({ model }: GateSubject): Promise<number> => {
-    const logps = await scores(model, 'base')
-    const tokens = rows.reduce((sum, { chosen }) => sum + chosen.completionTokens.length, 0)
-    return rows.reduce((sum, _, i) => sum + (logps[2 * i] as number), 0) / tokens
-  }
+}
+
+/**
+ * `probe:<name>`: the mean over rows of the candidate's margin less the base's, in nats per pair. Nothing is sampled, so the value depends on the adapters and the file alone.
+ */
+export function probeCheck({ name, rows, tooLong }: Probe, { tolerance, onlyIfSpoken = false }: ProbeOptions): Check {
+  const of = marginsOf({ rows })
   const left = tooLong === 0 ? '' : `, ${tooLong} left out for their length`
   const about = { bound: -tolerance, reference: 'base' }
   return {
     name: `probe:${name}`,
     async run(subject) {
-      const base = await margins(subject, 'base')
+      const { model } = subject
+      const base = await of.margins(model, 'base')
       if (!base.every(Number.isFinite)) throw new BcodError('MODEL_NONFINITE', 'the base gives a pair no probability')
-      const spoken = onlyIfSpoken ? await fluency(subject) : 0
-      if (spoken < SPOKEN) {
-        const detail = `the base does not write like this: ${spoken.toFixed(1)} nats per token of the chosen answers`
-        return finding({ ...about, outcome: 'skipped', detail })
-      }
-      const candidate = await margins(subject, 'candidate')
+      const spoken = onlyIfSpoken ? await of.fluency(model) : 0
+      if (spoken < SPOKEN) return finding({ ...about, outcome: 'skipped', detail: unspoken(spoken) })
+      const candidate = await of.margins(model, 'candidate')
       const spoilt = candidate.findIndex((margin) => !Number.isFinite(margin))
       if (spoilt >= 0)
         return finding({ ...about, outcome: 'refused', detail: `${called(rows[spoilt])} has no probability` })
@@ -100,7 +108,7 @@ export function probeCheck({ name, rows, tooLong }: Probe, { tolerance, onlyIfSp
       const weights = rows.map(({ weight }) => weight)
       const { value, low, high } = meanInterval(gains, weights)
       const mean = (values: readonly number[]) => meanInterval(values, weights).value.toFixed(2)
-      const live = subject.live === null ? '' : `, live ${mean(await margins(subject, 'live'))}`
+      const live = subject.live === null ? '' : `, live ${mean(await of.margins(model, 'live'))}`
       const worst = gains.indexOf(Math.min(...gains))
       const detail =
         `${rows.length} pairs${left}; mean margin: candidate ${mean(candidate)}${live}, base ${mean(base)}; ` +
