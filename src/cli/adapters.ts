@@ -1,7 +1,8 @@
 import { Command } from 'commander'
+import { diffCommand } from './adapters/diff.js'
 import { gateCommand } from './adapters/gate.js'
 import { exportCommand, gcCommand } from './adapters/keep.js'
-import { diffCommand, listCommand, showCommand } from './adapters/look.js'
+import { listCommand, showCommand } from './adapters/look.js'
 import { pinCommand, promoteCommand, resumeCommand, rollbackCommand } from './adapters/move.js'
 import { example } from './print.js'
 

@@ -2,6 +2,7 @@ import type { GateReport } from '../adapters/gate-report.js'
 import { summaryOf } from '../adapters/move.js'
 import type { Registry } from '../adapters/registry.js'
 import { BcodError } from '../errors.js'
+import type { Comparison } from '../gate/comparison.js'
 import { Accepted, type AdminVerb } from '../server/admin.js'
 
 export interface AdapterVerbsParts {
@@ -12,6 +13,8 @@ export interface AdapterVerbsParts {
   readonly served: () => readonly string[]
   /** Gates a version; null if that takes longer than a caller waits. */
   readonly gate: (version: string) => Promise<GateReport | null>
+  /** Asks two versions the gate's questions, as far as there is time; null without a learner. */
+  readonly compare: (a: string, b: string) => Promise<Comparison | null>
   /** Called after each move. */
   readonly moved: () => Promise<void>
 }
@@ -24,6 +27,7 @@ interface Fields {
   readonly force: boolean
   readonly keep: boolean
   readonly off: boolean
+  readonly weights: boolean
   readonly dry_run: boolean
   readonly generation: number
   readonly loaded: readonly string[]
@@ -38,6 +42,7 @@ export function adapterVerbs({
   keep,
   served,
   gate,
+  compare,
   moved,
 }: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
   const move = async (moving: ReturnType<Registry['resume']>) => {
@@ -55,8 +60,10 @@ export function adapterVerbs({
       return registry.show(version)
     },
     'adapters/diff': async (body) => {
-      const { version = missing('version'), other = missing('other') } = fieldsOf(body, 'version', 'other')
-      return registry.compare(version, other)
+      const fields = fieldsOf(body, 'version', 'other', 'weights')
+      const { version = missing('version'), other = missing('other'), weights: onlyWeights = false } = fields
+      const weights = await registry.compare(version, other)
+      return { ...weights, ...(onlyWeights ? null : await compare(...weights.versions)) }
     },
     'adapters/gate': async (body) => {
       const { version: name = missing('version') } = fieldsOf(body, 'version')
@@ -98,6 +105,7 @@ const KINDS: Readonly<Record<keyof Fields, (value: unknown) => boolean>> = {
   force: (value) => typeof value === 'boolean',
   keep: (value) => typeof value === 'boolean',
   off: (value) => typeof value === 'boolean',
+  weights: (value) => typeof value === 'boolean',
   dry_run: (value) => typeof value === 'boolean',
   generation: Number.isSafeInteger,
   loaded: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),

@@ -80,6 +80,7 @@ export interface Training {
   readonly publisher: AdapterPublisher
   readonly watch: RegistryWatch
   readonly gateOnDemand: GateOnDemand
+  readonly compare: OpenGate['compare']
   /** The servers that load versions; null if the configuration has none. */
   readonly servers: ServingWatch | null
   readonly canary: CanaryTest
@@ -157,7 +158,7 @@ export function composeTraining(
   { checkpoint, fence, identities, journal }: Recovered,
   learner: DaemonLearner,
   text: TextService | null,
-  { checks, model, recent }: OpenGate,
+  { checks, model, recent, compare }: OpenGate,
 ): Training {
   const { config, log, telemetry, scheduler, stage, state, store, files, queue, step$, intervals } = parts
   const now = () => scheduler.now()
@@ -216,7 +217,7 @@ export function composeTraining(
     ...{ config: config.canary, arms: state.arms, registry, watch, publisher, mode, telemetry, now },
   })
   const control = new ControlArm({ config, registry, watch, servers, telemetry })
-  return { trainer, checkpointer, committer, publisher, watch, gateOnDemand, servers, canary, control }
+  return { trainer, checkpointer, committer, publisher, watch, gateOnDemand, compare, servers, canary, control }
 }
 
 /** The name that all servers know versions by. */

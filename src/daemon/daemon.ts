@@ -6,6 +6,7 @@ import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
 import { openGate } from '../gate/open-gate.js'
+import { readVersion } from '../gate/read-version.js'
 import type { Check } from '../server/health.js'
 import { DeadLetterSegments } from '../streams/dead-letter-segments.js'
 import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon.js'
@@ -97,7 +98,7 @@ export class Daemon {
 
   /** The registry, for whoever moves its aliases by hand. */
   get adapters(): AdapterVerbsParts {
-    const { config, telemetry, stop } = this.#parts
+    const { config, telemetry, stop, intervals } = this.#parts
     const { model, adapters } = config
     const serve = async (version: string, cause: Cause) => {
       const served = this.#training?.servers?.publish(version)
@@ -122,7 +123,14 @@ export class Daemon {
       void this.#training?.servers?.lookIfMoved()
     }
     const options = { by: 'admin', reference: model.reference, serve, withdraw, ...servedAs(config) }
-    return { registry: new Registry(openRegistryFiles(adapters), options), keep: adapters.keep, served, gate, moved }
+    const registry = new Registry(openRegistryFiles(adapters), options)
+    const compare = async (a: string, b: string) => {
+      if (this.#training === null || stop.signal.aborted) return null
+      const versions = [await readVersion(registry, a), await readVersion(registry, b)] as const
+      const inTime = AbortSignal.any([stop.signal, AbortSignal.timeout(intervals.gateAnswer)])
+      return this.#training.compare(...versions, inTime)
+    }
+    return { registry, keep: adapters.keep, served, gate, compare, moved }
   }
 
   /**

@@ -49,7 +49,7 @@ export interface DaemonIntervals {
   readonly deadLetters: number
   /** A stop waits this long for the gate; what it has not judged by then is judged after the restart. */
   readonly gate: number
-  /** Who asks for a gate over HTTP waits this long for its report. */
+  /** Who asks for a gate or a comparison over HTTP waits this long. */
   readonly gateAnswer: number
   /** A stop may take this long; what is not durable by then trains again after the restart. */
   readonly drain: number

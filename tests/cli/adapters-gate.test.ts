@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { GateReport } from '../../src/adapters/gate-report.js'
 import { readAdapter } from '../../src/adapters/peft.js'
+import type { ComparedVersions } from '../../src/adapters/registry.js'
+import type { Comparison } from '../../src/gate/comparison.js'
 import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
 import { registryIn } from '../support/registry.js'
 import { type GoldenRow, goldenRows } from './golden.js'
@@ -80,4 +82,23 @@ test('a program that prints rubbish and KL without a journal are errors, a bound
   expect(refused.code).toBe(1)
   expect(documentOf(refused)).toMatchObject({ outcome: 'refused' })
   await expect(registry.promote('v00000002')).rejects.toMatchObject({ code: 'ADAPTER_UNGATED' })
+})
+
+test("diff has the margins of both versions, which are TRL's, and without a model says that they are missing", async () => {
+  const { registry, probe } = await place()
+  const diff = (...args: string[]) =>
+    bcod('adapters', 'diff', 'live', 'candidate', '--adapters', registry.files.place, ...args)
+  const model = ['--model', 'tests/golden/tiny_llama', '--set', `gate.probes=["${probe}"]`, '--json']
+  const ended = await diff(...model)
+  expect(ended.code, ended.stderr).toBe(0)
+  const { versions, margins, answers, left_out } = documentOf(ended) as unknown as ComparedVersions & Comparison
+  expect(versions).toEqual(['v00000001', 'v00000002'])
+  expect(margins).toMatchObject([{ probe: 'golden', pairs: rows.length }])
+  const golden = margins[0] as { readonly a: number; readonly b: number; readonly difference: number }
+  expect(golden.b).toBeCloseTo(sum(rows.map(({ policy }) => secondHalf(policy))) / rows.length, 4)
+  expect(golden.difference).toBeCloseTo(golden.b - golden.a, 6)
+  expect([answers, left_out]).toEqual([null, []])
+  expect((await diff(...model)).stdout).toBe(ended.stdout)
+  expect((await diff()).stdout).toContain('no model is named')
+  expect(documentOf(await diff(...model, '--weights'))).not.toHaveProperty('margins')
 })

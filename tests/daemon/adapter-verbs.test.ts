@@ -25,7 +25,8 @@ async function place() {
     gated.push(version)
     return version === 'v00000003' ? report : null
   }
-  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, moved })
+  const compare = async (a: string, b: string) => ({ margins: [], answers: null, left_out: [a, b] })
+  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, compare, moved })
   const ask = (verb: string, body: unknown = null) => verbs[`adapters/${verb}`]!(body)
   return { registry, ask, looks, gated, report }
 }
@@ -37,7 +38,11 @@ test('versions are listed, shown and compared', async () => {
     versions: [{ version: 'v00000001' }, { version: 'v00000002' }, { version: 'v00000003' }],
   })
   expect(await ask('show', { version: 'candidate' })).toMatchObject({ version: 'v00000003', steps: [3, 3], gate: null })
-  expect(await ask('diff', { version: 'live', other: 'live' })).toMatchObject({ versions: ['v00000002', 'v00000002'] })
+  expect(await ask('diff', { version: 'live', other: 'live' })).toMatchObject({
+    ...{ versions: ['v00000002', 'v00000002'], total: { difference: 0 } },
+    ...{ margins: [], answers: null, left_out: ['v00000002', 'v00000002'] },
+  })
+  expect(await ask('diff', { version: 'live', other: 'live', weights: true })).not.toHaveProperty('margins')
 })
 
 test('each move answers with what holds, and the daemon looks at once', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { GateReport } from '../../src/adapters/gate-report.js'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import type { Comparison } from '../../src/gate/comparison.js'
 import { Learner } from '../../src/learner/learner.js'
 import { temporaryDirectory } from '../support/checkpoints.js'
 import { startLocalLearner } from '../support/local-learner.js'
@@ -93,5 +94,15 @@ test('with the learner itself: any version is gated again on demand, also while 
   )
   expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report)
   expect(await telemetry.metrics.text()).toMatch(/^bcod_gate_duration_seconds_count 3$/m)
+
+  // margins less the base's, of both: the base cancels
+  const gained = (version: string) =>
+    (JSON.parse(readFileSync(join(config.adapters.dir, version, 'gate.json'), 'utf8')) as GateReport).checks.find(
+      ({ name }) => name === 'probe:ours',
+    )?.value as number
+  const asked = { version: 'previous', other: 'live' }
+  const { margins } = (await adapterVerbs(daemon.adapters)['adapters/diff']!(asked)) as unknown as Comparison
+  expect(margins).toMatchObject([{ probe: 'ours', pairs: 2 }])
+  expect(margins[0]?.difference).toBeCloseTo(gained('v00000002') - gained('v00000001'), 6)
   expect(live()).toBe('v00000002')
 })

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import type { CanaryReport } from '../../adapters/canary-report.js'
-import type { ModuleDifference } from '../../adapters/diff.js'
 import type { CheckResult } from '../../adapters/gate-report.js'
 import type { ListedVersion } from '../../adapters/registry-reader.js'
 import type { VoteCounts } from '../../adapters/version-record.js'
@@ -57,33 +56,6 @@ export function showCommand(): Command {
         ...(canary === null ? [] : canaryRows(canary)),
       ])
       if (gate?.checks) printRows([['', 'check', 'value', '95 %', 'bound', ''], ...gate.checks.map(checkRow)])
-    })
-}
-
-/** `bcod adapters diff A B` */
-export function diffCommand(): Command {
-  return registryCommand('diff')
-    .description('how far two versions are apart, by module')
-    .argument('<a>', 'a version or an alias')
-    .argument('<b>', 'a version or an alias')
-    .addHelpText(
-      'after',
-      `
-All figures are Frobenius norms of what an adapter adds to a weight.
-${example('bcod adapters diff previous live --config bcod.yaml')}`,
-    )
-    .action(async (a: string, b: string, flags: RegistryFlags) => {
-      const difference = await openRegistry(flags).registry.compare(a, b)
-      if (flags.json) return printJson(difference)
-      const row = (name: string, each: Omit<ModuleDifference, 'module'>) => [
-        ...[name, figure(each.a), figure(each.b), figure(each.difference)],
-        each.a > 0 ? `${((100 * each.difference) / each.a).toFixed(1)} %` : '–',
-      ]
-      printRows([
-        ['module', difference.versions[0], difference.versions[1], 'difference', `of ${difference.versions[0]}`],
-        ...difference.modules.map((each) => row(each.module, each)),
-        row('all', difference.total),
-      ])
     })
 }
 
