@@ -1,7 +1,8 @@
-import type { Move } from '../../adapters/move.js'
+import type { Cause, Move } from '../../adapters/move.js'
 import { versionStep } from '../../adapters/version.js'
 import { VERSION_STATES } from '../../adapters/version-record.js'
 import { observeAll } from '../metrics/metric-set.js'
+import { ROLLBACK_CAUSES } from '../metrics/storage.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
@@ -71,8 +72,7 @@ export class AliasesMoved extends InternalEvent {
   }
   override count(metrics: Metrics): void {
     const { cause } = this.move
-    if (cause === 'rolled back') metrics.storage.rollbacks.inc({ cause: 'operator' })
-    if (cause === 'canary rolled back') metrics.storage.rollbacks.inc({ cause: 'canary' })
+    if (isRollback(cause)) metrics.storage.rollbacks.inc({ cause: ROLLBACK_CAUSES[cause] })
   }
   override tap(): readonly TapLine[] {
     const { generation, cause, by, aliases } = this.move
@@ -97,3 +97,5 @@ export class RegistryObserved extends InternalEvent {
     if (live !== null) metrics.storage.adapterVersion.set(versionStep(live) as number)
   }
 }
+
+const isRollback = (cause: Cause): cause is keyof typeof ROLLBACK_CAUSES => Object.hasOwn(ROLLBACK_CAUSES, cause)

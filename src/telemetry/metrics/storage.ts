@@ -1,4 +1,10 @@
+import type { Cause } from '../../adapters/move.js'
 import { DURATION_BUCKETS, LATENCY_BUCKETS, type MetricSet } from './metric-set.js'
+
+/** What `rollbacks_total` calls each move that is a rollback; no other is one. */
+export const ROLLBACK_CAUSES = { 'rolled back': 'operator', 'canary rolled back': 'canary' } as const satisfies Partial<
+  Record<Cause, string>
+>
 
 /** Metrics of checkpoints and published adapters. */
 export function storageMetrics(set: MetricSet) {
@@ -50,7 +56,7 @@ export function storageMetrics(set: MetricSet) {
       ['cause'],
     ),
   }
-  for (const cause of ['operator', 'canary']) metrics.rollbacks.inc({ cause }, 0)
+  for (const cause of Object.values(ROLLBACK_CAUSES)) metrics.rollbacks.inc({ cause }, 0)
   for (const outcome of ['published', 'canary', 'held', 'rejected', 'failed'])
     metrics.adapterPublish.inc({ outcome }, 0)
   return metrics
