@@ -1,5 +1,5 @@
 import type { TrainingEvent } from '../events/types.js'
-import type { JournalEvent, JournalLine, JournalSettings } from './journal.js'
+import type { JournalEvent, JournalLine, JournalSettings, Resumption } from './journal.js'
 
 /** What the journal keeps of an applied step. */
 export interface JournalledStep {
@@ -44,6 +44,28 @@ export function journalLine(
     quarantined: quarantined.map(({ position }) => position),
     ...(settings ? { settings } : {}),
     adapter_sha256: applied.adapterSha256,
+    time: new Date().toISOString(),
+  }
+}
+
+/** What the learner is after a resumption. */
+export interface ResumedStep {
+  readonly step: number
+  readonly delta: number
+  readonly adapterSha256: string
+}
+
+/** The journal's line of a resumption: it has a number as a step has, and no events. */
+export function resumptionLine(
+  { step, delta, adapterSha256 }: ResumedStep,
+  resumed: Resumption,
+  { reference, settings }: Pick<JournalOptions, 'reference' | 'settings'>,
+): JournalLine {
+  return {
+    ...{ step, resumed, events: [], microBatches: [], delta, reference, lr: null, loss: null, classRate: null },
+    quarantined: [],
+    ...(settings ? { settings } : {}),
+    adapter_sha256: adapterSha256,
     time: new Date().toISOString(),
   }
 }

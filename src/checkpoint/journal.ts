@@ -9,23 +9,35 @@ import { setTailAside } from './journal-tail.js'
 import type { JsonValue } from './json.js'
 import type { JournalMark } from './snapshot.js'
 
+/** Where learning went on from an older version. The steps between the two are abandoned: nothing of them is in it. */
+export interface Resumption {
+  /** The step of the version that learning went on from. */
+  readonly from: number
+  readonly version: string
+  /** The move of the registry that asked for it. */
+  readonly generation: number
+}
+
 /** One applied step: enough to apply it again. */
 export interface JournalLine {
   readonly step: number
+  /** Nothing was trained: learning went on from an older version, under this number. */
+  readonly resumed?: Resumption
   /** In the order in which they trained. */
   readonly events: readonly JournalEvent[]
   /** The split of the step: each micro-batch as indexes into `events`. */
   readonly microBatches: readonly (readonly number[])[]
   /** Positions of the largest block that memory allowed; absent as long as no block was refused. */
   readonly blockLimit?: number
-  /** δ that the losses used. */
+  /** δ that the losses used; of a resumption, that of the next step. */
   readonly delta: number
   /** `base`, or the adapter version that was the reference. */
   readonly reference: string
-  readonly lr: number
-  readonly loss: number
+  /** Null, as loss and class rate, if nothing was trained. */
+  readonly lr: number | null
+  readonly loss: number | null
   /** π̂ of thumbs-up before the step, 0..1. */
-  readonly classRate: number
+  readonly classRate: number | null
   /** Events that were taken for this step and put aside: a non-finite log-prob or gradient, no memory for their length. */
   readonly quarantined: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
   /**

@@ -111,6 +111,26 @@ export class CheckpointStore {
     return null
   }
 
+  /**
+   * The first checkpoint of a step that is whole, verified: the later ones have the same learning state.
+   *
+   * @throws ADAPTER_NOT_RESUMABLE, CHECKPOINT_IO
+   */
+  async ofStep(step: number): Promise<Checkpoint> {
+    const names = (await this.list()).map(({ name }) => name).filter((name) => parseCheckpointName(name)?.step === step)
+    let cause: unknown
+    for (const name of names) {
+      try {
+        return await this.load(name)
+      } catch (error) {
+        if (!(error instanceof BcodError) || error.code === 'CHECKPOINT_IO') throw error
+        cause = error
+      }
+    }
+    const problem = names.length === 0 ? `there is no checkpoint of step ${step}` : `${names.join(', ')}: damaged`
+    throw new BcodError('ADAPTER_NOT_RESUMABLE', problem, { place: this.directory, cause })
+  }
+
   /** One checkpoint by name, every file verified. @throws CHECKPOINT_DAMAGED, CHECKPOINT_VERSION, CHECKPOINT_IO */
   async load(name: string): Promise<Checkpoint> {
     const directory = join(this.directory, name)

@@ -13,6 +13,11 @@ export function learnerCalls(learner: Learner): LearnerCalls {
     generate: (prompts, options) => learner.generate(prompts, options),
     snapshot: () => ({ step: learner.step, delta: learner.delta, adapter: learner.adapter(), state: learner.state() }),
     restore: ({ adapter, state }) => learner.restore(adapter, state),
+    resume: ({ adapter, state }, at) => ({
+      ...learner.resume(adapter, state, at),
+      delta: learner.delta,
+      adapterSha256: learner.adapterSha256(),
+    }),
     logpsUnder: (adapter, pairs) => learner.logpsUnder(adapter, pairs),
     divergences: (adapter, other, pairs) => learner.divergences(adapter, other, pairs),
     answersUnder: (adapter, prompts, options) => learner.answersUnder(adapter, prompts, options),

@@ -51,6 +51,8 @@ export class Learner {
   readonly #shift: RewardShift
   readonly #classRate: ClassRate
   #step = 0
+  /** Steps up to `#step` that the optimizer has not seen, because learning went on from an older version. */
+  #abandoned = 0
 
   constructor(
     readonly config: LearnerConfig,
@@ -210,6 +212,7 @@ export class Learner {
     const { limit } = this.#shapes
     return writeLearnerState({
       step: this.#step,
+      abandoned: this.#abandoned,
       ...this.#model.moments,
       shift: this.#shift.snapshot(),
       classRate: this.#classRate.snapshot(),
@@ -226,13 +229,32 @@ export class Learner {
   restore(adapter: Adapter, tensors: ReadonlyMap<string, StateTensor>): { readonly classifierKept: boolean } {
     const { lora } = this.#model.model
     const state = readLearnerState(tensors, lora.size)
-    this.#model.restore(loraFromAdapter(lora, this.config.lora, adapter, 'checkpoint'), state, state.step)
+    const values = loraFromAdapter(lora, this.config.lora, adapter, 'checkpoint')
+    this.#model.restore(values, state, state.step - state.abandoned)
     this.#step = state.step
+    this.#abandoned = state.abandoned
     this.#shift.restore(state.shift)
     this.#classRate.restore(state.classRate)
     // a limit that was found under other settings says nothing of these
     this.#shapes.limit = state.blockLimit?.of === this.config.batch.tokens ? state.blockLimit.positions : null
     return { classifierKept: this.#classifier.restore(state.classifier) }
+  }
+
+  /**
+   * Goes on from the checkpoint of an older step, under a number of its own: numbers of steps are never used twice. The
+   * optimizer counts, and the rate is scheduled, as it was then.
+   *
+   * @param at  the number, above that of every step so far
+   */
+  resume(
+    adapter: Adapter,
+    tensors: ReadonlyMap<string, StateTensor>,
+    at: number,
+  ): { readonly classifierKept: boolean } {
+    const restored = this.restore(adapter, tensors)
+    this.#abandoned += at - this.#step
+    this.#step = at
+    return restored
   }
 
   dispose(): void {

@@ -50,6 +50,11 @@ export interface LearnerCalls {
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[]
   snapshot(): LearnerSnapshot
   restore(snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>): { readonly classifierKept: boolean }
+  /** `Learner.resume` */
+  resume(
+    snapshot: Pick<LearnerSnapshot, 'adapter' | 'state'>,
+    at: number,
+  ): { readonly classifierKept: boolean; readonly delta: number; readonly adapterSha256: string }
   device(): DeviceUse
   logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[]
   divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[]

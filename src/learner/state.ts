@@ -3,7 +3,10 @@ import { BcodError } from '../errors.js'
 
 /** The learner's state apart from the adapter, as plain values. */
 export interface LearnerState {
+  /** The number of the last step. */
   readonly step: number
+  /** How many of the steps up to it are not in the weights: learning went on from an older version. */
+  readonly abandoned: number
   readonly firstMoment: Float32Array
   readonly secondMoment: Float32Array
   /** Snapshots of δ and the class rate: flat objects of numbers. */
@@ -19,7 +22,10 @@ export function writeLearnerState(state: LearnerState): ReadonlyMap<string, Stat
   const tensors = new Map<string, StateTensor>()
   const f32 = (name: string, data: Float32Array) => tensors.set(name, { dtype: 'f32', shape: [data.length], data })
   const f64 = (name: string, data: Float64Array) => tensors.set(name, { dtype: 'f64', shape: [data.length], data })
-  tensors.set('optimizer.step', { dtype: 'i32', shape: [1], data: Int32Array.of(state.step) })
+  const integer = (name: string, value: number) =>
+    tensors.set(name, { dtype: 'i32', shape: [1], data: Int32Array.of(value) })
+  integer('optimizer.step', state.step - state.abandoned)
+  if (state.abandoned > 0) integer('lineage.abandoned', state.abandoned)
   f32('optimizer.first_moment', state.firstMoment)
   f32('optimizer.second_moment', state.secondMoment)
   for (const [group, values] of [
@@ -58,8 +64,11 @@ export function readLearnerState(
   const numbers = (prefix: string) =>
     Object.fromEntries(Object.entries(group(prefix)).map(([key, data]) => [key, Number(data[0])]))
   const limit = tensors.get('blocks.limit')?.data
+  const integer = (name: string) => Number(tensors.get(name)?.data[0] ?? 0)
+  const abandoned = integer('lineage.abandoned')
   return {
-    step: Number(tensors.get('optimizer.step')?.data[0] ?? 0),
+    step: integer('optimizer.step') + abandoned,
+    abandoned,
     firstMoment: vector('optimizer.first_moment'),
     secondMoment: vector('optimizer.second_moment'),
     shift: numbers('delta'),

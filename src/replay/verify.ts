@@ -61,7 +61,10 @@ async function verify({ lineage, out, openLearner, progress }: VerifyOptions): P
     learner.restore(first.snapshot.adapter, first.snapshot.trainerState)
     const lines: string[] = []
     let events = 0
-    for await (const line of readJournal(journalPath(lineage), last.snapshot.journal.bytes)) {
+    const { bytes } = last.snapshot.journal
+    const kept = await statesToKeep(journalPath(lineage), bytes)
+    kept.keep(0, learner)
+    for await (const line of readJournal(journalPath(lineage), bytes)) {
       if (line.settings && !isDeepStrictEqual(line.settings, settings)) {
         const [adapter, state] = [learner.adapter(), learner.state()]
         learner.dispose()
@@ -69,9 +72,17 @@ async function verify({ lineage, out, openLearner, progress }: VerifyOptions): P
         learner = await openLearner(settings)
         learner.restore(adapter, state)
       }
-      learner.limitBlocks(line.blockLimit ?? null)
-      const outcome = learner.trainStep(line.events.map((event) => trainingEvent(event, line)))
-      compare(line, outcome.applied, lineage)
+      if (line.resumed) {
+        const { adapter, state } = kept.of(line.resumed.from, lineage)
+        learner.resume(adapter, state, line.step)
+        if (learner.adapterSha256() !== line.adapter_sha256)
+          throw diverged(line.step, `it goes on from step ${line.resumed.from}, which has another adapter`, lineage)
+      } else {
+        learner.limitBlocks(line.blockLimit ?? null)
+        const outcome = learner.trainStep(line.events.map((event) => trainingEvent(event, line)))
+        compare(line, outcome.applied, lineage)
+      }
+      kept.keep(line.step, learner)
       events += line.events.length
       lines.push(JSON.stringify({ step: line.step, events: line.events.length, adapter_sha256: line.adapter_sha256 }))
       progress?.(line.step, last.snapshot.step)
@@ -89,6 +100,28 @@ async function verify({ lineage, out, openLearner, progress }: VerifyOptions): P
     return { steps: learner.step, events, adapter_sha256: sha256 }
   } finally {
     learner.dispose()
+  }
+}
+
+interface LearnerStates {
+  readonly adapter: ReturnType<Learner['adapter']>
+  readonly state: ReturnType<Learner['state']>
+}
+
+/** Keeps the learner's state at the steps that learning later goes on from. */
+async function statesToKeep(path: string, bytes: number) {
+  const wanted = new Set<number>()
+  for await (const { resumed } of readJournal(path, bytes)) if (resumed) wanted.add(resumed.from)
+  const states = new Map<number, LearnerStates>()
+  return {
+    keep(step: number, learner: Learner): void {
+      if (wanted.has(step)) states.set(step, { adapter: learner.adapter(), state: learner.state() })
+    },
+    of(step: number, place: string): LearnerStates {
+      const found = states.get(step)
+      if (found) return found
+      throw diverged(step, 'learning went on from it, and the journal does not have it', place)
+    },
   }
 }
 

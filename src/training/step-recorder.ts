@@ -1,5 +1,5 @@
-import type { Journal } from '../checkpoint/journal.js'
-import { journalLine } from '../checkpoint/journal-line.js'
+import type { Journal, JournalSettings, Resumption } from '../checkpoint/journal.js'
+import { journalLine, type ResumedStep, resumptionLine } from '../checkpoint/journal-line.js'
 import type { Config } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
@@ -57,15 +57,28 @@ export class StepRecorder {
     return { applied, trained: applied.trained.map(at), quarantined, newBlockLimit }
   }
 
+  /** Learning goes on from an older version. */
+  resumed(step: ResumedStep, resumption: Resumption): void {
+    const { journal, config } = this.parts
+    journal.append(resumptionLine(step, resumption, { reference: config.model.reference, settings: this.#settings }))
+    this.#isFirst = false
+  }
+
+  /** On the first line of a process. */
+  get #settings(): JournalSettings | undefined {
+    const { config, resolved } = this.parts
+    return this.#isFirst ? { ...lineageSettings(config), resolved: { ...resolved } } : undefined
+  }
+
   #append(applied: AppliedStep, events: readonly TrainingEvent[]): void {
-    const { journal, config, resolved } = this.parts
+    const { journal, config } = this.parts
     journal.append(
       journalLine(applied, events, {
         quarantined: this.#quarantined,
         blockLimit: this.#blockLimit,
         reference: config.model.reference,
         keepEvents: config.journal.keepEvents,
-        settings: this.#isFirst ? { ...lineageSettings(config), resolved: { ...resolved } } : undefined,
+        settings: this.#settings,
       }),
     )
     this.#quarantined = []
