@@ -25,8 +25,17 @@ export interface RegistryState {
   readonly pinned: string | null
   /** After a rollback: nothing is published or learnt until somebody says so. */
   readonly frozen: boolean
+  /** The version that learning is to go on from; the daemon does so at its next look. Absent: no other one is asked for. */
+  readonly resumeFrom?: ResumeFrom | null
   /** Every version of the registry. */
   readonly states: Readonly<Record<string, VersionState>>
+}
+
+/** Somebody asks to go on from an older version. */
+export interface ResumeFrom {
+  readonly version: string
+  /** The move that asked for it. */
+  readonly generation: number
 }
 
 /** One entry of the log of moves: all that holds afterwards. */
@@ -47,10 +56,12 @@ export interface MoveSummary extends Aliases {
   readonly generation: number
   readonly pinned: string | null
   readonly frozen: boolean
+  /** The version that the daemon is to go on from; absent if there is none. */
+  readonly resume_from?: string
 }
 
-export function summaryOf({ generation, aliases, pinned, frozen }: Move): MoveSummary {
-  return { generation, ...aliases, pinned, frozen }
+export function summaryOf({ generation, aliases, pinned, frozen, resumeFrom }: Move): MoveSummary {
+  return { generation, ...aliases, pinned, frozen, ...(resumeFrom && { resume_from: resumeFrom.version }) }
 }
 
 /** What a move changes; null: what is asked for holds already. */
@@ -139,6 +150,7 @@ export function rolledBack(state: RegistryState, to: string | null): Change {
     states: { ...Object.fromEntries(marked), [target]: 'live' },
     pinned: null,
     frozen: true,
+    resumeFrom: null,
   }
 }
 
@@ -153,7 +165,17 @@ export function pinned(state: RegistryState, version: string): Change {
 
 export const unpinned = (state: RegistryState): Change => (state.pinned === null ? null : { pinned: null })
 
-export const resumed = (state: RegistryState): Change => (state.frozen ? { frozen: false } : null)
+export const resumed = ({ frozen }: RegistryState): Change => (frozen ? { frozen: false, resumeFrom: null } : null)
+
+/** Learning is to go on from a version. Until it does, nothing is published or learnt. @throws ADAPTER_UNKNOWN */
+export function resumeAsked(current: Move, version: string): Change {
+  requireVersion(current, version)
+  return { frozen: true, resumeFrom: { version, generation: current.generation + 1 } }
+}
+
+/** Learning has gone on as was asked; nothing if something else was asked for since. */
+export const resumeDone = ({ resumeFrom }: RegistryState, asked: ResumeFrom): Change =>
+  resumeFrom?.generation === asked.generation ? { frozen: false, resumeFrom: null } : null
 
 /** Versions are no longer part of the registry. */
 export function removed({ states }: RegistryState, versions: readonly string[]): Change {
@@ -166,7 +188,8 @@ export function removed({ states }: RegistryState, versions: readonly string[]):
  * otherwise. Oldest first.
  */
 export function dispensable(state: RegistryState, keep: number, others: readonly string[]): readonly string[] {
-  const held = new Set([...Object.values(state.aliases), state.pinned, state.arms?.control?.version, ...others])
+  const { aliases, pinned, arms, resumeFrom } = state
+  const held = new Set([...Object.values(aliases), pinned, arms?.control?.version, resumeFrom?.version, ...others])
   return Object.keys(state.states)
     .sort(byStep)
     .slice(0, -keep)

@@ -16,10 +16,12 @@ import {
   type Move,
   madeLive,
   pinned,
-  type RegistryState,
+  type ResumeFrom,
   refused,
   removed,
   requireVersion,
+  resumeAsked,
+  resumeDone,
   resumed,
   rolledBack,
   unpinned,
@@ -237,6 +239,20 @@ export class Registry extends RegistryReader {
     return this.#move('unpinned', unpinned, expected)
   }
 
+  /**
+   * Asks for learning to go on from a version: the daemon takes up its checkpoint and ends the freeze (`resumeDone`).
+   *
+   * @throws ADAPTER_UNKNOWN
+   */
+  async resumeFrom(version: string, expected: Expectation = {}): Promise<Move> {
+    return this.#move('resumed', (current) => resumeAsked(current, version), expected)
+  }
+
+  /** Learning has gone on from the version that was asked for. */
+  async resumeDone(asked: ResumeFrom): Promise<Move> {
+    return this.#move('resumed', (current) => resumeDone(current, asked))
+  }
+
   /** Publishing and learning go on, with all that was learnt. */
   async resume(expected: Expectation = {}): Promise<Move> {
     return this.#move('resumed', resumed, expected)
@@ -275,7 +291,7 @@ export class Registry extends RegistryReader {
     version: string,
     cause: Cause,
     expected: Expectation,
-    change: (current: RegistryState) => Change,
+    change: (current: Move) => Change,
   ): Promise<Move> {
     const { serve, withdraw } = this.options
     if (serve === undefined) return this.#move(cause, change, expected)
@@ -300,7 +316,7 @@ export class Registry extends RegistryReader {
   }
 
   /** @param change  from what holds now; asked again if somebody else has moved meanwhile */
-  async #move(cause: Cause, change: (current: RegistryState) => Change, expected: Expectation = {}): Promise<Move> {
+  async #move(cause: Cause, change: (current: Move) => Change, expected: Expectation = {}): Promise<Move> {
     for (;;) {
       const current = await this.current()
       requireGeneration(expected, current)

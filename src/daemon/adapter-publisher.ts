@@ -106,6 +106,17 @@ export class AdapterPublisher {
     await this.parts.watch.look()
   }
 
+  /**
+   * Learning goes on from an older version, under the number of a step. That step is no version: the older one has its
+   * weights. What was learnt between the two is in no later version.
+   */
+  resumed(step: number): void {
+    this.#step = step
+    this.#waiting = null
+    this.#unpublished = []
+    this.parts.tally.resumed(step)
+  }
+
   /** Resolves when nothing waits for the gate or is judged by it. */
   async settled(): Promise<void> {
     while (this.#judging) await this.#judging

@@ -15,6 +15,8 @@ export interface AdapterVerbsParts {
   readonly gate: (version: string) => Promise<GateReport | null>
   /** Asks two versions the gate's questions, as far as there is time; null without a learner. */
   readonly compare: (a: string, b: string) => Promise<Comparison | null>
+  /** @throws ADAPTER_NOT_RESUMABLE if learning cannot go on from a version */
+  readonly requireResumable: (version: string) => Promise<unknown>
   /** Called after each move. */
   readonly moved: () => Promise<void>
 }
@@ -24,6 +26,7 @@ interface Fields {
   readonly version: string
   readonly other: string
   readonly to: string
+  readonly from: string
   readonly force: boolean
   readonly keep: boolean
   readonly off: boolean
@@ -43,6 +46,7 @@ export function adapterVerbs({
   served,
   gate,
   compare,
+  requireResumable,
   moved,
 }: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
   const move = async (moving: ReturnType<Registry['resume']>) => {
@@ -85,9 +89,12 @@ export function adapterVerbs({
       return move(registry.pin(await registry.resolve(version), rest))
     },
     'adapters/resume': async (body) => {
-      const { keep: isKept, ...rest } = fieldsOf(body, 'keep', 'generation')
-      if (isKept !== true) throw invalid('expected keep: true')
-      return move(registry.resume(rest))
+      const { keep: isKept, from, ...rest } = fieldsOf(body, 'keep', 'from', 'generation')
+      if ((isKept === true) === (from !== undefined)) throw invalid('expected keep: true, or from')
+      if (from === undefined) return move(registry.resume(rest))
+      const version = await registry.resolve(from)
+      await requireResumable(version)
+      return move(registry.resumeFrom(version, rest))
     },
     'adapters/gc': async (body) => {
       const { dry_run: dryRun = false, loaded = [] } = fieldsOf(body, 'dry_run', 'loaded')
@@ -102,6 +109,7 @@ const KINDS: Readonly<Record<keyof Fields, (value: unknown) => boolean>> = {
   version: (value) => typeof value === 'string',
   other: (value) => typeof value === 'string',
   to: (value) => typeof value === 'string',
+  from: (value) => typeof value === 'string',
   force: (value) => typeof value === 'boolean',
   keep: (value) => typeof value === 'boolean',
   off: (value) => typeof value === 'boolean',

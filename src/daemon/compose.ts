@@ -5,7 +5,7 @@ import { Registry } from '../adapters/registry.js'
 import type { RegistryFiles } from '../adapters/registry-files.js'
 import { DEFAULT_NAME } from '../adapters/routing.js'
 import { journalPath } from '../checkpoint/journal.js'
-import { readJournal } from '../checkpoint/journal-reader.js'
+import { eventsLearnt } from '../checkpoint/journal-resumptions.js'
 import { CheckpointStore } from '../checkpoint/store.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
@@ -25,6 +25,7 @@ import { StepRecorder } from '../training/step-recorder.js'
 import { AdapterPublisher } from './adapter-publisher.js'
 import { CanaryTest } from './canary-test.js'
 import { Checkpointer } from './checkpointer.js'
+import { Comeback } from './comeback.js'
 import { ControlArm } from './control-arm.js'
 import { GateOnDemand } from './gate-on-demand.js'
 import { Gatekeeper } from './gatekeeper.js'
@@ -38,7 +39,7 @@ import { hasServers, ServingWatch } from './serving-watch.js'
 import { StreamState } from './stream-state.js'
 import { Trainer } from './trainer.js'
 import { TrainingPause } from './training-pause.js'
-import { type TrainedVote, VoteTally } from './vote-tally.js'
+import { VoteTally } from './vote-tally.js'
 
 /** What a daemon consists of before its model is loaded. */
 export interface DaemonParts {
@@ -85,6 +86,8 @@ export interface Training {
   readonly servers: ServingWatch | null
   readonly canary: CanaryTest
   readonly control: ControlArm
+  /** Goes on from an older version when somebody asks for it. */
+  readonly comeback: Comeback
 }
 
 /** Puts a daemon together, up to what needs its model. Nothing is read or written. */
@@ -192,7 +195,7 @@ export function composeTraining(
       configSha256: identities.config,
     },
     gate,
-    tally: new VoteTally(start, (after, upTo) => journaledVotes(store.directory, after, upTo)),
+    tally: new VoteTally(start, (after, upTo) => eventsLearnt(journalPath(store.directory), after, upTo)),
   })
   const committer = new OffsetCommitter({ log, telemetry, stage, limitMs: intervals.commit, scheduler })
   const trainer = new Trainer({
@@ -217,19 +220,26 @@ export function composeTraining(
     ...{ config: config.canary, arms: state.arms, registry, watch, publisher, mode, telemetry, now },
   })
   const control = new ControlArm({ config, registry, watch, servers, telemetry })
-  return { trainer, checkpointer, committer, publisher, watch, gateOnDemand, compare, servers, canary, control }
+  const comeback = new Comeback({
+    ...{ registry, watch, store, identities, learner, trainer, checkpointer, publisher, telemetry },
+  })
+  return {
+    trainer,
+    checkpointer,
+    committer,
+    publisher,
+    watch,
+    gateOnDemand,
+    compare,
+    servers,
+    canary,
+    control,
+    comeback,
+  }
 }
 
 /** The name that all servers know versions by. */
 export function servedAs({ publish }: Pick<DaemonParts['config'], 'publish'>): { readonly name?: string } {
   const target = publish.targets.find(({ kind }) => kind !== 'directory')
   return target === undefined ? {} : { name: target.name }
-}
-
-/** The votes of the steps after one, up to another. */
-async function* journaledVotes(directory: string, after: number, upTo: number): AsyncGenerator<TrainedVote> {
-  for await (const { step, events } of readJournal(journalPath(directory))) {
-    if (step > upTo) return
-    if (step > after) yield* events
-  }
 }

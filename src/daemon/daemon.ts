@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cause } from '../adapters/move.js'
 import { openRegistryFiles } from '../adapters/open-files.js'
 import { Registry } from '../adapters/registry.js'
+import { versionStep } from '../adapters/version.js'
 import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
@@ -130,7 +131,8 @@ export class Daemon {
       const inTime = AbortSignal.any([stop.signal, AbortSignal.timeout(intervals.gateAnswer)])
       return this.#training.compare(...versions, inTime)
     }
-    return { registry, keep: adapters.keep, served, gate, compare, moved }
+    const requireResumable = (version: string) => this.#parts.store.ofStep(versionStep(version) ?? -1)
+    return { registry, keep: adapters.keep, served, gate, compare, requireResumable, moved }
   }
 
   /**

@@ -1,3 +1,5 @@
+import type { Resumption } from '../checkpoint/journal.js'
+import type { ResumedStep } from '../checkpoint/journal-line.js'
 import type { EventEmbedding } from '../embeddings/event-embedding.js'
 import { recordOf } from '../events/encode.js'
 import type { TrainingEvent } from '../events/types.js'
@@ -73,6 +75,13 @@ export class Trainer {
     telemetry.emit(new StepApplied(report, positions))
     this.parts.applied(applied, trained)
     stage('journaled')
+  }
+
+  /** Learning goes on from an older version, under a number of its own. */
+  resumed(step: ResumedStep, resumption: Resumption): void {
+    this.parts.recorder.resumed(step, resumption)
+    this.#step = step.step
+    this.parts.stage('resumption journaled')
   }
 
   #quarantine(quarantined: readonly QuarantinedEvent[]): void {

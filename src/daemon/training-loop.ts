@@ -111,9 +111,10 @@ export class TrainingLoop {
         if (reader.paused && this.#isStarved) this.parts.flush$.next()
       }),
     )
-    const { watch, servers, canary, control } = training
+    const { watch, servers, canary, control, comeback } = training
     const lookAtRegistry = async () => {
       await watch.look()
+      if (comeback.isAsked) void this.parts.queue.enqueue(() => comeback.run()).catch(() => undefined)
       await Promise.all([servers?.lookIfMoved(), control.look().then(() => canary.look())])
     }
     this.#work.add(interval(intervals.registry, scheduler).subscribe(() => void lookAtRegistry()))

@@ -20,7 +20,7 @@ export class VoteTally {
 
   /**
    * @param start      the step that the process started from
-   * @param journaled  the votes of the steps after one, up to another: for versions that are older than the process
+   * @param journaled  the votes learnt in the steps after one, up to another: for versions that are older than the process
    */
   constructor(
     start: number,
@@ -37,6 +37,12 @@ export class VoteTally {
   mark(step: number): void {
     this.#marks.set(step, copy(this.#total))
     for (const old of [...this.#marks.keys()].slice(0, -MAX_MARKS)) this.#marks.delete(old)
+  }
+
+  /** Learning goes on from an older version: what has trained before this step is no longer known to be in the weights. */
+  resumed(step: number): void {
+    this.#marks.clear()
+    this.mark(step)
   }
 
   /** Votes that have trained after a step, up to the last one. @throws JOURNAL_INVALID */

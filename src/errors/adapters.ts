@@ -51,7 +51,12 @@ export const ADAPTER_ERRORS = {
   },
   ADAPTER_FROZEN: {
     cause: 'The live adapter was rolled back: nothing is published or learnt until somebody resumes.',
-    remedy: 'Run bcod adapters resume --keep to go on with all that was learnt.',
+    remedy:
+      'Run bcod adapters resume --from VERSION to go on from an older version, or --keep to go on with all that was learnt.',
+  },
+  ADAPTER_NOT_RESUMABLE: {
+    cause: 'Learning cannot go on from this version: no checkpoint of its step is whole.',
+    remedy: 'Choose another version with --from, or go on with all that was learnt with --keep.',
   },
   ADAPTER_PINNED: {
     cause: 'The live version is pinned.',

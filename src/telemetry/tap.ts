@@ -25,6 +25,7 @@ export const TAP_KINDS = [
   'canary',
   'published',
   'adapters',
+  'resumed',
   'state',
   'reading',
   'training',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import { BcodError } from '../../src/errors.js'
 import { Accepted } from '../../src/server/admin.js'
 import { added, addLive, passGate, registryIn } from '../support/registry.js'
 
@@ -26,7 +27,10 @@ async function place() {
     return version === 'v00000003' ? report : null
   }
   const compare = async (a: string, b: string) => ({ margins: [], answers: null, left_out: [a, b] })
-  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, compare, moved })
+  const requireResumable = async (version: string) => {
+    if (version === 'v00000002') throw new BcodError('ADAPTER_NOT_RESUMABLE', 'there is no checkpoint of step 2')
+  }
+  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, compare, requireResumable, moved })
   const ask = (verb: string, body: unknown = null) => verbs[`adapters/${verb}`]!(body)
   return { registry, ask, looks, gated, report }
 }
@@ -72,6 +76,15 @@ test('a gate answers with its report, or, if that takes long, says where it will
   expect([gated, looks]).toEqual([['v00000003', 'v00000002'], []])
 })
 
+test('resume from a version asks for it, and moves nothing if its checkpoint is gone', async () => {
+  const { registry, ask } = await place()
+  await expect(ask('resume', { from: 'live' })).rejects.toMatchObject({ code: 'ADAPTER_NOT_RESUMABLE' })
+  expect(await registry.current()).toMatchObject({ generation: 5, frozen: false })
+  expect(await ask('resume', { from: 'previous' })).toMatchObject({ frozen: true, resume_from: 'v00000001' })
+  expect(await registry.current()).toMatchObject({ resumeFrom: { version: 'v00000001', generation: 6 } })
+  expect(await ask('resume', { keep: true })).not.toHaveProperty('resume_from')
+})
+
 test.each([
   ['show', {}, 'expected version'],
   ['gate', {}, 'expected version'],
@@ -81,7 +94,8 @@ test.each([
   ['promote', { version: 'live', generation: 1.5 }, 'generation has the wrong type'],
   ['rollback', { to: null }, 'to has the wrong type'],
   ['rollback', ['v00000001'], 'the body is not a JSON object'],
-  ['resume', {}, 'expected keep: true'],
+  ['resume', {}, 'expected keep: true, or from'],
+  ['resume', { keep: true, from: 'live' }, 'expected keep: true, or from'],
   ['pin', {}, 'expected version, or off: true'],
   ['pin', { version: 'live', off: true }, 'expected version, or off: true'],
   ['gc', { loaded: 'v00000001' }, 'loaded has the wrong type'],

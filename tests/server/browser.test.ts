@@ -165,7 +165,9 @@ describe.skipIf(missing)('the page in a browser', () => {
       .poll(() => page.locator('.tile', { hasText: 'Adapter' }).textContent())
       .toBe('Adapterv00000880rolled back')
     expect(await page.locator('#frozen').isVisible()).toBe(true)
-    expect(await buttons()).toEqual(['Resume', 'Promote v00000895', 'Gate v00000895', 'Pin v00000880'])
+    expect(await buttons()).toEqual([
+      ...['Resume from v00000880', 'Resume and keep', 'Promote v00000895', 'Gate v00000895', 'Pin v00000880'],
+    ])
     expect(asked).toEqual([{ to: 'v00000880', generation: 12 }])
     expect(questions).toEqual(Array(2).fill('Make v00000880 live, and stop publishing and learning?'))
     expect(problems).toEqual([])

@@ -1,3 +1,4 @@
+import { adapterSha256 } from '../../src/adapters/adapter.js'
 import type { StateTensor } from '../../src/checkpoint/snapshot.js'
 import type { DaemonLearner } from '../../src/daemon/options.js'
 import type { TrainingEvent } from '../../src/events/types.js'
@@ -8,20 +9,29 @@ import { sampleAdapter } from './checkpoints.js'
 /** A learner that learns nothing but counts its steps: each gives another adapter, and a checkpoint restores the count. */
 export async function startCountingLearner(): Promise<DaemonLearner> {
   let step = 0
+  /** The step that the adapter is from. */
+  let learnt = 0
   const calls: LearnerCalls = {
     trainStep(events: readonly TrainingEvent[]) {
       step += 1
+      learnt = step
       const applied = appliedStep(step, [...events.keys()])
       return { applied, quarantined: [], refused: [], blockLimit: null, durationMs: 1 }
     },
     generate: (prompts) => prompts.map(() => []),
     snapshot() {
-      const count: StateTensor = { dtype: 'i32', shape: [1], data: Int32Array.of(step) }
-      return { step, delta: 0, adapter: sampleAdapter(step), state: new Map([['count', count]]) }
+      const count: StateTensor = { dtype: 'i32', shape: [1], data: Int32Array.of(learnt) }
+      return { step, delta: 0, adapter: sampleAdapter(learnt), state: new Map([['count', count]]) }
     },
     restore({ state }) {
       step = Number(state.get('count')?.data[0])
+      learnt = step
       return { classifierKept: true }
+    },
+    resume({ state }, at) {
+      learnt = Number(state.get('count')?.data[0])
+      step = at
+      return { classifierKept: true, delta: 0, adapterSha256: adapterSha256(sampleAdapter(learnt).tensors) }
     },
     logpsUnder: (_, pairs) => pairs.map(({ completionTokens }) => -completionTokens.length),
     divergences: (_, __, pairs) => pairs.map(() => 0),

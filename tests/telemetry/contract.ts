@@ -42,6 +42,7 @@ export const CONTRACT: readonly (readonly [string, ...string[]])[] = [
   ['uplift_low'],
   ['uplift_high'],
   ['rollbacks_total', 'cause'],
+  ['abandoned_votes_total'],
   ['compile_duration_seconds'],
   ['device_memory_bytes'],
   ['tensors'],

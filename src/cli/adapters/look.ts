@@ -23,8 +23,11 @@ export function listCommand(): Command {
           ...[total(version.votes, 'up'), total(version.votes, 'down'), version.time],
         ]),
       ])
-      const { frozen, pinned } = await registry.current()
-      if (frozen) print('\nfrozen since a rollback: nothing is published or learnt until bcod adapters resume --keep')
+      const { frozen, pinned, resumeFrom } = await registry.current()
+      if (resumeFrom)
+        print(`\nthe daemon is to go on from ${resumeFrom.version}: until then nothing is published or learnt`)
+      else if (frozen)
+        print('\nfrozen since a rollback: nothing is published or learnt until bcod adapters resume --from or --keep')
       if (pinned !== null) print(`\nlive stays at ${pinned} until bcod adapters pin --off`)
     })
 }

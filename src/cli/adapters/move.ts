@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
 import { type Move, summaryOf } from '../../adapters/move.js'
+import type { Registry } from '../../adapters/registry.js'
+import { versionStep } from '../../adapters/version.js'
+import { CheckpointStore } from '../../checkpoint/store.js'
 import { BcodError } from '../../errors.js'
 import { example, print, printJson, printTable } from '../print.js'
 import { type LiveFlags, liveCommand, type MoveFlags, moveCommand, openRegistry } from './open-registry.js'
@@ -65,12 +68,37 @@ export function pinCommand(): Command {
 export function resumeCommand(): Command {
   return moveCommand('resume')
     .description('after a rollback: publish and learn again')
+    .option('--from <version>', 'from what that version had learnt: what came after it is abandoned')
     .option('--keep', 'with all that was learnt: the next version comes from the weights of now')
-    .addHelpText('after', `\n${RUNNING}\n${example('bcod adapters resume --keep --config bcod.yaml')}`)
-    .action(async (flags: MoveFlags & { readonly keep?: boolean }) => {
-      if (!flags.keep) throw new BcodError('USAGE', 'expected --keep', { place: 'resume' })
-      told(await openRegistry(flags).registry.resume(flags), flags)
+    .addHelpText(
+      'after',
+      `
+--from takes up weights, moments, δ and prompt classifier as they were. Votes that trained since do not train again.
+${RUNNING}
+${example('bcod adapters resume --from live --config bcod.yaml', 'bcod adapters resume --keep --config bcod.yaml')}`,
+    )
+    .action(async ({ from, ...flags }: MoveFlags & { readonly keep?: boolean; readonly from?: string }) => {
+      if ((flags.keep === true) === (from !== undefined))
+        throw new BcodError('USAGE', 'expected either --from or --keep', { place: 'resume' })
+      const { registry, checkpoints } = openRegistry(flags)
+      told(await (from === undefined ? registry.resume(flags) : resumeFrom(from, registry, checkpoints, flags)), flags)
     })
+}
+
+/** @throws USAGE, ADAPTER_UNKNOWN, ADAPTER_NOT_RESUMABLE; nothing has moved then */
+async function resumeFrom(
+  name: string,
+  registry: Registry,
+  checkpoints: string | null,
+  flags: MoveFlags,
+): Promise<Move> {
+  if (checkpoints === null)
+    throw new BcodError('USAGE', 'nothing says where the checkpoints are', {
+      ...{ place: '--from', remedy: 'Name the configuration that has checkpoint.dir with --config FILE.' },
+    })
+  const version = await registry.resolve(name)
+  await new CheckpointStore(checkpoints).ofStep(versionStep(version) ?? -1)
+  return registry.resumeFrom(version, flags)
 }
 
 /** Says what holds after a move. */
@@ -86,6 +114,7 @@ function told(move: Move, { json }: MoveFlags): void {
     ...(summary.pinned === null ? [] : [['pinned', summary.pinned] as const]),
     ['generation', String(summary.generation)],
   ])
-  if (summary.frozen)
-    print('nothing is published or learnt: look for the cause, then bcod adapters resume --keep goes on')
+  if (summary.resume_from !== undefined) print(`the daemon goes on from ${summary.resume_from} at its next look`)
+  else if (summary.frozen)
+    print('nothing is published or learnt: look for the cause, then bcod adapters resume --from or --keep goes on')
 }

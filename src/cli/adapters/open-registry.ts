@@ -47,6 +47,8 @@ export const liveCommand = (name: string): Command =>
 
 interface OpenRegistry {
   readonly registry: Registry
+  /** `checkpoint.dir`; null if the configuration does not say. */
+  readonly checkpoints: string | null
   /** `adapters.keep` */
   readonly keep: number
   /** Asks the servers of `publish.targets` which versions they have loaded. */
@@ -58,7 +60,7 @@ interface OpenRegistry {
  * @throws USAGE, CONFIG_INVALID, ADAPTER_IO if no directory is there
  */
 export function openRegistry(flags: RegistryFlags & Partial<LiveFlags>): OpenRegistry {
-  const { adapters, model, publish } = loadConfig(registrySources(flags))
+  const { adapters, checkpoint, model, publish } = loadConfig(registrySources(flags))
   const { keep, store } = adapters
   const directory = adapters.dir ?? (store === null ? null : copiesOf(store))
   if (directory === null)
@@ -76,6 +78,7 @@ export function openRegistry(flags: RegistryFlags & Partial<LiveFlags>): OpenReg
   })
   return {
     registry,
+    checkpoints: checkpoint.dir,
     keep,
     loaded: () => loadedVersions(targets, { apiKey, timeout }),
   }

@@ -15,9 +15,15 @@ function actionsOf({ live, previous, canary, candidate, pinned, frozen }) {
       question: `Make ${previous} live, and stop publishing and learning?`,
       ask: ['rollback', { to: previous }],
     })
+  if (frozen && live !== null)
+    actions.push({
+      label: `Resume from ${live}`,
+      question: `Learn again from what ${live} had learnt, and abandon what came after it?`,
+      ask: ['resume', { from: live }],
+    })
   if (frozen)
     actions.push({
-      label: 'Resume',
+      label: 'Resume and keep',
       question: 'Publish and learn again, with all that was learnt?',
       ask: ['resume', { keep: true }],
     })

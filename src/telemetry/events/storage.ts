@@ -80,6 +80,32 @@ export class AliasesMoved extends InternalEvent {
   }
 }
 
+/** Learning goes on from an older version. */
+export class LearningResumed extends InternalEvent {
+  constructor(
+    readonly resumed: {
+      readonly version: string
+      /** The number that the version's weights have from now on. */
+      readonly step: number
+      /** Votes that had trained since that version, and are no longer in the weights. */
+      readonly abandonedVotes: number
+    },
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { version, step, abandonedVotes } = this.resumed
+    return { level: 'warn', msg: 'learning goes on from an older version', version, step, abandonedVotes }
+  }
+  override count(metrics: Metrics): void {
+    metrics.storage.abandonedVotes.inc(this.resumed.abandonedVotes)
+  }
+  override tap(): readonly TapLine[] {
+    const { version, step, abandonedVotes } = this.resumed
+    return [{ kind: 'resumed', version, step, abandoned_votes: abandonedVotes }]
+  }
+}
+
 /** What the registry of adapters holds. */
 export class RegistryObserved extends InternalEvent {
   constructor(readonly registry: Pick<Move, 'generation' | 'states' | 'aliases'>) {

@@ -49,6 +49,11 @@ export function storageMetrics(set: MetricSet) {
     adapterState: set.gauge('adapter_state', 'versions', 'Versions of the registry by what has become of them.', [
       'state',
     ]),
+    abandonedVotes: set.counter(
+      'abandoned_votes_total',
+      'votes',
+      'Votes that had trained and are no longer in the weights, because learning went on from an older version.',
+    ),
     rollbacks: set.counter(
       'rollbacks_total',
       'rollbacks',
