@@ -105,10 +105,19 @@ describe('bcod adapters', () => {
 
   it('rolls back, says that all stands still, and resumes', async () => {
     const { directory, run, json } = await place()
-    expect(await run('rollback')).toMatch(/^live +v00000001\n(.*\n)*nothing is published or learnt: .*resume --keep/)
+    expect(await run('rollback')).toMatch(
+      /^live +v00000001\n(.*\n)*nothing is published or learnt: .*resume --from or --keep/,
+    )
     expect(linksOf(directory)).toEqual({ live: 'v00000001' })
     expect(await run('list')).toContain('frozen since a rollback')
     await expect(run('resume')).rejects.toMatchObject({ code: 'USAGE' })
+    await expect(run('resume', '--keep', '--from', 'live')).rejects.toMatchObject({ code: 'USAGE' })
+    // nothing says where checkpoints are
+    await expect(run('resume', '--from', 'live')).rejects.toMatchObject({ code: 'USAGE', place: '--from' })
+    const checkpoints = ['--set', `checkpoint.dir=${join(directory, 'none')}`]
+    await expect(run('resume', '--from', 'live', ...checkpoints)).rejects.toMatchObject({
+      code: 'ADAPTER_NOT_RESUMABLE',
+    })
     expect(await json('resume', '--keep')).toMatchObject({ frozen: false, live: 'v00000001' })
   })
 

@@ -1,11 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { GateReport } from '../../src/adapters/gate-report.js'
+import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
 import type { Comparison } from '../../src/gate/comparison.js'
 import { Learner } from '../../src/learner/learner.js'
+import { verifyLineage } from '../../src/replay/verify.js'
 import { temporaryDirectory } from '../support/checkpoints.js'
+import { trainingEvent } from '../support/events.js'
 import { startLocalLearner } from '../support/local-learner.js'
 import { trainedIds, voteIds, votes } from './feedback.js'
 import { place, records } from './in-process.js'
@@ -106,3 +109,51 @@ test('with the learner itself: any version is gated again on demand, also while 
   expect(margins[0]?.difference).toBeCloseTo(gained('v00000002') - gained('v00000001'), 6)
   expect(live()).toBe('v00000002')
 })
+
+test('with the learner itself: learning goes on from an older version as if nothing had come after it, and the replay follows', async () => {
+  const { config, directory, start, journal, scheduler } = place({ 'journal.keepEvents': true, 'optimizer.lr': 0.01 })
+  const { daemon, log, until, stop } = start(undefined, { startLearner: startLocalLearner })
+  await until(({ state }) => state === 'running')
+  for (const from of [0, 4, 8]) {
+    log.append(records(from, 4))
+    await until(({ adapter }) => adapter === `v0000000${from / 4 + 1}`)
+  }
+  const { registry } = daemon.adapters
+  await registry.rollback({ to: 'v00000001' })
+  await registry.resumeFrom('v00000001')
+  const looks = setInterval(() => scheduler.advance(2_000), 50)
+  onTestFinished(() => clearInterval(looks))
+  await until(({ step, training_paused }) => step === 4 && !training_paused)
+  log.append(records(12, 8))
+  await until(({ adapter }) => adapter === 'v00000006')
+  await stop()
+
+  const store = new CheckpointStore(config.checkpoint.dir)
+  const [then, resumed] = [(await store.ofStep(1)).snapshot, (await store.ofStep(4)).snapshot]
+  expect(resumed.adapter).toEqual(then.adapter)
+  const { 'lineage.abandoned': abandoned, ...state } = Object.fromEntries(resumed.trainerState)
+  expect(state).toEqual(Object.fromEntries(then.trainerState))
+  expect(abandoned?.data[0]).toBe(3)
+
+  // a learner that never saw the steps between
+  const control = new Learner(config)
+  control.restore(then.adapter, then.trainerState)
+  const hashes = [12, 16].map((from) => {
+    const events = votes(from, 4).map(({ value }, i) => {
+      const { data } = JSON.parse(value)
+      const tokens = { promptTokens: data.prompt_tokens, completionTokens: data.completion_tokens }
+      return trainingEvent(i, { ...tokens, label: data.label })
+    })
+    return control.trainStep(events).applied?.adapterSha256
+  })
+  control.dispose()
+  const lines = journal()
+  expect(lines.slice(4).map(({ adapter_sha256 }) => adapter_sha256)).toEqual(hashes)
+
+  const summary = await verifyLineage({
+    lineage: config.checkpoint.dir,
+    out: join(directory, 'again'),
+    openLearner: async () => new Learner(config),
+  })
+  expect(summary).toMatchObject({ steps: 6, events: 20, adapter_sha256: lines.at(-1)!.adapter_sha256 })
+}, 180_000)

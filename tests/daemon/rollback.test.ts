@@ -7,6 +7,7 @@ import type { ListedVersion } from '../../src/adapters/registry-reader.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { liveVersion } from '../support/live-version.js'
 import { TestBroker } from '../support/test-broker.js'
+import { cases } from '../support/thorough.js'
 import { trainedIds, voteIds, votes } from './feedback.js'
 import { replayLineage } from './oracle.js'
 
@@ -118,4 +119,37 @@ test('over HTTP a rollback holds at once, and pins and promotions are followed b
   adapters(daemon, 'promote', 'v00000003', '--force')
   await daemon.until((status) => status.adapters?.live === 'v00000003', 10_000)
   expect(await daemon.stop()).toBe(0)
+})
+
+test('resume --from goes on from an older version once, whoever dies on the way; no vote trains twice', async () => {
+  const topic = 'from'
+  const daemon = await daemonOn(topic)
+  await liveSteps(daemon, topic, 3)
+  adapters(daemon, 'rollback', '--to', 'v00000001')
+  await daemon.until((status) => status.training_paused, 10_000)
+  await kafka.client.send(topic, votes(12, 4))
+  await daemon.until(({ waiting }) => waiting === 4)
+  await daemon.kill()
+  const checkpoints = ['--set', `checkpoint.dir=${daemon.checkpoints}`]
+  expect(adapters(daemon, 'resume', '--from', 'v00000001', ...checkpoints)).toMatchObject({
+    ...{ frozen: true, resume_from: 'v00000001' },
+  })
+  for (const stage of cases(
+    ['resumption journaled', 'checkpoint MANIFEST.json', 'checkpoint durable', 'move resumed written'],
+    ['resumption journaled', 'move resumed written'],
+  )) {
+    daemon.startToDieAt(stage)
+    expect(await daemon.exit(), stage).toEqual({ code: null, signal: 'SIGKILL' })
+  }
+  daemon.start()
+  await daemon.until((status) => settled(status) && status.adapters?.live === 'v00000005')
+  expect(await daemon.stop()).toBe(0)
+  const lines = daemon.journal()
+  expect(lines.map(({ step, resumed }) => [step, resumed?.from ?? null])).toEqual([
+    ...[1, 2, 3].map((step) => [step, null]),
+    [4, 1],
+    [5, null],
+  ])
+  expect(trainedIds(lines).sort()).toEqual(voteIds(0, 16).sort())
+  expect(replayLineage(daemon).adapter_sha256).toBe(lines.at(-1)!.adapter_sha256)
 })

@@ -20,12 +20,11 @@ export async function startCountingLearner(): Promise<DaemonLearner> {
     },
     generate: (prompts) => prompts.map(() => []),
     snapshot() {
-      const count: StateTensor = { dtype: 'i32', shape: [1], data: Int32Array.of(learnt) }
+      const count: StateTensor = { dtype: 'i32', shape: [2], data: Int32Array.of(learnt, step) }
       return { step, delta: 0, adapter: sampleAdapter(learnt), state: new Map([['count', count]]) }
     },
     restore({ state }) {
-      step = Number(state.get('count')?.data[0])
-      learnt = step
+      ;[learnt, step] = [...(state.get('count')?.data ?? [])] as [number, number]
       return { classifierKept: true }
     },
     resume({ state }, at) {
