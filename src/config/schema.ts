@@ -1,12 +1,13 @@
 import { testing } from './schema-canary.js'
 import { gating } from './schema-gate.js'
+import { guarding } from './schema-guard.js'
 import { learning } from './schema-learning.js'
 import { publishing } from './schema-publish.js'
 import { service } from './schema-service.js'
 import { isSetting, type Setting } from './setting.js'
 
 /** Every key that bcod knows, in the order in which documentation lists them. */
-export const schema = { ...learning, ...service, ...gating, ...publishing, ...testing }
+export const schema = { ...learning, ...guarding, ...service, ...gating, ...publishing, ...testing }
 
 /** What the program sees: a read-only tree of resolved values. */
 type ValuesOf<Node> = {

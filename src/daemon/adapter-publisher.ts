@@ -20,6 +20,8 @@ export interface AdapterPublisherParts {
   readonly configSha256: string
   /** `manual`: a version waits until somebody promotes it. */
   readonly mode: 'auto' | 'manual'
+  /** Training goes wrong, and a person has not looked at it yet: nothing goes live by itself. */
+  readonly guarded: () => boolean
   /** Share of the users that get a version before it goes live; 0: there is no canary. */
   readonly canaryShare: number
   /** The servers that must have a version before it goes live; null: there are none. */
@@ -191,11 +193,11 @@ export class AdapterPublisher {
 
   /** A version that has passed goes as far as it may now. If it must wait, no server loads it. */
   async #advance({ version, votes }: Pick<Candidate, 'version' | 'votes'>): Promise<Outcome> {
-    const { registry, servers, mode, canaryShare, stage } = this.parts
+    const { registry, servers, mode, canaryShare, guarded, stage } = this.parts
     const { live, canary } = (await registry.current()).aliases
     // the first version has nothing to be compared with
     const isTested = canaryShare > 0 && live !== null && live !== version
-    if ((mode === 'manual' && !isTested) || (await registry.holds(version))) return 'held'
+    if (guarded() || (mode === 'manual' && !isTested) || (await registry.holds(version))) return 'held'
     if (isTested && canary !== null) {
       if (canary === version) return 'canary'
       this.#behind = { version, votes }

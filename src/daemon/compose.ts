@@ -29,6 +29,7 @@ import { Comeback } from './comeback.js'
 import { ControlArm } from './control-arm.js'
 import { GateOnDemand } from './gate-on-demand.js'
 import { Gatekeeper } from './gatekeeper.js'
+import { Guards } from './guards.js'
 import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
 import { Outcomes } from './outcomes.js'
@@ -88,6 +89,7 @@ export interface Training {
   readonly control: ControlArm
   /** Goes on from an older version when somebody asks for it. */
   readonly comeback: Comeback
+  readonly guards: Guards
 }
 
 /** Puts a daemon together, up to what needs its model. Nothing is read or written. */
@@ -181,12 +183,14 @@ export function composeTraining(
     ...{ gate, signal: parts.stop.signal, wait: intervals.gateAnswer },
     failed: (error) => telemetry.emit(new Failed(error, false)),
   })
+  const guards = new Guards({ config: config.guard, directory: store.directory, pause: parts.pause, telemetry })
   const publisher = new AdapterPublisher({
     ...{
       registry,
       watch,
       servers,
       mode,
+      guarded: () => guards.tripped !== null,
       canaryShare: config.canary.share,
       keep: config.adapters.keep,
       telemetry,
@@ -206,6 +210,7 @@ export function composeTraining(
       failed: (error) => telemetry.emit(new Failed(error, false)),
     }),
     applied: (step, trained) => {
+      guards.applied(step)
       publisher.trained(trained)
       recent.trained(trained)
       step$.next(step)
@@ -235,6 +240,7 @@ export function composeTraining(
     canary,
     control,
     comeback,
+    guards,
   }
 }
 

@@ -137,7 +137,7 @@ export class Daemon {
 
   /**
    * Pauses training. The current step finishes, and its result is still checkpointed and published; records keep being
-   * read up to the budget for what waits. A restart ends it.
+   * read up to the budget for what waits. A restart ends it, but not the pause of a guard, which only this ends.
    *
    * @throws ADAPTER_FROZEN for the end of a pause that a rollback began
    */
@@ -147,6 +147,7 @@ export class Daemon {
       throw new BcodError('ADAPTER_FROZEN', 'training is paused since a rollback', {
         place: this.#parts.files.place,
       })
+    if (!paused) this.#training?.guards.resume()
     pause.set('person', paused)
   }
 
@@ -193,7 +194,14 @@ export class Daemon {
 
   get #statusParts(): StatusParts {
     const { lifecycle$, reader, state, telemetry, pause } = this.#parts
-    const { trainer = null, publisher = null, watch = null, servers = null, canary = null } = this.#training ?? {}
+    const {
+      trainer = null,
+      publisher = null,
+      watch = null,
+      servers = null,
+      canary = null,
+      guards = null,
+    } = this.#training ?? {}
     return {
       ...{
         reader,
@@ -203,6 +211,7 @@ export class Daemon {
         watch,
         servers,
         canary,
+        guards,
         learner: this.#learner,
         history: telemetry.history,
       },
@@ -264,7 +273,8 @@ export class Daemon {
       heldOut: () => state.heldOut.recent(this.#parts.clock.now()),
     })
     this.#training = composeTraining(this.#parts, recovered, learner, this.#text, gate)
-    // before anything trains: the registry may be frozen
+    // before anything trains: a guard may have tripped, or the registry may be frozen
+    this.#training.guards.restore()
     await this.#training.watch.look()
     return this.#training
   }

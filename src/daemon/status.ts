@@ -4,10 +4,12 @@ import type { ArmName } from '../adapters/routing.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import { type Check, verdict } from '../server/health.js'
 import type { ArmTally } from '../streams/arm-tally.js'
+import type { GuardName } from '../telemetry/events/guards.js'
 import type { History } from '../telemetry/history.js'
 import type { LifecycleState } from '../telemetry/lifecycle.js'
 import type { AdapterPublisher } from './adapter-publisher.js'
 import { armReport, type CanaryTest } from './canary-test.js'
+import type { Guards } from './guards.js'
 import type { PartitionReader } from './partition-reader.js'
 import type { RegistryWatch } from './registry-watch.js'
 import type { ServerStatus, ServingWatch } from './serving-watch.js'
@@ -60,8 +62,10 @@ export interface DaemonStatus {
   readonly dead_letters_waiting: number
   /** Reading is paused, because too much waits. */
   readonly paused: boolean
-  /** Training is paused, by a person or by a rollback. */
+  /** Training is paused, by a person, a guard or a rollback. */
   readonly training_paused: boolean
+  /** The guard that has paused it: kl, margin or delta. */
+  readonly guard: GuardName | null
   readonly partitions: readonly number[]
 }
 
@@ -79,6 +83,7 @@ export interface StatusParts {
   readonly watch: RegistryWatch | null
   readonly servers: ServingWatch | null
   readonly canary: CanaryTest | null
+  readonly guards: Pick<Guards, 'tripped'> | null
 }
 
 export function statusOf(parts: StatusParts): DaemonStatus {
@@ -112,6 +117,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     dead_letters_waiting: state.deadLetters.size,
     paused: reader.paused,
     training_paused: isTrainingPaused,
+    guard: parts.guards?.tripped ?? null,
     partitions: reader.assignment?.partitions ?? [],
   }
 }

@@ -1,7 +1,7 @@
 import { BehaviorSubject } from 'rxjs'
 
-/** Who may keep steps from beginning: a person, or a registry that was rolled back. */
-export type PauseReason = 'person' | 'registry'
+/** Who may keep steps from beginning: a person, a registry that was rolled back, or a guard. */
+export type PauseReason = 'person' | 'registry' | 'guard'
 
 /** Whether steps may begin: not while anybody has a reason against it. */
 export class TrainingPause {

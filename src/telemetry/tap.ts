@@ -22,6 +22,7 @@ export const TAP_KINDS = [
   'step',
   'checkpoint',
   'gate',
+  'guard',
   'canary',
   'published',
   'adapters',

@@ -32,7 +32,18 @@ function publisher(keep = 2, { mode = 'auto', servers = null, canaryShare = 0 }:
   const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => frozen.push(isFrozen) })
   const gate = new Gate()
   const parts = new AdapterPublisher({
-    ...{ registry, watch, gate, keep, telemetry, now: () => clock.now, configSha256: 'c0ffee', mode, servers },
+    ...{
+      registry,
+      watch,
+      gate,
+      keep,
+      telemetry,
+      now: () => clock.now,
+      guarded: () => false,
+      configSha256: 'c0ffee',
+      mode,
+      servers,
+    },
     canaryShare,
     tally: new VoteTally(0, journaled),
     stage: (stage) => stages.push(stage),

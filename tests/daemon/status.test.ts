@@ -31,6 +31,7 @@ const parts = (changes: object = {}): StatusParts =>
     },
     state: { held: { heldCount: 4 }, waiting: 5, deadLetters: { size: 6 }, arms: ARMS },
     canary: null,
+    guards: { tripped: 'kl' },
     history: new History(),
     isTrainingPaused: true,
     learner: { info: {}, busyMs: 0 },
@@ -62,7 +63,14 @@ test('a status has the figures of the last step and of what waits', () => {
       frozen: false,
     },
     ...{ lag: { 0: 3 }, uncommitted: { 1: { records: 2, seconds: 1.5 } }, held_back: 4, waiting: 5 },
-    ...{ dead_letters: {}, dead_letters_waiting: 6, paused: false, training_paused: true, partitions: [0, 1] },
+    ...{
+      dead_letters: {},
+      dead_letters_waiting: 6,
+      paused: false,
+      training_paused: true,
+      guard: 'kl',
+      partitions: [0, 1],
+    },
   })
 })
 

@@ -89,6 +89,10 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { what: 'half an hour, and resumed', samples: { bcod_training_paused: '1+0x30 0+0x60' }, at: '70m', fires: 0 },
     { what: 'never', samples: { bcod_training_paused: flat(0, 90) }, at: '70m', fires: 0 },
   ],
+  BcodGuardTripped: [
+    { what: 'at once', samples: { 'bcod_guard_tripped{guard="kl"}': '0+0x10 1+0x60' }, at: '11m', fires: 1 },
+    { what: 'resumed', samples: { 'bcod_guard_tripped{guard="kl"}': '0+0x10 1+0x20 0+0x60' }, at: '40m', fires: 0 },
+  ],
   BcodWorkerStuck: [
     {
       what: 'reading is paused because training is',

@@ -7,11 +7,11 @@ import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
 
-/** Training was paused or resumed, by a person or because the registry of adapters was frozen. */
+/** Training was paused or resumed, by a person, by a guard, or because the registry of adapters was frozen. */
 export class TrainingPaused extends InternalEvent {
   constructor(
     readonly paused: boolean,
-    readonly reason: 'person' | 'registry',
+    readonly reason: 'person' | 'registry' | 'guard',
   ) {
     super()
   }

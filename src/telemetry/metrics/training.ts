@@ -6,7 +6,13 @@ export function trainingMetrics(set: MetricSet) {
     trainingPaused: set.gauge(
       'training_paused',
       'boolean',
-      '1 while training is paused, from POST /v1/admin/pause to resume or a restart, or from a rollback to adapters resume.',
+      '1 while training is paused, from POST /v1/admin/pause to resume or a restart, from a guard to resume, or from a rollback to adapters resume.',
+    ),
+    guardTripped: set.gauge(
+      'guard_tripped',
+      'boolean',
+      '1 from the step at which this guard paused training until a person resumes it.',
+      ['guard'],
     ),
     trainSteps: set.counter('train_steps_total', 'steps', 'Applied optimizer steps.'),
     trainTokens: set.counter('train_tokens_total', 'tokens', 'Trained tokens, without padding.'),
@@ -65,6 +71,7 @@ export function trainingMetrics(set: MetricSet) {
   }
   for (const label of ['up', 'down']) metrics.implicitReward.zero({ label })
   metrics.trainingPaused.set(0)
+  for (const guard of ['kl', 'margin', 'delta']) metrics.guardTripped.set({ guard }, 0)
   metrics.blockLimit.set(0)
   return metrics
 }

@@ -1,0 +1,93 @@
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../config/config.js'
+import type { AppliedStep } from '../learner/step.js'
+import { Failed } from '../telemetry/events/daemon.js'
+import { GUARDS, type GuardName, GuardTripped } from '../telemetry/events/guards.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
+import { type GuardMeasures, GuardRules } from './guard-rules.js'
+import type { TrainingPause } from './training-pause.js'
+
+export interface GuardsParts {
+  readonly config: Config['guard']
+  /** Where a trip is kept: one file for each guard. The directory exists. */
+  readonly directory: string
+  readonly pause: TrainingPause
+  readonly telemetry: Telemetry
+}
+
+/**
+ * Pauses training if a step shows that it goes wrong. A trip is on disk, so a restart does not end it; a person does.
+ * Guards look at steps and change none.
+ */
+export class Guards {
+  #rules: GuardRules
+  #tripped: GuardName | null = null
+
+  constructor(private readonly parts: GuardsParts) {
+    this.#rules = new GuardRules(parts.config)
+  }
+
+  /** The guard that has tripped and has not been resumed. */
+  get tripped(): GuardName | null {
+    return this.#tripped
+  }
+
+  /** Finds the trip of an earlier process. Before anything trains. */
+  restore(): void {
+    const files = new Set(readdirSync(this.parts.directory))
+    const guard = GUARDS.find((name) => files.has(fileOf(name)))
+    if (guard !== undefined) this.#set(guard, null)
+  }
+
+  /** Looks at an applied step. */
+  applied(step: Pick<AppliedStep, 'step'> & GuardMeasures): void {
+    if (this.#tripped !== null) return
+    const trip = this.#rules.observe(step)
+    if (trip === null) return
+    // paused even if the disk takes nothing
+    this.#set(trip.guard, { step: step.step, value: trip.value })
+    try {
+      this.#write(trip.guard, { step: step.step, value: trip.value })
+    } catch (error) {
+      this.parts.telemetry.emit(new Failed(error, false))
+    }
+  }
+
+  /** A person lets training go on. All windows start anew. @throws if the disk does not forget the trip */
+  resume(): void {
+    const { directory, pause, telemetry } = this.parts
+    const guard = this.#tripped
+    if (guard === null) return
+    for (const name of GUARDS) rmSync(join(directory, fileOf(name)), { force: true })
+    syncFolder(directory)
+    this.#rules = new GuardRules(this.parts.config)
+    this.#tripped = null
+    telemetry.emit(new GuardTripped(guard, false, null))
+    pause.set('guard', false)
+  }
+
+  #set(guard: GuardName, at: { readonly step: number; readonly value: number } | null): void {
+    this.#tripped = guard
+    this.parts.telemetry.emit(new GuardTripped(guard, true, at))
+    this.parts.pause.set('guard', true)
+  }
+
+  #write(guard: GuardName, content: object): void {
+    const path = join(this.parts.directory, fileOf(guard))
+    writeFileSync(`${path}.new`, `${JSON.stringify(content)}\n`, { flush: true, mode: 0o600 })
+    renameSync(`${path}.new`, path)
+    syncFolder(this.parts.directory)
+  }
+}
+
+const fileOf = (guard: GuardName) => `guard-${guard}.json`
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
