@@ -6,7 +6,7 @@ import { Journal } from '../../src/checkpoint/journal.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { WORK } from '../../src/files/own-directory.js'
 import { errorOf, sampleAdapter, sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
-import { addLive, linksOf, registryIn } from '../support/registry.js'
+import { added, addLive, linksOf, passGate, registryIn } from '../support/registry.js'
 import { smallDisk } from './small-disk.js'
 
 const MIB = 2 ** 20
@@ -104,6 +104,22 @@ it('an adapter published to a full disk fails with its code and leaves the live 
   free()
   const { version } = await registry.add(large, { step: 2, delta: 0 })
   expect(await registry.publish(version)).toBe(true)
+})
+
+it('a gate report on a full disk is not there, its version does not go live, and it is written once there is room', async () => {
+  const directory = await smallDisk(MIB)
+  if (directory === null) return
+  const { registry } = registryIn(directory)
+  for (const step of [1, 2]) await added(registry, step)
+  await registry.publish('v00000001')
+  const free = fill(directory, 0)
+  expect((await errorOf(() => passGate(registry, 'v00000002'))).code).toBe('ADAPTER_DISK_FULL')
+  expect(await registry.gateReport('v00000002')).toBeNull()
+  expect((await errorOf(() => registry.promote('v00000002', {}))).code).toBe('ADAPTER_UNGATED')
+  expect(linksOf(directory).live).toBe('v00000001')
+  free()
+  await passGate(registry, 'v00000002')
+  expect(await registry.promote('v00000002', {})).toMatchObject({ aliases: { live: 'v00000002' } })
 })
 
 it('a move on a full disk is not made, or is made and followed once there is room', async () => {
