@@ -101,9 +101,15 @@ export function madeLive(state: RegistryState, version: string): Change {
 export const withoutCanary = ({ arms }: RegistryState): Pick<RegistryState, 'arms'> =>
   arms?.canary ? { arms: { ...arms, canary: null } } : {}
 
+/** In these a version has had its turn. If nothing is live, one that was may be so again. */
+const DECIDED: readonly unknown[] = ['refused', 'rolled_back']
+
 /** Whether nobody but a person may make a version live. */
-export const isHeld = ({ frozen, pinned, states }: RegistryState, version: string): boolean =>
-  frozen || pinned !== null || states[version] === 'refused' || states[version] === 'rolled_back'
+export const isHeld = ({ aliases, frozen, pinned, states }: RegistryState, version: string): boolean =>
+  frozen ||
+  pinned !== null ||
+  DECIDED.includes(states[version]) ||
+  (states[version] === 'retired' && aliases.live !== null)
 
 /** A candidate is refused. @throws ADAPTER_UNKNOWN */
 export function refused(state: RegistryState, version: string): Change {

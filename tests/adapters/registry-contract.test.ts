@@ -36,6 +36,16 @@ describe.each(STORES)('in %s', (_, place) => {
     expect((await errorOf(() => registry.promote('v00000009', { force: true }))).code).toBe('ADAPTER_UNKNOWN')
   })
 
+  it('an older version that somebody has promoted stays live when the daemon starts again and offers the newest', async () => {
+    const { registry } = open()
+    for (const step of [1, 2]) await addLive(registry, step)
+    await registry.promote('v00000001', { force: true })
+    expect(await registry.publish('v00000002')).toBe(false)
+    expect((await registry.current()).aliases.live).toBe('v00000001')
+    await addLive(registry, 3)
+    expect((await registry.current()).aliases.live).toBe('v00000003')
+  })
+
   it('a second rollback goes further back, and there is an end to it', async () => {
     const { registry } = open()
     for (const step of [1, 2, 3]) await addLive(registry, step)
