@@ -177,7 +177,9 @@ export function composeTraining(
   })
   const start = checkpoint?.snapshot.step ?? 0
   const { mode } = config.publish
-  const servers = hasServers(config.publish) ? new ServingWatch({ config, files, learner, watch, telemetry }) : null
+  const servers = hasServers(config.publish)
+    ? new ServingWatch({ config, files, learner, watch, telemetry, stage })
+    : null
   const gate = new Gatekeeper({ registry, checks, model, telemetry })
   const gateOnDemand = new GateOnDemand({
     ...{ gate, signal: parts.stop.signal, wait: intervals.gateAnswer },

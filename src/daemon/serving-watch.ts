@@ -21,6 +21,8 @@ export interface ServingWatchParts {
   readonly learner: Pick<DaemonLearner, 'call' | 'info'>
   readonly watch: Pick<RegistryWatch, 'state'>
   readonly telemetry: Telemetry
+  /** Called at each point of publishing that a server reaches. @default nobody is told */
+  readonly stage?: (stage: string) => void
 }
 
 /** What one server serves, as `/status` shows it. */
@@ -58,6 +60,7 @@ export class ServingWatch {
         parts.telemetry.emit(new ServerGone(replica))
       },
       failed: (error) => parts.telemetry.emit(new Failed(error, false)),
+      onStage: (stage) => parts.stage?.(stage),
     })
   }
 

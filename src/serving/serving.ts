@@ -23,6 +23,8 @@ export interface ServingParts {
   readonly gone: (replica: string) => void
   /** Called with an error that is no single server's. */
   readonly failed: (error: unknown) => void
+  /** Called at each point of `publish` that a server reaches. @default nobody is told */
+  readonly onStage?: (stage: 'server loaded' | 'server attested') => void
 }
 
 /** What a look at one server found. */
@@ -84,7 +86,13 @@ export class Serving {
       const before = wanted.find((each) => each !== version) ?? null
       const loaded: Replica[] = []
       const outcomes = await Promise.allSettled(
-        replicas.map((replica) => this.#serve(replica, version, before, () => loaded.push(replica))),
+        replicas.map(async (replica) => {
+          await this.#serve(replica, version, before, () => {
+            loaded.push(replica)
+            this.parts.onStage?.('server loaded')
+          })
+          this.parts.onStage?.('server attested')
+        }),
       )
       const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
       if (errors.length + failures.length === 0) {
