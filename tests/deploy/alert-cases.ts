@@ -90,7 +90,7 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { what: 'never', samples: { bcod_training_paused: flat(0, 90) }, at: '70m', fires: 0 },
   ],
   BcodGuardTripped: [
-    { what: 'at once', samples: { 'bcod_guard_tripped{guard="kl"}': '0+0x10 1+0x60' }, at: '11m', fires: 1 },
+    { what: 'after a minute', samples: { 'bcod_guard_tripped{guard="kl"}': '0+0x10 1+0x60' }, at: '13m', fires: 1 },
     { what: 'resumed', samples: { 'bcod_guard_tripped{guard="kl"}': '0+0x10 1+0x20 0+0x60' }, at: '40m', fires: 0 },
   ],
   BcodWorkerStuck: [
