@@ -100,8 +100,14 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     const published: { readonly version: string; readonly answers: readonly Answer[] }[] = []
     for (const step of [6, 12]) {
       while (sent < 4 * step) dislike()
+      const asked = performance.now()
       const version = `v${String(step).padStart(8, '0')}`
       await eventually(() => daemon.status().adapter === version, LIMIT)
+      const { seconds: gate } = JSON.parse(readFileSync(join(directory, version, 'gate.json'), 'utf8'))
+      const live = (performance.now() - asked) / 1000
+      console.log(
+        `${version}: live ${live.toFixed(1)} s after the last vote (six steps and a gate of ${gate.toFixed(1)} s)`,
+      )
       const answers = await ask(`bcod-${version}`)
       await agrees(version, answers)
       published.push({ version, answers })
