@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { lstatSync } from 'node:fs'
 import { chmod, link, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { isDiskFull, syncDirectory, systemCode, writeFileDurably } from '../files/durable-files.js'
 import { clearWork, WORK } from '../files/own-directory.js'
@@ -155,11 +155,11 @@ export class DirectoryFiles implements RegistryFiles {
     })
   }
 
-  /** Versions at once: one process writes and removes them. Small files only if nobody can still be at work on them. */
+  /** Only what nobody can still be at work on: versions are added while others are removed. */
   async clear(): Promise<void> {
     const isAbandoned = (path: string) => {
       const found = lstatSync(path, { throwIfNoEntry: false })
-      return !basename(path).startsWith(SMALL) || Date.now() - (found?.mtimeMs ?? 0) > ABANDONED_MS
+      return Date.now() - (found?.mtimeMs ?? 0) > ABANDONED_MS
     }
     await this.#coded('the work directory was not cleared', () => clearWork(this.directory, isAbandoned))
   }
@@ -190,8 +190,8 @@ export class DirectoryFiles implements RegistryFiles {
 const DIRECTORY_MODE = 0o755
 const FILE_MODE = 0o644
 const SMALL = 'file'
-/** Nobody takes so long to write a small file. */
-const ABANDONED_MS = 60_000
+/** Nobody takes so long from one file of a version to the next. */
+const ABANDONED_MS = 600_000
 
 async function absentAs<T, U>(reading: Promise<T>, absent: U): Promise<T | U> {
   try {

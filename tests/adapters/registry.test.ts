@@ -1,4 +1,5 @@
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -7,6 +8,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -200,4 +202,17 @@ it('what somebody has moved out of the directory is in no alias any more', async
   expect(linksOf(directory)).toEqual({ previous: 'v00000002' })
   await addLive(registry, 2)
   expect(linksOf(directory)).toEqual({ live: 'v00000002' })
+})
+
+it('gc leaves alone what somebody may be writing, and removes what a killed process has left', async () => {
+  const { directory, registry } = registryIn()
+  await addLive(registry, 1)
+  const half = join(directory, WORK, 'v00000002-0123456789ab')
+  mkdirSync(half)
+  await registry.gc(1)
+  expect(existsSync(half)).toBe(true)
+  const anHourAgo = Date.now() / 1000 - 3600
+  utimesSync(half, anHourAgo, anHourAgo)
+  await registry.gc(1)
+  expect(existsSync(half)).toBe(false)
 })
