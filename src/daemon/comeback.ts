@@ -27,6 +27,8 @@ export interface ComebackParts {
   readonly checkpointer: Pick<Checkpointer, 'checkpoint' | 'durable'>
   readonly publisher: Pick<AdapterPublisher, 'resumed'>
   readonly telemetry: Telemetry
+  /** Called once the learner has gone on from the older version. */
+  readonly resumed: () => void
 }
 
 /**
@@ -110,6 +112,7 @@ export class Comeback {
     // nothing waits until the journal has it: no checkpoint can see half of it
     trainer.resumed({ step: last + 1, ...resumed }, { from, version, generation })
     publisher.resumed(last + 1)
+    this.parts.resumed()
     this.#followed = generation
     if (!classifierKept) telemetry.emit(new ClassifierReset())
     telemetry.emit(new LearningResumed({ version, step: last + 1, abandonedVotes: abandoned }))

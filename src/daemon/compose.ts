@@ -29,6 +29,7 @@ import { Comeback } from './comeback.js'
 import { ControlArm } from './control-arm.js'
 import { GateOnDemand } from './gate-on-demand.js'
 import { Gatekeeper } from './gatekeeper.js'
+import { guardMeasures } from './guard-measures.js'
 import { Guards } from './guards.js'
 import { OffsetCommitter } from './offset-committer.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
@@ -212,7 +213,7 @@ export function composeTraining(
       failed: (error) => telemetry.emit(new Failed(error, false)),
     }),
     applied: (step, trained) => {
-      guards.applied(step)
+      guards.applied(guardMeasures(step, trained))
       publisher.trained(trained)
       recent.trained(trained)
       step$.next(step)
@@ -229,6 +230,8 @@ export function composeTraining(
   const control = new ControlArm({ config, registry, watch, servers, telemetry })
   const comeback = new Comeback({
     ...{ registry, watch, store, identities, learner, trainer, checkpointer, publisher, telemetry },
+    // what tripped a guard is abandoned
+    resumed: () => guards.resume(),
   })
   return {
     trainer,

@@ -1,11 +1,11 @@
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/config.js'
-import type { AppliedStep } from '../learner/step.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { GUARDS, type GuardName, GuardTripped } from '../telemetry/events/guards.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
-import { type GuardMeasures, GuardRules } from './guard-rules.js'
+import type { GuardMeasures } from './guard-measures.js'
+import { GuardRules } from './guard-rules.js'
 import type { TrainingPause } from './training-pause.js'
 
 export interface GuardsParts {
@@ -41,7 +41,7 @@ export class Guards {
   }
 
   /** Looks at an applied step. */
-  applied(step: Pick<AppliedStep, 'step'> & GuardMeasures): void {
+  applied(step: GuardMeasures): void {
     if (this.#tripped !== null) return
     const trip = this.#rules.observe(step)
     if (trip === null) return
@@ -54,14 +54,17 @@ export class Guards {
     }
   }
 
-  /** A person lets training go on. All windows start anew. @throws if the disk does not forget the trip */
+  /**
+   * A person lets training go on, or lets it go on from an older version. All windows start anew.
+   * @throws if the disk does not forget the trip
+   */
   resume(): void {
     const { directory, pause, telemetry } = this.parts
     const guard = this.#tripped
+    this.#rules = new GuardRules(this.parts.config)
     if (guard === null) return
     for (const name of GUARDS) rmSync(join(directory, fileOf(name)), { force: true })
     syncFolder(directory)
-    this.#rules = new GuardRules(this.parts.config)
     this.#tripped = null
     telemetry.emit(new GuardTripped(guard, false, null))
     pause.set('guard', false)

@@ -64,7 +64,7 @@ export interface DaemonStatus {
   readonly paused: boolean
   /** Training is paused, by a person, a guard or a rollback. */
   readonly training_paused: boolean
-  /** The guard that has paused it: kl, margin or delta. */
+  /** The guard that has paused it: kl, margin, delta or up_rate. */
   readonly guard: GuardName | null
   readonly partitions: readonly number[]
 }

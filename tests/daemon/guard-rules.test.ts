@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
-import { type GuardMeasures, GuardRules } from '../../src/daemon/guard-rules.js'
+import type { GuardedVote, GuardMeasures } from '../../src/daemon/guard-measures.js'
+import { GuardRules } from '../../src/daemon/guard-rules.js'
+import { userRandom } from '../../src/demo/world/random.js'
 
-const limits = { klBudget: 0, pauseOnCollapse: false, maxDelta: 0, steps: 4 }
-const sound: GuardMeasures = { klPerToken: 0.1, delta: 0, rewardUpMean: 0.5, rewardDownMean: 0 }
+const limits = { klBudget: 0, pauseOnCollapse: false, maxDelta: 0, upRateDrop: 0, upRateVotes: 100, steps: 4 }
+const sound: GuardMeasures = { step: 1, distance: 0.1, delta: 0, rewardUpMean: 0.5, rewardDownMean: 0, votes: [] }
 
 /** The first step that trips a guard, from 1. */
 function firstTrip(config: object, steps: readonly Partial<GuardMeasures>[]) {
@@ -14,14 +16,13 @@ function firstTrip(config: object, steps: readonly Partial<GuardMeasures>[]) {
   return null
 }
 
-const kl = (...values: (number | null)[]) => values.map((klPerToken) => ({ klPerToken }))
+const kl = (...values: (number | null)[]) => values.map((distance) => ({ distance }))
 const margins = (...values: (number | null)[]) => values.map((rewardUpMean) => ({ rewardUpMean }))
 const deltas = (...values: number[]) => values.map((delta) => ({ delta }))
 
-test('kl: the mean of four steps is beyond the budget, on either side', () => {
+test('kl: the mean of four steps is above the budget', () => {
   // means from the fourth step on: 0.5, 1, 1.5
   expect(firstTrip({ klBudget: 1 }, kl(0, 0, 0, 2, 2, 2))).toEqual({ at: 6, guard: 'kl', value: 1.5 })
-  expect(firstTrip({ klBudget: 1 }, kl(-2, -2, -2, -2))).toEqual({ at: 4, guard: 'kl', value: -2 })
   expect(firstTrip({ klBudget: 1 }, kl(3, 0, 0, 0, 3, 0, 0, 0))).toBeNull()
 })
 
@@ -43,9 +44,45 @@ test('delta: beyond the limit, on either side', () => {
 })
 
 test('without limits nothing trips', () => {
-  const wild = { klPerToken: 1e3, delta: 1e3, rewardUpMean: -1e3 }
+  const wild = { distance: 1e3, delta: 1e3, rewardUpMean: -1e3 }
   expect(firstTrip({}, [...Array(4).fill(sound), ...Array(20).fill(wild)])).toBeNull()
 })
+
+/** Steps of eight votes each. */
+function stepsOf(votes: readonly GuardedVote[]): readonly Partial<GuardMeasures>[] {
+  return Array.from({ length: Math.floor(votes.length / 8) }, (_, i) => ({ votes: votes.slice(8 * i, 8 * i + 8) }))
+}
+
+test('up_rate: a fall that is certain trips it, and one user who votes a thousand times does not', () => {
+  const config = { upRateDrop: 0.1, upRateVotes: 400 }
+  const of = (users: number, upOf5: number, votes: number, name: string) =>
+    Array.from({ length: votes }, (_, i) => ({ voter: `${name}-${i % users}`, label: (i * 7) % 5 < upOf5 }))
+  const good = of(200, 4, 1_600, 'u')
+  // from 80 % to 40 %: the last 400 votes are at 67 % when a third of them are the new ones
+  const fallen = firstTrip(config, stepsOf([...good, ...of(200, 2, 800, 'v')]))
+  expect(fallen).toMatchObject({ guard: 'up_rate' })
+  expect(fallen!.at).toBeGreaterThan(200)
+  expect(fallen!.at).toBeLessThan(250)
+  expect(fallen!.value).toBeLessThan(-0.1)
+  // the same thumbs by one person
+  expect(firstTrip(config, stepsOf([...good, ...of(1, 0, 800, 'stranger')]))).toBeNull()
+  // half of the votes are the stranger's
+  const mixed = of(200, 4, 400, 'w').flatMap((vote) => [vote, { voter: 'stranger', label: false }])
+  expect(firstTrip(config, stepsOf([...good, ...mixed]))).toBeNull()
+})
+
+test('up_rate: of 200 streams whose rate stays, with users who differ and vote often, one in a hundred trips at most', () => {
+  const random = userRandom(3, 1)
+  const tastes = Array.from({ length: 400 }, () => random())
+  const stream = () =>
+    Array.from({ length: 2_000 }, () => {
+      const user = Math.floor(400 * random() ** 3)
+      return { voter: String(user), label: random() < tastes[user]! }
+    })
+  const config = { upRateDrop: 0.1, upRateVotes: 200 }
+  const trips = Array.from({ length: 200 }, () => firstTrip(config, stepsOf(stream()))).filter((trip) => trip !== null)
+  expect(trips.length).toBeLessThanOrEqual(2)
+}, 60_000)
 
 test('of 1,000 sound but noisy streams of 500 steps, none trips a guard', () => {
   // limits 50 steps wide; a mean of 50 has a seventh of the noise of a step, so each limit is over 6 deviations away
@@ -56,7 +93,11 @@ test('of 1,000 sound but noisy streams of 500 steps, none trips a guard', () => 
     return (seed + 0.5) / 2 ** 32
   }
   const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())
-  const noisy = () => ({ klPerToken: 0.1 + normal(), delta: 5 * normal(), rewardUpMean: 0.5 + 0.5 * normal() })
+  const noisy = () => ({
+    distance: Math.abs(0.1 + 0.5 * normal()),
+    delta: 5 * normal(),
+    rewardUpMean: 0.5 + 0.5 * normal(),
+  })
   const trips = (steps: number) =>
     Array.from({ length: 1_000 }, () => firstTrip({ ...config, steps }, Array.from({ length: 500 }, noisy))).filter(
       (trip) => trip !== null,

@@ -1,17 +1,25 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { TrainingEvent } from '../../src/events/types.js'
 import { startCountingLearner } from '../support/counting-learner.js'
 import { place, records } from './in-process.js'
 
-/** A learner that counts, and measures a divergence of 1 nat per token from its third step on. */
+/** A learner that counts, and measures log ratios of 1 nat per token from its third step on. */
 async function startDriftingLearner() {
   const learner = await startCountingLearner()
   const call: typeof learner.call = async (name, ...args) => {
     const answer = await learner.call(name, ...args)
     if (typeof answer !== 'object' || answer === null || !('applied' in answer) || answer.applied === null)
       return answer
-    return { ...answer, applied: { ...answer.applied, klPerToken: answer.applied.step > 2 ? 1 : 0 } }
+    const { applied } = answer
+    const [events] = args as unknown as [readonly TrainingEvent[]]
+    // some became likelier, others less likely
+    const logRatios = applied.trained.map((index, i) => {
+      const { length } = (events[index] as TrainingEvent).completionTokens
+      return applied.step > 2 ? (i % 2 === 0 ? length : -length) : 0
+    })
+    return { ...answer, applied: { ...applied, logRatios } }
   }
   return { ...learner, call }
 }

@@ -157,3 +157,19 @@ test('with the learner itself: learning goes on from an older version as if noth
   })
   expect(summary).toMatchObject({ steps: 6, events: 20, adapter_sha256: lines.at(-1)!.adapter_sha256 })
 }, 180_000)
+
+test('with the learner itself: a rate that is far too high trips the guard of the distance, a sound one does not', async () => {
+  const guardWith = async (lr: number) => {
+    const { start } = place({ 'optimizer.lr': lr, 'guard.klBudget': 0.1, 'guard.steps': 2 })
+    const { log, until, stop } = start(undefined, { startLearner: startLocalLearner })
+    await until(({ state }) => state === 'running')
+    log.append(records(0, 32))
+    const status = await until(({ guard, waiting }) => guard !== null || waiting === 0)
+    await stop()
+    return status
+  }
+  expect(await guardWith(1e-4)).toMatchObject({ guard: null, step: 8 })
+  const { guard, step, training_paused: isPaused } = await guardWith(0.3)
+  expect({ guard, isPaused }).toEqual({ guard: 'kl', isPaused: true })
+  expect(step).toBeLessThan(8)
+}, 180_000)

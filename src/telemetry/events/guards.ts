@@ -3,7 +3,7 @@ import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** What can pause training by itself; the values of the label `guard`. */
-export const GUARDS = ['kl', 'margin', 'delta'] as const
+export const GUARDS = ['kl', 'margin', 'delta', 'up_rate'] as const
 export type GuardName = (typeof GUARDS)[number]
 
 /** A guard has paused training, or a person has resumed it. */

@@ -71,7 +71,7 @@ export function trainingMetrics(set: MetricSet) {
   }
   for (const label of ['up', 'down']) metrics.implicitReward.zero({ label })
   metrics.trainingPaused.set(0)
-  for (const guard of ['kl', 'margin', 'delta']) metrics.guardTripped.set({ guard }, 0)
+  for (const guard of ['kl', 'margin', 'delta', 'up_rate']) metrics.guardTripped.set({ guard }, 0)
   metrics.blockLimit.set(0)
   return metrics
 }
