@@ -3,6 +3,7 @@ import type { RegistryState } from '../adapters/move.js'
 import { readAdapter } from '../adapters/peft.js'
 import type { RegistryFiles } from '../adapters/registry-files.js'
 import { versionStep } from '../adapters/version.js'
+import type { VersionState } from '../adapters/version-record.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
 import { Attester } from '../serving/attester.js'
@@ -40,6 +41,8 @@ export class ServingWatch {
   /** The move after which the servers were looked at last. */
   #generation: number | null = null
   #isOpen = true
+  /** The version that was published last, and what it was then. */
+  #published: { readonly version: string; readonly state: VersionState } | null = null
 
   constructor(private readonly parts: ServingWatchParts) {
     const { config, files, learner, watch } = parts
@@ -53,7 +56,7 @@ export class ServingWatch {
       }),
       wanted: () => (watch.state === null ? [] : wantedVersions(watch.state, keepLoaded)),
       answering: () => (watch.state === null ? [] : answeringVersions(watch.state)),
-      isPending: (version) => (watch.state?.states[version] ?? 'candidate') === 'candidate',
+      isPending: (version) => this.#isPending(version),
       looked: (look) => this.#looked(look),
       gone: (replica) => {
         this.#servers.delete(replica)
@@ -76,6 +79,7 @@ export class ServingWatch {
 
   /** Makes every server answer a version under its own name. @throws what `Serving.publish` throws */
   publish(version: string): Promise<void> {
+    this.#published = { version, state: this.#stateOf(version) }
     return this.#serving.publish(version)
   }
 
@@ -105,6 +109,17 @@ export class ServingWatch {
   /** Nothing is looked at or told any more. */
   close(): void {
     this.#isOpen = false
+  }
+
+  #stateOf(version: string): VersionState {
+    return this.parts.watch.state?.states[version] ?? 'candidate'
+  }
+
+  /** A candidate, or an older version that somebody is about to promote: until the move, it is still what it was. */
+  #isPending(version: string): boolean {
+    const state = this.#stateOf(version)
+    const isUnmoved = this.#published?.version === version && this.#published.state === state
+    return state === 'candidate' || (isUnmoved && state !== 'live')
   }
 
   async #scores(version: string | null, pairs: readonly TokenPair[]): Promise<readonly number[]> {

@@ -128,3 +128,23 @@ test('canary and control stay loaded on every server, and are attested as the li
   expect([...server.adapters.keys()]).not.toContain('bcod-v00000005')
   expect(await servers.base()).toBe('demo')
 })
+
+test('an older version that somebody is about to promote stays loaded over a look, until it is live or withdrawn', async () => {
+  const { server, registry, watch, servers } = await watched()
+  for (const step of [1, 2, 3]) await addLive(registry, step)
+  await watch.look()
+  await servers.look()
+  const loaded = () => [...server.adapters.keys()].sort()
+  expect(loaded()).toEqual(['bcod-v00000002', 'bcod-v00000003'])
+  await servers.publish('v00000001')
+  await servers.look()
+  expect(loaded()).toContain('bcod-v00000001')
+  await servers.withdraw('v00000001')
+  expect(loaded()).not.toContain('bcod-v00000001')
+
+  await servers.publish('v00000001')
+  await registry.promote('v00000001', { force: true })
+  await watch.look()
+  await servers.look()
+  expect(loaded()).toEqual(['bcod-v00000001', 'bcod-v00000003'])
+})
