@@ -87,8 +87,15 @@ test('every metric that others rely on moves when its cause is made to happen', 
   await daemon.until(settled)
   await expect.poll(gauges, { timeout: 45_000 }).toEqual([true, 0])
   const headers = { authorization: `Bearer ${token}` }
-  const rollback = { method: 'POST', headers, body: '{}' }
-  await fetch(`http://127.0.0.1:${daemon.port}/v1/admin/adapters/rollback`, rollback)
+  const ask = (verb: string, body: object) =>
+    fetch(`http://127.0.0.1:${daemon.port}/v1/admin/adapters/${verb}`, {
+      ...{ method: 'POST', headers, body: JSON.stringify(body) },
+    })
+  await ask('rollback', {})
+  await ask('resume', { from: 'live' })
+  await expect
+    .poll(async () => (await scrape()).get('bcod_abandoned_votes_total'), { timeout: 45_000 })
+    .toBeGreaterThan(0)
   const served = `{target="127.0.0.1:${server.port}"}`
   const version = async () => (await scrape()).get(`bcod_served_version${served}`)
   await expect.poll(version, { timeout: 45_000 }).toBeGreaterThan(0)
