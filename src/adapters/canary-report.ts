@@ -1,3 +1,5 @@
+import { parseStored } from './parse-stored.js'
+
 /** What has become of a canary. `open`: its test goes on. `ended`: by a person, or because live is another version now. */
 export const CANARY_OUTCOMES = ['open', 'promoted', 'worse', 'undecided', 'ended'] as const
 export type CanaryOutcome = (typeof CANARY_OUTCOMES)[number]
@@ -37,12 +39,5 @@ export interface CanaryReport {
 export const CANARY_REPORT = 'canary.json'
 
 /** Null for anything but a report. */
-export function parseCanaryReport(text: string | null): CanaryReport | null {
-  if (text === null) return null
-  try {
-    const report = JSON.parse(text) as CanaryReport | null
-    return report !== null && CANARY_OUTCOMES.includes(report.outcome) ? report : null
-  } catch {
-    return null
-  }
-}
+export const parseCanaryReport = (text: string | null): CanaryReport | null =>
+  parseStored<CanaryReport>(text, ({ outcome }) => (CANARY_OUTCOMES as readonly unknown[]).includes(outcome))

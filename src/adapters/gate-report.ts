@@ -1,3 +1,5 @@
+import { parseStored } from './parse-stored.js'
+
 /** `gate.json` of a version: what the gate found. */
 export interface GateReport {
   readonly version: string
@@ -35,14 +37,7 @@ export type StoredGateReport = Pick<GateReport, 'version' | 'outcome'> & Partial
 export const GATE_REPORT = 'gate.json'
 
 /** Null for anything but a report: what cannot be read has not passed anything. */
-export function parseGateReport(text: string | null): StoredGateReport | null {
-  if (text === null) return null
-  try {
-    const report = JSON.parse(text) as StoredGateReport | null
-    return report !== null && OUTCOMES.includes(report.outcome) ? report : null
-  } catch {
-    return null
-  }
-}
+export const parseGateReport = (text: string | null): StoredGateReport | null =>
+  parseStored<StoredGateReport>(text, ({ outcome }) => OUTCOMES.includes(outcome))
 
 const OUTCOMES: readonly unknown[] = ['passed', 'refused', 'error']

@@ -1,3 +1,5 @@
+import { parseStored } from './parse-stored.js'
+
 /** What has become of a version. */
 export const VERSION_STATES = ['candidate', 'refused', 'canary', 'live', 'retired', 'rolled_back'] as const
 export type VersionState = (typeof VERSION_STATES)[number]
@@ -37,12 +39,5 @@ export const VERSION_INFO = 'bcod.json'
 export const recordText = (record: VersionRecord): string => `${JSON.stringify(record, null, 2)}\n`
 
 /** Null for what is no `bcod.json` of ours. */
-export function parseRecord(text: string | null): VersionRecord | null {
-  if (text === null) return null
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && 'sha256' in value ? (value as VersionRecord) : null
-  } catch {
-    return null
-  }
-}
+export const parseRecord = (text: string | null): VersionRecord | null =>
+  parseStored<VersionRecord>(text, (value) => 'sha256' in value)
