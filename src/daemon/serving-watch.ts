@@ -6,6 +6,7 @@ import { versionStep } from '../adapters/version.js'
 import type { VersionState } from '../adapters/version-record.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
+import { allScored } from '../learner/all-scored.js'
 import { Attester } from '../serving/attester.js'
 import type { TokenPair } from '../serving/secret-prompts.js'
 import { type Look, Serving } from '../serving/serving.js'
@@ -41,8 +42,6 @@ export class ServingWatch {
   /** The move after which the servers were looked at last. */
   #generation: number | null = null
   #isOpen = true
-  /** The version that was published last, and what it was then. */
-  #published: { readonly version: string; readonly state: VersionState } | null = null
 
   constructor(private readonly parts: ServingWatchParts) {
     const { config, files, learner, watch } = parts
@@ -56,7 +55,7 @@ export class ServingWatch {
       }),
       wanted: () => (watch.state === null ? [] : wantedVersions(watch.state, keepLoaded)),
       answering: () => (watch.state === null ? [] : answeringVersions(watch.state)),
-      isPending: (version) => this.#isPending(version),
+      pending: (version) => this.#pending(version),
       looked: (look) => this.#looked(look),
       gone: (replica) => {
         this.#servers.delete(replica)
@@ -79,7 +78,6 @@ export class ServingWatch {
 
   /** Makes every server answer a version under its own name. @throws what `Serving.publish` throws */
   publish(version: string): Promise<void> {
-    this.#published = { version, state: this.#stateOf(version) }
     return this.#serving.publish(version)
   }
 
@@ -116,18 +114,18 @@ export class ServingWatch {
   }
 
   /** A candidate, or an older version that somebody is about to promote: until the move, it is still what it was. */
-  #isPending(version: string): boolean {
-    const state = this.#stateOf(version)
-    const isUnmoved = this.#published?.version === version && this.#published.state === state
-    return state === 'candidate' || (isUnmoved && state !== 'live')
+  #pending(version: string): () => boolean {
+    const then = this.#stateOf(version)
+    return () => {
+      const state = this.#stateOf(version)
+      return state === 'candidate' || (state === then && state !== 'live')
+    }
   }
 
   async #scores(version: string | null, pairs: readonly TokenPair[]): Promise<readonly number[]> {
     const { learner, files } = this.parts
     const adapter = version === null ? null : readAdapter(await files.local(version))
-    const logps = await learner.call('logpsUnder', adapter, pairs)
-    if (logps.every((logp) => logp !== null)) return logps
-    throw new BcodError('DEVICE_OUT_OF_MEMORY', 'a prompt is too long for the memory of the device')
+    return allScored(await learner.call('logpsUnder', adapter, pairs))
   }
 
   #looked({ replica, version, problem, mended, isNews }: Look): void {

@@ -1,6 +1,7 @@
 import { basename, extname } from 'node:path'
 import { BcodError } from '../errors.js'
 import { readPairs } from '../events/pairs.js'
+import { allScored } from '../learner/all-scored.js'
 import { type PairOptions, type TokenisedPair, type TokenPair, tokenisePair } from '../text/tokenise-pairs.js'
 import { type Check, finding, type GateModel, type Side } from './check.js'
 import { meanInterval } from './interval.js'
@@ -65,11 +66,7 @@ export const unspoken = (nats: number): string =>
 /** Scores the rows of a probe. The margin of a row is log π(chosen) − log π(rejected), in nats. */
 export function marginsOf({ rows }: Pick<Probe, 'rows'>) {
   const pairs: readonly TokenPair[] = rows.flatMap(({ chosen, rejected }) => [chosen, rejected])
-  const scores = async (model: GateModel, side: Side): Promise<readonly number[]> => {
-    const logps = await model.logps(side, pairs)
-    if (logps.every((logp) => logp !== null)) return logps
-    throw new BcodError('DEVICE_OUT_OF_MEMORY', 'a pair is too long for the memory of the device')
-  }
+  const scores = async (model: GateModel, side: Side) => allScored(await model.logps(side, pairs))
   return {
     /** One for each row. @throws DEVICE_OUT_OF_MEMORY */
     async margins(model: GateModel, side: Side): Promise<readonly number[]> {

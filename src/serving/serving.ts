@@ -15,8 +15,8 @@ export interface ServingParts {
   readonly wanted: () => readonly string[]
   /** Those of them beside the live one that some users get: they are attested too. @default none */
   readonly answering?: () => readonly string[]
-  /** Whether a version that was published may yet go live: it is not unloaded meanwhile. */
-  readonly isPending: (version: string) => boolean
+  /** Asked as a version is published: whether it may still go live. It is not unloaded meanwhile. */
+  readonly pending: (version: string) => () => boolean
   /** Called at each look at a server. */
   readonly looked: (look: Look) => void
   /** Called once for a server that is no longer among the targets. */
@@ -63,7 +63,7 @@ const LONGEST_WAIT = 32
 export class Serving {
   readonly #memory = new Map<string, Memory>()
   /** The version that was published last, until it is decided what becomes of it. */
-  #published: string | null = null
+  #published: { readonly version: string; readonly isPending: () => boolean } | null = null
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly parts: ServingParts) {}
@@ -80,6 +80,7 @@ export class Serving {
    * @throws the first server's error, which says how many failed; what the learner throws for the version
    */
   publish(version: string): Promise<void> {
+    const isPending = this.parts.pending(version)
     return this.#exclusively(async () => {
       const { replicas, errors } = await this.#find()
       const wanted = this.parts.wanted()
@@ -96,7 +97,7 @@ export class Serving {
       )
       const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
       if (errors.length + failures.length === 0) {
-        this.#published = version
+        this.#published = { version, isPending }
         return
       }
       if (!wanted.includes(version)) await Promise.allSettled(loaded.map((replica) => this.#unload(replica, version)))
@@ -107,7 +108,7 @@ export class Serving {
   /** Unloads a version that does not go live after all wherever it is not wanted. A server that is away is left. */
   withdraw(version: string): Promise<void> {
     return this.#exclusively(async () => {
-      if (this.#published === version) this.#published = null
+      if (this.#published?.version === version) this.#published = null
       if (this.parts.wanted().includes(version)) return
       const { replicas } = await this.#find()
       await Promise.allSettled(replicas.map((replica) => this.#unload(replica, version)))
@@ -120,12 +121,12 @@ export class Serving {
    */
   probe(): Promise<void> {
     return this.#exclusively(async () => {
-      const { attester, failed, isPending } = this.parts
+      const { attester, failed } = this.parts
       const { replicas, errors } = await this.#find()
       errors.forEach(failed)
       const wanted = this.parts.wanted()
-      if (this.#published !== null && !isPending(this.#published)) this.#published = null
-      attester.keepOnly([...wanted, ...(this.#published === null ? [] : [this.#published])])
+      if (this.#published?.isPending() === false) this.#published = null
+      attester.keepOnly([...wanted, ...(this.#published === null ? [] : [this.#published.version])])
       await Promise.all(replicas.map((replica) => this.#look(replica, wanted)))
     })
   }
@@ -221,7 +222,7 @@ export class Serving {
     for (const version of older) await this.#ensureLoaded(replica, version, () => {})
     const { adapters } = await server.models()
     const versions = [...adapters.keys()].flatMap((name) => versionOf(target, name) ?? [])
-    const keep = new Set([live, ...older, this.#published])
+    const keep = new Set([live, ...older, this.#published?.version])
     this.#memoryOf(replica).loaded = new Set(versions)
     for (const version of versions) if (!keep.has(version)) await this.#unload(replica, version)
   }

@@ -44,7 +44,7 @@ function serving({ servers, target, addressesOf, apiKey, timeout = 10_000 }: Set
       },
     }),
     wanted: () => wanted,
-    isPending: (version) => !decided.has(version),
+    pending: (version) => () => !decided.has(version),
     looked: (look) => looks.push(look),
     gone: (replica) => gone.push(replica),
     failed: (error) => failures.push(error),

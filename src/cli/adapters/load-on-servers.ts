@@ -41,7 +41,7 @@ export function loadOnServers(
         const wanted = state === null ? [] : wantedVersions(state, publish.keepLoaded)
         return [...wanted, ...Object.keys(state?.states ?? {}).filter(isKept)]
       },
-      ...{ isPending: () => true, looked: () => undefined, gone: () => undefined, failed: () => undefined },
+      ...{ pending: () => () => true, looked: () => undefined, gone: () => undefined, failed: () => undefined },
     })
   return {
     serve: async (version, cause) => {
