@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, u
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
+import { syncDirectoryNow } from '../files/durable-files.js'
 import { codedFailure } from './failure.js'
 
 /**
@@ -102,9 +103,7 @@ function create(directory: string, fence: number): boolean {
   writeSync(file, `${JSON.stringify({ host: hostname(), pid: process.pid, time: new Date().toISOString() })}\n`)
   fsyncSync(file)
   closeSync(file)
-  const parent = openSync(directory, 'r')
-  fsyncSync(parent)
-  closeSync(parent)
+  syncDirectoryNow(directory)
   return true
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { removeBeside, writeBeside } from '../checkpoint/beside.js'
 import type { Config } from '../config/config.js'
 import { Failed } from '../telemetry/events/daemon.js'
 import { GUARDS, type GuardName, GuardTripped } from '../telemetry/events/guards.js'
@@ -48,7 +48,7 @@ export class Guards {
     // paused even if the disk takes nothing
     this.#set(trip.guard, { step: step.step, value: trip.value })
     try {
-      this.#write(trip.guard, { step: step.step, value: trip.value })
+      writeBeside(this.parts.directory, fileOf(trip.guard), { step: step.step, value: trip.value })
     } catch (error) {
       this.parts.telemetry.emit(new Failed(error, false))
     }
@@ -63,8 +63,7 @@ export class Guards {
     const guard = this.#tripped
     this.#rules = new GuardRules(this.parts.config)
     if (guard === null) return
-    for (const name of GUARDS) rmSync(join(directory, fileOf(name)), { force: true })
-    syncFolder(directory)
+    removeBeside(directory, GUARDS.map(fileOf))
     this.#tripped = null
     telemetry.emit(new GuardTripped(guard, false, null))
     pause.set('guard', false)
@@ -75,22 +74,6 @@ export class Guards {
     this.parts.telemetry.emit(new GuardTripped(guard, true, at))
     this.parts.pause.set('guard', true)
   }
-
-  #write(guard: GuardName, content: object): void {
-    const path = join(this.parts.directory, fileOf(guard))
-    writeFileSync(`${path}.new`, `${JSON.stringify(content)}\n`, { flush: true, mode: 0o600 })
-    renameSync(`${path}.new`, path)
-    syncFolder(this.parts.directory)
-  }
 }
 
 const fileOf = (guard: GuardName) => `guard-${guard}.json`
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
-}
