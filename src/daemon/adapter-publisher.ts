@@ -54,8 +54,8 @@ type Outcome = 'published' | 'canary' | 'held' | 'waits'
 const MAX_UNPUBLISHED = 100_000
 
 /**
- * Adds the adapters of durable checkpoints to the registry, has each judged by the gate, and makes those that pass live, or the canary.
- * The gate works beside the steps: while one candidate is judged, the newest of those that follow waits.
+ * Adds the adapters of durable checkpoints to the registry, has each judged by the gate, and makes those that pass live,
+ * or the canary. The gate works beside the steps: while one candidate is judged, the newest of those that follow waits.
  */
 export class AdapterPublisher {
   #step: number | null = null

@@ -112,9 +112,13 @@ export class TrainingLoop {
       }),
     )
     const { watch, servers, canary, control, comeback } = training
+    // at most one is queued, however often somebody looks
+    const asked$ = new Subject<void>()
+    const comeBack = () => this.parts.queue.enqueue(() => comeback.run()).catch(() => undefined)
+    this.#work.add(asked$.pipe(exhaustMap(comeBack)).subscribe())
     const lookAtRegistry = async () => {
       await watch.look()
-      if (comeback.isAsked) void this.parts.queue.enqueue(() => comeback.run()).catch(() => undefined)
+      if (comeback.isAsked) asked$.next()
       await Promise.all([servers?.lookIfMoved(), control.look().then(() => canary.look())])
     }
     this.#work.add(interval(intervals.registry, scheduler).subscribe(() => void lookAtRegistry()))
