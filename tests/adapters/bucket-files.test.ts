@@ -9,6 +9,17 @@ import { bucketAt, FaultyProxy, HAS_S3, type S3Server, startS3Server } from '../
 import { errorOf, sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 import { added, addLive } from '../support/registry.js'
 
+/** From now on the answer to the first request for each write is lost. @returns where that has happened */
+function losesEachAnswerOnce(proxy: FaultyProxy): ReadonlySet<string> {
+  const lost = new Set<string>()
+  proxy.fate = (method, url) => {
+    if (method !== 'PUT' || lost.has(url)) return 'through'
+    lost.add(url)
+    return 'lost'
+  }
+  return lost
+}
+
 let prefixes = 0
 
 describe.runIf(HAS_S3)('against versitygw', () => {
@@ -94,12 +105,7 @@ describe.runIf(HAS_S3)('against versitygw', () => {
     const { open } = bucketed()
     for (const step of [1, 2]) await addLive(open(), step)
     const proxy = await proxied()
-    const lost = new Set<string>()
-    proxy.fate = (method, url) => {
-      if (method !== 'PUT' || lost.has(url)) return 'through'
-      lost.add(url)
-      return 'lost'
-    }
+    const lost = losesEachAnswerOnce(proxy)
     const { generation } = await open().current()
     const registry = open({ by: 'cli' }, { url: proxy.url })
     expect(await registry.rollback({ generation })).toMatchObject({ generation: generation + 1, by: 'cli' })
@@ -110,12 +116,7 @@ describe.runIf(HAS_S3)('against versitygw', () => {
   it('a version whose every answer is lost once is added once', async () => {
     const { open } = bucketed()
     const proxy = await proxied()
-    const lost = new Set<string>()
-    proxy.fate = (method, url) => {
-      if (method !== 'PUT' || lost.has(url)) return 'through'
-      lost.add(url)
-      return 'lost'
-    }
+    losesEachAnswerOnce(proxy)
     await addLive(open({}, { url: proxy.url }), 1)
     expect((await open().movesAfter(0)).map(({ cause }) => cause)).toEqual(['added', 'published'])
     expect(readAdapter(await open().files.local('v00000001'))).toEqual(sampleAdapter(1))
