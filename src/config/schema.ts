@@ -1,5 +1,6 @@
 import { testing } from './schema-canary.js'
 import { gating } from './schema-gate.js'
+import { gateway } from './schema-gateway.js'
 import { guarding } from './schema-guard.js'
 import { learning } from './schema-learning.js'
 import { publishing } from './schema-publish.js'
@@ -7,7 +8,7 @@ import { service } from './schema-service.js'
 import { isSetting, type Setting } from './setting.js'
 
 /** Every key that bcod knows, in the order in which documentation lists them. */
-export const schema = { ...learning, ...guarding, ...service, ...gating, ...publishing, ...testing }
+export const schema = { ...learning, ...guarding, ...service, ...gating, ...publishing, ...testing, ...gateway }
 
 /** What the program sees: a read-only tree of resolved values. */
 type ValuesOf<Node> = {

@@ -13,13 +13,17 @@ export interface WrittenFile {
  *
  * @param mode  permission bits, whatever the umask
  */
-export async function writeFileDurably(path: string, chunks: Iterable<Uint8Array>, mode: number): Promise<WrittenFile> {
+export async function writeFileDurably(
+  path: string,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  mode: number,
+): Promise<WrittenFile> {
   const hash = createHash('sha256')
   const file = await open(path, 'wx', mode)
   try {
     await file.chmod(mode)
     let bytes = 0
-    for (const chunk of chunks) {
+    for await (const chunk of chunks) {
       for (let begin = 0; begin < chunk.length; begin += PIECE_BYTES) {
         const piece = chunk.subarray(begin, begin + PIECE_BYTES)
         hash.update(piece)
