@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { fileRows, type Row } from '../../src/import/rows.js'
+
+function file(text: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-rows-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'export.json')
+  writeFileSync(path, text)
+  return path
+}
+
+async function rows(path: string, lists: readonly string[] = []) {
+  const found: Row[] = []
+  for await (const row of fileRows([path], lists)()) found.push(row)
+  return found.map(({ place, value, list }) => [place.replace(path, ''), list, value])
+}
+
+it('reads lines, and names the broken one', async () => {
+  expect(await rows(file('{"a":1}\n\n{"a":\n[1]\n{"a":2}'))).toEqual([
+    [':1', null, { a: 1 }],
+    [':3', null, null],
+    [':4', null, null],
+    [':5', null, { a: 2 }],
+  ])
+})
+
+it('reads the elements of an array', async () => {
+  expect(await rows(file('[\n {"a":1},\n {"a":2}\n]'))).toEqual([
+    [':1', null, { a: 1 }],
+    [':2', null, { a: 2 }],
+  ])
+})
+
+it('reads the lists of an object over several lines or on one, else the object itself', async () => {
+  const document = { votes: [{ a: 1 }, 2], other: [{ b: 1 }] }
+  const expected = [
+    ['votes', { a: 1 }],
+    ['votes', null],
+    ['other', { b: 1 }],
+  ]
+  for (const text of [JSON.stringify(document, null, 2), JSON.stringify(document)]) {
+    const found = await rows(file(text), ['votes', 'other'])
+    expect(found.map(([, list, value]) => [list, value])).toEqual(expected)
+    expect(found[1]?.[0]).toMatch(/ votes\[1\]$/)
+  }
+  expect(await rows(file('{\n"a": 1\n}'), ['votes'])).toEqual([['', null, { a: 1 }]])
+})
+
+it('takes a broken line at the head of a file for that line alone', async () => {
+  expect(await rows(file('{"a":\n{"a":2}'))).toEqual([
+    [':1', null, null],
+    [':2', null, { a: 2 }],
+  ])
+})
+
+it.each([
+  ['is a Parquet file', 'PAR1....'],
+  ['is compressed with gzip', '\x1f\x8b'],
+])('says what a file is that is none of these: %s', async (message, text) => {
+  const path = file('')
+  writeFileSync(path, text, 'latin1')
+  await expect(rows(path)).rejects.toMatchObject({ code: 'FILE_FOREIGN', message })
+})
