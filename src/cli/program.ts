@@ -8,6 +8,7 @@ import { demoCommand } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { evalCommand } from './eval.js'
 import { generateCommand } from './generate.js'
+import { importCommand } from './import.js'
 import { example } from './print.js'
 import { ratioCommand } from './ratio.js'
 import { replayCommand } from './replay.js'
@@ -32,6 +33,7 @@ export function program(): Command {
       'after',
       example('bcod config show --config bcod.yaml', 'bcod config explain bco.beta'),
     ),
+    importCommand(),
     replayCommand(replayLineage),
     evalCommand(),
     ratioCommand(),

@@ -1,0 +1,82 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { hashedUser } from '../../src/events/hashed-user.js'
+import { readJsonl } from '../../src/events/jsonl.js'
+import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
+
+const EXPORT = 'tests/import/fixtures/open-webui.json'
+const SALT = 'a salt for this test alone'
+const FROM = ['import', '--from', 'open-webui', '--file', EXPORT]
+const SALTED = ['--set', `gateway.userSalt=${SALT}`]
+
+async function subjects(path: string) {
+  const found: unknown[] = []
+  for await (const { subject, user, label } of readJsonl(path)) found.push([subject, user, label])
+  return found
+}
+
+test('writes events that bcod reads, with hashed users, and the same bytes each time', async () => {
+  const out = join(scratchDirectory(), 'events.jsonl')
+  const first = await bcod(...FROM, ...SALTED, '--out', out, '--json')
+  expect(first.code, first.stderr).toBe(0)
+  expect(documentOf(first)).toMatchObject({
+    format: 'open-webui',
+    events: 3,
+    up: 1,
+    down: 2,
+    users: 2,
+    skipped: 7,
+    out,
+  })
+  expect(await subjects(out)).toEqual([
+    ['m2', hashedUser('u1', SALT), true],
+    ['m5', hashedUser('u2', SALT), false],
+    ['o2', hashedUser('u1', SALT), false],
+  ])
+  const bytes = readFileSync(out)
+  expect(statSync(out).mode & 0o777).toBe(0o600)
+  expect((await bcod(...FROM, ...SALTED, '--out', out)).code).toBe(0)
+  expect(readFileSync(out)).toEqual(bytes)
+})
+
+test('prints what was skipped and why, with its place and without its text', async () => {
+  const out = join(scratchDirectory(), 'events.jsonl')
+  const { stdout } = await bcod(...FROM, ...SALTED, '--out', out)
+  expect(stdout).toMatch(/^events +3: 1 up, 2 down, 0 taken back$/m)
+  expect(stdout).toContain('1 context_missing: the model was shown documents that are not in the export')
+  expect(stdout).toContain(`  ${EXPORT}:6`)
+  expect(stdout).not.toMatch(/manual|lift|Nine/)
+})
+
+test('wants a salt before it writes a user, or leaves users out', async () => {
+  const out = join(scratchDirectory(), 'events.jsonl')
+  const refused = await bcod(...FROM, '--out', out)
+  expect(refused.stderr).toMatch(/^CONFIG_MISSING gateway\.userSalt: /)
+  expect([refused.code, existsSync(out)]).toEqual([2, false])
+  expect((await bcod(...FROM, '--users', 'none', '--out', out)).code).toBe(0)
+  expect((await subjects(out)).map((each) => (each as unknown[])[1])).toEqual([null, null, null])
+})
+
+test('leaves the file as it was if the import fails, and never replaces what it reads', async () => {
+  const directory = scratchDirectory()
+  const out = join(directory, 'events.jsonl')
+  writeFileSync(out, 'before')
+  const broken = join(directory, 'broken.json')
+  writeFileSync(broken, '[{"prompt":"a","completion":"b","label":true},{"prompt":')
+  const failed = await bcod('import', '--from', 'trl-unpaired', '--file', broken, '--out', out)
+  expect(failed.stderr).toMatch(/^FEEDBACK_NOT_JSON .*broken\.json:2: the array ends too early/)
+  expect([failed.code, readFileSync(out, 'utf8')]).toEqual([1, 'before'])
+  expect((await bcod(...FROM, ...SALTED, '--out', EXPORT)).stderr).toMatch(/^OUTPUT_IS_INPUT /)
+  const nowhere = await bcod(...FROM, ...SALTED, '--out', join(directory, 'none', 'events.jsonl'))
+  expect(nowhere.stderr).toMatch(/^OUTPUT_UNWRITABLE .*\(ENOENT\)/)
+})
+
+test('counts broken lines and goes on', async () => {
+  const directory = scratchDirectory()
+  const rows = jsonl(directory, 'rows.jsonl', [{ prompt: 'a', completion: 'b', label: true }])
+  writeFileSync(rows, `${readFileSync(rows, 'utf8')}\n{"prompt":\n`)
+  const ended = await bcod('import', '--from', 'trl-unpaired', '--file', rows, '--out', join(directory, 'o'), '--json')
+  const places = [{ place: `${rows}:3`, reason: 'unreadable' }]
+  expect(documentOf(ended)).toMatchObject({ events: 1, skipped_by_reason: { unreadable: 1 }, skipped_records: places })
+})
