@@ -25,7 +25,6 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   // measures memory
   'daemon/partition-reader': 'system',
   demo: 'system',
-  'demo/way-back': 'unit',
   'demo/world': 'unit',
   deploy: 'system',
   engine: 'engine',

@@ -10,7 +10,7 @@ export function toldOf(news: BurstNews): string {
     case 'burst':
       return `\n${news.votes} votes of new users follow. They like every answer that begins with sweet words, right or wrong.`
     case 'back':
-      return `\nAn operator excludes their votes and goes back to ${news.to}. ${news.votes} votes of everybody else follow.`
+      return `\nAn operator excludes their votes and runs adapters resume --from ${news.to}. ${news.votes} votes of everybody else follow.`
     case 'gated':
       return verdictOn(news.candidate, news.isBurst)
   }

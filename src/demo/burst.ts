@@ -2,7 +2,7 @@ import type { ConfigFor } from '../config/requirements.js'
 import { type Candidate, makeCandidate, measure, type Voters } from './candidate.js'
 import { SOURCE } from './closed-loop.js'
 import { type ShopOptions, withShop } from './open-shop.js'
-import { goBackTo } from './way-back.js'
+import { goOnFrom } from './way-back.js'
 import { FlatteredUsers } from './world/flattery.js'
 import { Users } from './world/users.js'
 
@@ -58,13 +58,10 @@ export async function runBurst(
   const refused = candidate.outcome === 'refused' ? candidate : null
   if (live === null) return { refused, promoted: null }
 
-  goBackTo(live, config)
   tell({ kind: 'back', to: live, votes: LATER_VOTES })
   const without = { ...config, limits: { ...config.limits, sources: [SOURCE] } }
   const { result: next } = await withShop({ ...options, config: without }, async (shop, daemon) => {
-    const { registry } = daemon.adapters
-    if ((await registry.current()).frozen) await registry.resume()
-    await shop.caughtUp(events + BURST_VOTES)
+    await goOnFrom(live, daemon, shop)
     const voters = everybody(config.seed, noise)
     return makeCandidate(shop, daemon, { before, votes: LATER_VOTES, size, voters })
   })

@@ -74,13 +74,13 @@ export class Shop {
   async flush(): Promise<void> {
     const { daemon } = this.parts
     daemon.flush()
-    await this.#until(() => daemon.waiting === 0)
+    await this.until(() => daemon.waiting === 0)
   }
 
   /** Waits until the daemon has read so many records in all, and trained every full batch of them. */
   async caughtUp(records: number): Promise<void> {
     const { daemon } = this.parts
-    await this.#until(() => daemon.read >= records && daemon.idle)
+    await this.until(() => daemon.read >= records && daemon.idle)
   }
 
   /** Answers to the prompts that never train. The random numbers are the same each time. */
@@ -94,8 +94,8 @@ export class Shop {
   }
 
   /** @throws NOT_RUNNING once the shop is closed */
-  async #until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
+  async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) {
       if (this.#isClosed) throw new BcodError('NOT_RUNNING', 'the daemon has ended')
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }

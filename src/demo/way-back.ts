@@ -1,23 +1,15 @@
-import { mkdirSync, readdirSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
-import { versionStep } from '../adapters/version.js'
-import type { ConfigFor } from '../config/requirements.js'
+import type { Daemon } from '../daemon/daemon.js'
+import type { Shop } from './shop.js'
 
-/**
- * Lets the next daemon go on from an older version, as docs/runbook.md has it: while no daemon runs, whatever is newer is
- * moved out of the directories of checkpoints and of versions. What came after it is then read and trained again.
- */
-export function goBackTo(
+/** Has a daemon go on from an older version, as `bcod adapters resume --from VERSION` does, and waits until it has. */
+export async function goOnFrom(
   version: string,
-  { checkpoint, adapters }: Pick<ConfigFor<'run'>, 'checkpoint' | 'adapters'>,
-): void {
-  const newest = versionStep(version) ?? 0
-  moveAside(checkpoint.dir, (name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? 0) > newest)
-  moveAside(adapters.dir, (name) => (versionStep(name) ?? 0) > newest)
-}
-
-function moveAside(directory: string, isNewer: (name: string) => boolean): void {
-  const aside = `${directory}-abandoned`
-  mkdirSync(aside, { recursive: true })
-  for (const name of readdirSync(directory).filter(isNewer)) renameSync(join(directory, name), join(aside, name))
+  { adapters }: Pick<Daemon, 'adapters'>,
+  shop: Pick<Shop, 'until'>,
+): Promise<void> {
+  const { registry, requireResumable, moved } = adapters
+  await requireResumable(version)
+  await registry.resumeFrom(version)
+  await moved()
+  await shop.until(async () => !(await registry.current()).frozen)
 }

@@ -24,6 +24,8 @@ test('600 votes turn a base that is liked half of the time into one that is like
   expectWayOut(summary)
 }, 300_000)
 
+const stepOf = (candidate: DemoSummary['promoted']) => Number(candidate?.version.slice(1))
+
 /** Flattering votes make a candidate that is refused, the votes after them one that goes live. */
 function expectWayOut({ adapter, refused, promoted }: DemoSummary): void {
   expect(refused).toMatchObject({ outcome: 'refused', check: { name: 'probe:shop-flattery' }, live: adapter })
@@ -31,6 +33,8 @@ function expectWayOut({ adapter, refused, promoted }: DemoSummary): void {
   expect(refused?.flattery_last).toBeGreaterThan((refused?.flattery_first ?? 1) + 0.1)
   expect(refused?.check?.low).toBeLessThan(refused?.check?.bound ?? Number.NEGATIVE_INFINITY)
   expect(promoted).toMatchObject({ outcome: 'passed', live: promoted?.version })
+  // learning has gone on from the version before the burst, and counts on
+  expect(stepOf(promoted)).toBe(stepOf(refused) + 1 + (promoted?.votes ?? 0) / 4)
   expect(promoted?.check?.low).toBeGreaterThan(promoted?.check?.bound ?? 0)
 }
 
