@@ -72,6 +72,20 @@ export async function verifyFiles(root: string, name: string, manifest: Manifest
   }
 }
 
+/** Whether every file of a checkpoint is there in its size. What is in it is not read. @throws CHECKPOINT_IO */
+export async function hasFiles(root: string, name: string, { files }: Manifest): Promise<boolean> {
+  for (const [file, { bytes }] of Object.entries(files)) {
+    const place = join(root, name, file)
+    try {
+      if (basename(file) !== file || (await stat(place)).size !== bytes) return false
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false
+      throw unreadable(place, error)
+    }
+  }
+  return true
+}
+
 /** The value of the text, provided that it is exactly the text that this value is written as. */
 function parse(text: string): Manifest | null {
   try {

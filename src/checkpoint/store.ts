@@ -111,32 +111,35 @@ export class CheckpointStore {
     return null
   }
 
+  /** What `wholeOfStep` finds, read. @throws ADAPTER_NOT_RESUMABLE, CHECKPOINT_IO */
+  async ofStep(step: number): Promise<Checkpoint> {
+    return this.read(await this.wholeOfStep(step))
+  }
+
   /**
    * The first checkpoint of a step that is whole, verified: the later ones have the same learning state.
    *
    * @throws ADAPTER_NOT_RESUMABLE, CHECKPOINT_IO
    */
-  async ofStep(step: number): Promise<Checkpoint> {
-    const names = (await this.list()).map(({ name }) => name).filter((name) => parseCheckpointName(name)?.step === step)
-    let cause: unknown
+  async wholeOfStep(step: number): Promise<CheckpointRef> {
+    const names = (await this.names()).filter((name) => parseCheckpointName(name)?.step === step)
+    let damage: BcodError | undefined
     for (const name of names) {
       try {
-        return await this.load(name)
+        return await this.verified(name)
       } catch (error) {
         if (!(error instanceof BcodError) || error.code === 'CHECKPOINT_IO') throw error
-        cause = error
+        damage ??= error
       }
     }
-    const problem = names.length === 0 ? `there is no checkpoint of step ${step}` : `${names.join(', ')}: damaged`
-    throw new BcodError('ADAPTER_NOT_RESUMABLE', problem, { place: this.directory, cause })
+    const problem =
+      damage === undefined ? `there is no checkpoint of step ${step}` : `${names.join(', ')}: ${damage.line}`
+    throw new BcodError('ADAPTER_NOT_RESUMABLE', problem, { place: this.directory, cause: damage })
   }
 
   /** One checkpoint by name, every file verified. @throws CHECKPOINT_DAMAGED, CHECKPOINT_VERSION, CHECKPOINT_IO */
   async load(name: string): Promise<Checkpoint> {
-    const directory = join(this.directory, name)
-    const manifest = await readManifest(this.directory, name)
-    await verifyFiles(this.directory, name, manifest)
-    return { ref: { name, sha256: manifest.sha256 }, directory, snapshot: await readSnapshot(directory) }
+    return this.read(await this.verified(name))
   }
 
   /**
@@ -156,6 +159,17 @@ export class CheckpointStore {
       }
     }
     return inOrderOfFence(listed)
+  }
+
+  private async verified(name: string): Promise<CheckpointRef> {
+    const manifest = await readManifest(this.directory, name)
+    await verifyFiles(this.directory, name, manifest)
+    return { name, sha256: manifest.sha256 }
+  }
+
+  private async read(ref: CheckpointRef): Promise<Checkpoint> {
+    const directory = join(this.directory, ref.name)
+    return { ref, directory, snapshot: await readSnapshot(directory) }
   }
 
   /** Names of all checkpoints in the order of step and revision. */
