@@ -56,7 +56,8 @@ export const ADAPTER_ERRORS = {
   },
   ADAPTER_NOT_RESUMABLE: {
     cause: 'Learning cannot go on from this version: no checkpoint of its step is whole.',
-    remedy: 'Choose another version with --from, or go on with all that was learnt with --keep.',
+    remedy:
+      'Choose another version with --from: the column resume of bcod adapters list says which. Or put the checkpoint back from a backup, or go on with all that was learnt with --keep.',
   },
   ADAPTER_PINNED: {
     cause: 'The live version is pinned.',

@@ -5,6 +5,7 @@ import type { ListedVersion } from '../../adapters/registry-reader.js'
 import type { VoteCounts } from '../../adapters/version-record.js'
 import { example, figure, print, printJson, printRows, printTable } from '../print.js'
 import { openRegistry, type RegistryFlags, registryCommand } from './open-registry.js'
+import { isResumable, resumability, resumableAmong, waysOn } from './resumable.js'
 
 /** `bcod adapters list` */
 export function listCommand(): Command {
@@ -12,22 +13,26 @@ export function listCommand(): Command {
     .description('every version, oldest first')
     .addHelpText('after', example('bcod adapters list --config bcod.yaml'))
     .action(async (flags: RegistryFlags) => {
-      const { registry } = openRegistry(flags)
+      const { registry, checkpoints } = openRegistry(flags)
       const versions = await registry.list()
-      if (flags.json) return printJson(versions)
+      const named = versions.map(({ version }) => version)
+      const resumable = await resumableAmong(checkpoints, named)
+      const is = ({ version }: ListedVersion) => isResumable(resumable, version)
+      if (flags.json) return printJson(versions.map((each) => ({ ...each, resumable: is(each) })))
       if (versions.length === 0) return print('no versions')
       printRows([
-        ['version', 'state', 'aliases', 'gate', 'votes up', 'down', 'added'],
+        ['version', 'state', 'aliases', 'gate', 'resume', 'up/down', 'added (UTC)'],
         ...versions.map((version) => [
-          ...[version.version, version.state, names(version), version.gate ?? '–'],
-          ...[total(version.votes, 'up'), total(version.votes, 'down'), version.time],
+          ...[version.version, version.state, names(version), version.gate ?? '–', yesOrNo(is(version))],
+          ...[`${total(version.votes, 'up')}/${total(version.votes, 'down')}`, minute(version.time)],
         ]),
       ])
-      const { frozen, pinned, resumeFrom } = await registry.current()
+      const current = await registry.current()
+      const { frozen, pinned, resumeFrom } = current
       if (resumeFrom)
         print(`\nthe daemon is to go on from ${resumeFrom.version}: until then nothing is published or learnt`)
-      else if (frozen)
-        print('\nfrozen since a rollback: nothing is published or learnt until bcod adapters resume --from or --keep')
+      else if (frozen) print(`\n${waysOn(current, resumable)}`)
+      else if (resumable.unknown !== null) print(`\nresume is not known: ${resumable.unknown}`)
       if (pinned !== null) print(`\nlive stays at ${pinned} until bcod adapters pin --off`)
     })
 }
@@ -39,8 +44,10 @@ export function showCommand(): Command {
     .argument('<version>', 'a version, or an alias such as live')
     .addHelpText('after', example('bcod adapters show live --config bcod.yaml'))
     .action(async (name: string, flags: RegistryFlags) => {
-      const shown = await openRegistry(flags).registry.show(name)
-      if (flags.json) return printJson(shown)
+      const { registry, checkpoints } = openRegistry(flags)
+      const shown = await registry.show(name)
+      const whole = await resumability(checkpoints, shown.version)
+      if (flags.json) return printJson({ ...shown, ...whole })
       const { gate, canary, ...version } = shown
       printTable([
         ...[
@@ -51,6 +58,10 @@ export function showCommand(): Command {
         ['parent', version.parent ?? '–'],
         ['steps', version.steps.join(' to ')],
         ['checkpoint', version.checkpoint ?? '–'],
+        [
+          'resume',
+          [yesOrNo(whole.resumable), ...(whole.resumable_problem === null ? [] : [whole.resumable_problem])].join(': '),
+        ],
         ['δ', figure(version.delta)],
         ...votesBySource(version.votes),
         ...[['added', version.time] as const, ['sha256', version.sha256] as const],
@@ -61,6 +72,11 @@ export function showCommand(): Command {
       if (gate?.checks) printRows([['', 'check', 'value', '95 %', 'bound', ''], ...gate.checks.map(checkRow)])
     })
 }
+
+const yesOrNo = (is: boolean | null): string => (is === null ? '–' : is ? 'yes' : 'no')
+
+/** Of an RFC 3339 time in UTC. */
+const minute = (time: string): string => time.slice(0, 16).replace('T', ' ')
 
 const names = ({ aliases, pinned }: Pick<ListedVersion, 'aliases' | 'pinned'>): string =>
   [...aliases, ...(pinned ? ['pinned'] : [])].join(', ') || '–'

@@ -1,11 +1,18 @@
 import type { Command } from 'commander'
 import { type Move, summaryOf } from '../../adapters/move.js'
-import type { Registry } from '../../adapters/registry.js'
 import { versionStep } from '../../adapters/version.js'
 import { CheckpointStore } from '../../checkpoint/store.js'
 import { BcodError } from '../../errors.js'
 import { example, print, printJson, printTable } from '../print.js'
-import { type LiveFlags, liveCommand, type MoveFlags, moveCommand, openRegistry } from './open-registry.js'
+import {
+  type LiveFlags,
+  liveCommand,
+  type MoveFlags,
+  moveCommand,
+  type OpenRegistry,
+  openRegistry,
+} from './open-registry.js'
+import { resumableAmong, soundVersions, waysOn } from './resumable.js'
 
 const RUNNING = 'A daemon on the same registry follows within seconds.'
 
@@ -20,8 +27,9 @@ export function promoteCommand(): Command {
     .option('--force', 'although the gate has not passed it, or it was rolled back')
     .addHelpText('after', `\n${SERVED}\n${example('bcod adapters promote candidate --config bcod.yaml')}`)
     .action(async (name: string, flags: LiveFlags & { readonly force?: boolean }) => {
-      const { registry } = openRegistry(flags)
-      told(await registry.promote(await registry.resolve(name), flags), flags)
+      const open = openRegistry(flags)
+      const { registry } = open
+      await told(await registry.promote(await registry.resolve(name), flags), open, flags)
     })
 }
 
@@ -39,8 +47,10 @@ Servers of publish.targets are asked to load the version first; one that fails i
 ${example('bcod adapters rollback --config bcod.yaml', 'bcod adapters rollback --to v00000120 --config bcod.yaml')}`,
     )
     .action(async ({ to, ...flags }: LiveFlags & { readonly to?: string }) => {
-      const { registry } = openRegistry(flags)
-      told(await registry.rollback({ to: to === undefined ? null : await registry.resolve(to), ...flags }), flags)
+      const open = openRegistry(flags)
+      const { registry } = open
+      const target = to === undefined ? null : await registry.resolve(to)
+      await told(await registry.rollback({ to: target, ...flags }), open, flags)
     })
 }
 
@@ -56,10 +66,11 @@ export function pinCommand(): Command {
       async (name: string | undefined, flags: LiveFlags & { readonly force?: boolean; readonly off?: boolean }) => {
         if ((name === undefined) === (flags.off === undefined))
           throw new BcodError('USAGE', 'expected a version, or --off', { place: 'pin' })
-        const { registry } = openRegistry(flags)
+        const open = openRegistry(flags)
+        const { registry } = open
         const pin = async () =>
           name === undefined ? registry.unpin(flags) : registry.pin(await registry.resolve(name), flags)
-        told(await pin(), flags)
+        await told(await pin(), open, flags)
       },
     )
 }
@@ -80,32 +91,32 @@ ${example('bcod adapters resume --from live --config bcod.yaml', 'bcod adapters 
     .action(async ({ from, ...flags }: MoveFlags & { readonly keep?: boolean; readonly from?: string }) => {
       if ((flags.keep === true) === (from !== undefined))
         throw new BcodError('USAGE', 'expected either --from or --keep', { place: 'resume' })
-      const { registry, checkpoints } = openRegistry(flags)
-      told(await (from === undefined ? registry.resume(flags) : resumeFrom(from, registry, checkpoints, flags)), flags)
+      const open = openRegistry(flags)
+      await told(await (from === undefined ? open.registry.resume(flags) : resumeFrom(from, open, flags)), open, flags)
     })
 }
 
 /** @throws USAGE, ADAPTER_UNKNOWN, ADAPTER_NOT_RESUMABLE; nothing has moved then */
-async function resumeFrom(
-  name: string,
-  registry: Registry,
-  checkpoints: string | null,
-  flags: MoveFlags,
-): Promise<Move> {
+async function resumeFrom(name: string, { registry, checkpoints }: OpenRegistry, flags: MoveFlags): Promise<Move> {
   if (checkpoints === null)
     throw new BcodError('USAGE', 'nothing says where the checkpoints are', {
       ...{ place: '--from', remedy: 'Name the configuration that has checkpoint.dir with --config FILE.' },
     })
   const version = await registry.resolve(name)
-  await new CheckpointStore(checkpoints).ofStep(versionStep(version) ?? -1)
+  await new CheckpointStore(checkpoints).wholeOfStep(versionStep(version) ?? -1)
   return registry.resumeFrom(version, flags)
 }
 
-/** Says what holds after a move. */
-function told(move: Move, { json }: MoveFlags): void {
+/** Says what holds after a move, and how to go on if nothing is learnt. */
+async function told(move: Move, { checkpoints }: OpenRegistry, { json }: MoveFlags): Promise<void> {
   const summary = summaryOf(move)
+  const stands = summary.frozen && summary.resume_from === undefined
+  const sound = soundVersions(move)
+  const resumable = stands ? await resumableAmong(checkpoints, sound) : null
   if (json) {
-    printJson(summary)
+    const { versions = null } = resumable ?? {}
+    const named = resumable && { resumable: versions && sound.filter((version) => versions.has(version)) }
+    printJson({ ...summary, ...named })
     return
   }
   printTable([
@@ -115,6 +126,5 @@ function told(move: Move, { json }: MoveFlags): void {
     ['generation', String(summary.generation)],
   ])
   if (summary.resume_from !== undefined) print(`the daemon goes on from ${summary.resume_from} at its next look`)
-  else if (summary.frozen)
-    print('nothing is published or learnt: look for the cause, then bcod adapters resume --from or --keep goes on')
+  if (resumable !== null) print(`\n${waysOn(move, resumable)}`)
 }

@@ -45,7 +45,7 @@ export const moveCommand = (name: string): Command =>
 export const liveCommand = (name: string): Command =>
   moveCommand(name).option('--no-servers', 'ask no server of publish.targets: move at once')
 
-interface OpenRegistry {
+export interface OpenRegistry {
   readonly registry: Registry
   /** `checkpoint.dir`; null if the configuration does not say. */
   readonly checkpoints: string | null
