@@ -79,7 +79,7 @@ vllm-test:
 s3-test:
 	@node scripts/setup.mjs --tests
 	@node scripts/s3-server.mjs
-	@BCOD_TEST_S3=1 npx --no-install vitest run tests/s3 tests/adapters/registry-contract.test.ts tests/adapters/bucket-files.test.ts
+	@BCOD_TEST_S3=1 npx --no-install vitest run tests/s3 tests/adapters/registry/registry-contract.test.ts tests/adapters/storage
 
 # needs kubectl, Python 3 and Go: deploy/k8s against the schemas of five Kubernetes versions, kube-score and its own checks
 k8s-test: setup

@@ -13,7 +13,7 @@ type Project = 'unit' | 'engine' | 'kafka' | 'system'
 
 /** Folders and files under tests/ and their project; the longest entry decides. */
 const PROJECTS: Readonly<Record<string, Project>> = {
-  'adapters/peft-golden': 'engine',
+  'adapters/weights/peft-golden': 'engine',
   cli: 'system',
   'cli/adapters': 'unit',
   'cli/check/servers': 'unit',

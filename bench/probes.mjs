@@ -8,9 +8,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openRegistryFiles } from '../dist/adapters/open-files.js'
-import { readAdapter } from '../dist/adapters/peft.js'
-import { Registry } from '../dist/adapters/registry.js'
+import { Registry } from '../dist/adapters/registry/registry.js'
+import { openRegistryFiles } from '../dist/adapters/storage/open-files.js'
+import { readAdapter } from '../dist/adapters/weights/peft.js'
 
 const ANSWERS = [
   ['How long should I boil an egg?', 'Seven minutes for a soft yolk, ten for a firm one.', 'Eggs are a kind of food.'],

@@ -20,7 +20,7 @@ export const NODES = [
 const SYSTEM = [
   'tests/engine',
   'tests/learner',
-  'tests/adapters/peft-golden.test.ts',
+  'tests/adapters/weights/peft-golden.test.ts',
   'tests/replay',
   'tests/streams/kafka',
   'tests/cli/doctor.test.ts',

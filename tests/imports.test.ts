@@ -65,6 +65,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   demo: ['adapters', 'config', 'daemon', 'events', 'files', 'learner', 'model', 'streams', 'telemetry', 'text'],
 }
+/** The same for the folders of src/adapters. */
+const ADAPTERS_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  weights: [],
+  versions: [],
+  storage: ['versions'],
+  moves: ['storage', 'versions'],
+  registry: ['moves', 'storage', 'versions', 'weights'],
+}
 const EVERYBODYS = ['errors', 'printable']
 
 /** Packages that one folder alone knows at run time; the types of TensorFlow's tensors are everybody's. */
@@ -82,6 +90,11 @@ const OWNERS: Readonly<Record<string, string>> = {
 
 const arrows = importArrows('src')
 const folders = folderArrows('src', arrows)
+const isInAdapters = (file: string) => file.startsWith('src/adapters/')
+const adaptersFolders = folderArrows(
+  'src/adapters',
+  arrows.filter(({ from, to }) => isInAdapters(from) && isInAdapters(to)),
+)
 
 it('a circle is seen however long it is, and what only leads into it is no part of it', () => {
   const graph = { a: ['b'], b: ['c'], c: ['a', 'd'], d: [], e: ['a'] }
@@ -111,6 +124,11 @@ describe('the imports of src', () => {
       allowed.filter((each) => !folders.get(folder)?.has(each)).map((each) => `${folder} → ${each}`),
     )
     expect(unused).toEqual([])
+  })
+
+  it('of the folders of adapters are exactly those of the second list', () => {
+    const found = Object.fromEntries([...adaptersFolders].map(([folder, imported]) => [folder, [...imported].sort()]))
+    expect({ weights: [], versions: [], ...found }).toEqual(ADAPTERS_MAY_IMPORT)
   })
 
   it('bring each package in through the one folder that wraps it', () => {

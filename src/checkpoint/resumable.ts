@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { versionStep } from '../adapters/version.js'
+import { versionStep } from '../adapters/versions/version.js'
 import { BcodError } from '../errors.js'
 import { systemCode } from '../files/durable-files.js'
 import { codedFailure } from './failure.js'

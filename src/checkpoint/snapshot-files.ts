@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decode, Encoder } from '@msgpack/msgpack'
-import { adapterFiles, readAdapter } from '../adapters/peft.js'
+import { adapterFiles, readAdapter } from '../adapters/weights/peft.js'
 import { openSafetensors, type SafetensorsFile } from '../safetensors/reader.js'
 import { safetensorsChunks } from '../safetensors/writer.js'
 import { stableJson } from './json.js'

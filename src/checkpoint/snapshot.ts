@@ -1,4 +1,4 @@
-import type { Adapter } from '../adapters/adapter.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
 import type { JsonValue } from './json.js'
 
 /** All learning state at one point of the chain of checkpoints. `load(write(snapshot))` is the same to the bit. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readAdapter } from '../adapters/peft.js'
+import { readAdapter } from '../adapters/weights/peft.js'
 import { type Config, loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { LINEAR_LAYERS } from '../model/parameters.js'

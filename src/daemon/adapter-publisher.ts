@@ -1,5 +1,5 @@
-import type { Registry } from '../adapters/registry.js'
-import { versionStep } from '../adapters/version.js'
+import type { Registry } from '../adapters/registry/registry.js'
+import { versionStep } from '../adapters/versions/version.js'
 import { BcodError } from '../errors.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { LearnerSnapshot } from '../learner/protocol.js'

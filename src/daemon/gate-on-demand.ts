@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GateReport } from '../adapters/gate-report.js'
+import type { GateReport } from '../adapters/versions/gate-report.js'
 import type { Gatekeeper } from './gatekeeper.js'
 
 export interface GateOnDemandParts {

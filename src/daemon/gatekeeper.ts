@@ -1,5 +1,5 @@
-import type { GateReport } from '../adapters/gate-report.js'
-import type { Registry } from '../adapters/registry.js'
+import type { Registry } from '../adapters/registry/registry.js'
+import type { GateReport } from '../adapters/versions/gate-report.js'
 import { BcodError } from '../errors.js'
 import { type Check, finding, type GateVersion } from '../gate/check.js'
 import { runGate } from '../gate/gate.js'

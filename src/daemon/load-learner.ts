@@ -1,5 +1,5 @@
-import { referenceDirectory } from '../adapters/held-versions.js'
-import { openRegistryFiles } from '../adapters/open-files.js'
+import { referenceDirectory } from '../adapters/storage/held-versions.js'
+import { openRegistryFiles } from '../adapters/storage/open-files.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { givenFor } from '../gate/open-gate.js'

@@ -1,4 +1,4 @@
-import type { VoteCounts } from '../adapters/version-record.js'
+import type { VoteCounts } from '../adapters/versions/version-record.js'
 
 /** A vote as it trained. */
 export interface TrainedVote {

@@ -1,4 +1,4 @@
-import { versionName } from '../adapters/version.js'
+import { versionName } from '../adapters/versions/version.js'
 import type { Daemon } from '../daemon/daemon.js'
 import { draftOf } from './closed-loop.js'
 import type { Answer, Shop } from './shop.js'

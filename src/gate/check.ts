@@ -1,5 +1,5 @@
-import type { Adapter } from '../adapters/adapter.js'
-import type { CheckResult } from '../adapters/gate-report.js'
+import type { CheckResult } from '../adapters/versions/gate-report.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 
 /** A version that a check looks at. */

@@ -1,4 +1,4 @@
-import { nonFiniteTensor } from '../adapters/adapter.js'
+import { nonFiniteTensor } from '../adapters/weights/adapter.js'
 import { type Check, finding } from './check.js'
 
 /** `finite`: no number of the adapter is NaN or infinite. */

@@ -1,4 +1,4 @@
-import type { CheckResult, GateReport } from '../adapters/gate-report.js'
+import type { CheckResult, GateReport } from '../adapters/versions/gate-report.js'
 import { BcodError } from '../errors.js'
 import { type Check, finding, type GateSubject } from './check.js'
 

@@ -1,4 +1,4 @@
-import type { Adapter } from '../adapters/adapter.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
 import type { LearnerCalls } from '../learner/protocol.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 import type { GateModel, GateVersion, Side } from './check.js'

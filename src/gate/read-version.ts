@@ -1,5 +1,5 @@
-import { readAdapter } from '../adapters/peft.js'
-import type { Registry } from '../adapters/registry.js'
+import type { Registry } from '../adapters/registry/registry.js'
+import { readAdapter } from '../adapters/weights/peft.js'
 import type { GateVersion } from './check.js'
 
 /** A version of a registry with its adapter. @throws ADAPTER_*, S3_*, SAFETENSORS_INVALID */

@@ -1,4 +1,4 @@
-import type { CheckResult, GateReport } from '../adapters/gate-report.js'
+import type { CheckResult, GateReport } from '../adapters/versions/gate-report.js'
 
 /** A report as Markdown, which reads well on a terminal too. */
 export function reportText(report: GateReport): string {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Adapter } from '../adapters/adapter.js'
-import { loraScale, lowRankProduct } from '../adapters/low-rank.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
+import { loraScale, lowRankProduct } from '../adapters/weights/low-rank.js'
 import { type Check, finding } from './check.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { Adapter } from '../adapters/adapter.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
 import { BcodError } from '../errors.js'
 import type { SamplingOptions } from '../model/generate.js'
 import { type LoraOptions, loraFromAdapter } from '../model/lora.js'

@@ -1,5 +1,5 @@
-import { requireFinite } from '../adapters/adapter.js'
-import { readAdapter } from '../adapters/peft.js'
+import { requireFinite } from '../adapters/weights/adapter.js'
+import { readAdapter } from '../adapters/weights/peft.js'
 import type { Executor } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'

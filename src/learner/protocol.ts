@@ -1,4 +1,4 @@
-import type { Adapter } from '../adapters/adapter.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
 import type { Executor } from '../engine/index.js'
 import type { TrainingEvent } from '../events/types.js'

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { loraScale } from '../adapters/low-rank.js'
+import { loraScale } from '../adapters/weights/low-rank.js'
 import { type Arguments, type ParameterVector, type Tensors, tf } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import type { Layer, LayerOperations } from './layer.js'

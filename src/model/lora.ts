@@ -1,4 +1,4 @@
-import type { Adapter } from '../adapters/adapter.js'
+import type { Adapter } from '../adapters/weights/adapter.js'
 import { ParameterVector } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import type { Architecture } from './architecture.js'

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAdapter } from '../adapters/peft.js'
+import { writeAdapter } from '../adapters/weights/peft.js'
 import type { Config } from '../config/config.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
 import { BcodError } from '../errors.js'

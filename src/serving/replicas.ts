@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { servedName as nameOf, versionStep } from '../adapters/version.js'
+import { servedName as nameOf, versionStep } from '../adapters/versions/version.js'
 import { BcodError } from '../errors.js'
 import type { ModelServer } from './model-server.js'
 import type { Endpoint } from './request.js'

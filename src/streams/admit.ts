@@ -1,5 +1,5 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs'
-import { versionStep } from '../adapters/version.js'
+import { versionStep } from '../adapters/versions/version.js'
 import type { Feedback, Serializable } from '../events/types.js'
 import { KeyHash } from './collections/key-hash.js'
 import type { Drop } from './drop.js'

@@ -1,6 +1,6 @@
-import type { Move } from '../adapters/move.js'
-import { type ArmName, armAt, type Routing, userFraction } from '../adapters/routing.js'
-import { answeringVersion, versionStep } from '../adapters/version.js'
+import type { Move } from '../adapters/moves/move.js'
+import { type ArmName, armAt, type Routing, userFraction } from '../adapters/registry/routing.js'
+import { answeringVersion, versionStep } from '../adapters/versions/version.js'
 import type { Feedback } from '../events/types.js'
 
 /** Why a vote counts for no arm: its version is none of an arm's, its user has another arm, or it names another one. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { takeRegistry } from '../adapters/versions.js'
+import { takeRegistry } from '../adapters/storage/take-registry.js'
 import { codedFailure } from '../checkpoint/failure.js'
 import { takeFence } from '../checkpoint/fence.js'
 import { hashJson, hashModelDirectory, hashOlderTokenizer, hashTokenizer } from '../checkpoint/identity.js'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readAdapter } from '../../src/adapters/peft.js'
+import { readAdapter } from '../../src/adapters/weights/peft.js'
 import { adaptersCommand } from '../../src/cli/adapters.js'
 import { sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
 import { added, addLive, linksOf, passGate, registryIn } from '../support/registry.js'

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { adapterSha256 } from '../../src/adapters/adapter.js'
-import { Registry } from '../../src/adapters/registry.js'
+import { Registry } from '../../src/adapters/registry/registry.js'
+import { adapterSha256 } from '../../src/adapters/weights/adapter.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import type { DaemonStatus } from '../../src/daemon/status.js'
 import { BcodError } from '../../src/errors.js'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { GateReport } from '../../src/adapters/gate-report.js'
+import type { GateReport } from '../../src/adapters/versions/gate-report.js'
 import { GateOnDemand } from '../../src/daemon/gate-on-demand.js'
 
 const report: GateReport = {

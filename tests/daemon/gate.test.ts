@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { GateReport } from '../../src/adapters/gate-report.js'
+import type { GateReport } from '../../src/adapters/versions/gate-report.js'
 import { temporaryDirectory } from '../support/checkpoints.js'
 import { place, records } from './in-process.js'
 

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { GateReport } from '../../src/adapters/gate-report.js'
+import type { GateReport } from '../../src/adapters/versions/gate-report.js'
 import { Gatekeeper } from '../../src/daemon/gatekeeper.js'
 import { BcodError } from '../../src/errors.js'
 import { type Check, finding, type GateSubject } from '../../src/gate/check.js'

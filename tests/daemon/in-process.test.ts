@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import type { GateReport } from '../../src/adapters/gate-report.js'
+import type { GateReport } from '../../src/adapters/versions/gate-report.js'
 import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
 import type { Comparison } from '../../src/gate/comparison.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { armOf, type Routing } from '../../src/adapters/routing.js'
+import { armOf, type Routing } from '../../src/adapters/registry/routing.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
 import { RecordedVllm } from '../support/recorded-vllm.js'
 import { spoiltModel } from '../support/spoilt-model.js'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { CheckResult, GateReport } from '../../src/adapters/gate-report.js'
+import type { CheckResult, GateReport } from '../../src/adapters/versions/gate-report.js'
 import { loadConfig } from '../../src/config/config.js'
 import { requireFor } from '../../src/config/requirements.js'
 import { type Candidate, makeCandidate, measure, type Voters } from '../../src/demo/candidate.js'

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { takeRegistry } from '../../src/adapters/versions.js'
+import { takeRegistry } from '../../src/adapters/storage/take-registry.js'
 import { takeFence } from '../../src/checkpoint/fence.js'
 import { Journal } from '../../src/checkpoint/journal.js'
 import { removeTemporary } from '../../src/checkpoint/retention.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Adapter } from '../../src/adapters/adapter.js'
+import type { Adapter } from '../../src/adapters/weights/adapter.js'
 import { type LearnerCall, LearnerModel } from '../../src/gate/learner-model.js'
 import { adapterOf, versionOf } from './subject.js'
 

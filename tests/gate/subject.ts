@@ -1,4 +1,4 @@
-import type { Adapter } from '../../src/adapters/adapter.js'
+import type { Adapter } from '../../src/adapters/weights/adapter.js'
 import type { GateModel, GateSubject, GateVersion } from '../../src/gate/check.js'
 
 /** An adapter of these matrices: A [r, in] and B [out, r] of each module. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Adapter, AdapterTensor } from '../../src/adapters/adapter.js'
-import { readAdapter } from '../../src/adapters/peft.js'
+import type { Adapter, AdapterTensor } from '../../src/adapters/weights/adapter.js'
+import { readAdapter } from '../../src/adapters/weights/peft.js'
 import { updateNormCheck } from '../../src/gate/update-norm.js'
 import { adapterOf, subjectOf, versionOf } from './subject.js'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { readAdapter } from '../../src/adapters/peft.js'
+import { readAdapter } from '../../src/adapters/weights/peft.js'
 import { ModelSession } from '../../src/learner/model-session.js'
 import { loraFromAdapter } from '../../src/model/lora.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readAdapter, writeAdapter } from '../../src/adapters/peft.js'
+import { readAdapter, writeAdapter } from '../../src/adapters/weights/peft.js'
 import { evaluate } from '../../src/cli/eval/evaluate.js'
 import { loadConfig } from '../../src/config/config.js'
 import { BcodError } from '../../src/errors.js'

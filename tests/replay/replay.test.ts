@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { adapterSha256 } from '../../src/adapters/adapter.js'
+import { adapterSha256 } from '../../src/adapters/weights/adapter.js'
 import type { JournalLine } from '../../src/checkpoint/journal.js'
 import type { StateTensor } from '../../src/checkpoint/snapshot.js'
 import { loadConfig } from '../../src/config/config.js'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { routingOf } from '../../src/adapters/routing.js'
+import { routingOf } from '../../src/adapters/registry/routing.js'
 import { armOfVote } from '../../src/streams/arm-of-vote.js'
 import { firstCanary, underTest, usersOf, V1 } from '../support/arms.js'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { NO_ARMS } from '../../src/adapters/arm-plan.js'
+import { NO_ARMS } from '../../src/adapters/moves/arm-plan.js'
 import { ArmTally, type ArmTallyOptions } from '../../src/streams/arm-tally.js'
 import { firstCanary, underTest, usersOf, V2 } from '../support/arms.js'
 import { text, vote } from './events.js'

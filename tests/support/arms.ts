@@ -1,6 +1,6 @@
-import { type ArmPlan, NO_ARMS } from '../../src/adapters/arm-plan.js'
-import type { Move, RegistryState } from '../../src/adapters/move.js'
-import { type ArmName, armOf, routingOf } from '../../src/adapters/routing.js'
+import { type ArmPlan, NO_ARMS } from '../../src/adapters/moves/arm-plan.js'
+import type { Move, RegistryState } from '../../src/adapters/moves/move.js'
+import { type ArmName, armOf, routingOf } from '../../src/adapters/registry/routing.js'
 
 export const V1 = 'v00000001'
 export const V2 = 'v00000002'

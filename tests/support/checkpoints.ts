@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { Adapter } from '../../src/adapters/adapter.js'
+import type { Adapter } from '../../src/adapters/weights/adapter.js'
 import type { Snapshot } from '../../src/checkpoint/snapshot.js'
 import { BcodError } from '../../src/errors.js'
 

@@ -1,4 +1,4 @@
-import { adapterSha256 } from '../../src/adapters/adapter.js'
+import { adapterSha256 } from '../../src/adapters/weights/adapter.js'
 import type { StateTensor } from '../../src/checkpoint/snapshot.js'
 import type { DaemonLearner } from '../../src/daemon/options.js'
 import type { TrainingEvent } from '../../src/events/types.js'

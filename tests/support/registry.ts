@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { Registry, type RegistryOptions } from '../../src/adapters/registry.js'
+import { Registry, type RegistryOptions } from '../../src/adapters/registry/registry.js'
 import { sampleAdapter, temporaryDirectory } from './checkpoints.js'
 
 /** A registry of its own that goes away with the test. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { ModuleDifference } from '../../adapters/diff.js'
-import type { ComparedVersions, Registry } from '../../adapters/registry.js'
+import type { ComparedVersions, Registry } from '../../adapters/registry/registry.js'
+import type { ModuleDifference } from '../../adapters/weights/diff.js'
 import { loadConfig } from '../../config/config.js'
 import type { Comparison } from '../../gate/comparison.js'
 import { readVersion } from '../../gate/read-version.js'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { GateReport } from '../../adapters/gate-report.js'
-import type { Registry } from '../../adapters/registry.js'
+import type { Registry } from '../../adapters/registry/registry.js'
+import type { GateReport } from '../../adapters/versions/gate-report.js'
 import { runGate } from '../../gate/gate.js'
 import { readVersion } from '../../gate/read-version.js'
 import { reportText } from '../../gate/report-text.js'

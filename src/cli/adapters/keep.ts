@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { ADAPTER_CONFIG, ADAPTER_MODEL } from '../../adapters/peft.js'
+import { ADAPTER_CONFIG, ADAPTER_MODEL } from '../../adapters/weights/peft.js'
 import { OutputDirectory } from '../../replay/output.js'
 import { integerFrom } from '../numbers.js'
 import { example, print, printJson } from '../print.js'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import type { RegistryState } from '../../adapters/move.js'
-import type { Registry, RegistryOptions } from '../../adapters/registry.js'
+import type { RegistryState } from '../../adapters/moves/move.js'
+import type { Registry, RegistryOptions } from '../../adapters/registry/registry.js'
 import type { Config } from '../../config/config.js'
 import { wantedVersions } from '../../daemon/serving-watch.js'
 import { BcodError } from '../../errors.js'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { type Move, summaryOf } from '../../adapters/move.js'
-import { versionStep } from '../../adapters/version.js'
+import { type Move, summaryOf } from '../../adapters/moves/move.js'
+import { versionStep } from '../../adapters/versions/version.js'
 import { CheckpointStore } from '../../checkpoint/store.js'
 import { BcodError } from '../../errors.js'
 import { example, print, printJson, printTable } from '../print.js'

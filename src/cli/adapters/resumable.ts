@@ -1,4 +1,4 @@
-import { byStep, type Move } from '../../adapters/move.js'
+import { byStep, type Move } from '../../adapters/moves/move.js'
 import { type Resumability, resumableVersions, resumeProblem } from '../../checkpoint/resumable.js'
 import { CheckpointStore } from '../../checkpoint/store.js'
 import { BcodError } from '../../errors.js'

@@ -1,4 +1,4 @@
-import { openBucket } from '../../adapters/open-files.js'
+import { openBucket } from '../../adapters/storage/open-files.js'
 import type { Config } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
 import { requireConditional } from '../../s3/conditional.js'

@@ -1,5 +1,5 @@
-import type { CanaryReport } from '../../adapters/canary-report.js'
-import { ARMS, type ArmName } from '../../adapters/routing.js'
+import { ARMS, type ArmName } from '../../adapters/registry/routing.js'
+import type { CanaryReport } from '../../adapters/versions/canary-report.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'

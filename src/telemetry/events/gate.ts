@@ -1,4 +1,4 @@
-import type { CheckResult, GateReport } from '../../adapters/gate-report.js'
+import type { CheckResult, GateReport } from '../../adapters/versions/gate-report.js'
 import type { Metrics } from '../metrics.js'
 import type { TapLine } from '../tap.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'

@@ -1,4 +1,4 @@
-import type { Cause } from '../../adapters/move.js'
+import type { Cause } from '../../adapters/moves/move.js'
 import { DURATION_BUCKETS, LATENCY_BUCKETS, type MetricSet } from './metric-set.js'
 
 /** What `rollbacks_total` calls each move that is a rollback; no other is one. */

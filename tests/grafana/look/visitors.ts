@@ -1,4 +1,4 @@
-import { armOf, type Routing } from '../../../src/adapters/routing.js'
+import { armOf, type Routing } from '../../../src/adapters/registry/routing.js'
 import type { Config } from '../../../src/config/config.js'
 import type { Daemon } from '../../../src/daemon/daemon.js'
 import { openShopText } from '../../../src/demo/open-shop.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Move } from '../../../src/adapters/move.js'
+import type { Move } from '../../../src/adapters/moves/move.js'
 import {
   AdapterPublished,
   AliasesMoved,

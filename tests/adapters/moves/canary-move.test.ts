@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { Registry } from '../../src/adapters/registry.js'
-import { errorOf } from '../support/checkpoints.js'
-import { added, addLive, linksOf, passGate, registryIn } from '../support/registry.js'
+import { Registry } from '../../../src/adapters/registry/registry.js'
+import { errorOf } from '../../support/checkpoints.js'
+import { added, addLive, linksOf, passGate, registryIn } from '../../support/registry.js'
 
 const V1 = 'v00000001'
 const V2 = 'v00000002'

@@ -14,14 +14,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { adapterSha256 } from '../../src/adapters/adapter.js'
-import { publishedSteps } from '../../src/adapters/held-versions.js'
-import { readAdapter } from '../../src/adapters/peft.js'
-import { Registry } from '../../src/adapters/registry.js'
-import { WORK } from '../../src/files/own-directory.js'
-import { errorOf, sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
-import { liveVersion } from '../support/live-version.js'
-import { addLive, linksOf, registryIn } from '../support/registry.js'
+import { Registry } from '../../../src/adapters/registry/registry.js'
+import { publishedSteps } from '../../../src/adapters/storage/held-versions.js'
+import { adapterSha256 } from '../../../src/adapters/weights/adapter.js'
+import { readAdapter } from '../../../src/adapters/weights/peft.js'
+import { WORK } from '../../../src/files/own-directory.js'
+import { errorOf, sampleAdapter, temporaryDirectory } from '../../support/checkpoints.js'
+import { liveVersion } from '../../support/live-version.js'
+import { addLive, linksOf, registryIn } from '../../support/registry.js'
 
 const time = new Date('2026-01-02T03:04:05Z')
 

@@ -1,8 +1,8 @@
-import { BcodError } from '../errors.js'
+import { BcodError } from '../../errors.js'
+import type { RegistryFiles } from '../storage/registry-files.js'
+import { versionStep } from '../versions/version.js'
+import { VERSION_STATES } from '../versions/version-record.js'
 import { ALIASES, CAUSES, type Move } from './move.js'
-import type { RegistryFiles } from './registry-files.js'
-import { versionStep } from './version.js'
-import { VERSION_STATES } from './version-record.js'
 
 const FOLDER = 'moves'
 /** Half a day of versions, one each minute, and more than anybody can be behind. */

@@ -1,13 +1,13 @@
 import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { adapterSha256 } from '../../src/adapters/adapter.js'
-import { BucketFiles } from '../../src/adapters/bucket-files.js'
-import { readAdapter } from '../../src/adapters/peft.js'
-import { Registry, type RegistryOptions } from '../../src/adapters/registry.js'
-import { bucketAt, FaultyProxy, HAS_S3, type S3Server, startS3Server } from '../s3/server.js'
-import { errorOf, sampleAdapter, temporaryDirectory } from '../support/checkpoints.js'
-import { added, addLive } from '../support/registry.js'
+import { Registry, type RegistryOptions } from '../../../src/adapters/registry/registry.js'
+import { BucketFiles } from '../../../src/adapters/storage/bucket-files.js'
+import { adapterSha256 } from '../../../src/adapters/weights/adapter.js'
+import { readAdapter } from '../../../src/adapters/weights/peft.js'
+import { bucketAt, FaultyProxy, HAS_S3, type S3Server, startS3Server } from '../../s3/server.js'
+import { errorOf, sampleAdapter, temporaryDirectory } from '../../support/checkpoints.js'
+import { added, addLive } from '../../support/registry.js'
 
 /** From now on the answer to the first request for each write is lost. @returns where that has happened */
 function losesEachAnswerOnce(proxy: FaultyProxy): ReadonlySet<string> {

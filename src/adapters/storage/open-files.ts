@@ -1,6 +1,6 @@
-import { BcodError } from '../errors.js'
-import { Bucket } from '../s3/bucket.js'
-import { parseLocation } from '../s3/location.js'
+import { BcodError } from '../../errors.js'
+import { Bucket } from '../../s3/bucket.js'
+import { parseLocation } from '../../s3/location.js'
 import { BucketFiles } from './bucket-files.js'
 import { DirectoryFiles, type RegistryFiles } from './registry-files.js'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BcodError } from '../errors.js'
+import { BcodError } from '../../errors.js'
 
 export interface AdapterTensor {
   readonly shape: readonly number[]

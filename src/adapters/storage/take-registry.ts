@@ -1,5 +1,5 @@
 import { chmod, mkdir } from 'node:fs/promises'
-import { takeDirectory } from '../files/own-directory.js'
+import { takeDirectory } from '../../files/own-directory.js'
 
 /**
  * Makes a directory the registry of versions; servers under other users may read it.

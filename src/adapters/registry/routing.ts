@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Move } from './move.js'
-import { servedName } from './version.js'
+import type { Move } from '../moves/move.js'
+import { servedName } from '../versions/version.js'
 
 /** What routers read: which version answers which share of the users. */
 export const ROUTING = 'routing.json'

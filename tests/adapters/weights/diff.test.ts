@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import type { Adapter } from '../../src/adapters/adapter.js'
-import { adapterDifference } from '../../src/adapters/diff.js'
-import { writeAdapter } from '../../src/adapters/peft.js'
-import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
+import type { Adapter } from '../../../src/adapters/weights/adapter.js'
+import { adapterDifference } from '../../../src/adapters/weights/diff.js'
+import { writeAdapter } from '../../../src/adapters/weights/peft.js'
+import { errorOf, temporaryDirectory } from '../../support/checkpoints.js'
 
 /** An adapter on named modules, each with its A [r, in] and B [out, r]. */
 function adapter(alpha: number, r: number, modules: Readonly<Record<string, readonly [number[], number[]]>>): string {

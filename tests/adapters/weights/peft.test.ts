@@ -2,12 +2,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { type AdapterTensor, adapterSha256 } from '../../src/adapters/adapter.js'
-import { readAdapter, writeAdapter } from '../../src/adapters/peft.js'
-import { BcodError } from '../../src/errors.js'
-import { type WritableTensor, writeSafetensors } from '../../src/safetensors/writer.js'
+import { type AdapterTensor, adapterSha256 } from '../../../src/adapters/weights/adapter.js'
+import { readAdapter, writeAdapter } from '../../../src/adapters/weights/peft.js'
+import { BcodError } from '../../../src/errors.js'
+import { type WritableTensor, writeSafetensors } from '../../../src/safetensors/writer.js'
 
-const golden = join(import.meta.dirname, '../golden/tiny_adapter')
+const golden = join(import.meta.dirname, '../../golden/tiny_adapter')
 let directory: string
 
 /** A copy of the adapter that PEFT wrote, for each test to spoil. */

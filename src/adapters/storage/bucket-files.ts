@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BcodError } from '../errors.js'
-import type { Bucket } from '../s3/bucket.js'
-import { requireConditional } from '../s3/conditional.js'
-import { sha256 } from '../s3/signature.js'
+import { BcodError } from '../../errors.js'
+import type { Bucket } from '../../s3/bucket.js'
+import { requireConditional } from '../../s3/conditional.js'
+import { sha256 } from '../../s3/signature.js'
+import { versionStep } from '../versions/version.js'
+import { VERSION_INFO } from '../versions/version-record.js'
 import { type BucketManifest, parseBucketManifest, type StoredFile } from './bucket-manifest.js'
 import { DirectoryFiles, type RegistryFiles } from './registry-files.js'
-import { versionStep } from './version.js'
-import { VERSION_INFO } from './version-record.js'
 
 /** Nobody takes a day to write a version. */
 const ABANDONED_MS = 86_400_000

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readAdapter } from '../../src/adapters/peft.js'
-import { bcod, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
+import { readAdapter } from '../../../src/adapters/weights/peft.js'
+import { bcod, jsonl, linesOf, scratchDirectory } from '../../support/bcod.js'
 
 interface Row {
   readonly prompt_tokens: readonly number[]

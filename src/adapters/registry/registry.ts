@@ -1,11 +1,6 @@
-import { BcodError } from '../errors.js'
-import { type Adapter, adapterSha256, nonFiniteTensor } from './adapter.js'
-import type { Control } from './arm-plan.js'
-import { canaryEnded, canaryStarted, controlSet } from './canary-move.js'
-import { CANARY_REPORT, type CanaryReport } from './canary-report.js'
-import { readRecord, repair } from './derived.js'
-import { type AdapterDifference, adapterDifference } from './diff.js'
-import { GATE_REPORT, type StoredGateReport } from './gate-report.js'
+import { BcodError } from '../../errors.js'
+import type { Control } from '../moves/arm-plan.js'
+import { canaryEnded, canaryStarted, controlSet } from '../moves/canary-move.js'
 import {
   added,
   byStep,
@@ -25,12 +20,17 @@ import {
   resumed,
   rolledBack,
   unpinned,
-} from './move.js'
-import { adapterFiles } from './peft.js'
-import { DirectoryFiles, type RegistryFiles } from './registry-files.js'
+} from '../moves/move.js'
+import { DirectoryFiles, type RegistryFiles } from '../storage/registry-files.js'
+import { CANARY_REPORT, type CanaryReport } from '../versions/canary-report.js'
+import { GATE_REPORT, type StoredGateReport } from '../versions/gate-report.js'
+import { versionName, versionStep } from '../versions/version.js'
+import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from '../versions/version-record.js'
+import { type Adapter, adapterSha256, nonFiniteTensor } from '../weights/adapter.js'
+import { type AdapterDifference, adapterDifference } from '../weights/diff.js'
+import { adapterFiles } from '../weights/peft.js'
+import { readRecord, repair } from './derived.js'
 import { type ListedVersion, RegistryReader } from './registry-reader.js'
-import { versionName, versionStep } from './version.js'
-import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from './version-record.js'
 
 export interface RegistryOptions {
   /** Who moves, as the log of moves has it: `daemon`, `admin`, `cli`. */

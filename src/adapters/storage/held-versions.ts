@@ -1,5 +1,5 @@
+import { versionStep } from '../versions/version.js'
 import type { RegistryFiles } from './registry-files.js'
-import { versionStep } from './version.js'
 
 /** Where the adapter of `model.reference` is: a version of the registry, or a directory; `base` stays as it is. */
 export const referenceDirectory = async (reference: string, files: Pick<RegistryFiles, 'local'>): Promise<string> =>

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { BcodError } from '../errors.js'
-import { CANARY_REPORT, type CanaryReport, parseCanaryReport } from './canary-report.js'
+import { BcodError } from '../../errors.js'
+import { byStep, isAlias, type Move, requireVersion, withoutMissing } from '../moves/move.js'
+import { MoveLog } from '../moves/move-log.js'
+import type { RegistryFiles } from '../storage/registry-files.js'
+import { CANARY_REPORT, type CanaryReport, parseCanaryReport } from '../versions/canary-report.js'
+import { GATE_REPORT, parseGateReport, type StoredGateReport } from '../versions/gate-report.js'
+import { versionStep } from '../versions/version.js'
+import type { VersionRecord, VersionState } from '../versions/version-record.js'
 import { adopted, readRecord } from './derived.js'
-import { GATE_REPORT, parseGateReport, type StoredGateReport } from './gate-report.js'
-import { byStep, isAlias, type Move, requireVersion, withoutMissing } from './move.js'
-import { MoveLog } from './move-log.js'
-import type { RegistryFiles } from './registry-files.js'
 import { parseRouting, ROUTING, type Routing } from './routing.js'
-import { versionStep } from './version.js'
-import type { VersionRecord, VersionState } from './version-record.js'
 
 /** A version with all that is known of it. */
 export interface ListedVersion extends VersionRecord {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { type ArmPlan, NO_ARMS } from '../../src/adapters/arm-plan.js'
-import type { Move } from '../../src/adapters/move.js'
-import { armAt, armOf, routingOf, userFraction } from '../../src/adapters/routing.js'
+import { type ArmPlan, NO_ARMS } from '../../../src/adapters/moves/arm-plan.js'
+import type { Move } from '../../../src/adapters/moves/move.js'
+import { armAt, armOf, routingOf, userFraction } from '../../../src/adapters/registry/routing.js'
 
 const CONTROL = { version: null, model: 'llama', share: 0.1 }
 

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BcodError } from '../errors.js'
-import { readJson } from '../files/read-json.js'
-import { openSafetensors, type SafetensorsFile } from '../safetensors/reader.js'
-import { safetensorsChunks, writeSafetensors } from '../safetensors/writer.js'
+import { BcodError } from '../../errors.js'
+import { readJson } from '../../files/read-json.js'
+import { openSafetensors, type SafetensorsFile } from '../../safetensors/reader.js'
+import { safetensorsChunks, writeSafetensors } from '../../safetensors/writer.js'
 import type { Adapter, AdapterTensor } from './adapter.js'
 import { parsePeftConfig, peftConfigText } from './peft-config.js'
 

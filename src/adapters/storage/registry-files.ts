@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { lstatSync } from 'node:fs'
 import { chmod, link, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { BcodError } from '../errors.js'
-import { isDiskFull, syncDirectory, systemCode, writeFileDurably } from '../files/durable-files.js'
-import { clearWork, WORK } from '../files/own-directory.js'
-import { takeRegistry } from './versions.js'
+import { BcodError } from '../../errors.js'
+import { isDiskFull, syncDirectory, systemCode, writeFileDurably } from '../../files/durable-files.js'
+import { clearWork, WORK } from '../../files/own-directory.js'
+import { takeRegistry } from './take-registry.js'
 
 /**
  * Where a registry keeps its files. A directory is one; an object store with conditional puts can be another. Paths are

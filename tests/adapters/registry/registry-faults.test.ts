@@ -4,10 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Move } from '../../src/adapters/move.js'
-import { Registry } from '../../src/adapters/registry.js'
-import { errorOf, sampleAdapter } from '../support/checkpoints.js'
-import { added, addLive, linksOf, registryIn } from '../support/registry.js'
+import type { Move } from '../../../src/adapters/moves/move.js'
+import { Registry } from '../../../src/adapters/registry/registry.js'
+import { errorOf, sampleAdapter } from '../../support/checkpoints.js'
+import { added, addLive, linksOf, registryIn } from '../../support/registry.js'
 
 /** Versions 1 and 2; 2 is live. */
 async function twoVersions(): Promise<string> {
@@ -115,20 +115,20 @@ describe('a fault in a stage leaves what was there or what was to be, and a seco
 
 describe('of processes', () => {
   const build = mkdtempSync(join(tmpdir(), 'bcod-registry-'))
-  const root = join(import.meta.dirname, '../..')
+  const root = join(import.meta.dirname, '../../..')
 
   beforeAll(() => {
     const compile = ['--rootDir', root, '--outDir', build, '--noEmit', 'false', '--target', 'ES2022']
     const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
     const modules = ['--module', 'nodenext', '--lib', 'es2023', ...types]
     const tsc = join(root, 'node_modules/.bin/tsc')
-    const files = ['src/adapters/registry.ts'].map((file) => join(root, file))
+    const files = ['src/adapters/registry/registry.ts'].map((file) => join(root, file))
     execFileSync(tsc, ['--ignoreConfig', ...compile, ...modules, '--skipLibCheck', ...files], { cwd: build })
     writeFileSync(join(build, 'package.json'), '{"type":"module"}')
     symlinkSync(join(root, 'node_modules'), join(build, 'node_modules'))
     writeFileSync(
       join(build, 'victim.mjs'),
-      `import { Registry } from './src/adapters/registry.js'
+      `import { Registry } from './src/adapters/registry/registry.js'
        const [directory, action, last] = process.argv.slice(2)
        const onStage = (stage) => stage === last && process.kill(process.pid, 'SIGKILL')
        const registry = new Registry(directory, { by: 'daemon', onStage })
@@ -138,7 +138,7 @@ describe('of processes', () => {
     )
     writeFileSync(
       join(build, 'operator.mjs'),
-      `import { Registry } from './src/adapters/registry.js'
+      `import { Registry } from './src/adapters/registry/registry.js'
        const [directory, version, times] = process.argv.slice(2)
        const registry = new Registry(directory, { by: version })
        process.stdout.write('ready\\n')

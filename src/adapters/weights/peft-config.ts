@@ -1,5 +1,5 @@
-import { BcodError } from '../errors.js'
-import type { JsonFile } from '../files/read-json.js'
+import { BcodError } from '../../errors.js'
+import type { JsonFile } from '../../files/read-json.js'
 import type { Adapter } from './adapter.js'
 
 /** What `adapter_config.json` says about the whole adapter; which modules it covers, its tensors say. */

@@ -1,7 +1,7 @@
-import { BcodError } from '../errors.js'
+import { BcodError } from '../../errors.js'
+import { versionStep } from '../versions/version.js'
+import type { VersionState } from '../versions/version-record.js'
 import type { ArmPlan } from './arm-plan.js'
-import { versionStep } from './version.js'
-import type { VersionState } from './version-record.js'
 
 /** Names that lead to versions. */
 export const ALIASES = ['candidate', 'canary', 'live', 'previous'] as const

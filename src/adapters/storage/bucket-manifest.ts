@@ -1,4 +1,4 @@
-import { BcodError } from '../errors.js'
+import { BcodError } from '../../errors.js'
 
 /** One object of a version that never changes. */
 export interface StoredFile {

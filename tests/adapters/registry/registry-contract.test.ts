@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { BucketFiles } from '../../src/adapters/bucket-files.js'
-import { Registry, type RegistryOptions } from '../../src/adapters/registry.js'
-import { bucketAt, HAS_S3, type S3Server, startS3Server } from '../s3/server.js'
-import { errorOf, temporaryDirectory } from '../support/checkpoints.js'
-import { added, addLive, passGate } from '../support/registry.js'
+import { Registry, type RegistryOptions } from '../../../src/adapters/registry/registry.js'
+import { BucketFiles } from '../../../src/adapters/storage/bucket-files.js'
+import { bucketAt, HAS_S3, type S3Server, startS3Server } from '../../s3/server.js'
+import { errorOf, temporaryDirectory } from '../../support/checkpoints.js'
+import { added, addLive, passGate } from '../../support/registry.js'
 
 let server: S3Server | null = null
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { BcodError } from '../errors.js'
+import { BcodError } from '../../errors.js'
 import type { Adapter, AdapterTensor } from './adapter.js'
 
 /** What an adapter adds to the weight of one module: scale · B A, with A [r, in] and B [out, r]. */

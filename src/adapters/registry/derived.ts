@@ -1,9 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Alias, Move } from './move.js'
-import type { RegistryFiles } from './registry-files.js'
+import type { Alias, Move } from '../moves/move.js'
+import type { RegistryFiles } from '../storage/registry-files.js'
+import { versionStep } from '../versions/version.js'
+import {
+  parseRecord,
+  recordText,
+  VERSION_INFO,
+  type VersionRecord,
+  type VersionState,
+} from '../versions/version-record.js'
 import { DEFAULT_NAME, parseRouting, ROUTING, type Routing, routingOf } from './routing.js'
-import { versionStep } from './version.js'
-import { parseRecord, recordText, VERSION_INFO, type VersionRecord, type VersionState } from './version-record.js'
 
 /** Aliases that are also links beside the versions. */
 const LINKS = ['live', 'previous', 'canary'] as const satisfies readonly Alias[]
