@@ -12,6 +12,7 @@ import { S3_ERRORS } from './errors/s3.js'
 import { SERVING_ERRORS } from './errors/serving.js'
 import { TEXT_ERRORS } from './errors/text.js'
 import { TRAINING_ERRORS } from './errors/training.js'
+import { VOTE_ERRORS } from './errors/votes.js'
 import { printableLine } from './printable.js'
 
 /**
@@ -29,6 +30,7 @@ export const ERRORS = {
   ...S3_ERRORS,
   ...SERVING_ERRORS,
   ...GATE_ERRORS,
+  ...VOTE_ERRORS,
   ...CHECKPOINT_ERRORS,
   ...FILE_ERRORS,
   ...PROCESS_ERRORS,
