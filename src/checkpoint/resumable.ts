@@ -1,5 +1,8 @@
 import { readdir } from 'node:fs/promises'
+
+import { byStep, type RegistryState } from '../adapters/moves/move.js'
 import { versionStep } from '../adapters/versions/version.js'
+
 import { BcodError } from '../errors.js'
 import { systemCode } from '../files/durable-files.js'
 import { codedFailure } from './failure.js'
@@ -33,16 +36,47 @@ export async function resumableVersions(root: string, versions: readonly string[
   return new Set(versions.filter((version) => whole.has(versionStep(version) ?? -1)))
 }
 
-/** Why learning cannot go on from a version, found by reading all of its checkpoint; null if it can. @throws CHECKPOINT_IO */
-export async function resumeProblem(
+/** What the contents of a version's checkpoint say, every byte of them. */
+export async function resumability(
   store: Pick<CheckpointStore, 'wholeOfStep'>,
   version: string,
-): Promise<string | null> {
+): Promise<Resumability> {
   try {
     await store.wholeOfStep(versionStep(version) ?? -1)
-    return null
+    return { resumable: true, resumable_problem: null }
   } catch (error) {
-    if (error instanceof BcodError && error.code === 'ADAPTER_NOT_RESUMABLE') return error.message
+    if (!(error instanceof BcodError)) throw error
+    if (error.code === 'ADAPTER_NOT_RESUMABLE') return { resumable: false, resumable_problem: error.message }
+    return { resumable: null, resumable_problem: error.line }
+  }
+}
+
+/**
+ * The versions to go on from after a rollback, newest first: those that were not found bad. null if the checkpoints
+ * cannot be read.
+ */
+export async function resumeOffer(
+  root: string,
+  move: Pick<RegistryState, 'states'>,
+): Promise<readonly string[] | null> {
+  const sound = soundVersions(move)
+  const resumable = await knownResumable(root, sound)
+  return resumable && sound.filter((version) => resumable.has(version))
+}
+
+/** Those that nobody has found bad, newest first. */
+export const soundVersions = ({ states }: Pick<RegistryState, 'states'>): readonly string[] =>
+  Object.keys(states)
+    .filter((version) => !['refused', 'rolled_back'].includes(states[version] as string))
+    .sort(byStep)
+    .reverse()
+
+/** `resumableVersions`; null if the checkpoints cannot be read. */
+export async function knownResumable(root: string, versions: readonly string[]): Promise<ReadonlySet<string> | null> {
+  try {
+    return await resumableVersions(root, versions)
+  } catch (error) {
+    if (error instanceof BcodError) return null
     throw error
   }
 }

@@ -1,6 +1,10 @@
 import { summaryOf } from '../adapters/moves/move.js'
 import type { Registry } from '../adapters/registry/registry.js'
 import type { GateReport } from '../adapters/versions/gate-report.js'
+import { versionStep } from '../adapters/versions/version.js'
+import { knownResumable, resumability, resumeOffer } from '../checkpoint/resumable.js'
+import type { CheckpointStore } from '../checkpoint/store.js'
+
 import { BcodError } from '../errors.js'
 import type { Comparison } from '../gate/comparison.js'
 import { Accepted, type AdminVerb } from '../server/admin.js'
@@ -15,8 +19,8 @@ export interface AdapterVerbsParts {
   readonly gate: (version: string) => Promise<GateReport | null>
   /** Asks two versions the gate's questions, as far as there is time; null without a learner. */
   readonly compare: (a: string, b: string) => Promise<Comparison | null>
-  /** @throws ADAPTER_NOT_RESUMABLE if learning cannot go on from a version */
-  readonly requireResumable: (version: string) => Promise<unknown>
+  /** What learning can go on from. */
+  readonly checkpoints: Pick<CheckpointStore, 'directory' | 'wholeOfStep'>
   /** Called after each move. */
   readonly moved: () => Promise<void>
 }
@@ -46,22 +50,28 @@ export function adapterVerbs({
   served,
   gate,
   compare,
-  requireResumable,
+  checkpoints,
   moved,
 }: AdapterVerbsParts): Readonly<Record<string, AdminVerb>> {
   const move = async (moving: ReturnType<Registry['resume']>) => {
-    const summary = summaryOf(await moving)
+    const made = await moving
     await moved()
-    return summary
+    const stands = made.frozen && !made.resumeFrom
+    return { ...summaryOf(made), ...(stands && { resumable: await resumeOffer(checkpoints.directory, made) }) }
   }
   return {
     'adapters/list': async (body) => {
       fieldsOf(body)
-      return { ...summaryOf(await registry.current()), versions: await registry.list() }
+      const versions = await registry.list()
+      const named = versions.map(({ version }) => version)
+      const resumable = await knownResumable(checkpoints.directory, named)
+      const marked = versions.map((each) => ({ ...each, resumable: resumable?.has(each.version) ?? null }))
+      return { ...summaryOf(await registry.current()), versions: marked }
     },
     'adapters/show': async (body) => {
       const { version = missing('version') } = fieldsOf(body, 'version')
-      return registry.show(version)
+      const shown = await registry.show(version)
+      return { ...shown, ...(await resumability(checkpoints, shown.version)) }
     },
     'adapters/diff': async (body) => {
       const fields = fieldsOf(body, 'version', 'other', 'weights')
@@ -93,7 +103,7 @@ export function adapterVerbs({
       if ((isKept === true) === (from !== undefined)) throw invalid('expected keep: true, or from')
       if (from === undefined) return move(registry.resume(rest))
       const version = await registry.resolve(from)
-      await requireResumable(version)
+      await checkpoints.wholeOfStep(versionStep(version) ?? -1)
       return move(registry.resumeFrom(version, rest))
     },
     'adapters/gc': async (body) => {

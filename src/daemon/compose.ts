@@ -173,7 +173,12 @@ export function composeTraining(
     ...servedAs(config),
   })
   const watch = new RegistryWatch({
-    ...{ registry, telemetry, frozen: (isFrozen) => parts.pause.set('registry', isFrozen) },
+    ...{
+      registry,
+      telemetry,
+      checkpoints: store.directory,
+      frozen: (isFrozen) => parts.pause.set('registry', isFrozen),
+    },
     followed: (move, routing) => state.arms.follow(move, routing?.name ?? DEFAULT_NAME),
   })
   const start = checkpoint?.snapshot.step ?? 0

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+
 import type { Cause } from '../adapters/moves/move.js'
 import { Registry } from '../adapters/registry/registry.js'
 import { openRegistryFiles } from '../adapters/storage/open-files.js'
-import { versionStep } from '../adapters/versions/version.js'
+
 import type { Journal } from '../checkpoint/journal.js'
 import { textOptions } from '../config/text-options.js'
 import { BcodError } from '../errors.js'
@@ -131,8 +132,7 @@ export class Daemon {
       const inTime = AbortSignal.any([stop.signal, AbortSignal.timeout(intervals.gateAnswer)])
       return this.#training.compare(...versions, inTime)
     }
-    const requireResumable = (version: string) => this.#parts.store.ofStep(versionStep(version) ?? -1)
-    return { registry, keep: adapters.keep, served, gate, compare, requireResumable, moved }
+    return { registry, keep: adapters.keep, served, gate, compare, checkpoints: this.#parts.store, moved }
   }
 
   /**

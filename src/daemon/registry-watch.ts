@@ -1,6 +1,8 @@
 import type { Move } from '../adapters/moves/move.js'
 import type { Registry } from '../adapters/registry/registry.js'
 import type { Routing } from '../adapters/registry/routing.js'
+import { knownResumable } from '../checkpoint/resumable.js'
+
 import { Failed } from '../telemetry/events/daemon.js'
 import { AliasesMoved, RegistryObserved } from '../telemetry/events/storage.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -8,6 +10,8 @@ import type { Telemetry } from '../telemetry/telemetry.js'
 export interface RegistryWatchParts {
   readonly registry: Registry
   readonly telemetry: Telemetry
+  /** Directory of the checkpoints. */
+  readonly checkpoints: string
   /** Told whether the registry is frozen whenever that may have changed. */
   readonly frozen: (isFrozen: boolean) => void
   /** Told what holds after each look that found a move. @default nobody is */
@@ -18,6 +22,7 @@ export interface RegistryWatchParts {
 export class RegistryWatch {
   #state: Move | null = null
   #routing: Partial<Routing> | null = null
+  #resumable: readonly string[] | null = null
   #problem: string | null = null
   #last: Promise<void> = Promise.resolve()
 
@@ -33,10 +38,26 @@ export class RegistryWatch {
     return this.#routing
   }
 
+  /** Which of `live` and `previous` learning could go on from; null if nobody knows. */
+  get resumable(): readonly string[] | null {
+    return this.#resumable
+  }
+
   /** Looks once, after the look under way. A failure is reported once for each cause; the last state counts until then. */
   look(): Promise<void> {
-    this.#last = this.#last.then(() => this.#look())
+    this.#last = this.#last.then(async () => {
+      await this.#look()
+      await this.#lookAtCheckpoints()
+    })
     return this.#last
+  }
+
+  /** A checkpoint may go or be damaged without any move. */
+  async #lookAtCheckpoints(): Promise<void> {
+    const { live, previous } = this.#state?.aliases ?? {}
+    const named = [live, previous].filter((version) => version != null)
+    const resumable = await knownResumable(this.parts.checkpoints, named)
+    this.#resumable = resumable && [...resumable]
   }
 
   async #look(): Promise<void> {

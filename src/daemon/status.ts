@@ -36,7 +36,7 @@ export interface DaemonStatus {
   /** The version that this process published last. */
   readonly adapter: string | null
   /** What the registry of adapters holds; null until it was looked at. */
-  readonly adapters: MoveSummary | null
+  readonly adapters: RegistryStatus | null
   /** Votes by arm; null if no user is to get anything but the live version. */
   readonly arms: Readonly<Record<ArmName, ArmReport | null>> | null
   /** Thumbs-up rate of live less that of control; null while it is not known. */
@@ -67,6 +67,11 @@ export interface DaemonStatus {
   /** The guard that has paused it: kl, margin, delta or up_rate. */
   readonly guard: GuardName | null
   readonly partitions: readonly number[]
+}
+
+export interface RegistryStatus extends MoveSummary {
+  /** Which of `live` and `previous` learning could go on from; null if nobody knows. */
+  readonly resumable: readonly string[] | null
 }
 
 /** What a status is made of. */
@@ -104,7 +109,7 @@ export function statusOf(parts: StatusParts): DaemonStatus {
     classifier_ready: lastStep?.classifier.ready ?? null,
     classifier_trust: lastStep?.classifier.trust ?? null,
     adapter: publisher?.version ?? null,
-    adapters: watch?.state ? summaryOf(watch.state) : null,
+    adapters: watch?.state ? { ...summaryOf(watch.state), resumable: watch.resumable } : null,
     arms: state.arms.isOn ? armReports(state.arms) : null,
     uplift: upliftOf(state.arms),
     canary: canary?.report ?? null,

@@ -1,3 +1,4 @@
+import { versionStep } from '../adapters/versions/version.js'
 import type { Daemon } from '../daemon/daemon.js'
 import type { Shop } from './shop.js'
 
@@ -7,8 +8,8 @@ export async function goOnFrom(
   { adapters }: Pick<Daemon, 'adapters'>,
   shop: Pick<Shop, 'until'>,
 ): Promise<void> {
-  const { registry, requireResumable, moved } = adapters
-  await requireResumable(version)
+  const { registry, checkpoints, moved } = adapters
+  await checkpoints.wholeOfStep(versionStep(version) ?? -1)
   await registry.resumeFrom(version)
   await moved()
   await shop.until(async () => !(await registry.current()).frozen)

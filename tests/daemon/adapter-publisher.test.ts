@@ -29,7 +29,12 @@ function publisher(keep = 2, { mode = 'auto', servers = null, canaryShare = 0 }:
   const clock = { now: 10_000 }
   const { registry } = registryIn(directory)
   const frozen: boolean[] = []
-  const watch = new RegistryWatch({ registry, telemetry, frozen: (isFrozen) => frozen.push(isFrozen) })
+  const watch = new RegistryWatch({
+    registry,
+    telemetry,
+    checkpoints: 'none',
+    frozen: (isFrozen) => frozen.push(isFrozen),
+  })
   const gate = new Gate()
   const parts = new AdapterPublisher({
     ...{

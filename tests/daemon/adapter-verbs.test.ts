@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { takeFence } from '../../src/checkpoint/fence.js'
+import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
-import { BcodError } from '../../src/errors.js'
 import { Accepted } from '../../src/server/admin.js'
+import { sampleSnapshot, temporaryDirectory } from '../support/checkpoints.js'
 import { added, addLive, passGate, registryIn } from '../support/registry.js'
 
 /** Versions 1 and 2 live in turn, 3 the candidate. */
@@ -27,10 +29,11 @@ async function place() {
     return version === 'v00000003' ? report : null
   }
   const compare = async (a: string, b: string) => ({ margins: [], answers: null, left_out: [a, b] })
-  const requireResumable = async (version: string) => {
-    if (version === 'v00000002') throw new BcodError('ADAPTER_NOT_RESUMABLE', 'there is no checkpoint of step 2')
-  }
-  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, compare, requireResumable, moved })
+  const root = temporaryDirectory()
+  takeFence(root)
+  const checkpoints = new CheckpointStore(root)
+  await checkpoints.write(sampleSnapshot(1))
+  const verbs = adapterVerbs({ registry, keep: 1, served: () => [], gate, compare, checkpoints, moved })
   const ask = (verb: string, body: unknown = null) => verbs[`adapters/${verb}`]!(body)
   return { registry, ask, looks, gated, report }
 }
@@ -39,9 +42,18 @@ test('versions are listed, shown and compared', async () => {
   const { ask } = await place()
   expect(await ask('list')).toMatchObject({
     ...{ generation: 5, live: 'v00000002', previous: 'v00000001', candidate: 'v00000003', frozen: false, pinned: null },
-    versions: [{ version: 'v00000001' }, { version: 'v00000002' }, { version: 'v00000003' }],
+    versions: [
+      ...[
+        { version: 'v00000001', resumable: true },
+        { version: 'v00000002', resumable: false },
+      ],
+      { version: 'v00000003', resumable: false },
+    ],
   })
-  expect(await ask('show', { version: 'candidate' })).toMatchObject({ version: 'v00000003', steps: [3, 3], gate: null })
+  expect(await ask('show', { version: 'candidate' })).toMatchObject({
+    ...{ version: 'v00000003', steps: [3, 3], gate: null },
+    ...{ resumable: false, resumable_problem: 'there is no checkpoint of step 3' },
+  })
   expect(await ask('diff', { version: 'live', other: 'live' })).toMatchObject({
     ...{ versions: ['v00000002', 'v00000002'], total: { difference: 0 } },
     ...{ margins: [], answers: null, left_out: ['v00000002', 'v00000002'] },
@@ -55,7 +67,9 @@ test('each move answers with what holds, and the daemon looks at once', async ()
   await passGate(registry, 'v00000003')
   expect(await ask('promote', { version: 'candidate', generation: 5 })).toMatchObject({ live: 'v00000003' })
   await expect(ask('rollback', { generation: 5 })).rejects.toMatchObject({ code: 'ADAPTER_MOVED' })
-  expect(await ask('rollback')).toMatchObject({ live: 'v00000002', previous: 'v00000001', frozen: true })
+  expect(await ask('rollback')).toMatchObject({
+    ...{ live: 'v00000002', previous: 'v00000001', frozen: true, resumable: ['v00000001'] },
+  })
   expect(await ask('rollback', { to: 'previous' })).toMatchObject({ live: 'v00000001', frozen: true })
   expect(await ask('resume', { keep: true })).toMatchObject({ frozen: false })
   expect(await ask('pin', { version: 'live' })).toMatchObject({ pinned: 'v00000001' })

@@ -34,7 +34,7 @@ async function watched() {
   )
   const telemetry = new SilentTelemetry()
   const { registry } = registryIn(directory)
-  const watch = new RegistryWatch({ registry, telemetry, frozen: () => {} })
+  const watch = new RegistryWatch({ registry, telemetry, checkpoints: 'none', frozen: () => {} })
   // sampleAdapter(step) begins with its step
   const call = (async (_: string, adapter: ReturnType<typeof sampleAdapter> | null, pairs: Pairs) => {
     const step = adapter === null ? 0 : [...adapter.tensors.values()][0]!.data[0]!

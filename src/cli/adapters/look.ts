@@ -3,9 +3,12 @@ import type { ListedVersion } from '../../adapters/registry/registry-reader.js'
 import type { CanaryReport } from '../../adapters/versions/canary-report.js'
 import type { CheckResult } from '../../adapters/versions/gate-report.js'
 import type { VoteCounts } from '../../adapters/versions/version-record.js'
+import { resumability } from '../../checkpoint/resumable.js'
+import { CheckpointStore } from '../../checkpoint/store.js'
+
 import { example, figure, print, printJson, printRows, printTable } from '../print.js'
 import { openRegistry, type RegistryFlags, registryCommand } from './open-registry.js'
-import { isResumable, resumability, resumableAmong, waysOn } from './resumable.js'
+import { isResumable, NO_CHECKPOINTS, resumableAmong, waysOn } from './resumable.js'
 
 /** `bcod adapters list` */
 export function listCommand(): Command {
@@ -46,7 +49,10 @@ export function showCommand(): Command {
     .action(async (name: string, flags: RegistryFlags) => {
       const { registry, checkpoints } = openRegistry(flags)
       const shown = await registry.show(name)
-      const whole = await resumability(checkpoints, shown.version)
+      const whole =
+        checkpoints === null
+          ? { resumable: null, resumable_problem: NO_CHECKPOINTS }
+          : await resumability(new CheckpointStore(checkpoints), shown.version)
       if (flags.json) return printJson({ ...shown, ...whole })
       const { gate, canary, ...version } = shown
       printTable([

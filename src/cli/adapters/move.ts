@@ -1,6 +1,9 @@
 import type { Command } from 'commander'
+
 import { type Move, summaryOf } from '../../adapters/moves/move.js'
 import { versionStep } from '../../adapters/versions/version.js'
+import { soundVersions } from '../../checkpoint/resumable.js'
+
 import { CheckpointStore } from '../../checkpoint/store.js'
 import { BcodError } from '../../errors.js'
 import { example, print, printJson, printTable } from '../print.js'
@@ -12,7 +15,7 @@ import {
   type OpenRegistry,
   openRegistry,
 } from './open-registry.js'
-import { resumableAmong, soundVersions, waysOn } from './resumable.js'
+import { resumableAmong, waysOn } from './resumable.js'
 
 const RUNNING = 'A daemon on the same registry follows within seconds.'
 

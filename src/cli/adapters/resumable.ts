@@ -1,6 +1,6 @@
-import { byStep, type Move } from '../../adapters/moves/move.js'
-import { type Resumability, resumableVersions, resumeProblem } from '../../checkpoint/resumable.js'
-import { CheckpointStore } from '../../checkpoint/store.js'
+import type { Move } from '../../adapters/moves/move.js'
+import { resumableVersions, soundVersions } from '../../checkpoint/resumable.js'
+
 import { BcodError } from '../../errors.js'
 
 /** The versions among some that learning can go on from, or why nobody can say. */
@@ -8,7 +8,7 @@ export type Resumable =
   | { readonly versions: ReadonlySet<string>; readonly unknown: null }
   | { readonly versions: null; readonly unknown: string }
 
-const NO_CHECKPOINTS = 'name the configuration that has checkpoint.dir'
+export const NO_CHECKPOINTS = 'name the configuration that has checkpoint.dir'
 
 /** @param checkpoints  their directory; null if the configuration does not name one */
 export async function resumableAmong(checkpoints: string | null, versions: readonly string[]): Promise<Resumable> {
@@ -21,27 +21,8 @@ export async function resumableAmong(checkpoints: string | null, versions: reado
   }
 }
 
-/** Reads every byte of a version's checkpoint. */
-export async function resumability(checkpoints: string | null, version: string): Promise<Resumability> {
-  if (checkpoints === null) return { resumable: null, resumable_problem: NO_CHECKPOINTS }
-  try {
-    const problem = await resumeProblem(new CheckpointStore(checkpoints), version)
-    return { resumable: problem === null, resumable_problem: problem }
-  } catch (error) {
-    if (!(error instanceof BcodError)) throw error
-    return { resumable: null, resumable_problem: error.line }
-  }
-}
-
 /** Null if nobody can say. */
 export const isResumable = ({ versions }: Resumable, version: string): boolean | null => versions?.has(version) ?? null
-
-/** The versions that somebody may want to go on from: those that were not found bad. Newest first. */
-export const soundVersions = ({ states }: Pick<Move, 'states'>): readonly string[] =>
-  Object.keys(states)
-    .filter((version) => !['refused', 'rolled_back'].includes(states[version] as string))
-    .sort(byStep)
-    .reverse()
 
 /** How to go on after a rollback: only what is possible, and what to do about the rest. */
 export function waysOn(move: Pick<Move, 'states' | 'aliases'>, resumable: Resumable): string {
