@@ -21,7 +21,7 @@ export interface DraftOptions {
  * @throws Skipped with the field and its type, and what `userOf` throws
  */
 export function toDraft(vote: ForeignVote, { source, userOf, maxBytes }: DraftOptions): FeedbackDraft {
-  const { id, subject, user, label, time, prompt, completion, tools, model } = vote
+  const { id, subject, user, label, time, prompt, completion, tools, model, finishReason } = vote
   const voter = user === null ? null : userOf(user)
   try {
     const draft: FeedbackDraft = {
@@ -30,6 +30,7 @@ export function toDraft(vote: ForeignVote, { source, userOf, maxBytes }: DraftOp
       user: voter,
       prompt: readPrompt({ prompt, tools }, 'data.', null, invalidFeedback),
       completion: readContent({ completion }, 'completion', 'completion_tokens', 'data.', null, invalidFeedback),
+      ...(finishReason !== undefined && { finishReason }),
       ...(model !== null && { adapter: servedVersion(model), tags: { model } }),
     }
     toFeedback(decodeEnvelope(encodeFeedback(draft), {}, maxBytes), NOWHERE, { vocabSize: null })

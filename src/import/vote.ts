@@ -6,6 +6,7 @@ export const SKIP_REASONS = {
   before_since: 'older than --since',
   not_human: 'not given by a person',
   not_submitted: 'a draft, or cancelled',
+  superseded: 'another vote has taken its place',
   no_label: 'neither up nor down',
   tie: 'both answers are as good, or the same',
   answer_missing: 'the answer is not in the export',
@@ -38,13 +39,15 @@ export interface ForeignVote {
   readonly tools?: unknown
   /** That wrote the answer; null if the product does not tell. */
   readonly model: string | null
+  /** Why the answer ended, as the server said. */
+  readonly finishReason?: string
   /** The model was shown documents that the export does not have. */
   readonly contextMissing?: true
 }
 
 /** What a format finds in a record: a vote, or why there is none. */
-export type Finding =
-  | { readonly place: string; readonly vote: ForeignVote }
+export type Finding<Vote = ForeignVote> =
+  | { readonly place: string; readonly vote: Vote }
   | { readonly place: string; readonly skip: SkipReason; readonly detail?: string }
 
 /** Thrown while a record is read: it gives no event. */
@@ -57,10 +60,12 @@ export class Skipped {
 }
 
 /** What `read` makes of a record, or why it was skipped. */
-export function finding(place: string, read: () => ForeignVote): Finding {
+export function finding<Vote>(place: string, read: () => Vote): Finding<Vote> {
   try {
     return { place, vote: read() }
   } catch (error) {
+    // what nests a hundred thousand levels deep
+    if (error instanceof RangeError) return { place, skip: 'unreadable' }
     if (!(error instanceof Skipped)) throw error
     return { place, skip: error.reason, ...(error.detail !== undefined && { detail: error.detail }) }
   }

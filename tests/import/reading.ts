@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
 import type { FeedbackDraft } from '../../src/events/encode.js'
 import { type ChoiceOptions, eventsOf } from '../../src/import/events.js'
 import type { ReadOptions } from '../../src/import/format.js'
@@ -7,6 +10,29 @@ import { type ImportReport, ReportBuilder } from '../../src/import/report.js'
 import { fileRows } from '../../src/import/rows.js'
 
 export const fixture = (name: string): string => join(import.meta.dirname, 'fixtures', name)
+
+/** A file of the text, or of the rows as JSON Lines, for one test. */
+export function written(content: string | readonly unknown[], name = 'export.json'): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-import-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, name)
+  writeFileSync(path, typeof content === 'string' ? content : content.map((row) => JSON.stringify(row)).join('\n'))
+  return path
+}
+
+/** What a format makes of one document. */
+export async function fromDocument(
+  name: string,
+  document: unknown,
+  options: ReadOptions & Partial<ChoiceOptions> = {},
+): Promise<{
+  readonly events: readonly unknown[]
+  readonly skipped: unknown
+  readonly drafts: readonly FeedbackDraft[]
+}> {
+  const { events, report } = await reading(name, [written(JSON.stringify(document, null, 1))], options)
+  return { events: events.map(plain), skipped: report.skipped_by_reason, drafts: events }
+}
 
 export interface Reading {
   readonly events: readonly FeedbackDraft[]

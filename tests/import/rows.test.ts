@@ -1,16 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
 import { fileRows, type Row } from '../../src/import/rows.js'
-
-function file(text: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'bcod-rows-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  const path = join(directory, 'export.json')
-  writeFileSync(path, text)
-  return path
-}
+import { written } from './reading.js'
 
 async function rows(path: string, lists: readonly string[] = []) {
   const found: Row[] = []
@@ -19,7 +10,7 @@ async function rows(path: string, lists: readonly string[] = []) {
 }
 
 it('reads lines, and names the broken one', async () => {
-  expect(await rows(file('{"a":1}\n\n{"a":\n[1]\n{"a":2}'))).toEqual([
+  expect(await rows(written('{"a":1}\n\n{"a":\n[1]\n{"a":2}'))).toEqual([
     [':1', null, { a: 1 }],
     [':3', null, null],
     [':4', null, null],
@@ -28,7 +19,7 @@ it('reads lines, and names the broken one', async () => {
 })
 
 it('reads the elements of an array', async () => {
-  expect(await rows(file('[\n {"a":1},\n {"a":2}\n]'))).toEqual([
+  expect(await rows(written('[\n {"a":1},\n {"a":2}\n]'))).toEqual([
     [':1', null, { a: 1 }],
     [':2', null, { a: 2 }],
   ])
@@ -42,15 +33,15 @@ it('reads the lists of an object over several lines or on one, else the object i
     ['other', { b: 1 }],
   ]
   for (const text of [JSON.stringify(document, null, 2), JSON.stringify(document)]) {
-    const found = await rows(file(text), ['votes', 'other'])
+    const found = await rows(written(text), ['votes', 'other'])
     expect(found.map(([, list, value]) => [list, value])).toEqual(expected)
     expect(found[1]?.[0]).toMatch(/ votes\[1\]$/)
   }
-  expect(await rows(file('{\n"a": 1\n}'), ['votes'])).toEqual([['', null, { a: 1 }]])
+  expect(await rows(written('{\n"a": 1\n}'), ['votes'])).toEqual([['', null, { a: 1 }]])
 })
 
 it('takes a broken line at the head of a file for that line alone', async () => {
-  expect(await rows(file('{"a":\n{"a":2}'))).toEqual([
+  expect(await rows(written('{"a":\n{"a":2}'))).toEqual([
     [':1', null, null],
     [':2', null, { a: 2 }],
   ])
@@ -60,7 +51,7 @@ it.each([
   ['is a Parquet file', 'PAR1....'],
   ['is compressed with gzip', '\x1f\x8b'],
 ])('says what a file is that is none of these: %s', async (message, text) => {
-  const path = file('')
+  const path = written('')
   writeFileSync(path, text, 'latin1')
   await expect(rows(path)).rejects.toMatchObject({ code: 'FILE_FOREIGN', message })
 })

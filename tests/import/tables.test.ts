@@ -1,19 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
-import { plain, reading } from './reading.js'
-
-function jsonl(rows: readonly unknown[], name = 'rows.jsonl'): string {
-  const directory = mkdtempSync(join(tmpdir(), 'bcod-import-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  const path = join(directory, name)
-  writeFileSync(path, rows.map((row) => JSON.stringify(row)).join('\n'))
-  return path
-}
+import { expect, it } from 'vitest'
+import { plain, reading, written } from './reading.js'
 
 const read = async (format: string, rows: readonly unknown[]) => {
-  const { events, report } = await reading(format, [jsonl(rows)])
+  const { events, report } = await reading(format, [written(rows)])
   return { events: events.map(plain), skipped: report.skipped_by_reason }
 }
 
@@ -35,7 +24,7 @@ it('reads TRL’s unpaired rows of text and of messages', async () => {
 
 it('gives a row the same id under another file name, and equal rows different ones', async () => {
   const row = { prompt: 'a', completion: 'b', label: true }
-  const [first, second] = [jsonl([row, row], 'a.jsonl'), jsonl([row, row], 'b.jsonl')]
+  const [first, second] = [written([row, row], 'a.jsonl'), written([row, row], 'b.jsonl')]
   const ids = async (path: string) => (await reading('trl-unpaired', [path])).events.map(({ id }) => id)
   expect(await ids(first)).toEqual(await ids(second))
   expect(new Set(await ids(first)).size).toBe(2)
@@ -105,7 +94,7 @@ it('learns nothing from a tie, and two thumbs-down from two bad answers', async 
 
 it('skips what events refuse, naming the field and not the text', async () => {
   const image = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'secret' } }] }]
-  const path = jsonl([
+  const path = written([
     { prompt: image, completion: 'a lift', label: true },
     { prompt: [{ role: 'narrator', content: 'secret' }], completion: 'x', label: true },
     { prompt: 'secret', completion: '', label: true },
