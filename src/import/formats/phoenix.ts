@@ -1,0 +1,100 @@
+import type { JsonObject } from '../../events/json.js'
+import { type Format, type ReadOptions, unreadable } from '../format.js'
+import { type Generation, generation } from '../generation.js'
+import { labelOf } from '../label.js'
+import type { Rows } from '../rows.js'
+import { idOf, object, requiredId, text, timeOf } from '../values.js'
+import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+
+/** Phoenix: annotations, with the spans that they are on, in the names of OpenInference. */
+export const phoenix: Format = {
+  name: 'phoenix',
+  what: 'Phoenix, annotations with their spans',
+  lists: ['annotations', 'spans', 'data'],
+  read,
+}
+
+const NAME = 'user_feedback'
+
+async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
+  const votes: { readonly place: string; readonly annotation: JsonObject }[] = []
+  const wanted = new Set<string>()
+  for await (const { value, place } of rows()) {
+    if (value === null) yield unreadable({ place })
+    else if (value.annotator_kind !== undefined) {
+      if (value.name !== (options.name ?? NAME)) yield { place, skip: 'other_name' }
+      else if (value.annotator_kind !== 'HUMAN') yield { place, skip: 'not_human' }
+      else {
+        votes.push({ place, annotation: value })
+        wanted.add(idOf(value.span_id) ?? '')
+      }
+    }
+  }
+  const spans = new Map<string, JsonObject>()
+  for await (const { value } of rows()) {
+    const id = idOf(object(value?.context).span_id)
+    if (value !== null && id !== null && wanted.has(id)) spans.set(id, object(value.attributes))
+  }
+  for (const { place, annotation } of votes) yield finding(place, () => voteOf(annotation, spans, options))
+}
+
+function voteOf(annotation: JsonObject, spans: ReadonlyMap<string, JsonObject>, options: ReadOptions): ForeignVote {
+  const subject = requiredId(annotation.span_id, 'span_id')
+  const { score, label } = object(annotation.result)
+  const up = labelOf(score ?? label, options)
+  const span = spans.get(subject)
+  if (span === undefined) throw new Skipped('answer_missing')
+  const changed = requiredId(annotation.updated_at, 'updated_at')
+  return {
+    id: `${requiredId(annotation.id, 'id')}@${changed}`,
+    subject,
+    // an application names the voter by the identifier, of which each has one annotation
+    user: idOf(annotation.user_id) ?? idOf(annotation.identifier) ?? idOf(span['user.id']),
+    label: up,
+    time: timeOf(changed),
+    ...generationOf(span),
+  }
+}
+
+/** Messages are flattened: `llm.input_messages.0.message.content`. A span of a chain has texts or JSON alone. */
+function generationOf(attributes: JsonObject): Generation {
+  const nested = unflattened(attributes)
+  const llm = object(nested.llm)
+  const model = text(llm.model_name)
+  const asked = messagesOf(llm.input_messages)
+  const answered = messagesOf(llm.output_messages)
+  if (answered.length > 1) throw new Skipped('tool_steps')
+  if (asked.length === 0 || answered.length === 0) {
+    const side = (name: string): unknown => object(nested[name]).value
+    return generation({ input: side('input'), output: side('output'), model })
+  }
+  return generation({ input: asked, output: answered, model })
+}
+
+function messagesOf(value: unknown): readonly JsonObject[] {
+  return Object.values(object(value)).map((each) => {
+    const message = object(object(each).message)
+    const parts = Object.values(object(message.contents)).map((part) => object(object(part).message_content))
+    const calls = Object.values(object(message.tool_calls)).map((call) => object(object(call).tool_call))
+    return {
+      ...{ role: message.role, content: message.content ?? (parts.length > 0 ? parts : null) },
+      ...(calls.length > 0 && { tool_calls: calls }),
+      ...(text(message.tool_call_id) !== null && { tool_call_id: message.tool_call_id }),
+    }
+  })
+}
+
+/** `a.0.b` as `{a: {0: {b}}}`. Numbers come out in their order, as JavaScript has the keys of objects. */
+function unflattened(attributes: JsonObject): JsonObject {
+  const root: Record<string, unknown> = Object.create(null)
+  for (const [path, value] of Object.entries(attributes)) {
+    const names = path.split('.')
+    let at = root
+    for (const name of names.slice(0, -1)) {
+      if (typeof at[name] !== 'object' || at[name] === null) at[name] = Object.create(null)
+      at = at[name] as typeof root
+    }
+    at[names.at(-1) as string] = value
+  }
+  return root
+}
