@@ -4,8 +4,6 @@ import { canaryEnded, canaryStarted, controlSet } from '../moves/canary-move.js'
 import {
   added,
   byStep,
-  type Cause,
-  type Change,
   dispensable,
   isHeld,
   type Move,
@@ -24,46 +22,22 @@ import {
 import { DirectoryFiles, type RegistryFiles } from '../storage/registry-files.js'
 import { CANARY_REPORT, type CanaryReport } from '../versions/canary-report.js'
 import { GATE_REPORT, type StoredGateReport } from '../versions/gate-report.js'
-import { versionName, versionStep } from '../versions/version.js'
-import { recordText, VERSION_INFO, type VersionRecord, type VoteCounts } from '../versions/version-record.js'
-import { type Adapter, adapterSha256, nonFiniteTensor } from '../weights/adapter.js'
+import { versionStep } from '../versions/version.js'
+import type { Adapter } from '../weights/adapter.js'
 import { type AdapterDifference, adapterDifference } from '../weights/diff.js'
-import { adapterFiles } from '../weights/peft.js'
-import { readRecord, repair } from './derived.js'
+import { readRecord } from './derived.js'
+import { type Expectation, Mover, type MoverOptions } from './mover.js'
+import { type Origin, writeVersion } from './new-version.js'
 import { type ListedVersion, RegistryReader } from './registry-reader.js'
 
-export interface RegistryOptions {
-  /** Who moves, as the log of moves has it: `daemon`, `admin`, `cli`. */
-  readonly by: string
+export interface RegistryOptions extends MoverOptions {
   /** What learning measures against (`model.reference`): a version of that name is never removed. */
   readonly reference?: string
-  /** Called after each stage has taken effect; a fault test kills the process there. */
-  readonly onStage?: (stage: string) => void
-  /** @default now */
-  readonly now?: () => Date
-  /** Servers know a version as `<name>-v00001234`. @default as `routing.json` has it, and `bcod` without one */
-  readonly name?: string
-  /** Has every server load a version that is about to go live; if it throws, nothing moves. @default none has to */
-  readonly serve?: (version: string, cause: Cause) => Promise<void>
-  /** Takes a version that was served away again if it does not go live after all. @default it stays loaded */
-  readonly withdraw?: (version: string) => Promise<void>
-}
-
-/** Where a new version comes from. */
-export interface Origin extends Pick<VersionRecord, 'step' | 'delta' | 'config_sha256' | 'checkpoint'> {
-  /** Counts the votes that have trained since the parent; it is asked for a step. */
-  readonly votesSince?: (step: number) => Promise<VoteCounts>
 }
 
 /** What two versions do to the weights. */
 export interface ComparedVersions extends AdapterDifference {
   readonly versions: readonly [a: string, b: string]
-}
-
-/** What a caller expects of the registry; if it no longer holds, nothing moves (`ADAPTER_MOVED`). */
-export interface Expectation {
-  /** The newest move that the caller knows of. */
-  readonly generation?: number
 }
 
 /**
@@ -74,8 +48,7 @@ export interface Expectation {
  * Every method throws ADAPTER_DISK_FULL, ADAPTER_IO and ADAPTER_LOG_DAMAGED; those that move, ADAPTER_MOVED.
  */
 export class Registry extends RegistryReader {
-  /** The move that this process has last found, or made, everything to follow. */
-  #followed: Move | null = null
+  readonly #mover: Mover
 
   /** @param files  a directory, or another place */
   constructor(
@@ -83,6 +56,7 @@ export class Registry extends RegistryReader {
     private readonly options: RegistryOptions,
   ) {
     super(typeof files === 'string' ? new DirectoryFiles(files, (stage) => options.onStage?.(stage)) : files)
+    this.#mover = new Mover(this, this.log, options)
   }
 
   /** How far two versions are apart. @throws ADAPTER_UNKNOWN, what `adapterDifference` throws */
@@ -94,32 +68,19 @@ export class Registry extends RegistryReader {
 
   /** Brings what follows from the log up to it, and says what holds. A registry without moves stays as it is. */
   async repair(): Promise<Move> {
-    for (let current = await this.current(); ; ) {
-      if (current.generation > 0) {
-        const before = this.#followed
-        // of one move later only what it has changed can be behind
-        const isNext = before !== null && [0, 1].includes(current.generation - before.generation)
-        const known = { known: isNext ? before : null, name: this.options.name ?? null }
-        await repair(this.files, current, known, (stage) => this.#stage(stage))
-        this.#followed = current
-      }
-      // whoever was slower than another one's move has written what held before it
-      const newest = await this.current()
-      if (newest.generation === current.generation) return newest
-      current = newest
-    }
+    return this.#mover.repair()
   }
 
   /** Keeps what the gate says of a version. */
   async saveGateReport(report: StoredGateReport): Promise<void> {
     await this.files.replace(`${report.version}/${GATE_REPORT}`, `${JSON.stringify(report, null, 2)}\n`)
-    this.#stage('gate written')
+    this.#mover.stage('gate written')
   }
 
   /** Keeps the evidence of a version's test. */
   async saveCanaryReport(report: CanaryReport): Promise<void> {
     await this.files.replace(`${report.version}/${CANARY_REPORT}`, `${JSON.stringify(report, null, 2)}\n`)
-    this.#stage('canary written')
+    this.#mover.stage('canary written')
   }
 
   /**
@@ -129,20 +90,8 @@ export class Registry extends RegistryReader {
    * @throws ADAPTER_NONFINITE, ADAPTER_VERSION_CONFLICT, DIRECTORY_FOREIGN
    */
   async add(adapter: Adapter, origin: Origin): Promise<ListedVersion> {
-    const { step } = origin
-    const place = this.files.place
-    const bad = nonFiniteTensor(adapter.tensors)
-    if (bad !== null) throw new BcodError('ADAPTER_NONFINITE', `tensor ${bad} of step ${step}`, { place })
-    await this.files.take()
-    const version = versionName(step)
-    const sha256 = adapterSha256(adapter.tensors)
-    const known = await readRecord(this.files, version)
-    if (known === null) {
-      await this.#write(adapter, await this.#recordOf(version, sha256, origin))
-    } else if (known.sha256 !== sha256) {
-      throw conflict(version, `added with sha256 ${known.sha256}, now ${sha256}`, place)
-    }
-    await this.#move('added', (current) => added(current, version))
+    const version = await writeVersion(this, adapter, origin, () => this.#mover.now())
+    await this.#mover.move('added', (current) => added(current, version))
     return this.version(version)
   }
 
@@ -154,7 +103,7 @@ export class Registry extends RegistryReader {
    * @throws ADAPTER_UNKNOWN
    */
   async publish(version: string): Promise<boolean> {
-    const move = await this.#move('published', (current) =>
+    const move = await this.#mover.move('published', (current) =>
       isHeld(current, version) ? null : madeLive(current, version),
     )
     return move.aliases.live === version
@@ -173,8 +122,8 @@ export class Registry extends RegistryReader {
    * @throws ADAPTER_UNKNOWN
    */
   async startCanary(version: string, share: number): Promise<boolean> {
-    const time = this.#now()
-    const { aliases } = await this.#move('canary started', (current) =>
+    const time = this.#mover.now()
+    const { aliases } = await this.#mover.move('canary started', (current) =>
       canaryStarted(current, version, { share, time }),
     )
     return aliases.canary === version
@@ -183,12 +132,12 @@ export class Registry extends RegistryReader {
   /** Ends the test of the canary: it is not live. If another one is under test by now, nothing moves. */
   async endCanary(version: string, state: 'refused' | 'rolled_back'): Promise<Move> {
     const cause = state === 'refused' ? 'canary refused' : 'canary rolled back'
-    return this.#move(cause, (current) => canaryEnded(current, version, state))
+    return this.#mover.move(cause, (current) => canaryEnded(current, version, state))
   }
 
   /** Says who is to get what is not learnt; null: nobody. @throws ADAPTER_UNKNOWN */
   async setControl(control: Control | null): Promise<Move> {
-    return this.#move('control set', (current) => {
+    return this.#mover.move('control set', (current) => {
       const version = control?.version ?? null
       if (version !== null) requireVersion(current, version)
       return controlSet(current, control)
@@ -206,7 +155,7 @@ export class Registry extends RegistryReader {
     { force = false, ...expected }: Expectation & { force?: boolean } = {},
   ): Promise<Move> {
     if (!force) await this.#requirePassed(version)
-    return this.#moveServed(version, 'promoted', expected, (current) => {
+    return this.#mover.moveServed(version, 'promoted', expected, (current) => {
       if (current.pinned === null || current.pinned === version) return madeLive(current, version)
       throw new BcodError('ADAPTER_PINNED', `live is pinned to ${current.pinned}`, { place: this.files.place })
     })
@@ -214,7 +163,7 @@ export class Registry extends RegistryReader {
 
   /** Marks a candidate as refused. The live version is never refused. @throws ADAPTER_UNKNOWN */
   async refuse(version: string): Promise<Move> {
-    return this.#move('refused', (current) => refused(current, version))
+    return this.#mover.move('refused', (current) => refused(current, version))
   }
 
   /**
@@ -226,17 +175,17 @@ export class Registry extends RegistryReader {
     const target = to ?? (await this.current()).aliases.previous
     if (target !== null) await this.options.serve?.(target, 'rolled back')
     // to the version that servers have loaded, also if `previous` leads to another one by now
-    return this.#move('rolled back', (current) => rolledBack(current, target), expected)
+    return this.#mover.move('rolled back', (current) => rolledBack(current, target), expected)
   }
 
   /** Makes a version live and keeps it there. @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */
   async pin(version: string, { force = false, ...expected }: Expectation & { force?: boolean } = {}): Promise<Move> {
     if (!force && (await this.current()).aliases.live !== version) await this.#requirePassed(version)
-    return this.#moveServed(version, 'pinned', expected, (current) => pinned(current, version))
+    return this.#mover.moveServed(version, 'pinned', expected, (current) => pinned(current, version))
   }
 
   async unpin(expected: Expectation = {}): Promise<Move> {
-    return this.#move('unpinned', unpinned, expected)
+    return this.#mover.move('unpinned', unpinned, expected)
   }
 
   /**
@@ -245,17 +194,17 @@ export class Registry extends RegistryReader {
    * @throws ADAPTER_UNKNOWN
    */
   async resumeFrom(version: string, expected: Expectation = {}): Promise<Move> {
-    return this.#move('resumed', (current) => resumeAsked(current, version), expected)
+    return this.#mover.move('resumed', (current) => resumeAsked(current, version), expected)
   }
 
   /** Learning has gone on from the version that was asked for. */
   async resumeDone(asked: ResumeFrom): Promise<Move> {
-    return this.#move('resumed', (current) => resumeDone(current, asked))
+    return this.#mover.move('resumed', (current) => resumeDone(current, asked))
   }
 
   /** Publishing and learning go on, with all that was learnt. */
   async resume(expected: Expectation = {}): Promise<Move> {
-    return this.#move('resumed', resumed, expected)
+    return this.#mover.move('resumed', resumed, expected)
   }
 
   /**
@@ -272,7 +221,7 @@ export class Registry extends RegistryReader {
     await this.files.clear()
     let gone: readonly string[] = []
     // the log first: from then on nobody can move an alias to one of them
-    const { states } = await this.#move('removed', (current) => {
+    const { states } = await this.#mover.move('removed', (current) => {
       gone = dispensable(current, keep, held)
       return removed(current, gone)
     })
@@ -286,71 +235,6 @@ export class Registry extends RegistryReader {
     return gone
   }
 
-  /** Moves `live` once every server has the version. Whoever was overtaken while servers loaded it does not move. */
-  async #moveServed(
-    version: string,
-    cause: Cause,
-    expected: Expectation,
-    change: (current: Move) => Change,
-  ): Promise<Move> {
-    const { serve, withdraw } = this.options
-    if (serve === undefined) return this.#move(cause, change, expected)
-    const seen = await this.current()
-    requireGeneration(expected, seen)
-    await serve(version, cause)
-    try {
-      return await this.#move(
-        cause,
-        (current) => {
-          const { live } = current.aliases
-          if (live === seen.aliases.live || live === version) return change(current)
-          const message = `${live} became live while servers loaded ${version}`
-          throw new BcodError('ADAPTER_MOVED', message, { place: this.files.place })
-        },
-        expected,
-      )
-    } catch (error) {
-      await withdraw?.(version)
-      throw error
-    }
-  }
-
-  /** @param change  from what holds now; asked again if somebody else has moved meanwhile */
-  async #move(cause: Cause, change: (current: Move) => Change, expected: Expectation = {}): Promise<Move> {
-    for (;;) {
-      const current = await this.current()
-      requireGeneration(expected, current)
-      const changed = change(current)
-      if (changed === null) return this.repair()
-      const { by } = this.options
-      const next = { ...current, ...changed, generation: current.generation + 1, time: this.#now(), by, cause }
-      const written = () => this.#stage(`move ${cause} written`)
-      if (!(await this.log.append(next, written))) continue
-      this.#stage(`move ${cause} made`)
-      await this.repair()
-      return next
-    }
-  }
-
-  async #recordOf(
-    version: string,
-    sha256: string,
-    { step, delta, votesSince, ...rest }: Origin,
-  ): Promise<VersionRecord> {
-    const { live: parent } = (await this.current()).aliases
-    const time = this.#now()
-    const votes = await votesSince?.(parent === null ? 0 : (versionStep(parent) as number))
-    return { version, step, sha256, delta, parent, time, state: 'candidate', ...(votes && { votes }), ...rest }
-  }
-
-  async #write(adapter: Adapter, record: VersionRecord): Promise<void> {
-    const { version } = record
-    if ((await this.files.names('.')).includes(version))
-      throw conflict(version, 'it has no readable bcod.json', this.files.place)
-    const info = new TextEncoder().encode(recordText(record))
-    await this.files.createVersion(version, [...adapterFiles(adapter), [VERSION_INFO, [info]]])
-  }
-
   /** @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */
   async #requirePassed(version: string): Promise<void> {
     const { state, gate } = await this.version(version)
@@ -359,22 +243,4 @@ export class Registry extends RegistryReader {
     const reason = gate === 'passed' ? 'was rolled back' : verdict
     throw new BcodError('ADAPTER_UNGATED', `${version} ${reason}`, { place: this.files.place })
   }
-
-  /** RFC 3339. */
-  #now(): string {
-    return (this.options.now?.() ?? new Date()).toISOString()
-  }
-
-  #stage(stage: string): void {
-    this.options.onStage?.(stage)
-  }
 }
-
-/** @throws ADAPTER_MOVED */
-function requireGeneration({ generation }: Expectation, { generation: newest, by, cause }: Move): void {
-  if (generation === undefined || generation === newest) return
-  throw new BcodError('ADAPTER_MOVED', `generation ${generation} was expected, it is ${newest} (${cause} by ${by})`)
-}
-
-const conflict = (version: string, reason: string, place: string) =>
-  new BcodError('ADAPTER_VERSION_CONFLICT', `${version} exists: ${reason}`, { place })
