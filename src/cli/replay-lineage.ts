@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { DirectoryFiles } from '../adapters/storage/directory-files.js'
 import { referenceDirectory } from '../adapters/storage/held-versions.js'
-import { DirectoryFiles } from '../adapters/storage/registry-files.js'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { verifyLineage } from '../replay/verify.js'

@@ -19,7 +19,8 @@ import {
   rolledBack,
   unpinned,
 } from '../moves/move.js'
-import { DirectoryFiles, type RegistryFiles } from '../storage/registry-files.js'
+import { DirectoryFiles } from '../storage/directory-files.js'
+import type { RegistryFiles } from '../storage/registry-files.js'
 import { CANARY_REPORT, type CanaryReport } from '../versions/canary-report.js'
 import { GATE_REPORT, type StoredGateReport } from '../versions/gate-report.js'
 import { versionStep } from '../versions/version.js'

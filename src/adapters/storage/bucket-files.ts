@@ -8,7 +8,8 @@ import { sha256 } from '../../s3/signature.js'
 import { versionStep } from '../versions/version.js'
 import { VERSION_INFO } from '../versions/version-record.js'
 import { type BucketManifest, parseBucketManifest, type StoredFile } from './bucket-manifest.js'
-import { DirectoryFiles, type RegistryFiles } from './registry-files.js'
+import { DirectoryFiles } from './directory-files.js'
+import type { RegistryFiles } from './registry-files.js'
 
 /** Nobody takes a day to write a version. */
 const ABANDONED_MS = 86_400_000

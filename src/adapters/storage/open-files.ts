@@ -2,7 +2,8 @@ import { BcodError } from '../../errors.js'
 import { Bucket } from '../../s3/bucket.js'
 import { parseLocation } from '../../s3/location.js'
 import { BucketFiles } from './bucket-files.js'
-import { DirectoryFiles, type RegistryFiles } from './registry-files.js'
+import { DirectoryFiles } from './directory-files.js'
+import type { RegistryFiles } from './registry-files.js'
 
 /** Where a registry is, as the configuration has it. */
 export interface RegistryPlace {
