@@ -110,7 +110,7 @@ describe.skipIf(missing)('the page in a browser', () => {
 
   const REGISTRY = {
     ...{ generation: 12, candidate: 'v00000895', canary: null, live: 'v00000890', previous: 'v00000880' },
-    ...{ pinned: null, frozen: false },
+    ...{ pinned: null, frozen: false, resumable: ['v00000890', 'v00000880'] },
   }
 
   it('shows what users say of the canary and of live, and promotes the canary', async () => {
@@ -170,6 +170,52 @@ describe.skipIf(missing)('the page in a browser', () => {
     ])
     expect(asked).toEqual([{ to: 'v00000880', generation: 12 }])
     expect(questions).toEqual(Array(2).fill('Make v00000880 live, and stop publishing and learning?'))
+    expect(problems).toEqual([])
+  })
+
+  it('offers to go on only from a version whose checkpoint is whole, and says so before a rollback', async () => {
+    const source = anHour()
+    const status = { ...statusOf(source), adapters: { ...REGISTRY, resumable: ['v00000890'] } }
+    const { url } = await serve(source, status, TOKEN)
+    const { page, problems } = await open(url)
+    const questions: string[] = []
+    page.on('dialog', (dialog) => {
+      questions.push(dialog.message())
+      void dialog.dismiss()
+    })
+    await page.getByRole('button', { name: 'Roll back' }).click()
+    const notFrom = 'Learning cannot go on from v00000880 itself: no checkpoint of it is whole.'
+    expect(questions).toEqual([`Make v00000880 live, and stop publishing and learning? ${notFrom}`])
+    status.adapters = { ...REGISTRY, live: 'v00000880', previous: null as never, frozen: true, resumable: [] }
+    await expect.poll(() => page.locator('#frozen').textContent()).toContain(notFrom)
+    const buttons = await page.locator('#actions button').allTextContents()
+    expect(buttons).toContain('Resume and keep')
+    expect(buttons).not.toContain('Resume from v00000880')
+    expect(problems).toEqual([])
+  })
+
+  it('lets training go on after a guard has stopped it, with the admin token', async () => {
+    const source = anHour()
+    const status = { ...statusOf(source), adapters: REGISTRY, guard: 'kl' as string | null, training_paused: true }
+    const { server, url } = await serve(source, status, TOKEN)
+    const asked: unknown[] = []
+    server.registerVerb('resume', async (body) => {
+      asked.push(body)
+      status.guard = null
+      status.training_paused = false
+      return { training_paused: false }
+    })
+    const { page, problems } = await open(url)
+    expect(await page.locator('#guard').textContent()).toMatch(/^The guard kl has paused training\./)
+    page.on('dialog', (dialog) => void dialog.accept())
+    await page.getByLabel('Admin token').fill(TOKEN)
+    const resume = page.getByRole('button', { name: 'Resume training' })
+    await resume.click()
+    await expect.poll(() => page.locator('#moved').textContent()).toBe('Resume training: done.')
+    await expect.poll(() => resume.count()).toBe(0)
+    expect(await page.locator('#guard').isVisible()).toBe(false)
+    expect(await page.locator('#state').textContent()).toBe('running')
+    expect(asked).toEqual([{}])
     expect(problems).toEqual([])
   })
 
