@@ -11,7 +11,12 @@ export interface JsonlOptions {
   readonly maxRecordBytes?: number
   /** Token ids must be below it. @default not checked */
   readonly vocabSize?: number
+  /** Called with each bad row, which is then passed over. @default the first one ends the file */
+  readonly onInvalid?: OnInvalid
 }
+
+/** @param line  from 1 */
+export type OnInvalid = (line: number, error: BcodError) => void
 
 export const DEFAULT_MAX_LINE_BYTES = 64 * 2 ** 20
 
@@ -20,17 +25,36 @@ export const DEFAULT_MAX_LINE_BYTES = 64 * 2 ** 20
  * The position is (file name, 0, line number), the id of a bare row `file:line`, the timestamp the event's own `time`
  * or 0 if it has none.
  *
- * @throws the errors of `decodeEnvelope` and `toFeedback` at the first bad line, with its `file:line`; FILE_UNREADABLE
+ * @throws the errors of `decodeEnvelope` and `toFeedback` at the first bad line, with its `file:line`, unless
+ *   `onInvalid` takes them; FILE_UNREADABLE
  */
 export async function* readJsonl(path: string, options: JsonlOptions = {}): AsyncGenerator<Feedback> {
   const maxBytes = options.maxRecordBytes ?? DEFAULT_MAX_LINE_BYTES
   const vocabSize = options.vocabSize ?? null
-  for await (const line of readLines(path, maxBytes)) {
-    yield atLine(path, line, () => {
-      const envelope = decodeEnvelope(line.bytes, {}, maxBytes)
-      const record = { ...linePosition(path, line), timestamp: eventTime(envelope) }
-      return toFeedback(envelope, record, { vocabSize, rowId: fileLine })
-    })
+  yield* eachRow(path, options, (line) => {
+    const envelope = decodeEnvelope(line.bytes, {}, maxBytes)
+    const record = { ...linePosition(path, line), timestamp: eventTime(envelope) }
+    return toFeedback(envelope, record, { vocabSize, rowId: fileLine })
+  })
+}
+
+/** What `read` makes of each line of a file; bad lines go to `onInvalid`, or the first one ends the file. */
+export async function* eachRow<T>(
+  path: string,
+  { maxRecordBytes = DEFAULT_MAX_LINE_BYTES, onInvalid }: JsonlOptions,
+  read: (line: Line) => T,
+): AsyncGenerator<T> {
+  for await (const line of readLines(path, maxRecordBytes, onInvalid)) {
+    let row: T
+    try {
+      row = read(line)
+    } catch (error) {
+      if (!(error instanceof BcodError)) throw error
+      if (onInvalid === undefined) throw errorAtLine(path, line.number, error)
+      onInvalid(line.number, error)
+      continue
+    }
+    yield row
   }
 }
 

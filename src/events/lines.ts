@@ -9,9 +9,10 @@ import type { Line } from './line.js'
  * array gives its elements: many tools write their rows so.
  *
  * @param maxBytes  a longer line is an error and never in memory as a whole
+ * @param onTooLong  called with a longer line, which is then passed over, though not within an array
  * @throws FILE_UNREADABLE, FEEDBACK_TOO_LARGE; FILE_FOREIGN for a file that is neither, such as a Git LFS pointer
  */
-export async function* readLines(path: string, maxBytes: number): AsyncGenerator<Line> {
+export async function* readLines(path: string, maxBytes: number, onTooLong?: OnTooLong): AsyncGenerator<Line> {
   const chunks = readChunks(path)
   let head = Buffer.alloc(0)
   // as far as the first byte of text
@@ -27,30 +28,48 @@ export async function* readLines(path: string, maxBytes: number): AsyncGenerator
   const first = text.findIndex((byte) => !isSpace(byte))
   const all = (bytes: Buffer) => chain(bytes, chunks)
   if (text[first] === OPENING_BRACKET) yield* arrayElements(all(text.subarray(first)), path, maxBytes)
-  else yield* linesOf(all(head), path, maxBytes)
+  else yield* linesOf(all(head), path, { maxBytes, onTooLong })
 }
 
-async function* linesOf(chunks: AsyncIterable<Buffer>, path: string, maxBytes: number): AsyncGenerator<Line> {
+type OnTooLong = (line: number, error: BcodError) => void
+
+interface Limit {
+  readonly maxBytes: number
+  readonly onTooLong: OnTooLong | undefined
+}
+
+async function* linesOf(chunks: AsyncIterable<Buffer>, path: string, limit: Limit): AsyncGenerator<Line> {
+  const { maxBytes, onTooLong } = limit
   let number = 1
   let parts: Buffer[] = []
   let length = 0
+  /** Adds to the line; what is longer than the limit is let go. */
+  const add = (part: Buffer): void => {
+    length += part.length
+    if (length <= maxBytes) parts.push(part)
+    else {
+      if (onTooLong === undefined) throw atPath(tooLong(maxBytes), `${path}:${number}`)
+      parts = []
+    }
+  }
+  function* end(): Generator<Line> {
+    const bytes = join(parts)
+    if (length > maxBytes) onTooLong?.(number, tooLong(maxBytes))
+    else if (!isBlank(bytes)) yield { number, bytes }
+    number += 1
+    parts = []
+    length = 0
+  }
   for await (const chunk of chunks) {
     let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      checkLength(path, number, length + end - start, maxBytes)
-      const bytes = join(parts, chunk.subarray(start, end))
-      if (!isBlank(bytes)) yield { number, bytes }
-      number += 1
-      start = end + 1
-      parts = []
-      length = 0
+    for (let newline = chunk.indexOf(NEWLINE); newline !== -1; newline = chunk.indexOf(NEWLINE, start)) {
+      add(chunk.subarray(start, newline))
+      yield* end()
+      start = newline + 1
     }
-    parts.push(chunk.subarray(start))
-    length += chunk.length - start
-    checkLength(path, number, length, maxBytes)
+    add(chunk.subarray(start))
   }
-  const bytes = join(parts)
-  if (!isBlank(bytes)) yield { number, bytes }
+  yield* end()
 }
 
 const NEWLINE = 0x0a
@@ -76,14 +95,11 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
   }
 }
 
-const join = (parts: readonly Buffer[], last: Buffer = Buffer.alloc(0)): Buffer =>
-  parts.length === 0 ? last : Buffer.concat([...parts, last])
+const join = (parts: readonly Buffer[]): Buffer => (parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
 
-function checkLength(path: string, number: number, length: number, maxBytes: number): void {
-  if (length > maxBytes) {
-    throw new BcodError('FEEDBACK_TOO_LARGE', `over ${maxBytes} bytes`, { place: `${path}:${number}` })
-  }
-}
+const tooLong = (maxBytes: number): BcodError => new BcodError('FEEDBACK_TOO_LARGE', `over ${maxBytes} bytes`)
+
+const atPath = ({ code, message }: BcodError, place: string): BcodError => new BcodError(code, message, { place })
 
 const isBlank = (bytes: Uint8Array): boolean => bytes.every(isSpace)
 

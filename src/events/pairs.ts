@@ -2,8 +2,7 @@ import { BcodError } from '../errors.js'
 import { checkContinuation, readContent, readPrompt } from './content.js'
 import { describe, type Fail } from './fields.js'
 import { isJsonObject, parseJson } from './json.js'
-import { atLine, DEFAULT_MAX_LINE_BYTES, type JsonlOptions } from './jsonl.js'
-import { readLines } from './lines.js'
+import { eachRow, type JsonlOptions } from './jsonl.js'
 import type { Content } from './types.js'
 
 export interface PairOptions extends JsonlOptions {
@@ -28,13 +27,13 @@ export interface Pair {
  * The rows `{prompt, chosen, rejected}` of a file (text or messages) or `{prompt_tokens, chosen_tokens, rejected_tokens}`,
  * one a line, blank lines skipped.
  *
- * @throws PAIRS_INVALID at the first bad line, with its `file:line`; FILE_UNREADABLE
+ * @throws PAIRS_INVALID at the first bad line, with its `file:line`, unless `onInvalid` takes it; FILE_UNREADABLE
  */
 export async function* readPairs(path: string, options: PairOptions = {}): AsyncGenerator<Pair> {
   const vocabSize = options.vocabSize ?? null
-  for await (const line of readLines(path, options.maxRecordBytes ?? DEFAULT_MAX_LINE_BYTES)) {
-    yield atLine(path, line, () => ({ line: line.number, ...parsePair(line.bytes, vocabSize, options.named ?? false) }))
-  }
+  yield* eachRow(path, options, ({ number, bytes }) => ({
+    ...{ line: number, ...parsePair(bytes, vocabSize, options.named ?? false) },
+  }))
 }
 
 const invalidPair: Fail = (place, message) => new BcodError('PAIRS_INVALID', message, { place })

@@ -1,6 +1,6 @@
 import { BcodError } from '../errors.js'
 import { outsideVocabulary } from '../events/content.js'
-import { errorAtLine } from '../events/jsonl.js'
+import { errorAtLine, type OnInvalid } from '../events/jsonl.js'
 import type { Pair } from '../events/pairs.js'
 import type { Content, TrainingEvent } from '../events/types.js'
 import { fitToLength } from './fit.js'
@@ -24,30 +24,40 @@ export interface PairOptions {
   readonly vocabSize: number
   /** A prompt that is too long is never shortened: its pair is left out as well. @default false */
   readonly whole?: boolean
+  /** Called with each pair that cannot be used, which is then passed over. @default the first one is an error */
+  readonly onInvalid?: OnInvalid
 }
 
 /**
  * Token ids of pairs; exact ids are used as they are. null for a pair of which one answer alone is too long, or, with
  * `whole`, one answer with its prompt.
  *
- * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED, PAIRS_INVALID
+ * @throws TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED, TOKENIZE_FAILED, PAIRS_INVALID with
+ *   `file:line`, unless `onInvalid` takes them
  */
 export async function* tokenisePairs(
   pairs: AsyncIterable<Pair>,
   options: PairOptions,
 ): AsyncGenerator<TokenisedPair | null> {
-  for await (const pair of pairs) yield await tokenisePair(pair, options)
+  for await (const pair of pairs) {
+    const tokenised = await tokenisePair(pair, options)
+    if (tokenised !== undefined) yield tokenised
+  }
 }
 
-/** One of them. @throws as `tokenisePairs` */
-export async function tokenisePair(pair: Pair, options: PairOptions): Promise<TokenisedPair | null> {
+/** One of them; undefined if `onInvalid` has taken it. @throws as `tokenisePairs` */
+export async function tokenisePair(pair: Pair, options: PairOptions): Promise<TokenisedPair | null | undefined> {
   const { line, prompt } = pair
+  const { path, onInvalid } = options
   try {
     const chosen = await tokenPair(prompt, pair.chosen, 'chosen', options)
     const rejected = await tokenPair(prompt, pair.rejected, 'rejected', options)
     return chosen === null || rejected === null ? null : { line, chosen, rejected }
   } catch (error) {
-    throw error instanceof BcodError ? errorAtLine(options.path, line, error) : error
+    if (!(error instanceof BcodError)) throw error
+    if (onInvalid === undefined) throw errorAtLine(path, line, error)
+    onInvalid(line, error)
+    return undefined
   }
 }
 

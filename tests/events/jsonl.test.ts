@@ -166,6 +166,18 @@ describe('a file that is something else', () => {
 })
 
 describe('readLines', () => {
+  it('passes over a line that is too long, however the bytes come, and never holds it whole', async () => {
+    const long = 'x'.repeat(300_000)
+    const tooLong: number[] = []
+    const lines = readLines(file(`a\n${long}\nb\n${long}`), 10, (line) => void tooLong.push(line))
+    const found = (await all(lines)).map(({ number, bytes }) => [number, Buffer.from(bytes).toString()])
+    expect(found).toEqual([
+      [1, 'a'],
+      [3, 'b'],
+    ])
+    expect(tooLong).toEqual([2, 4])
+  })
+
   it('splits as String.split does, whatever the chunks, and skips blank lines', async () => {
     const line = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constant(' \t'), fc.constant('x'.repeat(70_000)))
     await fc.assert(
