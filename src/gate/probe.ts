@@ -1,5 +1,7 @@
 import { basename, extname } from 'node:path'
 import { BcodError } from '../errors.js'
+import { type InvalidRow, InvalidRows } from '../events/invalid-rows.js'
+import type { OnInvalid } from '../events/jsonl.js'
 import { readPairs } from '../events/pairs.js'
 import { allScored } from '../learner/all-scored.js'
 import { type PairOptions, type TokenisedPair, type TokenPair, tokenisePair } from '../text/tokenise-pairs.js'
@@ -24,17 +26,21 @@ export interface Probe {
 /**
  * Reads a probe file: rows `{prompt, chosen, rejected, name?, weight?}` as of `bcod eval`.
  *
- * @throws PAIRS_INVALID with file:line at the first bad row, FILE_UNREADABLE, TEXT_WITHOUT_TOKENIZER,
- *   CHAT_TEMPLATE_MISSING
+ * @throws InvalidRows with every bad row (PAIRS_INVALID, TEXT_WITHOUT_TOKENIZER, CHAT_TEMPLATE_MISSING),
+ *   FILE_UNREADABLE
  */
 export async function readProbe(path: string, options: Omit<PairOptions, 'path'>): Promise<Probe> {
   const rows: ProbeRow[] = []
+  const invalid: InvalidRow[] = []
+  const onInvalid: OnInvalid = (line, error) => void invalid.push({ line, error })
   let tooLong = 0
-  for await (const pair of readPairs(path, { vocabSize: options.vocabSize, named: true })) {
-    const row = await tokenisePair(pair, { ...options, path, whole: true })
+  for await (const pair of readPairs(path, { vocabSize: options.vocabSize, named: true, onInvalid })) {
+    const row = await tokenisePair(pair, { ...options, path, whole: true, onInvalid })
+    if (row === undefined) continue
     if (row === null) tooLong += 1
     else rows.push({ ...row, name: pair.name, weight: pair.weight })
   }
+  if (invalid.length > 0) throw new InvalidRows(path, invalid)
   return { name: basename(path, extname(path)), rows, tooLong }
 }
 

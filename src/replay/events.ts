@@ -1,7 +1,8 @@
 import { Subject } from 'rxjs'
 import type { Config } from '../config/config.js'
 import type { BcodError } from '../errors.js'
-import { errorAtLine, readJsonl } from '../events/jsonl.js'
+import type { InvalidRow } from '../events/invalid-rows.js'
+import { errorAtLine, type OnInvalid, readJsonl } from '../events/jsonl.js'
 import type { DropReason, Feedback, TrainingEvent } from '../events/types.js'
 import { trainingEvents } from '../streams/training-events.js'
 import { VoteState } from '../streams/vote-state.js'
@@ -16,6 +17,8 @@ export interface EventFile {
   readonly vocabSize: number
   /** Longest event of the learner, in tokens. */
   readonly maxLength: number
+  /** Called with each row that cannot be used, which is then passed over. @default the first one ends the file */
+  readonly onInvalid?: OnInvalid
 }
 
 /** What became of a file's rows. */
@@ -23,13 +26,35 @@ export interface EventTally {
   /** Rows read, and the line of the last one. */
   events: number
   lastLine: number
+  /** Rows that cannot be used. */
+  invalid: number
   heldOut: number
   /** Events that train with a prompt that was cut to length. */
   shortened: number
   readonly dropped: Map<DropReason, number>
 }
 
-export const emptyTally = (): EventTally => ({ events: 0, lastLine: 0, heldOut: 0, shortened: 0, dropped: new Map() })
+export const emptyTally = (): EventTally => ({
+  ...{ events: 0, lastLine: 0, invalid: 0, heldOut: 0, shortened: 0 },
+  dropped: new Map(),
+})
+
+/** What reading a file to its end finds. */
+export interface Survey {
+  /** How many of its rows train. */
+  readonly total: number
+  /** The rows that cannot be used. */
+  readonly invalid: readonly InvalidRow[]
+}
+
+/** Reads a file as it will be read for training, before anything is computed. @throws FILE_UNREADABLE, FILE_FOREIGN */
+export async function survey(file: Omit<EventFile, 'onInvalid'>): Promise<Survey> {
+  const invalid: InvalidRow[] = []
+  let total = 0
+  const onInvalid: OnInvalid = (line, error) => void invalid.push({ line, error })
+  for await (const _ of fileEvents({ ...file, onInvalid })) total += 1
+  return { total, invalid }
+}
 
 /** Rows that are read ahead of those that are being tokenised. */
 const READ_AHEAD = 256
@@ -40,10 +65,10 @@ const READ_AHEAD = 256
  * apply: which step a row would have met is not known.
  *
  * @param tally  is counted up
- * @throws the coded error of the first row that cannot be used, with its `file:line`
+ * @throws the coded error of the first row that cannot be used, with its `file:line`, unless `file.onInvalid` takes it
  */
 export async function* fileEvents(file: EventFile, tally = emptyTally()): AsyncGenerator<TrainingEvent> {
-  const { path, config, text, vocabSize, maxLength } = file
+  const { path, config, text, vocabSize, maxLength, onInvalid } = file
   const drop = (_: Feedback, reason: DropReason) => tally.dropped.set(reason, (tally.dropped.get(reason) ?? 0) + 1)
   let failure: { readonly line: number; readonly error: BcodError } | null = null
   const ready: TrainingEvent[] = []
@@ -55,7 +80,9 @@ export async function* fileEvents(file: EventFile, tally = emptyTally()): AsyncG
     ...{ config, state, text, maxLength, vocabSize, tick$, drop },
     watermark: () => clock.watermark,
     reject: ({ offset }, error) => {
-      failure ??= { line: offset, error }
+      tally.invalid += 1
+      if (onInvalid) onInvalid(offset, error)
+      else failure ??= { line: offset, error }
     },
     heldOut: () => {
       tally.heldOut += 1
@@ -74,7 +101,13 @@ export async function* fileEvents(file: EventFile, tally = emptyTally()): AsyncG
     if (failure !== null) throw errorAtLine(path, failure.line, failure.error)
     yield* ready.splice(0)
   }
-  const rows = readJsonl(path, { vocabSize })
+  const unreadable: OnInvalid = (line, error) => {
+    tally.events += 1
+    tally.invalid += 1
+    tally.lastLine = line
+    onInvalid?.(line, error)
+  }
+  const rows = readJsonl(path, { vocabSize, ...(onInvalid && { onInvalid: unreadable }) })
   for (;;) {
     const row = await rows.next().catch((error: unknown) => ({ error }))
     // a row before the bad one may be bad too, and comes first

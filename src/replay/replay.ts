@@ -4,10 +4,11 @@ import { writeAdapter } from '../adapters/weights/peft.js'
 import type { Config } from '../config/config.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
 import { BcodError } from '../errors.js'
+import { InvalidRows } from '../events/invalid-rows.js'
 import { systemCode } from '../files/durable-files.js'
 import type { Learner } from '../learner/learner.js'
 import { batches } from './batches.js'
-import { type EventFile, emptyTally, fileEvents } from './events.js'
+import { type EventFile, emptyTally, fileEvents, type Survey, survey } from './events.js'
 import { Lineage } from './lineage.js'
 import { OutputDirectory } from './output.js'
 import { type StepLine, stepLine } from './step-line.js'
@@ -18,7 +19,9 @@ export interface ReplayOptions {
   readonly events: Pick<EventFile, 'path' | 'text' | 'vocabSize' | 'maxLength'>
   /** Directory of the results; it must not exist or be empty. */
   readonly out: string
-  /** Called once every row of the file has been found good. */
+  /** Called with what was found; rows that cannot be used are skipped unless it throws. @default throws `InvalidRows` */
+  readonly onSurvey?: (found: Survey) => void
+  /** Called once every row of the file has been looked at. */
   readonly openLearner: () => Promise<Learner>
   /** Called when the embedding service gives no embeddings. */
   readonly onEmbeddingsFailed?: (error: BcodError) => void
@@ -33,6 +36,8 @@ export interface ReplaySummary {
   readonly events: number
   readonly trained: number
   readonly steps: number
+  /** Rows that could not be used. */
+  readonly skipped_invalid: number
   readonly dropped: number
   readonly dropped_by_reason: Readonly<Record<string, number>>
   readonly held_out: number
@@ -53,20 +58,22 @@ const RESULTS = ['steps.jsonl', 'checkpoint', 'adapter'] as const
 
 /**
  * The learner alone over a file of feedback, in file order: `steps.jsonl`, `adapter/`, and `checkpoint/` with the
- * initial and the last checkpoint and the journal between them. The file is read twice: a bad row ends the replay
+ * initial and the last checkpoint and the journal between them. The file is read twice: all bad rows are found
  * before anything is computed. Where it fails, the directory is left as it was.
  *
- * @throws OUTPUT_NOT_EMPTY, OUTPUT_UNWRITABLE, the errors of bad rows with `file:line`, those of model and checkpoint
+ * @throws OUTPUT_NOT_EMPTY, OUTPUT_UNWRITABLE, InvalidRows, the errors of model and checkpoint
  */
 export async function replayFile(options: ReplayOptions): Promise<ReplaySummary> {
   const output = new OutputDirectory(options.out)
   try {
     const file = { ...options.events, config: options.config }
-    let total = 0
-    for await (const _ of fileEvents(file)) total += 1
+    const found = await survey(file)
+    const { onSurvey = refuseInvalid(file.path) } = options
+    onSurvey(found)
     const learner = await options.openLearner()
     try {
-      const summary = await train(learner, { file, total, directory: output.staging }, options)
+      const skipping = { ...file, onInvalid: () => undefined }
+      const summary = await train(learner, { file: skipping, total: found.total, directory: output.staging }, options)
       output.finish(...RESULTS)
       return summary
     } finally {
@@ -82,6 +89,12 @@ export async function replayFile(options: ReplayOptions): Promise<ReplaySummary>
     })
   }
 }
+
+const refuseInvalid =
+  (path: string) =>
+  ({ invalid }: Survey): void => {
+    if (invalid.length > 0) throw new InvalidRows(path, invalid)
+  }
 
 async function train(
   learner: Learner,
@@ -122,6 +135,7 @@ async function train(
     events: tally.events,
     trained,
     steps: learner.step,
+    skipped_invalid: tally.invalid,
     dropped: [...tally.dropped.values()].reduce((sum, count) => sum + count, 0),
     dropped_by_reason: Object.fromEntries(tally.dropped),
     held_out: tally.heldOut,
