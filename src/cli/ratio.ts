@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { BcodError } from '../errors.js'
+import { survey } from '../replay/events.js'
 import { eventModel } from './event-model.js'
+import { handleInvalid, SKIP_INVALID } from './invalid-rows.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
 import { keepInput, writing } from './output.js'
@@ -17,6 +19,7 @@ interface ExplainFlags extends Omit<LearnerFlags, 'adapter'> {
   readonly svg: string
   readonly top: string
   readonly showText?: boolean
+  readonly skipInvalid?: boolean
   readonly json?: boolean
 }
 
@@ -32,12 +35,14 @@ export function ratioCommand(): Command {
     .option('--svg <file>', 'file for the reliability plot', 'reliability.svg')
     .option('--top <n>', 'how many of the largest and of the smallest weights', '10')
     .option('--show-text', "print the prompts' text; ids alone otherwise")
+    .option(...SKIP_INVALID)
     .option('--json', 'everything as one JSON document')
     .addHelpText(
       'after',
       `
 Without --checkpoint the classifier begins with nothing and learns along the file as in bcod replay: each prompt is
-judged before its label is known. Nothing is trained.
+judged before its label is known. Nothing is trained. Rows that cannot be used are listed beside the plot, in
+SVG.invalid.jsonl.
 ${example(
   'bcod ratio explain --model ./model --events feedback.jsonl',
   'bcod ratio explain --model ./model --events feedback.jsonl --checkpoint ./checkpoints --show-text',
@@ -61,10 +66,13 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   const checkpoint = flags.checkpoint === undefined ? null : await readCheckpoint(resolve(flags.checkpoint))
   const model = await eventModel(config)
   const { text } = model
+  const file = { path: flags.events, ...model, config }
+  const { events: path, svg: output, skipInvalid: skip } = flags
+  handleInvalid(await survey(file), { path, output, skip })
   const learner = await openLearner(config, { training: false, scoring: true })
   let explanation: RatioExplanation
   try {
-    explanation = await explainRatio({ learner, config, file: { path: flags.events, ...model }, checkpoint })
+    explanation = await explainRatio({ learner, config, file: { ...file, onInvalid: () => undefined }, checkpoint })
   } finally {
     learner.dispose()
   }

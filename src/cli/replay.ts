@@ -3,6 +3,7 @@ import { BcodError } from '../errors.js'
 import { startNote } from '../learner/config.js'
 import type { StepLine } from '../replay/step-line.js'
 import { eventModel } from './event-model.js'
+import { handleInvalid, SKIP_INVALID } from './invalid-rows.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
 import { example, figure, printJson, printTable, progress, say } from './print.js'
@@ -12,6 +13,7 @@ export interface ReplayFlags extends Omit<LearnerFlags, 'adapter'> {
   readonly lineage?: string
   readonly out: string
   readonly initAdapter?: string
+  readonly skipInvalid?: boolean
   readonly json?: boolean
 }
 
@@ -28,11 +30,13 @@ export function replayCommand(replayLineage: ReplayLineage): Command {
     .option('--lineage <dir>', 'follow the journal of these checkpoints instead, and compare hashes')
     .requiredOption('--out <dir>', 'where the results go; must be empty or not exist')
     .option('--init-adapter <dir>', 'PEFT adapter to start from; its r, alpha, rslora and targets are taken over')
+    .option(...SKIP_INVALID)
     .option('--json', 'summary as one JSON document')
     .addHelpText(
       'after',
       `
 Writes OUT/steps.jsonl (one line per optimizer step), OUT/adapter/ (PEFT) and OUT/checkpoint/ (with the journal).
+Rows that cannot be used are listed in OUT.invalid.jsonl.
 Events go in file order, batch.size to a step. Hold-back, hold-out and caps are off unless they are set; with
 batch.stratify=true both classes are mixed out of the stream.pendingEvents that wait.
 ${example(
@@ -50,7 +54,7 @@ ${example(
 }
 
 async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
-  const { initAdapter, out, json } = flags
+  const { initAdapter, out, skipInvalid, json } = flags
   const config = learnerConfig(
     { ...flags, ...(initAdapter === undefined ? {} : { adapter: initAdapter }) },
     FILE_DEFAULTS,
@@ -64,6 +68,7 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
     modelPath,
     events: { path, ...(await eventModel(config)) },
     out,
+    onSurvey: (found) => handleInvalid(found, { path, output: out, skip: skipInvalid }),
     openLearner: () => openLearner(config, {}),
     onEmbeddingsFailed: (error) => say(error.line),
     onBlockLimit: (positions) => say(`out of memory: blocks of at most ${positions} positions from here on`),
@@ -73,6 +78,7 @@ async function replayEvents(flags: ReplayFlags, path: string): Promise<void> {
   const dropped = Object.entries(summary.dropped_by_reason).map(([reason, count]) => `${count} ${reason}`)
   printTable([
     ['events', `${summary.events}, ${summary.trained} trained in ${summary.steps} steps`],
+    ...(summary.skipped_invalid > 0 ? [['left out', `${summary.skipped_invalid} that cannot be used`] as const] : []),
     ['dropped', dropped.length === 0 ? '0' : dropped.join(', ')],
     ...(summary.held_out > 0 ? [['held out', String(summary.held_out)] as const] : []),
     ...(summary.shortened > 0 ? [['prompts cut', String(summary.shortened)] as const] : []),

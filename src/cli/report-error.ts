@@ -1,5 +1,7 @@
 import { CommanderError } from 'commander'
 import { BcodError, isUsageError } from '../errors.js'
+import { InvalidRows } from '../events/invalid-rows.js'
+import { namedRows } from './invalid-rows.js'
 import { say } from './print.js'
 
 /**
@@ -11,7 +13,7 @@ import { say } from './print.js'
 export function reportError(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError && isHelp(error)) return error.exitCode === 0 ? 0 : 2
   const coded = toCoded(error)
-  say(`${coded.line}\n  -> ${coded.remedy}`)
+  say(`${coded instanceof InvalidRows ? namedRows(coded.rows) : coded.line}\n  -> ${coded.remedy}`)
   if (debug) for (const stack of stacks(error)) say(stack)
   return isUsageError(coded) ? 2 : 1
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { bcod, documentOf, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
@@ -101,6 +101,35 @@ test('texts and messages are pairs as well; a bad row ends it with file and line
   expect(failed.code).toBe(1)
   expect(failed.stderr).toMatch(/^PAIRS_INVALID .*bad\.jsonl:3 rejected: /m)
   expect(failed.stdout).toBe('')
+})
+
+test('all pairs that cannot be used are named at once, and left out with --skip-invalid', async () => {
+  const directory = scratchDirectory()
+  const good = { prompt: 'Where is my parcel?', chosen: 'On its way.', rejected: 'No idea.' }
+  const path = jsonl(directory, 'pairs.jsonl', [
+    '{',
+    good,
+    { ...good, rejected: '' },
+    good,
+    { prompt: 'a', chosen: 'b' },
+  ])
+  const rows = join(directory, 'rows.jsonl')
+  const args = ['eval', '--model', 'src/demo/model', '--pairs', path, '--rows', rows, '--json']
+  const refused = await bcod(...args)
+  expect(refused.code).toBe(1)
+  expect(refused.stderr.match(/pairs\.jsonl:\d+/g)).toEqual(['pairs.jsonl:1', 'pairs.jsonl:3', 'pairs.jsonl:5'])
+  const listed = linesOf(readFileSync(`${rows}.invalid.jsonl`, 'utf8'))
+  expect(listed.map(({ line, code }) => [line, code])).toEqual([
+    [1, 'PAIRS_INVALID'],
+    [3, 'PAIRS_INVALID'],
+    [5, 'PAIRS_INVALID'],
+  ])
+  expect(existsSync(rows)).toBe(false)
+
+  const skipped = await bcod(...args, '--skip-invalid')
+  expect(skipped.code, skipped.stderr).toBe(0)
+  expect(documentOf(skipped)).toMatchObject({ pairs: 2, skipped_invalid: 3 })
+  expect(linesOf(readFileSync(rows, 'utf8')).map(({ line }) => line)).toEqual([2, 4])
 })
 
 test('--state where no checkpoint is tells so', async () => {

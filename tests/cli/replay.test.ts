@@ -163,6 +163,45 @@ describe('bcod replay', () => {
     expect(readdirSync(join(directory, 'out'))).toEqual([])
   })
 
+  test('names every row that cannot be used at once, lists all beside the output, and skips them if asked', async () => {
+    const directory = scratchDirectory()
+    const rows = [
+      { prompt_tokens: [1, 5], completion_tokens: [7, 2], label: true },
+      ...Array.from({ length: 22 }, () => '{"secret'),
+      { prompt: 'secret', completion: 'b', label: true },
+      { prompt_tokens: [1, 5], completion_tokens: [7, 2], label: 'secret' },
+      { prompt_tokens: [1, 5], completion_tokens: [8, 2], label: false },
+    ]
+    const model = ['--model', 'tests/golden/tiny_llama']
+    const refused = await replay(directory, rows, ...model)
+    expect(refused.code).toBe(1)
+    expect(existsSync(join(directory, 'out'))).toBe(false)
+    expect(refused.stderr.match(/^FEEDBACK_NOT_JSON .*votes\.jsonl:\d+/gm)).toHaveLength(20)
+    expect(refused.stderr).toContain('… and 4 more')
+    const list = `${join(directory, 'out')}.invalid.jsonl`
+    expect(refused.stderr).toContain(`--skip-invalid leaves such rows out. ${list} lists all 24.`)
+    const listed = linesOf(readFileSync(list, 'utf8'))
+    expect(listed.map(({ line }) => line)).toEqual(Array.from({ length: 24 }, (_, i) => i + 2))
+    expect(listed.slice(-2)).toMatchObject([
+      { code: 'TEXT_WITHOUT_TOKENIZER', place: expect.stringMatching(/votes\.jsonl:24/) },
+      { code: 'FEEDBACK_INVALID', reason: 'expected boolean or null, got a string of 6 characters' },
+    ])
+    expect(refused.stderr + readFileSync(list, 'utf8')).not.toContain('secret')
+
+    const skipped = await replay(directory, rows, ...model, '--skip-invalid')
+    expect(skipped.code, skipped.stderr).toBe(0)
+    expect(skipped.stderr).toContain('24 rows are left out')
+    expect(documentOf(skipped)).toMatchObject({ events: 26, skipped_invalid: 24, trained: 2 })
+  })
+
+  test('nothing runs if no row is left', async () => {
+    const directory = scratchDirectory()
+    const ended = await replay(directory, ['{', '['], '--skip-invalid')
+    expect(ended.code).toBe(1)
+    expect(ended.stderr).toContain('No row is left without them.')
+    expect(existsSync(join(directory, 'out'))).toBe(false)
+  })
+
   test('writes into no directory that holds something', async () => {
     const directory = scratchDirectory()
     mkdirSync(join(directory, 'out', 'mine'), { recursive: true })
