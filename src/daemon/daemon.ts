@@ -100,7 +100,7 @@ export class Daemon {
 
   /** The registry, for whoever moves its aliases by hand. */
   get adapters(): AdapterVerbsParts {
-    const { config, telemetry, stop, intervals } = this.#parts
+    const { config, telemetry, stop, intervals, stage: onStage } = this.#parts
     const { model, adapters } = config
     const serve = async (version: string, cause: Cause) => {
       const served = this.#training?.servers?.publish(version)
@@ -124,8 +124,8 @@ export class Daemon {
       await this.#training?.watch.look()
       void this.#training?.servers?.lookIfMoved()
     }
-    const options = { by: 'admin', reference: model.reference, serve, withdraw, ...servedAs(config) }
-    const registry = new Registry(openRegistryFiles(adapters), options)
+    const options = { by: 'admin', reference: model.reference, serve, withdraw, onStage, ...servedAs(config) }
+    const registry = new Registry(openRegistryFiles(adapters, onStage), options)
     const compare = async (a: string, b: string) => {
       if (this.#training === null || stop.signal.aborted) return null
       const versions = [await readVersion(registry, a), await readVersion(registry, b)] as const
