@@ -4,51 +4,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { Registry } from '../../src/adapters/registry/registry.js'
 import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
-import type { DaemonLearner } from '../../src/daemon/options.js'
-import { startCountingLearner } from '../support/counting-learner.js'
-import { RecordedVllm } from '../support/recorded-vllm.js'
 import { eventually } from './feedback.js'
-import { place, records } from './in-process.js'
-
-/** log π of a token, as the adapter of a step moves it. */
-const computed = (step: number, id: number) => -1 - (id % 3) + (id % 2 === 0 ? step / 50 : -step / 50)
-
-const startServer = () =>
-  RecordedVllm.start({
-    logp: (model, id) => computed(model === null ? 0 : Number(model.slice(-8)), id),
-  })
-
-/** The counting learner, which computes what the servers compute. */
-async function startLearner(): Promise<DaemonLearner> {
-  const learner = await startCountingLearner()
-  const call = (name: string, ...args: readonly unknown[]) => {
-    if (name !== 'logpsUnder') return (learner.call as (...all: unknown[]) => unknown)(name, ...args)
-    const [adapter, pairs] = args as [
-      { readonly tensors: ReadonlyMap<string, { readonly data: Float32Array }> } | null,
-      readonly { readonly completionTokens: readonly number[] }[],
-    ]
-    // the sample adapter of a step begins with it
-    const step = adapter === null ? 0 : ([...adapter.tensors.values()][0]?.data[0] ?? 0)
-    return Promise.resolve(pairs.map(({ completionTokens }) => computed(step, completionTokens[0] ?? 0)))
-  }
-  return { ...learner, call: call as DaemonLearner['call'] }
-}
-
-async function running() {
-  const servers = [await startServer(), await startServer()] as const
-  const daemons = place({
-    'publish.targets': [{ kind: 'vllm', urls: servers.map(({ url }) => url) }],
-    'publish.timeout': '2s',
-  })
-  const first = daemons.start(undefined, { startLearner })
-  await first.until(({ state }) => state === 'running')
-  const vote = async (from: number) => first.log.append(records(from, 4))
-  const names = () => servers.map(({ adapters }) => [...adapters.keys()])
-  return { ...daemons, ...first, servers, vote, names }
-}
+import { served } from './served-in-process.js'
 
 test('votes become a version that every server answers before it is live', async () => {
-  const { vote, until, names, live, config, scheduler, daemon, servers } = await running()
+  const { vote, until, names, live, config, scheduler, daemon, servers } = await served()
   await vote(0)
   await until(({ adapter }) => adapter === 'v00000001')
   expect([live(), ...names()]).toEqual(['v00000001', ['bcod-v00000001'], ['bcod-v00000001']])
@@ -65,7 +25,7 @@ test('votes become a version that every server answers before it is live', async
 })
 
 test('with one of two servers down the old version stays live everywhere, and training goes on', async () => {
-  const { vote, until, names, live, servers, daemon, telemetry } = await running()
+  const { vote, until, names, live, servers, daemon, telemetry } = await served()
   await vote(0)
   await until(({ adapter }) => adapter === 'v00000001')
   await servers[1].close()
@@ -83,7 +43,7 @@ test('with one of two servers down the old version stays live everywhere, and tr
 })
 
 test('a rollback by another process reaches servers that have lost the version', async () => {
-  const { vote, until, config, scheduler, daemon, servers } = await running()
+  const { vote, until, config, scheduler, daemon, servers } = await served()
   await vote(0)
   await until(({ adapter }) => adapter === 'v00000001')
   await vote(4)
@@ -98,11 +58,8 @@ test('a rollback by another process reaches servers that have lost the version',
 })
 
 test('by the admin verbs servers load a version before it is live; a rollback waits for none that is down', async () => {
-  const { vote, until, live, daemon, servers, scheduler } = await running()
-  for (const step of [1, 2, 3]) {
-    await vote(4 * step)
-    await until(({ adapter }) => adapter === `v0000000${step}`)
-  }
+  const { liveUpTo, live, daemon, servers, scheduler } = await served()
+  await liveUpTo(3)
   const verbs = adapterVerbs(daemon.adapters)
   servers[1].fault = 'closes the connection'
   const promoted = verbs['adapters/promote']!({ version: 'v00000001', force: true })

@@ -41,6 +41,8 @@ export class RecordedVllm {
   /** The body of each request that has one. */
   readonly bodies: unknown[] = []
   fault: Fault = null
+  /** Awaited before a request is answered, which `requests` names. */
+  before: (request: string) => Promise<void> | void = () => {}
   /** A load is answered as this one was. */
   loadAnswer: string | null = null
   /** Answers with the base model under every name. */
@@ -93,7 +95,9 @@ export class RecordedVllm {
     const body = await readJson(request)
     if (request.method === 'POST') this.bodies.push(body)
     const name = body.lora_name ?? body.model
-    this.requests.push([request.method, request.url, name].filter((part) => part !== undefined).join(' '))
+    const asked = [request.method, request.url, name].filter((part) => part !== undefined).join(' ')
+    this.requests.push(asked)
+    await this.before(asked)
     this.host = request.headers.host
     if (this.fault === 'hangs') return
     if (this.fault === 'closes the connection') return void response.destroy()
