@@ -61,23 +61,33 @@ export class RegistryWatch {
   }
 
   async #look(): Promise<void> {
-    const { registry, telemetry, frozen, followed } = this.parts
-    const known = this.#state
+    const { registry, telemetry, followed } = this.parts
     try {
-      const { generation } = await registry.current()
-      if (generation === known?.generation && this.#problem === null) return
-      const moves = known === null ? [] : await registry.movesAfter(known.generation)
-      this.#state = await registry.repair()
+      const current = await registry.current()
+      if (current.generation === this.#state?.generation && this.#problem === null) return
+      // what was moved holds, though the disk may be too full to write what follows from it
+      await this.#follow(current)
+      const repaired = await registry.repair()
+      await this.#follow(repaired)
       this.#routing = await registry.routing()
       this.#problem = null
-      for (const move of moves) telemetry.emit(new AliasesMoved(move))
-      telemetry.emit(new RegistryObserved(this.#state))
-      frozen(this.#state.frozen)
-      followed?.(this.#state, this.#routing)
+      telemetry.emit(new RegistryObserved(repaired))
+      followed?.(repaired, this.#routing)
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
       if (problem !== this.#problem) telemetry.emit(new Failed(error, false))
       this.#problem = problem
     }
+  }
+
+  async #follow(move: Move): Promise<void> {
+    const { registry, telemetry, frozen } = this.parts
+    const known = this.#state
+    if (known?.generation === move.generation) return
+    const moves = known === null ? [] : await registry.movesAfter(known.generation)
+    this.#state = move
+    for (const each of moves.filter(({ generation }) => generation <= move.generation))
+      telemetry.emit(new AliasesMoved(each))
+    frozen(move.frozen)
   }
 }
