@@ -25,7 +25,7 @@ export interface AdapterPublisherParts {
   /** Share of the users that get a version before it goes live; 0: there is no canary. */
   readonly canaryShare: number
   /** The servers that must have a version before it goes live; null: there are none. */
-  readonly servers: Pick<ServingWatch, 'publish' | 'loaded'> | null
+  readonly servers: Pick<ServingWatch, 'publish' | 'withdraw' | 'loaded'> | null
   /** How many versions stay. */
   readonly keep: number
   readonly telemetry: Telemetry
@@ -209,7 +209,18 @@ export class AdapterPublisher {
       await servers.publish(version)
       stage('served')
     }
-    if (!isTested) return (await registry.publish(version)) ? 'published' : 'held'
+    let outcome: Outcome = 'held'
+    try {
+      outcome = isTested ? await this.#tested(version, votes) : (await registry.publish(version)) ? 'published' : 'held'
+    } finally {
+      // somebody has moved meanwhile, or the registry cannot be written
+      if (outcome === 'held') await servers?.withdraw(version)
+    }
+    return outcome
+  }
+
+  async #tested(version: string, votes: number): Promise<Outcome> {
+    const { registry, canaryShare } = this.parts
     if (!(await registry.startCanary(version, canaryShare))) return 'held'
     this.#canary = { version, votes }
     return 'canary'

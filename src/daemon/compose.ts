@@ -184,7 +184,7 @@ export function composeTraining(
   const start = checkpoint?.snapshot.step ?? 0
   const { mode } = config.publish
   const servers = hasServers(config.publish)
-    ? new ServingWatch({ config, files, learner, watch, telemetry, stage })
+    ? new ServingWatch({ config, files, learner, watch, telemetry, stage, now })
     : null
   const gate = new Gatekeeper({ registry, checks, model, telemetry })
   const gateOnDemand = new GateOnDemand({

@@ -21,6 +21,7 @@ import { waitForLeadership } from './leadership.js'
 import { loadLearner, restoreLearner } from './load-learner.js'
 import type { DaemonLearner, DaemonOptions, DaemonText } from './options.js'
 import { restoreStream } from './restore.js'
+import { hasServers } from './serving-watch.js'
 import { type DaemonStatus, liveChecks, readyChecks, type StatusParts, statusOf } from './status.js'
 import { TrainingLoop } from './training-loop.js'
 
@@ -103,16 +104,19 @@ export class Daemon {
     const { config, telemetry, stop, intervals, stage: onStage } = this.#parts
     const { model, adapters } = config
     const serve = async (version: string, cause: Cause) => {
-      const served = this.#training?.servers?.publish(version)
-      if (served === undefined || cause !== 'rolled back') return served
+      const servers = this.#training?.servers
+      if (cause !== 'rolled back') {
+        // somebody else runs, or nobody yet: no server would have it
+        if (this.#training === null && hasServers(config.publish)) throw this.#notRunning()
+        return servers?.publish(version)
+      }
       // the way back waits for no server that is down
-      const told = served.catch((error: unknown) => telemetry.emit(new Failed(error, false)))
+      const told = servers
+        ?.publishWherePossible(version)
+        .catch((error: unknown) => telemetry.emit(new Failed(error, false)))
       await Promise.race([told, sleep(LONGEST_BEFORE_ROLLBACK, null, { ref: false })])
     }
-    const withdraw = async (version: string) => {
-      await this.#training?.watch.look()
-      await this.#training?.servers?.withdraw(version)
-    }
+    const withdraw = async (version: string) => this.#training?.servers?.withdraw(version)
     const served = () => this.#training?.servers?.loaded ?? []
     const gate = async (version: string) => {
       if (this.#training === null || stop.signal.aborted) throw this.#notRunning()

@@ -21,8 +21,10 @@ export interface ServingWatchParts {
   /** Where the registry is. */
   readonly files: Pick<RegistryFiles, 'local'>
   readonly learner: Pick<DaemonLearner, 'call' | 'info'>
-  readonly watch: Pick<RegistryWatch, 'state'>
+  readonly watch: Pick<RegistryWatch, 'state' | 'look'>
   readonly telemetry: Telemetry
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
   /** Called at each point of publishing that a server reaches. @default nobody is told */
   readonly stage?: (stage: string) => void
 }
@@ -62,6 +64,7 @@ export class ServingWatch {
         parts.telemetry.emit(new ServerGone(replica))
       },
       failed: (error) => parts.telemetry.emit(new Failed(error, false)),
+      now: parts.now,
       onStage: (stage) => parts.stage?.(stage),
     })
   }
@@ -81,8 +84,14 @@ export class ServingWatch {
     return this.#serving.publish(version)
   }
 
-  /** Unloads a version that does not go live after all. */
+  /** Loads a version on the servers that answer. @throws what `Serving.publish` throws */
+  publishWherePossible(version: string): Promise<void> {
+    return this.#serving.publishWherePossible(version)
+  }
+
+  /** Unloads a version that does not go live after all, as the registry says now. */
   async withdraw(version: string): Promise<void> {
+    await this.parts.watch.look()
     await this.#serving.withdraw(version)
   }
 

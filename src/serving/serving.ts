@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import type { Attester } from './attester.js'
+import { ReplicaMemory } from './replica-memory.js'
 import { findReplicas, type Replica, type ReplicaOptions, servedName, type Target, versionOf } from './replicas.js'
 
 export interface ServingParts {
@@ -17,6 +18,8 @@ export interface ServingParts {
   readonly answering?: () => readonly string[]
   /** Asked as a version is published: whether it may still go live. It is not unloaded meanwhile. */
   readonly pending: (version: string) => () => boolean
+  /** Milliseconds since any moment. @default `Date.now` */
+  readonly now?: () => number
   /** Called at each look at a server. */
   readonly looked: (look: Look) => void
   /** Called once for a server that is no longer among the targets. */
@@ -41,75 +44,96 @@ export interface Look {
   readonly isNews: boolean
 }
 
-/** What is remembered of a server between two looks. */
-class Memory {
-  /** Its loaded versions. */
-  loaded: ReadonlySet<string> = new Set()
-  /** Why it cannot load a version; forgotten once it has been away. */
-  readonly refused = new Map<string, unknown>()
-  /** Looks until the next attempt to mend a wrong answer; the wait doubles with each that fails. */
-  wait = 0
-  nextWait = 1
-  /** What the last look found, in short. */
-  found = ''
-}
-
 const LONGEST_WAIT = 32
+
+/** How many requests a command may make, one after the other, between a load and its move. */
+const PATIENCE = 5
+
+interface Undecided {
+  readonly version: string
+  readonly isPending: () => boolean
+}
 
 /**
  * Keeps every server of `publish.targets` at the live version. A new version gets a name of its own on every server; it
  * is loaded, read back and attested there before it may go live. Calls run one after the other.
  */
 export class Serving {
-  readonly #memory = new Map<string, Memory>()
-  /** The version that was published last, until it is decided what becomes of it. */
-  #published: { readonly version: string; readonly isPending: () => boolean } | null = null
+  readonly #memory = new Map<string, ReplicaMemory>()
+  /** Versions that were published, until it is decided what becomes of them. One that two ask for is there twice. */
+  #undecided: readonly Undecided[] = []
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly parts: ServingParts) {}
 
-  /** Versions that some server had loaded at the last look: their files must stay. */
+  /** Versions that some server had loaded at the last look, or is about to load: their files must stay. */
   get loaded(): ReadonlySet<string> {
-    return new Set([...this.#memory.values()].flatMap(({ loaded }) => [...loaded]))
+    const loaded = [...this.#memory.values()].flatMap((memory) => [...memory.loaded])
+    return new Set([...loaded, ...this.#undecided.map(({ version }) => version)])
   }
 
   /**
    * Makes every server answer a version under its own name. If one fails, the version is unloaded wherever this call has
-   * loaded it, unless it is wanted anyway, and what servers served before stays as it was.
+   * loaded it, unless it is wanted anyway, and what servers served before stays as it was. What has been published is
+   * kept until it is wanted, or `withdraw` is called.
    *
    * @throws the first server's error, which says how many failed; what the learner throws for the version
    */
   publish(version: string): Promise<void> {
-    const isPending = this.parts.pending(version)
     return this.#exclusively(async () => {
-      const { replicas, errors } = await this.#find()
-      const wanted = this.parts.wanted()
-      const before = wanted.find((each) => each !== version) ?? null
+      const undecided = this.#decideLater(version)
       const loaded: Replica[] = []
-      const outcomes = await Promise.allSettled(
-        replicas.map(async (replica) => {
-          await this.#serve(replica, version, before, () => {
-            loaded.push(replica)
-            this.parts.onStage?.('server loaded')
-          })
-          this.parts.onStage?.('server attested')
-        }),
-      )
-      const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
-      if (errors.length + failures.length === 0) {
-        this.#published = { version, isPending }
-        return
+      try {
+        await this.#serveOnAll(version, (replica) => loaded.push(replica))
+      } catch (error) {
+        this.#undecided = this.#undecided.filter((each) => each !== undecided)
+        if (!this.#isKept(version)) await Promise.allSettled(loaded.map((replica) => this.#unload(replica, version)))
+        throw error
       }
-      if (!wanted.includes(version)) await Promise.allSettled(loaded.map((replica) => this.#unload(replica, version)))
-      throw errors[0] ?? ofSeveral(failures, replicas.length)
     })
   }
 
-  /** Unloads a version that does not go live after all wherever it is not wanted. A server that is away is left. */
+  /**
+   * As `publish`, for a version that goes live even if a server fails: the others keep it. Waits for no other call.
+   *
+   * @throws as `publish`
+   */
+  async publishWherePossible(version: string): Promise<void> {
+    this.#decideLater(version)
+    await this.#serveOnAll(version, () => {})
+  }
+
+  #decideLater(version: string): Undecided {
+    const undecided = { version, isPending: this.parts.pending(version) }
+    this.#undecided = [...this.#undecided, undecided]
+    return undecided
+  }
+
+  async #serveOnAll(version: string, loaded: (replica: Replica) => void): Promise<void> {
+    const { replicas, errors } = await this.#find()
+    const before = this.parts.wanted().find((each) => each !== version) ?? null
+    const outcomes = await Promise.allSettled(
+      replicas.map(async (replica) => {
+        await this.#serve(replica, version, before, () => {
+          loaded(replica)
+          this.parts.onStage?.('server loaded')
+        })
+        this.parts.onStage?.('server attested')
+      }),
+    )
+    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
+    if (errors.length + failures.length > 0) throw errors[0] ?? ofSeveral(failures, replicas.length)
+  }
+
+  /**
+   * Unloads a version that does not go live after all, unless it is wanted, or somebody else has published it too. A
+   * server that is away is left.
+   */
   withdraw(version: string): Promise<void> {
     return this.#exclusively(async () => {
-      if (this.#published?.version === version) this.#published = null
-      if (this.parts.wanted().includes(version)) return
+      const withdrawn = this.#undecided.find((each) => each.version === version)
+      this.#undecided = this.#undecided.filter((each) => each !== withdrawn)
+      if (this.#isKept(version)) return
       const { replicas } = await this.#find()
       await Promise.allSettled(replicas.map((replica) => this.#unload(replica, version)))
     })
@@ -125,8 +149,8 @@ export class Serving {
       const { replicas, errors } = await this.#find()
       errors.forEach(failed)
       const wanted = this.parts.wanted()
-      if (this.#published?.isPending() === false) this.#published = null
-      attester.keepOnly([...wanted, ...(this.#published === null ? [] : [this.#published.version])])
+      this.#undecided = this.#undecided.filter(({ isPending }) => isPending())
+      attester.keepOnly([...wanted, ...this.#undecided.map(({ version }) => version)])
       await Promise.all(replicas.map((replica) => this.#look(replica, wanted)))
     })
   }
@@ -139,6 +163,15 @@ export class Serving {
       if (models !== null) return models.base
     }
     return null
+  }
+
+  /** Whether a version is wanted, or may be soon. */
+  #isKept(version: string): boolean {
+    return this.parts.wanted().includes(version) || this.#isUndecided(version)
+  }
+
+  #isUndecided(version: string): boolean {
+    return this.#undecided.some((each) => each.version === version)
   }
 
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
@@ -158,8 +191,8 @@ export class Serving {
     return found
   }
 
-  #memoryOf({ id }: Replica): Memory {
-    const memory = this.#memory.get(id) ?? new Memory()
+  #memoryOf({ id }: Replica): ReplicaMemory {
+    const memory = this.#memory.get(id) ?? new ReplicaMemory()
     this.#memory.set(id, memory)
     return memory
   }
@@ -222,9 +255,15 @@ export class Serving {
     for (const version of older) await this.#ensureLoaded(replica, version, () => {})
     const { adapters } = await server.models()
     const versions = [...adapters.keys()].flatMap((name) => versionOf(target, name) ?? [])
-    const keep = new Set([live, ...older, this.#published?.version])
-    this.#memoryOf(replica).loaded = new Set(versions)
-    for (const version of versions) if (!keep.has(version)) await this.#unload(replica, version)
+    const memory = this.#memoryOf(replica)
+    const isKept = (version: string) => version === live || older.includes(version) || this.#isUndecided(version)
+    const { now = Date.now, options } = this.parts
+    memory.listed(versions, isKept, now())
+    const patience = PATIENCE * options.timeout
+    for (const version of versions) {
+      const since = memory.foreignSince(version)
+      if (!isKept(version) && (since === null || now() >= since + patience)) await this.#unload(replica, version)
+    }
   }
 
   /** Loads, reads back and attests a version. */
@@ -261,7 +300,7 @@ export class Serving {
       (error: unknown) => error,
     )
     const isRefused = failure instanceof BcodError && !failure.retryable
-    if (!isRefused) memory.loaded = new Set([...memory.loaded, version])
+    if (!isRefused) memory.add(version)
     if ((await server.models()).adapters.get(name) === directory) return
     if (isRefused) memory.refused.set(version, failure)
     throw failure ?? new BcodError('SERVING_ANSWER', `it has loaded ${name} and does not list it`, { place })
@@ -269,12 +308,11 @@ export class Serving {
 
   async #unload(replica: Replica, version: string): Promise<void> {
     await replica.server.unload(servedName(replica.target, version))
-    const memory = this.#memoryOf(replica)
-    memory.loaded = new Set([...memory.loaded].filter((each) => each !== version))
+    this.#memoryOf(replica).remove(version)
   }
 
   /** A server that has lost what it had loaded has restarted, perhaps with other options. */
-  async #forgetRefusals({ server, target }: Replica, memory: Memory): Promise<void> {
+  async #forgetRefusals({ server, target }: Replica, memory: ReplicaMemory): Promise<void> {
     if (memory.refused.size === 0) return
     const { adapters } = await server.models()
     if ([...memory.loaded].some((version) => !adapters.has(servedName(target, version)))) memory.refused.clear()

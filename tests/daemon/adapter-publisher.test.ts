@@ -285,11 +285,13 @@ test('a version that passed and could not be moved is tried again at the next ch
 /** Servers that take every version, or fail. */
 function fakeServers(failure: { code: 'SERVING_REFUSED' | null } = { code: null }, loaded: readonly string[] = []) {
   const published: string[] = []
+  const withdrawn: string[] = []
   const publish = async (version: string) => {
     if (failure.code !== null) throw new BcodError(failure.code, 'status 500')
     published.push(version)
   }
-  return { published, failure, servers: { publish, loaded } }
+  const withdraw = async (version: string) => void withdrawn.push(version)
+  return { published, withdrawn, failure, servers: { publish, withdraw, loaded } }
 }
 
 test('a version goes to the servers before it is live, and stays a candidate if one of them fails', async () => {
@@ -304,6 +306,24 @@ test('a version goes to the servers before it is live, and stays a candidate if 
   expect([published, liveVersion(directory)]).toEqual([['v00000001'], 'v00000001'])
   expect(stages).toEqual(['gated', 'gated', 'served', 'published'])
 })
+
+test.each([0, 0.2])(
+  'a version that is overtaken while servers load it is withdrawn (canary.share=%s)',
+  async (canaryShare) => {
+    const { servers, withdrawn } = fakeServers()
+    let overtake: (() => Promise<unknown>) | null = null
+    const publish = async (version: string) => {
+      await servers.publish(version)
+      await overtake?.()
+    }
+    const made = publisher(9, { servers: { ...servers, publish }, canaryShare })
+    await made.publish(snapshot(1))
+    expect(withdrawn).toEqual([])
+    overtake = () => made.registry.pin('v00000001')
+    await made.publish(snapshot(2))
+    expect([withdrawn, liveVersion(made.directory)]).toEqual([['v00000002'], 'v00000001'])
+  },
+)
 
 test('what must wait is not loaded by servers: a frozen registry, publish.mode=manual', async () => {
   const { servers, published } = fakeServers()

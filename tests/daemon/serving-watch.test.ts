@@ -46,6 +46,7 @@ async function watched() {
     watch,
     telemetry,
     learner: { call, info: { vocabSize: 90 } as never },
+    now: Date.now,
   })
   return { server, registry, watch, servers, telemetry, directory }
 }

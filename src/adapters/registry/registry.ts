@@ -176,7 +176,12 @@ export class Registry extends RegistryReader {
     const target = to ?? (await this.current()).aliases.previous
     if (target !== null) await this.options.serve?.(target, 'rolled back')
     // to the version that servers have loaded, also if `previous` leads to another one by now
-    return this.#mover.move('rolled back', (current) => rolledBack(current, target), expected)
+    return this.#mover
+      .move('rolled back', (current) => rolledBack(current, target), expected)
+      .catch(async (error) => {
+        if (target !== null) await this.options.withdraw?.(target)
+        throw error
+      })
   }
 
   /** Makes a version live and keeps it there. @throws ADAPTER_UNKNOWN, ADAPTER_UNGATED */

@@ -28,7 +28,7 @@ export function loadOnServers(
   const look = async () => {
     state = await registry().current()
   }
-  const servingFor = (timeout: number, isKept: (version: string) => boolean) =>
+  const servingFor = (timeout: number) =>
     new Serving({
       ...{ targets: publish.targets, options: { apiKey: publish.apiKey, timeout } },
       directory: resolve(adapters.dir as string),
@@ -37,19 +37,16 @@ export function loadOnServers(
         attest: async ({ server, served: name }) => void (await server.likeliest({ name, isBase: false }, PROMPT)),
         keepOnly: () => undefined,
       },
-      wanted: () => {
-        const wanted = state === null ? [] : wantedVersions(state, publish.keepLoaded)
-        return [...wanted, ...Object.keys(state?.states ?? {}).filter(isKept)]
-      },
+      wanted: () => (state === null ? [] : wantedVersions(state, publish.keepLoaded)),
       ...{ pending: () => () => true, looked: () => undefined, gone: () => undefined, failed: () => undefined },
     })
   return {
     serve: async (version, cause) => {
       await look()
-      if (cause !== 'rolled back') return servingFor(publish.timeout, () => false).publish(version)
+      if (cause !== 'rolled back') return servingFor(publish.timeout).publish(version)
       const timeout = Math.min(publish.timeout, LONGEST_BEFORE_ROLLBACK)
-      await servingFor(timeout, (each) => each === version)
-        .publish(version)
+      await servingFor(timeout)
+        .publishWherePossible(version)
         .catch((error: unknown) => {
           if (!(error instanceof BcodError)) throw error
           say(
@@ -59,7 +56,7 @@ export function loadOnServers(
     },
     withdraw: async (version) => {
       await look()
-      await servingFor(publish.timeout, () => false).withdraw(version)
+      await servingFor(publish.timeout).withdraw(version)
     },
   }
 }
