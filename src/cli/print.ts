@@ -33,17 +33,39 @@ export function printTable(rows: readonly (readonly [name: string, value: string
   for (const [name, value] of rows) print(`${name.padEnd(width)}  ${value}`)
 }
 
-/** A table whose first row is its head. */
-export function printRows(rows: readonly (readonly string[])[]): void {
+/**
+ * A table whose first row is its head.
+ *
+ * @param below  what stands below each row, in more words than a column takes
+ */
+export function printRows(rows: readonly (readonly string[])[], below: readonly (string | null)[] = []): void {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  for (const row of rows)
+  for (const [i, row] of rows.entries()) {
     print(
       row
         .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join('  ')
         .trimEnd(),
     )
+    if (below[i]) printBelow(below[i])
+  }
 }
+
+/** Columns of a terminal, and of what is written elsewhere. */
+const WIDTH = 80
+
+/** A paragraph below a row, in from the left, broken between words. */
+function printBelow(text: string): void {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`
+    if (lines.length > 0 && INDENT.length + longer.length <= WIDTH) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  for (const line of lines) print(`${INDENT}${line}`)
+}
+
+const INDENT = ' '.repeat(9)
 
 /** The text after a command's help. */
 export const example = (...lines: readonly string[]): string =>

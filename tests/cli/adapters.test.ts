@@ -82,6 +82,21 @@ describe('bcod adapters', () => {
     await expect(run('show', 'toString')).rejects.toMatchObject({ code: 'ADAPTER_UNKNOWN' })
   })
 
+  it('fits a terminal of 80 columns, however much a check has to say', async () => {
+    const { registry, run } = await place()
+    const words = Array.from({ length: 40 }, (_, i) => `word${i}`)
+    const check = {
+      ...{ name: 'probe:false-claims', outcome: 'refused' as const, value: -1.5, low: -2.25, high: -1.25, bound: -1 },
+      ...{ reference: 'v00000002', detail: words.join(' ') },
+    }
+    await registry.saveGateReport({ version: 'v00000003', outcome: 'refused', checks: [check] })
+    const shown = await run('show', 'candidate')
+    for (const line of [...shown.split('\n'), ...(await run('list')).split('\n')])
+      expect(line.length, line).toBeLessThanOrEqual(80)
+    expect(shown.split(/\s+/)).toEqual(expect.arrayContaining(words))
+    expect(shown).toMatch(/^refused +probe:false-claims +-1\.500 +-2\.250 to -1\.250 +-1\.000\n {9}word0 word1 /m)
+  })
+
   it('compares two versions', async () => {
     const { run, json } = await place()
     expect(await run('diff', 'previous', 'live')).toMatch(/^module +v00000001 +v00000002 +difference +of v00000001$/m)

@@ -9,6 +9,9 @@ import { example, figure, print, printJson, printRows } from '../print.js'
 import { openRegistry, registryCommand } from './open-registry.js'
 import { type GateFlags, withGate } from './with-gate.js'
 
+/** As many modules are shown as fit on a screen. */
+const MOST_MODULES = 14
+
 interface DiffFlags extends GateFlags {
   readonly weights?: boolean
 }
@@ -50,22 +53,27 @@ function printWeights({ versions, modules, total }: ComparedVersions): void {
     ...[name, figure(each.a), figure(each.b), figure(each.difference)],
     each.a > 0 ? `${((100 * each.difference) / each.a).toFixed(1)} %` : '–',
   ]
+  const most = [...modules].sort((a, b) => b.difference - a.difference).slice(0, MOST_MODULES)
   printRows([
     ['module', versions[0], versions[1], 'difference', `of ${versions[0]}`],
-    ...modules.map((each) => row(each.module, each)),
-    row('all', total),
+    ...modules.filter((each) => most.includes(each)).map((each) => row(each.module, each)),
+    row(`all ${modules.length}`, total),
   ])
+  if (most.length < modules.length) print(`Shown are the ${MOST_MODULES} modules that differ most; --json has all.`)
 }
 
 function printComparison({ margins, answers }: Comparison, [a, b]: ComparedVersions['versions']): void {
   print('')
-  printRows([
-    ['margin on', a, b, 'difference', '95 %'],
-    ...margins.map((each) => [
-      ...[each.probe, figure(each.a), figure(each.b), figure(each.difference)],
-      each.detail ?? `${figure(each.low)} to ${figure(each.high)}`,
-    ]),
-  ])
+  printRows(
+    [
+      ['margin on', a, b, 'difference', '95 %'],
+      ...margins.map((each) => [
+        ...[each.probe, figure(each.a), figure(each.b), figure(each.difference)],
+        each.detail === null ? `${figure(each.low)} to ${figure(each.high)}` : '',
+      ]),
+    ],
+    [null, ...margins.map(({ detail }) => detail)],
+  )
   for (const answer of answers ?? [])
     print(`\n${answer.prompt}\n${a}: ${answer.a}\n${b}: ${answer.a === answer.b ? 'the same' : answer.b}`)
 }

@@ -75,7 +75,10 @@ export function showCommand(): Command {
         ['gate', gate?.outcome ?? 'no report'],
         ...(canary === null ? [] : canaryRows(canary)),
       ])
-      if (gate?.checks) printRows([['', 'check', 'value', '95 %', 'bound', ''], ...gate.checks.map(checkRow)])
+      if (!gate?.checks) return
+      print('')
+      const details = gate.checks.map(({ detail }) => detail)
+      printRows([['', 'check', 'value', '95 %', 'bound'], ...gate.checks.map(checkRow)], [null, ...details])
     })
 }
 
@@ -113,7 +116,7 @@ function canaryRows(report: CanaryReport): readonly (readonly [string, string])[
   ]
 }
 
-function checkRow({ name, outcome, value, low, high, bound, detail }: CheckResult): readonly string[] {
+function checkRow({ name, outcome, value, low, high, bound }: CheckResult): readonly string[] {
   const interval = low === null && high === null ? '' : `${figure(low)} to ${figure(high)}`
-  return [outcome, name, figure(value), interval, figure(bound), detail ?? '']
+  return [outcome, name, figure(value), interval, figure(bound)]
 }
