@@ -5,6 +5,7 @@ import type { ErrorEntry } from './errors/entry.js'
 import { FEEDBACK_ERRORS } from './errors/feedback.js'
 import { FILE_ERRORS } from './errors/files.js'
 import { GATE_ERRORS } from './errors/gate.js'
+import { IMPORT_ERRORS } from './errors/import.js'
 import { KAFKA_ERRORS } from './errors/kafka.js'
 import { MODEL_ERRORS } from './errors/model.js'
 import { PROCESS_ERRORS } from './errors/process.js'
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...CONFIGURATION_ERRORS,
   ...KAFKA_ERRORS,
   ...FEEDBACK_ERRORS,
+  ...IMPORT_ERRORS,
   ...TEXT_ERRORS,
   ...MODEL_ERRORS,
   ...TRAINING_ERRORS,

@@ -18,16 +18,20 @@ export interface DraftOptions {
 /**
  * The vote as an event, checked by what the daemon reads events with.
  *
- * @throws Skipped with the field and its type, and what `userOf` throws
+ * @param user  what the event calls the voter
+ * @throws Skipped with the field and its type
  */
-export function toDraft(vote: ForeignVote, { source, userOf, maxBytes }: DraftOptions): FeedbackDraft {
-  const { id, subject, user, label, time, prompt, completion, tools, model, finishReason } = vote
-  const voter = user === null ? null : userOf(user)
+export function toDraft(
+  vote: ForeignVote,
+  user: string | null,
+  { source, maxBytes }: Pick<DraftOptions, 'source' | 'maxBytes'>,
+): FeedbackDraft {
+  const { id, subject, label, time, prompt, completion, tools, model, finishReason } = vote
   try {
     const draft: FeedbackDraft = {
       ...{ source, id, subject, label },
       ...(time !== null && { time: new Date(time).toISOString() }),
-      user: voter,
+      user,
       prompt: readPrompt({ prompt, tools }, 'data.', null, invalidFeedback),
       completion: readContent({ completion }, 'completion', 'completion_tokens', 'data.', null, invalidFeedback),
       ...(finishReason !== undefined && { finishReason }),

@@ -15,6 +15,7 @@ export const SKIP_REASONS = {
   not_text: 'images, audio or files',
   tool_steps: 'the answer was made in several steps, with tools between',
   answer_cut: 'the answer was stopped or failed',
+  unchanged: 'imported before, according to --state',
   unreadable: 'not JSON, or not a record of this format',
   invalid: 'what events must be like (docs/events.md) refuses it',
 } as const
