@@ -4,6 +4,7 @@ import { at } from './tree.js'
 
 /** Keys that have no default and that a command cannot do without. */
 export const commandRequirements = {
+  import: ['stream.brokers', 'stream.topic'],
   run: ['model.path', 'stream.brokers', 'stream.topic', 'checkpoint.dir'],
 } as const
 
