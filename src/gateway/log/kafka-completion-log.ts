@@ -30,6 +30,8 @@ const WAITING_BYTES = 64 * 2 ** 20
 const RECENT_BYTES = 64 * 2 ** 20
 /** How far the clocks of gateways and brokers may differ. */
 const SKEW_MS = 60_000
+/** Where nearly all records lie: from the request on. */
+const NEAR_MS = 60_000
 /** One look-up, with all its reading. */
 const SEARCH_MS = 10_000
 /** A vote may overtake the record of its answer. */
@@ -117,10 +119,9 @@ export class KafkaCompletionLog implements CompletionLog {
   }
 
   private async searched(id: string, time: number): Promise<SearchResult> {
-    const sought = { key: id, from: time - SKEW_MS, to: time + this.options.maxAnswer + SKEW_MS }
     const signal = AbortSignal.any([AbortSignal.timeout(SEARCH_MS), this.closing.signal])
     try {
-      return await this.searches.run(id, () => this.search.find(sought, signal))
+      return await this.searches.run(id, () => this.nearThenFar(id, time, signal))
     } catch (error) {
       if (error instanceof BcodError && error.code === 'LOG_UNAVAILABLE') throw error
       const reason = signal.aborted ? 'reading it took too long' : asCoded(error).code
@@ -129,6 +130,13 @@ export class KafkaCompletionLog implements CompletionLog {
         cause: error,
       })
     }
+  }
+
+  /** Most answers take less than a minute and all clocks agree: what lies around that is read only if it must be. */
+  private async nearThenFar(key: string, time: number, signal: AbortSignal): Promise<SearchResult> {
+    const near = await this.search.find({ key, from: time, to: time + NEAR_MS }, signal)
+    if (near.value !== null) return near
+    return this.search.find({ key, from: time - SKEW_MS, to: time + this.options.maxAnswer + SKEW_MS }, signal)
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { BcodError } from '../../../src/errors.js'
 import { type Completion, choiceId, newCompletionId } from '../../../src/gateway/completion.js'
 import { KafkaCompletionLog } from '../../../src/gateway/log/kafka-completion-log.js'
+import { encodeCompletion } from '../../../src/gateway/log/record.js'
 import { completion } from '../../support/completions.js'
 import { startBroker } from '../../support/kafka-broker.js'
 import { until } from '../../support/kafka-reading.js'
@@ -64,6 +65,22 @@ describe('the completions topic', () => {
 
     const other = replica(topic).log
     for (const answer of answers) expect(await other.find(answer.id)).toEqual(answer)
+  })
+
+  it.each([-50, 0, 50, 1800])('has an answer that the clocks put %d s from its request', async (seconds) => {
+    const topic = await kafka.client.topic(`answers-skew${seconds}`)
+    const answer = at(Date.now() - 2 * HOUR)
+    const between = Array.from({ length: 20 }, () => at(answer.time.getTime()))
+    const written = String(answer.time.getTime() + seconds * 1000)
+    const records = [...between, answer].map((each) => ({
+      key: each.id,
+      value: encodeCompletion(each, 'bcod-gateway'),
+    }))
+    await kafka.client.send(
+      topic,
+      records.map((each) => ({ ...each, timestamp: written })),
+    )
+    expect(await replica(topic).log.find(answer.id)).toEqual(answer)
   })
 
   it('has no answer under an id of another gateway, nor under what other programs wrote', async () => {
