@@ -20,18 +20,23 @@ export interface Evidence {
  * Two questions. Are the numbers the learner's, within the tolerance? That finds another model and a broken adapter. Are
  * they nearer to the version's than to the base's and to those of the version before? That finds a server that answers
  * with these under the version's name, where they differ by less than the tolerance. Nothing is concluded from versions
- * that differ by less than eight times what the server deviates on the base.
+ * that differ by less than eight times what the server deviates on the base. If it answers the base wrongly, what counts
+ * is its deviation from the nearest of these versions.
  *
  * @param tolerance  largest root mean square difference, nats per token
  */
 export function contradiction(evidence: Evidence, tolerance: number): string | null {
   const { served, expected, expectedBase, expectedBefore, base } = evidence
-  const deviation = rms(difference(base.served, base.expected))
-  if (!(deviation <= tolerance)) return `its base model differs by ${nats(deviation)} from the learner's`
+  const error = rms(difference(served, expected))
   const others = [
     { what: 'the base model', other: expectedBase },
     ...(expectedBefore === null ? [] : [{ what: 'the version before', other: expectedBefore }]),
   ]
+  const ofBase = rms(difference(base.served, base.expected))
+  // vLLM on the CPU answers the base with the adapter of another request in its batch, and versions rightly
+  const deviation =
+    ofBase > tolerance ? Math.min(error, ...others.map(({ other }) => rms(difference(served, other)))) : ofBase
+  if (!(deviation <= tolerance)) return `its base model differs by ${nats(ofBase)} from the learner's`
   const nearer = others.filter(({ other }) => {
     const effect = difference(expected, other)
     const isClear = norm(effect) > CLEAR * Math.max(deviation, SMALLEST_DEVIATION)
@@ -40,7 +45,6 @@ export function contradiction(evidence: Evidence, tolerance: number): string | n
   const distance = ({ other }: { readonly other: Logps }) => norm(difference(served, other))
   const [nearest] = nearer.sort((a, b) => distance(a) - distance(b))
   if (nearest !== undefined) return `it serves ${nearest.what}`
-  const error = rms(difference(served, expected))
   return error <= tolerance ? null : `it differs by ${nats(error)} from the learner's version`
 }
 

@@ -23,6 +23,12 @@ describe('a server is believed', () => {
     expect(contradiction(coarse, 0.05)).toBeNull()
   })
 
+  it('that answers the version right and its base model with another request’s adapter', () => {
+    const mixedUp = { served: base.map((logp) => logp - 2), expected: base }
+    expect(contradiction(evidence({ base: mixedUp }), 1e-4)).toBeNull()
+    expect(contradiction(evidence({ base: mixedUp, served: before }), 0.05)).toBe('it serves the version before')
+  })
+
   it('if the version hardly differs from the base: no answer could tell', () => {
     const alike = base.map((logp) => logp + 1e-6)
     expect(contradiction(evidence({ expected: alike, served: base, expectedBefore: null }), 0.05)).toBeNull()
@@ -49,7 +55,8 @@ describe('a server is not believed', () => {
   })
 
   it('that has another base model', () => {
-    const found = contradiction(evidence({ base: { served: base.map((logp) => logp - 2), expected: base } }), 0.05)
+    const off = (logps: readonly number[]) => logps.map((logp) => logp - 2)
+    const found = contradiction(evidence({ served: off(version), base: { served: off(base), expected: base } }), 0.05)
     expect(found).toBe("its base model differs by 2.0 nats per token from the learner's")
   })
 
