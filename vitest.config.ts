@@ -23,7 +23,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'cli/output': 'unit',
   'daemon/in-process': 'engine',
   // measures memory
-  'daemon/partition-reader': 'system',
+  'daemon/stream/partition-reader': 'system',
   demo: 'system',
   'demo/world': 'unit',
   deploy: 'system',

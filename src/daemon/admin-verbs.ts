@@ -1,5 +1,5 @@
 import type { AdminVerb } from '../server/admin.js'
-import { adapterVerbs } from './adapter-verbs.js'
+import { adapterVerbs } from './adapters/adapter-verbs.js'
 import type { Daemon } from './daemon.js'
 
 /** What `POST /v1/admin/VERB` can do to a daemon; each answers with what holds afterwards. */

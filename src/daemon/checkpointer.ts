@@ -13,9 +13,9 @@ import { CheckpointWritten } from '../telemetry/events/storage.js'
 import { DeviceObserved } from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { lineageSettings } from '../training/learning-config.js'
-import type { AdapterPublisher } from './adapter-publisher.js'
-import type { OffsetCommitter } from './offset-committer.js'
-import type { StreamState } from './stream-state.js'
+import type { AdapterPublisher } from './adapters/adapter-publisher.js'
+import type { OffsetCommitter } from './stream/offset-committer.js'
+import type { StreamState } from './stream/stream-state.js'
 
 export interface CheckpointerParts {
   readonly config: Config

@@ -11,10 +11,10 @@ import { Failed } from '../telemetry/events/daemon.js'
 import { LearningResumed } from '../telemetry/events/storage.js'
 import { ClassifierReset } from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
-import type { AdapterPublisher } from './adapter-publisher.js'
+import type { AdapterPublisher } from './adapters/adapter-publisher.js'
+import type { RegistryWatch } from './adapters/registry-watch.js'
 import type { Checkpointer } from './checkpointer.js'
 import type { DaemonLearner } from './options.js'
-import type { RegistryWatch } from './registry-watch.js'
 import type { Trainer } from './trainer.js'
 
 export interface ComebackParts {

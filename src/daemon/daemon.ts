@@ -15,14 +15,14 @@ import { Failed, LifecycleChanged, StandingBy } from '../telemetry/events/daemon
 import { TextProcessEnded } from '../telemetry/events/feedback.js'
 import { TextProcess } from '../text/text-process.js'
 import { inspectLineage, type Recovered, recoverLineage, releaseState } from '../training/recovery.js'
-import type { AdapterVerbsParts } from './adapter-verbs.js'
+import type { AdapterVerbsParts } from './adapters/adapter-verbs.js'
+import { hasServers } from './adapters/serving-watch.js'
 import { compose, composeTraining, type DaemonParts, servedAs, type Training } from './compose.js'
 import { waitForLeadership } from './leadership.js'
 import { loadLearner, restoreLearner } from './load-learner.js'
 import type { DaemonLearner, DaemonOptions, DaemonText } from './options.js'
-import { restoreStream } from './restore.js'
-import { hasServers } from './serving-watch.js'
 import { type DaemonStatus, liveChecks, readyChecks, type StatusParts, statusOf } from './status.js'
+import { restoreStream } from './stream/restore.js'
 import { TrainingLoop } from './training-loop.js'
 
 /** How long a rollback waits for servers to load the version that it leads to. Milliseconds. */

@@ -9,7 +9,7 @@ import { DeadLettered } from '../telemetry/events/feedback.js'
 import { BlocksLimited, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { QuarantinedEvent, StepRecorder } from '../training/step-recorder.js'
-import { asFeedback, type StreamState } from './stream-state.js'
+import { asFeedback, type StreamState } from './stream/stream-state.js'
 
 export interface TrainerParts {
   readonly learner: Pick<RemoteLearner, 'call'>

@@ -20,8 +20,8 @@ import { FeedbackReceived, FrameSkipped, PromptShortened } from '../telemetry/ev
 import type { TextService } from '../text/text-process.js'
 import type { DaemonParts, Training } from './compose.js'
 import { endsWithin } from './ends-within.js'
-import { pipeline } from './pipeline.js'
-import { retentionHeadroom$ } from './retention.js'
+import { pipeline } from './stream/pipeline.js'
+import { retentionHeadroom$ } from './stream/retention.js'
 
 export interface TrainingLoopParts extends DaemonParts {
   readonly training: Training

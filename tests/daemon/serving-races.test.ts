@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Registry } from '../../src/adapters/registry/registry.js'
 import { loadOnServers } from '../../src/cli/adapters/load-on-servers.js'
-import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import { adapterVerbs } from '../../src/daemon/adapters/adapter-verbs.js'
 import { eventually } from './feedback.js'
 import { served } from './served-in-process.js'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { Registry } from '../../src/adapters/registry/registry.js'
-import { adapterVerbs } from '../../src/daemon/adapter-verbs.js'
+import { adapterVerbs } from '../../src/daemon/adapters/adapter-verbs.js'
 import { eventually } from './feedback.js'
 import { served } from './served-in-process.js'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { JournalLine } from '../../src/checkpoint/journal.js'
 import { loadConfig } from '../../src/config/config.js'
-import { StreamState } from '../../src/daemon/stream-state.js'
+import { StreamState } from '../../src/daemon/stream/stream-state.js'
 import { Trainer, type TrainerParts } from '../../src/daemon/trainer.js'
 import type { TrainingEvent } from '../../src/events/types.js'
 import type { StepOutcome } from '../../src/learner/learner.js'
