@@ -10,6 +10,7 @@ import { describeTopic } from './topic-description.js'
 /** A topic that was just created may take a moment until every broker knows it. */
 const TOPIC_GRACE = 2000
 const BETWEEN_ATTEMPTS = 200
+const FOREVER = 2 ** 31 - 1
 
 export interface ProbeOptions extends KafkaConnection {
   readonly topic: string
@@ -46,6 +47,13 @@ export async function probe(options: ProbeOptions, signal: AbortSignal): Promise
   }
   if (signal.aborted) throw closed()
   throw unreachable(options, last)
+}
+
+/** Waits for a broker without limit, or until `signal` aborts; rejects with errors that waiting cannot fix. */
+export async function reachable(options: ProbeOptions, signal: AbortSignal): Promise<void> {
+  await probe({ ...options, connectTimeout: FOREVER }, signal).catch((error) => {
+    if (!signal.aborted) throw error
+  })
 }
 
 type Cluster = ReturnType<typeof clusterOf>
