@@ -13,6 +13,7 @@ import { S3_ERRORS } from './errors/s3.js'
 import { SERVING_ERRORS } from './errors/serving.js'
 import { TEXT_ERRORS } from './errors/text.js'
 import { TRAINING_ERRORS } from './errors/training.js'
+import { UPSTREAM_ERRORS } from './errors/upstream.js'
 import { VOTE_ERRORS } from './errors/votes.js'
 import { printableLine } from './printable.js'
 
@@ -31,6 +32,7 @@ export const ERRORS = {
   ...ADAPTER_ERRORS,
   ...S3_ERRORS,
   ...SERVING_ERRORS,
+  ...UPSTREAM_ERRORS,
   ...GATE_ERRORS,
   ...VOTE_ERRORS,
   ...CHECKPOINT_ERRORS,
