@@ -8,11 +8,12 @@ import { placeContent } from './place.mjs'
 build()
 const { explainAll } = await import('../dist/config/explain.js')
 const { ERRORS } = await import('../dist/errors.js')
+const { GatewayMetrics } = await import('../dist/telemetry/gateway-metrics.js')
 const { Metrics } = await import('../dist/telemetry/metrics.js')
 
 const pages = {
   'errors.md': errorsPage(ERRORS),
-  'metrics.md': metricsPage(new Metrics().catalogue),
+  'metrics.md': metricsPage(new Metrics().catalogue, new GatewayMetrics().catalogue),
   'configuration.md': configurationPage(explainAll()),
 }
 

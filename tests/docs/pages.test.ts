@@ -3,13 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { configurationPage, errorsPage, metricsPage } from '../../scripts/docs/pages.mjs'
 import { explainAll } from '../../src/config/explain.js'
 import { ERRORS } from '../../src/errors.js'
+import { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js'
 import { Metrics } from '../../src/telemetry/metrics.js'
 
 const committed = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
 
 describe.each([
   ['errors.md', errorsPage(ERRORS)],
-  ['metrics.md', metricsPage(new Metrics().catalogue)],
+  ['metrics.md', metricsPage(new Metrics().catalogue, new GatewayMetrics().catalogue)],
   ['configuration.md', configurationPage(explainAll())],
 ])('docs/%s', (name, page) => {
   it('is what the code says now (else: make docs)', () => {

@@ -10,6 +10,7 @@ import { environmentName, groups, settings } from '../../src/config/schema.js'
 import { ERRORS } from '../../src/errors.js'
 import { decodeEnvelope } from '../../src/events/envelope.js'
 import { toFeedback } from '../../src/events/feedback.js'
+import { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js'
 import { Metrics } from '../../src/telemetry/metrics.js'
 
 const read = (path: string) => readFileSync(path, 'utf8')
@@ -101,7 +102,7 @@ describe('the documentation', () => {
     const variables = [...settings.keys()].map(environmentName)
     for (const [name] of text.matchAll(/\bBCOD_[A-Z0-9_]+/g))
       expect([...variables, 'BCOD_TF', 'BCOD_CACHE']).toContain(name)
-    const metrics = new Metrics().catalogue.map(({ name }) => name)
+    const metrics = [...new Metrics().catalogue, ...new GatewayMetrics().catalogue].map(({ name }) => name)
     for (const [name] of text.matchAll(/\bbcod_[a-z_]+/g)) expect(metrics).toContain(name)
     const codes = inlineCode(text).filter((word) =>
       /^(?!AWS_|BCOD_|TF_|VLLM_|CE_)[A-Z]+(_[A-Z]+)+$|^FENCED$/.test(word),

@@ -1,3 +1,4 @@
+import { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js'
 import { Metrics } from '../../src/telemetry/metrics.js'
 
 /** What NVIDIA's DCGM exporter tells of each GPU; the names are its own. */
@@ -17,7 +18,8 @@ type Named = readonly [name: string, series: Series]
 /** Every series that a scrape of the daemon, of a DCGM exporter, or of kube-state-metrics can give, by name. */
 export async function knownSeries(): Promise<ReadonlyMap<string, Series>> {
   const metrics = new Metrics()
-  const own = metrics.catalogue.flatMap(({ name, type, labels }) => seriesOf(name, type, labels))
+  const catalogue = [...metrics.catalogue, ...new GatewayMetrics().catalogue]
+  const own = catalogue.flatMap(({ name, type, labels }) => seriesOf(name, type, labels))
   const names = new Set(own.map(([name]) => name))
   metrics.collectProcess()
   const process = (await metrics.registry.getMetricsAsJSON()).flatMap(({ name, type, values }) =>

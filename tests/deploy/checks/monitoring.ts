@@ -1,4 +1,5 @@
 import { Ajv } from 'ajv'
+import { GatewayMetrics } from '../../../src/telemetry/gateway-metrics.js'
 import { Metrics } from '../../../src/telemetry/metrics.js'
 import { type Manifest, ofKind } from '../manifest.js'
 import { type Check, when } from './check.js'
@@ -24,7 +25,7 @@ export const monitoring = (daemon: readonly Manifest[]): Check => ({
         ]),
       ]
     })
-    const known = new Set(new Metrics().catalogue.map(({ name }) => name))
+    const known = new Set([...new Metrics().catalogue, ...new GatewayMetrics().catalogue].map(({ name }) => name))
     const alerts = ofKind(manifests, 'PrometheusRule').flatMap(({ spec }) =>
       spec.groups.flatMap(({ rules }) =>
         rules.flatMap(({ alert, expr }) => [
