@@ -10,6 +10,6 @@ interface MetricRow {
   readonly help: string
 }
 
-export function metricsPage(metrics: readonly MetricRow[]): string
+export function metricsPage(metrics: readonly MetricRow[], ofGateway: readonly MetricRow[]): string
 export function errorsPage(errors: ErrorTable): string
 export function configurationPage(keys: readonly Explanation[]): string
