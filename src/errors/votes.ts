@@ -34,6 +34,7 @@ export const VOTE_ERRORS = {
     remedy: 'Offer no vote for answers of this kind; the message names the reason.',
   },
   LOG_UNAVAILABLE: {
+    retryable: true,
     cause: 'Kafka did not answer in time, so the vote was not taken.',
     remedy: 'Send the vote again after some seconds: it counts once. If this goes on, look at the brokers.',
   },
