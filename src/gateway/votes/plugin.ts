@@ -1,0 +1,133 @@
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BcodError, type ErrorCode } from '../../errors.js'
+import type { BallotBox, Voter } from './ballot-box.js'
+import { readEvents, structured } from './cloud-events.js'
+import { type ForeignVotesOptions, registerForeignVotes } from './foreign-plugin.js'
+import { readVote } from './vote.js'
+
+export interface VotesPluginOptions {
+  readonly ballots: BallotBox
+  readonly userSalt: string
+  /** Votes a minute by id, of one user: by tokens, or by one API key. */
+  readonly votesPerMinute: number
+  /** Every vote, once it is decided. @param outcome  `accepted` or the code of the error */
+  readonly decided: (outcome: string, count: number) => void
+  /** Seconds from a vote to its answer in the topic. */
+  readonly joined: (seconds: number) => void
+  /** An error that nobody foresaw. */
+  readonly failed: (error: unknown) => void
+}
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  VOTE_INVALID: 400,
+  VOTE_UNAUTHORISED: 401,
+  VOTE_TOKEN_INVALID: 403,
+  COMPLETION_UNKNOWN: 404,
+  COMPLETION_EXPIRED: 410,
+  COMPLETION_NOT_VOTABLE: 422,
+  VOTE_RATE: 429,
+  LOG_UNAVAILABLE: 503,
+}
+
+const CLOUD_EVENT = 'application/cloudevents+json'
+const CLOUD_EVENTS = 'application/cloudevents-batch+json'
+const MINUTE = 60_000
+
+/**
+ * `POST /v1/feedback`: votes by id, and the same in the forms of other products. `POST /v1/events`: CloudEvents of
+ * applications that are not behind the gateway.
+ */
+export async function votesPlugin(fastify: FastifyInstance, options: VotesPluginOptions): Promise<void> {
+  const { ballots, votesPerMinute, decided, joined } = options
+  const voters = new WeakMap<FastifyRequest, Voter>()
+  await fastify.register(rateLimit, { global: false })
+  const limit = fastify.createRateLimit({
+    ...{ max: votesPerMinute, timeWindow: MINUTE },
+    keyGenerator: (request) => voters.get(request)?.name ?? request.ip,
+  })
+  const admit = async (request: FastifyRequest, reply: FastifyReply, voter: Voter): Promise<void> => {
+    voters.set(request, voter)
+    const state = await limit(request)
+    if (state.isAllowed || !state.isExceeded) return
+    reply.header('retry-after', String(state.ttlInSeconds))
+    throw new BcodError('VOTE_RATE', `more than ${votesPerMinute} votes a minute`, { place: 'gateway.votesPerMinute' })
+  }
+  // beside it, bodies are passed on as they are
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser(
+    ['application/json', CLOUD_EVENT, CLOUD_EVENTS],
+    { parseAs: 'string' },
+    fastify.getDefaultJsonParser('ignore', 'ignore'),
+  )
+  fastify.setErrorHandler((error, _request, reply) => {
+    const coded = codedError(error)
+    if (coded === null) options.failed(error)
+    decided(coded?.code ?? 'INTERNAL', 1)
+    void reply.status(statusOf(error, coded)).send(bodyOf(coded))
+  })
+
+  const accept: ForeignVotesOptions['accept'] = async (request, reply, { body, bearer }) => {
+    const begun = performance.now()
+    const now = new Date()
+    const vote = readVote(body)
+    const voter = await ballots.voterOf(vote, bearer, now)
+    await admit(request, reply, voter)
+    const event = await ballots.cast(vote, voter, now)
+    joined((performance.now() - begun) / 1000)
+    decided('accepted', 1)
+    return event
+  }
+  registerForeignVotes(fastify, { accept, refused: ({ code }) => decided(code, 1) })
+
+  fastify.post('/v1/feedback', async (request, reply) => {
+    const event = await accept(request, reply, { body: request.body, bearer: bearerOf(request) })
+    return reply.status(202).send({ event })
+  })
+
+  fastify.post('/v1/events', async (request, reply) => {
+    const type = String(request.headers['content-type'])
+    ballots.senderOf(bearerOf(request))
+    const isBatch = type.startsWith(CLOUD_EVENTS)
+    const isWhole = isBatch || type.startsWith(CLOUD_EVENT)
+    const body = isWhole ? request.body : structured(request.headers, request.body)
+    const events = readEvents(body, isBatch, options.userSalt)
+    await ballots.publish(events)
+    decided('accepted', events.length)
+    const ids = events.map(({ id }) => id)
+    return reply.status(202).send(isBatch ? { events: ids } : { event: ids[0] })
+  })
+}
+
+/** The token of `Authorization: Bearer TOKEN`; null if there is none. */
+const bearerOf = ({ headers }: FastifyRequest): string | null =>
+  /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? null
+
+/** What Fastify refuses by itself is a vote that is not of the form: bad JSON, another content type. */
+function codedError(error: unknown): BcodError | null {
+  if (error instanceof BcodError) return error
+  const status = statusIn(error)
+  if (status === null || status >= 500) return null
+  return new BcodError('VOTE_INVALID', REFUSALS[status] ?? 'the body is not JSON', { place: 'body' })
+}
+
+const REFUSALS: Readonly<Record<number, string>> = {
+  413: 'the body is longer than gateway.maxBodyBytes',
+  415: `expected the content type application/json, ${CLOUD_EVENT} or ${CLOUD_EVENTS}`,
+}
+
+const statusOf = (error: unknown, coded: BcodError | null): number =>
+  coded === null ? 500 : error === coded ? (STATUS[coded.code] ?? 500) : (statusIn(error) ?? 400)
+
+function statusIn(error: unknown): number | null {
+  const { statusCode } = (error ?? {}) as { readonly statusCode?: unknown }
+  return typeof statusCode === 'number' && statusCode >= 400 ? statusCode : null
+}
+
+/** As OpenAI's API has errors. */
+function bodyOf(coded: BcodError | null): object {
+  if (coded === null) return { error: { code: 'INTERNAL', message: 'unexpected error', type: 'server_error' } }
+  const { code, message, place, remedy } = coded
+  const type = (STATUS[code] ?? 500) >= 500 ? 'server_error' : 'invalid_request_error'
+  return { error: { code, message: `${message}${place === undefined ? '' : ` (${place})`}. ${remedy}`, type } }
+}
