@@ -94,7 +94,7 @@ export class AssignedPartitions {
     const { consumer, options, hooks } = member
     const assignment = await this.lookUp()
     if (this.ended || assignment === null) return
-    if (partitions.length < assignment.total) void this.explainShare(assignment.total)
+    if (partitions.length < assignment.total && !this.member.options.isShared) void this.explainShare(assignment.total)
     this.announced = true
     this.description = assignment.description
     for (const [partition, { end }] of assignment.bounds) this.readableEnds.set(partition, end)

@@ -56,6 +56,8 @@ export interface KafkaLogOptions extends KafkaConnection {
   readonly maxBytesPerPartition?: number
   /** Maximum memory of a decompressed record batch; a larger one is unreadable. @default 32 MiB */
   readonly maxBatchBytes?: number
+  /** Other members of the group are to have some of the partitions. @default false */
+  readonly isShared?: boolean
   /** How long a fetch waits for records, and how long reading sleeps while paused. @default 100 */
   readonly maxWait?: number
 }
