@@ -13,6 +13,7 @@ describe('errors', () => {
 
   it('are worth a retry where brokers or servers may come back by themselves', () => {
     expect(those(({ retryable }) => retryable)).toEqual([
+      'IMPORT_SOURCE_UNREACHABLE',
       'KAFKA_LEADER_MISSING',
       'KAFKA_UNREACHABLE',
       'S3_UNAVAILABLE',

@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapters: ['files', 's3', 'safetensors'],
   gate: ['adapters', 'checkpoint', 'config', 'events', 'files', 'http', 'learner', 'streams', 'text'],
   ratio: ['events'],
-  import: ['events', 'files'],
+  import: ['events', 'files', 'http'],
   serving: ['adapters', 'http'],
   gateway: ['adapters', 'events', 'http', 'streams', 'telemetry'],
   uplift: [],

@@ -7,4 +7,7 @@ export const gateway = {
       "What users' ids are hashed with before they are written anywhere, random (openssl rand -hex 32). Everything that writes votes of the same users needs the same one.",
     ),
   },
+  import: {
+    key: secret('API key that bcod import --url asks a product with, unless --key-file names a file that holds it.'),
+  },
 }

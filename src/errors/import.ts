@@ -11,4 +11,18 @@ export const IMPORT_ERRORS = {
     remedy:
       'Check that the export is whole; nothing was taken back. If the votes are really gone, leave --complete out once, with a new state file.',
   },
+  IMPORT_SOURCE_UNREACHABLE: {
+    cause: 'The product that votes are imported from does not answer, or answers that it cannot now.',
+    remedy: 'Check --url, the network and the product. With --follow it is asked again.',
+    retryable: true,
+  },
+  IMPORT_SOURCE_REFUSED: {
+    cause: 'The product that votes are imported from does not accept the API key.',
+    remedy: 'Put a key that may read feedback into --key-file or BCOD_IMPORT_KEY; docs/import.md says of which kind.',
+  },
+  IMPORT_SOURCE_INVALID: {
+    cause: 'The product that votes are imported from answers otherwise than its API does.',
+    remedy:
+      'Check that --url is the address of the product, and not of a page before it. docs/import.md names the versions that were tried.',
+  },
 } as const satisfies ErrorTable

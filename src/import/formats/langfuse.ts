@@ -15,7 +15,7 @@ export const langfuse: Format = {
 }
 
 /** The name that Langfuse's own guide gives to a user's score. */
-const NAME = 'user-feedback'
+export const USER_FEEDBACK = 'user-feedback'
 
 /** Scores first, then what they are on: only that is kept. */
 async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
@@ -46,7 +46,7 @@ interface Score {
 }
 
 function scoreOf(row: JsonObject, options: ReadOptions): Score {
-  if (row.name !== (options.name ?? NAME)) throw new Skipped('other_name')
+  if (row.name !== (options.name ?? USER_FEEDBACK)) throw new Skipped('other_name')
   if (row.source === 'EVAL') throw new Skipped('not_human')
   const { observation, trace } = subjectOf(row)
   if (observation === null && trace === null) throw new Skipped('answer_missing', 'a score on a session')

@@ -14,7 +14,8 @@ export const phoenix: Format = {
   read,
 }
 
-const NAME = 'user_feedback'
+/** The name that Phoenix's own guide gives to a user's annotation. */
+export const USER_FEEDBACK = 'user_feedback'
 
 async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
   const votes: { readonly place: string; readonly annotation: JsonObject }[] = []
@@ -22,7 +23,7 @@ async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> 
   for await (const { value, place } of rows()) {
     if (value === null) yield unreadable({ place })
     else if (value.annotator_kind !== undefined) {
-      if (value.name !== (options.name ?? NAME)) yield { place, skip: 'other_name' }
+      if (value.name !== (options.name ?? USER_FEEDBACK)) yield { place, skip: 'other_name' }
       else if (value.annotator_kind !== 'HUMAN') yield { place, skip: 'not_human' }
       else {
         votes.push({ place, annotation: value })
