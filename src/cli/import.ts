@@ -1,7 +1,9 @@
 import { Command, Option } from 'commander'
 import { FORMATS } from '../import/formats.js'
+import { SOURCES } from '../import/pull/sources.js'
 import { addConfigOptions } from './config-options.js'
 import type { ImportFlags } from './import/flags.js'
+import { follow } from './import/follow.js'
 import { importOnce } from './import/once.js'
 import { example } from './print.js'
 
@@ -14,7 +16,10 @@ export function importCommand(): Command {
         .choices(FORMATS.map(({ name }) => name))
         .makeOptionMandatory(),
     )
-    .requiredOption('--file <files...>', 'the export: JSON Lines, a JSON array, or an object of lists')
+    .option('--file <files...>', 'the export: JSON Lines, a JSON array, or an object of lists')
+    .option('--url <url>', `ask the product itself: ${SOURCES.map(({ format }) => format).join(', ')}`)
+    .option('--key-file <file>', "file with the product's API key (default: BCOD_IMPORT_KEY)")
+    .option('--project <name>', 'with --url: only this project or experiment')
     .option('--out <file.jsonl>', 'write the events there, whole or not at all (default: publish to stream.topic)')
     .option('--name <name>', "the score, key, annotation or question that is the vote (default: the format's)")
     .option('--up <values...>', 'values that are a thumbs-up (default: true, 1, good, yes, thumbs-up and the like)')
@@ -32,6 +37,9 @@ export function importCommand(): Command {
     .option('--without-context', 'take also answers for which the model was shown documents that the export lacks')
     .option('--state <file>', 'remember what was imported, and import only what is new or changed')
     .option('--complete', 'the export has every vote: take back those of --state that it lacks')
+    .option('--follow', 'with --url and --state: ask again and again, until SIGINT or SIGTERM')
+    .option('--every <duration>', 'with --follow: how often (default: 1m)')
+    .option('--overlap <duration>', "with --url: how far each turn looks back (default: the product's)")
     .option('--json', 'report as one JSON document')
     .addHelpText(
       'after',
@@ -44,7 +52,8 @@ ${example(
   'bcod import --from open-webui --file feedback-export.json --out events.jsonl',
   'bcod import --from preference --file pairs.jsonl --out events.jsonl --json',
   'bcod import --from open-webui --file feedback-export.json --config bcod.yaml --state open-webui.state --complete',
+  'bcod import --from langfuse --url https://cloud.langfuse.com --key-file key --config bcod.yaml --state lf --follow',
 )}`,
     )
-    .action((flags: ImportFlags) => importOnce(flags))
+    .action((flags: ImportFlags) => (flags.follow ? follow(flags) : importOnce(flags)))
 }

@@ -9,7 +9,13 @@ import { type ConfigFlags, sourcesOf } from '../config-options.js'
 
 export interface ImportFlags extends ConfigFlags, ReadOptions {
   readonly from: string
-  readonly file: readonly string[]
+  readonly file?: readonly string[]
+  readonly url?: string
+  readonly keyFile?: string
+  readonly project?: string
+  readonly follow?: boolean
+  readonly every?: string
+  readonly overlap?: string
   readonly out?: string
   readonly source?: string
   readonly since?: string
