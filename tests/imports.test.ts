@@ -47,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'text',
     'training',
   ],
+  backtest: [...['adapters', 'config', 'embeddings', 'events', 'gate', 'learner', 'ratio', 'replay', 'text', 'uplift']],
   daemon: [
     ...[
       'adapters',

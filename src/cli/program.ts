@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../telemetry/version.js'
 import { adaptersCommand } from './adapters.js'
+import { backtestCommand } from './backtest.js'
 import { benchCommand } from './bench.js'
 import { checkCommand } from './check.js'
 import { configCommand } from './config.js'
@@ -34,6 +35,7 @@ export function program(): Command {
       example('bcod config show --config bcod.yaml', 'bcod config explain bco.beta'),
     ),
     importCommand(),
+    backtestCommand(),
     replayCommand(replayLineage),
     evalCommand(),
     ratioCommand(),
