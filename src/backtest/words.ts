@@ -16,7 +16,7 @@ export function verdictWords(report: BacktestReport): readonly string[] {
     `${meaning}${compared}`,
     ...explained.map((what) =>
       what === 'length'
-        ? 'Only length explains it: among answers of like length the model knows no more than chance.'
+        ? `Only length explains it: ${report.auc_length_matched === null ? 'answers of like length have like labels' : 'among answers of like length the model knows no more than chance'}.`
         : `It hangs on ${what}: without those votes it is not certain any more.`,
     ),
   ]
@@ -37,6 +37,7 @@ export function interval(estimate: Estimate | null): string {
   return low === null || high === null ? digits(value) : `${digits(value)} (${digits(low)} … ${digits(high)})`
 }
 
-export const digits = (value: number | null): string => (value === null ? '–' : value.toFixed(3))
+export const digits = (value: number | null): string =>
+  value === null ? '–' : value.toFixed(3).replace(/^-0\.000$/, '0.000')
 
 export const count = (value: number | null): string => (value === null ? '–' : value.toLocaleString('en'))
