@@ -6,6 +6,7 @@ import { at } from './tree.js'
 export const commandRequirements = {
   import: ['stream.brokers', 'stream.topic'],
   run: ['model.path', 'stream.brokers', 'stream.topic', 'checkpoint.dir'],
+  gateway: ['gateway.upstreams', 'gateway.userSalt', 'stream.brokers', 'stream.topic'],
 } as const
 
 export type CommandWithRequirements = keyof typeof commandRequirements

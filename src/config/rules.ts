@@ -1,6 +1,7 @@
 import { canaryRules } from './canary-rules.js'
 import { exposureRules } from './exposure-rules.js'
 import { gateRules } from './gate-rules.js'
+import { gatewayRules } from './gateway-rules.js'
 import type { Problem } from './problem.js'
 import { publishRules } from './publish-rules.js'
 import type { Config } from './schema.js'
@@ -20,6 +21,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...gateRules(config),
     ...storeRules(config),
     ...canaryRules(config),
+    ...gatewayRules(config),
   ]
 }
 
