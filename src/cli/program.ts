@@ -8,6 +8,7 @@ import { configCommand } from './config.js'
 import { demoCommand } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { evalCommand } from './eval.js'
+import { gatewayCommand } from './gateway.js'
 import { generateCommand } from './generate.js'
 import { importCommand } from './import.js'
 import { example } from './print.js'
@@ -27,6 +28,7 @@ export function program(): Command {
   const commands = [
     demoCommand(),
     runCommand(),
+    gatewayCommand(),
     tapCommand(),
     adaptersCommand(),
     checkCommand(),

@@ -15,6 +15,7 @@ import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import type { Finding } from './doctor/finding.js'
 import { exposureFindings } from './exposure-findings.js'
+import { stopOnSignals } from './stop-on-signals.js'
 
 interface RunFlags extends ConfigFlags {
   readonly start?: string
@@ -87,23 +88,6 @@ export async function serve(
     await server.close()
     // calls to a broker that hangs end by their own time limit: nobody needs to wait for them
     setTimeout(() => process.exit(), LINGER_MS).unref()
-  }
-}
-
-/** The first SIGTERM or SIGINT stops in order, a second one at once. */
-export function stopOnSignals(stop: () => void): () => void {
-  let asked = false
-  const onSignal = () => {
-    // process.exit would wait for a call inside TensorFlow
-    if (asked) process.kill(process.pid, 'SIGKILL')
-    asked = true
-    stop()
-  }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
-  return () => {
-    process.off('SIGTERM', onSignal)
-    process.off('SIGINT', onSignal)
   }
 }
 

@@ -1,0 +1,202 @@
+import type { FastifyInstance } from 'fastify'
+import { Agent } from 'undici'
+import type { Config } from '../config/config.js'
+import { voteKeysIn } from '../config/gateway-rules.js'
+import type { ConfigFor } from '../config/requirements.js'
+import { BcodError } from '../errors.js'
+import { STRUCTURED_HEADERS } from '../events/encode.js'
+import { kafkaConnection } from '../streams/kafka/connection.js'
+import { KafkaFeedbackLog } from '../streams/kafka/log.js'
+import { RecordProducer } from '../streams/kafka/record-producer.js'
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { CompletionLog } from './completion-log.js'
+import { backOf, frontOf } from './http/front.js'
+import { proxyPlugin } from './http/proxy.js'
+import { KafkaCompletionLog } from './log/kafka-completion-log.js'
+import { Routes } from './upstream/routes.js'
+import { routingAt, routingIn } from './upstream/routing-source.js'
+import { Upstreams } from './upstream/upstreams.js'
+import { ApiKeys } from './votes/api-keys.js'
+import { BallotBox } from './votes/ballot-box.js'
+import { votesPlugin } from './votes/plugin.js'
+import type { VoteEvent } from './votes/vote-event.js'
+import { VotesTopic } from './votes/votes-topic.js'
+
+/** The longest answer that can be voted on. */
+const MAX_ANSWER_MS = 3_600_000
+const MAX_RECORD_BYTES = 2 ** 19
+/** How long a vote waits for Kafka's word. */
+const PATIENCE_MS = 10_000
+
+/** The way in: answers of model servers pass, and votes on them come back. Holds no state that another replica lacks. */
+export class Gateway {
+  readonly #config: ConfigFor<'gateway'>
+  readonly #metrics: GatewayMetrics
+  readonly #logger: Logger
+  readonly #log: CompletionLog
+  readonly #producer: RecordProducer
+  readonly #dispatcher: Agent
+  readonly #upstreams: Upstreams
+  readonly #routes: Routes
+  readonly #ballots: BallotBox
+  readonly #votes: VotesTopic | null
+  readonly #closing: FastifyInstance[] = []
+  #isReady = false
+
+  /** @throws FILE_UNREADABLE, CONFIG_INVALID for certificates and API keys */
+  constructor(config: ConfigFor<'gateway'>, metrics: GatewayMetrics, logger: Logger) {
+    this.#config = config
+    this.#metrics = metrics
+    this.#logger = logger
+    const { gateway } = config
+    this.#log = this.#completionLog()
+    this.#producer = new RecordProducer(this.#connection(), config.stream.topic)
+    const { upstreamTimeout: limit } = gateway
+    this.#dispatcher = new Agent({ headersTimeout: limit, bodyTimeout: limit, connect: { timeout: 5_000 } })
+    this.#upstreams = new Upstreams({
+      ...{ urls: gateway.upstreams, dispatcher: this.#dispatcher },
+      headers: gateway.upstreamKey === null ? {} : { authorization: `Bearer ${gateway.upstreamKey}` },
+      onChange: ({ name, isHealthy }) => {
+        metrics.upstreamUp.set({ upstream: name }, isHealthy ? 1 : 0)
+        if (isHealthy) logger.info({ event: 'UpstreamUp', upstream: name }, 'the model server answers again')
+        else logger.error({ event: 'UpstreamDown', upstream: name }, 'the model server does not answer')
+      },
+    })
+    this.#routes = new Routes({
+      ...{ read: readerOf(config), model: gateway.model },
+      onChange: (problem) => this.#tell('Routing', problem === null ? null : codedOr(problem, 'ROUTING_UNREADABLE')),
+    })
+    this.#ballots = this.#ballotBox()
+    this.#votes = gateway.votesTopic === null ? null : this.#votesTopic(gateway.votesTopic)
+  }
+
+  /** Resolves to the ports when both are open. */
+  async listen(): Promise<{ readonly port: number; readonly statusPort: number }> {
+    const { gateway, server } = this.#config
+    for (const { name } of this.#upstreams.all) this.#metrics.upstreamUp.set({ upstream: name }, 1)
+    await Promise.all([this.#upstreams.look(), this.#routes.start()])
+    const back = backOf(this.#metrics, () => this.#isReady && this.#routes.isKnown)
+    const front = await this.#front()
+    this.#closing.push(front, back)
+    await back.listen({ host: server.host, port: server.port })
+    await front.listen({ host: gateway.host, port: gateway.port })
+    this.#votes?.start()
+    this.#isReady = true
+    return { port: portOf(front), statusPort: portOf(back) }
+  }
+
+  /** Takes no new request, finishes answers that are under way, and sends what waits for Kafka. */
+  async close(): Promise<void> {
+    this.#isReady = false
+    const [front, back] = this.#closing
+    await front?.close()
+    await this.#votes?.close()
+    await Promise.all([this.#log.close(), this.#producer.close()])
+    this.#routes.close()
+    this.#upstreams.close()
+    await this.#dispatcher.close()
+    await back?.close()
+  }
+
+  async #front(): Promise<FastifyInstance> {
+    const { gateway } = this.#config
+    const metrics = this.#metrics
+    const failed = (error: unknown) =>
+      this.#logger.error(
+        { event: 'Failed', code: 'INTERNAL', err: error instanceof Error ? error.name : typeof error },
+        'unexpected error',
+      )
+    const front = await frontOf({ ...gateway, metrics })
+    const [voteKey = null] = this.#voteKeys()
+    await front.register(proxyPlugin, {
+      ...{ upstreams: this.#upstreams, dispatcher: this.#dispatcher, routes: this.#routes, log: this.#log, metrics },
+      ...{ upstreamKey: gateway.upstreamKey, userSalt: gateway.userSalt, voteKey, voteTtl: gateway.voteTtl },
+      ...{ tokenIds: gateway.tokenIds, model: gateway.model, maxBodyBytes: gateway.maxBodyBytes, failed },
+      maxRecordBytes: MAX_RECORD_BYTES,
+    })
+    await front.register(votesPlugin, {
+      ...{ ballots: this.#ballots, userSalt: gateway.userSalt, votesPerMinute: gateway.votesPerMinute, failed },
+      decided: (outcome, count) => metrics.votes.inc({ outcome }, count),
+      joined: (seconds) => metrics.join.observe(seconds),
+    })
+    return front
+  }
+
+  #completionLog(): CompletionLog {
+    const { stream, gateway } = this.#config
+    const { completionsLogged, logUp } = this.#metrics
+    return new KafkaCompletionLog({
+      ...{ connection: this.#connection(), source: gateway.source, maxAnswer: MAX_ANSWER_MS },
+      topic: gateway.completionsTopic ?? `${stream.topic}.completions`,
+      told: {
+        logged: (count) => completionsLogged.inc({ outcome: 'logged' }, count),
+        lost: (count, cause) => {
+          completionsLogged.inc({ outcome: 'lost' }, count)
+          if (cause !== null) this.#tell('CompletionLost', cause)
+        },
+        changed: (problem) => {
+          logUp.set(problem === null ? 1 : 0)
+          this.#tell('CompletionsLog', problem)
+        },
+      },
+    })
+  }
+
+  #ballotBox(): BallotBox {
+    const { gateway } = this.#config
+    return new BallotBox({
+      ...{ log: this.#log, publish: (events) => this.#publish(events), voteKeys: this.#voteKeys() },
+      apiKeys: gateway.apiKeysFile === null ? new ApiKeys([]) : ApiKeys.fromFile(gateway.apiKeysFile),
+      ...{ voteTtl: gateway.voteTtl, userSalt: gateway.userSalt, source: gateway.source, patience: PATIENCE_MS },
+    })
+  }
+
+  #votesTopic(topic: string): VotesTopic {
+    const { stream, limits } = this.#config
+    const { sessionTimeout } = stream
+    return new VotesTopic({
+      log: new KafkaFeedbackLog({
+        ...{ ...this.#connection(), topic, groupId: `${stream.groupId}-gateway`, sessionTimeout },
+        maxBatchBytes: limits.maxBatchBytes,
+      }),
+      join: (vote) => this.#ballots.join(vote, this.#ballots.voterNamed(vote.user, 'topic'), new Date()),
+      publish: (events) => this.#ballots.publish(events),
+      decided: (outcome, count) => this.#metrics.votes.inc({ outcome }, count),
+      failed: (problem) => this.#tell('VotesTopic', problem),
+    })
+  }
+
+  #publish(events: readonly VoteEvent[]): Promise<void> {
+    return this.#producer.send(
+      events.map(({ subject, value }) => ({ key: subject, value, headers: STRUCTURED_HEADERS })),
+    )
+  }
+
+  #connection() {
+    return kafkaConnection(this.#config.stream)
+  }
+
+  #voteKeys(): readonly Uint8Array[] {
+    return voteKeysIn(this.#config.gateway.voteKey).map((key) => Buffer.from(key))
+  }
+
+  /** One line when something has begun to fail, and one when it works again (null). */
+  #tell(event: string, problem: BcodError | null): void {
+    if (problem === null) this.#logger.info({ event }, 'works again')
+    else this.#logger.error({ event, code: problem.code, remedy: problem.remedy }, problem.message)
+  }
+}
+
+function readerOf({ gateway, adapters }: Config) {
+  if (gateway.routing !== null) return routingAt(gateway.routing)
+  return adapters.dir === null ? null : routingIn(adapters.dir)
+}
+
+const codedOr = (error: unknown, code: 'ROUTING_UNREADABLE'): BcodError =>
+  error instanceof BcodError ? error : new BcodError(code, 'no answer', { place: 'gateway.routing', cause: error })
+
+function portOf({ server }: FastifyInstance): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
