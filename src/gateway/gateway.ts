@@ -158,7 +158,7 @@ export class Gateway {
     return new VotesTopic({
       log: new KafkaFeedbackLog({
         ...{ ...this.#connection(), topic, groupId: `${stream.groupId}-gateway`, sessionTimeout },
-        maxBatchBytes: limits.maxBatchBytes,
+        ...{ maxBatchBytes: limits.maxBatchBytes, isShared: true },
       }),
       join: (vote) => this.#ballots.join(vote, this.#ballots.voterNamed(vote.user, 'topic'), new Date()),
       publish: (events) => this.#ballots.publish(events),
