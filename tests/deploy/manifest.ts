@@ -102,6 +102,17 @@ interface Specs {
     }[]
     readonly persistentVolumeClaimRetentionPolicy?: Labels
   }
+  Deployment: {
+    readonly replicas?: number
+    readonly selector: Selector
+    readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: Pod }
+  }
+  HorizontalPodAutoscaler: {
+    readonly scaleTargetRef: { readonly kind: string; readonly name: string }
+    readonly minReplicas?: number
+    readonly maxReplicas: number
+    readonly metrics?: readonly { readonly type: string; readonly resource?: { readonly name: string } }[]
+  }
   Service: {
     readonly clusterIP?: string
     readonly publishNotReadyAddresses?: boolean
@@ -147,7 +158,7 @@ export const ofKind = <Kind extends keyof Specs>(manifests: readonly Manifest[],
 
 /** Every pod with the labels that selectors find it by. */
 export const podsOf = (manifests: readonly Manifest[]) =>
-  ofKind(manifests, 'StatefulSet').map(({ metadata, spec: { template } }) => ({
+  [...ofKind(manifests, 'StatefulSet'), ...ofKind(manifests, 'Deployment')].map(({ metadata, spec: { template } }) => ({
     name: metadata.name,
     labels: template.metadata.labels,
     pod: template.spec,
@@ -157,6 +168,10 @@ export const podsOf = (manifests: readonly Manifest[]) =>
 /** The StatefulSet that runs bcod; undefined if the manifests have none (monitoring). */
 export const daemonOf = (manifests: readonly Manifest[]) =>
   ofKind(manifests, 'StatefulSet').find(({ metadata }) => metadata.name === 'bcod')
+
+/** The Deployment of the gateway; undefined if the manifests have none (monitoring). */
+export const gatewayOf = (manifests: readonly Manifest[]) =>
+  ofKind(manifests, 'Deployment').find(({ metadata }) => metadata.name === 'bcod-gateway')
 
 export const selects = (selector: Labels | undefined, labels: Labels): boolean =>
   Object.entries(selector ?? {}).every(([name, value]) => labels[name] === value)

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv'
 import { GatewayMetrics } from '../../../src/telemetry/gateway-metrics.js'
 import { Metrics } from '../../../src/telemetry/metrics.js'
-import { type Manifest, ofKind } from '../manifest.js'
+import { type Manifest, ofKind, podsOf, selects } from '../manifest.js'
 import { type Check, when } from './check.js'
 import { customResources } from './custom-resources.js'
 
@@ -9,13 +9,11 @@ import { customResources } from './custom-resources.js'
 export const monitoring = (daemon: readonly Manifest[]): Check => ({
   name: 'Prometheus scrapes the port that the pods name, and alerts ask for what it gets there',
   findings: (manifests) => {
-    const sets = ofKind([...manifests, ...daemon], 'StatefulSet')
+    const pods = podsOf([...manifests, ...daemon])
     const job = 'app.kubernetes.io/name'
     const monitors = ofKind(manifests, 'PodMonitor').flatMap(({ spec }) => {
-      const watched = sets.filter(({ spec: { template } }) =>
-        Object.entries(spec.selector.matchLabels ?? {}).every(([k, v]) => template.metadata.labels[k] === v),
-      )
-      const names = watched.flatMap((set) => set.spec.template.spec.containers.flatMap(({ ports = [] }) => ports))
+      const watched = pods.filter(({ labels }) => selects(spec.selector.matchLabels, labels))
+      const names = watched.flatMap(({ containers }) => containers.flatMap(({ ports = [] }) => ports))
       return [
         ...when(watched.length === 0, 'the PodMonitor finds no pod'),
         ...when(spec.jobLabel !== job, `job comes from ${spec.jobLabel}`),
@@ -34,7 +32,7 @@ export const monitoring = (daemon: readonly Manifest[]): Check => ({
             .filter((name) => !known.has(name) && !known.has(name.replace(/_(bucket|sum|count)$/, '')))
             .map((name) => `${alert} asks for ${name}`),
           ...[...expr.matchAll(/\bjob="([^"]*)"/g)].flatMap(([, name]) =>
-            when(name !== 'bcod', `${alert}: job ${name}`),
+            when(!pods.some(({ labels }) => labels[job] === name), `${alert}: job ${name}`),
           ),
         ]),
       ),

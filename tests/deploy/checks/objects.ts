@@ -6,6 +6,7 @@ export const selectors: Check = {
   findings: (manifests) => {
     const pods = podsOf(manifests)
     const sets = ofKind(manifests, 'StatefulSet')
+    const owners = [...sets, ...ofKind(manifests, 'Deployment')]
     const services = ofKind(manifests, 'Service')
     const selecting = [
       ...services.map(({ kind, metadata, spec }) => ({ kind, metadata, selector: spec.selector })),
@@ -24,16 +25,18 @@ export const selectors: Check = {
           `${kind} ${metadata.name} finds no pod`,
         ),
       ),
-      ...sets.flatMap(({ metadata, spec }) => [
-        ...when(
+      ...owners.flatMap(({ metadata, spec }) =>
+        when(
           !selects(spec.selector.matchLabels, spec.template.metadata.labels),
           `${metadata.name} does not find its own`,
         ),
-        ...when(
+      ),
+      ...sets.flatMap(({ metadata, spec }) =>
+        when(
           !services.some((service) => service.metadata.name === spec.serviceName && service.spec.clusterIP === 'None'),
           `${metadata.name}: ${spec.serviceName} is no headless service`,
         ),
-      ]),
+      ),
       ...ids.filter((id, i) => ids.indexOf(id) !== i).map((id) => `${id} is there twice`),
     ]
   },

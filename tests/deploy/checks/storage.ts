@@ -1,4 +1,4 @@
-import { daemonOf, ofKind } from '../manifest.js'
+import { daemonOf, ofKind, podsOf } from '../manifest.js'
 import { type Check, when } from './check.js'
 import { configOf } from './config.js'
 
@@ -10,21 +10,20 @@ const OUTSIDE_CLAIMS = ['bcod-model']
 export const storage: Check = {
   name: 'what is mounted is there, and what is written lies on a volume that may be written',
   findings: (manifests) => {
-    const unknown = ofKind(manifests, 'StatefulSet').flatMap(({ metadata, spec }) => {
-      const { volumes = [], containers, initContainers = [] } = spec.template.spec
-      const names = [...volumes, ...(spec.volumeClaimTemplates ?? []).map((claim) => claim.metadata)].map((v) => v.name)
-      const mounted = [...containers, ...initContainers].flatMap(({ volumeMounts = [] }) =>
-        volumeMounts.map((v) => v.name),
-      )
+    const templates = new Map(
+      ofKind(manifests, 'StatefulSet').map(({ metadata, spec }) => [metadata.name, spec.volumeClaimTemplates ?? []]),
+    )
+    const unknown = podsOf(manifests).flatMap(({ name: owner, pod: { volumes = [] }, containers }) => {
+      const claimed = templates.get(owner) ?? []
+      const names = [...volumes, ...claimed.map((claim) => claim.metadata)].map((v) => v.name)
+      const mounted = containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map((v) => v.name))
       const claims = [
         ...OUTSIDE_CLAIMS,
         ...manifests.filter(({ kind }) => kind === 'PersistentVolumeClaim').map((claim) => claim.metadata.name),
       ]
       return [
-        ...mounted.flatMap((name) =>
-          when(!names.includes(name), `${metadata.name} mounts ${name}, which is not there`),
-        ),
-        ...names.flatMap((name) => when(!mounted.includes(name), `${metadata.name} does not mount ${name}`)),
+        ...mounted.flatMap((name) => when(!names.includes(name), `${owner} mounts ${name}, which is not there`)),
+        ...names.flatMap((name) => when(!mounted.includes(name), `${owner} does not mount ${name}`)),
         ...volumes.flatMap(({ persistentVolumeClaim: claim }) =>
           when(claim !== undefined && !claims.includes(claim.claimName), `there is no claim ${claim?.claimName}`),
         ),
