@@ -86,6 +86,7 @@ describe.skipIf(!asked)('deploy/k8s on a real API server', () => {
     expect(status, stderr).toBe(0)
     expect(image(await pod('bcod-dev', 'bcod-0'))).toBe('bcod:0.1.0')
     expect(image(await pod('bcod-dev', 'kafka-0'))).toBe('apache/kafka:4.1.0')
+    expect(plane.get('-n', 'bcod-dev', 'deployment', 'bcod-gateway').spec.template.spec.containers).toHaveLength(1)
     const root = ['run', 'root', '--image=debian', '--restart=Never']
     expect(plane.kubectl('-n', 'bcod-dev', ...root).stderr).toContain('violates PodSecurity "restricted')
     expect(plane.kubectl('delete', 'namespace', 'bcod-dev', '--wait=false').status).toBe(0)
@@ -109,9 +110,10 @@ describe.skipIf(!asked)('deploy/k8s on a real API server', () => {
     ])
       expect(plane.get('-n', 'bcod', kind).items.length, kind).toBeGreaterThan(0)
     const dashboards = plane.get('-n', 'bcod', 'configmap', '-l', 'grafana_dashboard').items
-    expect(dashboards).toHaveLength(3)
+    expect(dashboards).toHaveLength(4)
     // the model's loader has been deleted again, its claim is there
-    expect(plane.get('-n', 'bcod', 'pods').items).toHaveLength(1)
+    // the daemon and two gateways
+    expect(plane.get('-n', 'bcod', 'pods').items).toHaveLength(3)
     const claims = plane.get('-n', 'bcod', 'pvc').items as Created[]
     expect(claims.map(({ metadata }) => metadata.name).sort()).toEqual(['bcod-adapters', 'bcod-model', 'state-bcod-0'])
   }, 60_000)

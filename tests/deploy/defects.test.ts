@@ -96,6 +96,27 @@ const defects: readonly Defect[] = [
   other('selectors', 'Service bcod', 'spec.clusterIP', undefined),
   other('selectors', 'PodDisruptionBudget bcod', 'spec.selector.matchLabels', { app: 'bcod' }),
   other('selectors', 'NetworkPolicy bcod-default-deny', 'metadata.name', 'bcod'),
+  ...(
+    [
+      ['Deployment bcod-gateway', 'spec.replicas', 1],
+      ['Deployment bcod-gateway', `${CONTAINER}.ports.0.containerPort`, 80],
+      ['Deployment bcod-gateway', `${CONTAINER}.ports.1.containerPort`, 8080],
+      ['Deployment bcod-gateway', `${CONTAINER}.readinessProbe.httpGet.path`, '/livez'],
+      ['Deployment bcod-gateway', `${CONTAINER}.livenessProbe.httpGet.path`, '/readyz'],
+      ['Deployment bcod-gateway', `${CONTAINER}.livenessProbe.httpGet.port`, 'http'],
+      ['HorizontalPodAutoscaler bcod-gateway', 'spec.minReplicas', 1],
+      ['HorizontalPodAutoscaler bcod-gateway', 'spec.scaleTargetRef.name', 'bcod'],
+      ['NetworkPolicy bcod-gateway', 'spec.ingress.0.ports.0.port', 80],
+      ['NetworkPolicy bcod-gateway', 'spec.ingress.1.ports.0.port', 9090],
+      ['NetworkPolicy bcod-gateway', 'spec.egress.1.ports.0.port', 9094],
+      ['NetworkPolicy bcod-gateway', 'spec.egress.2.ports.0.port', 8001],
+      ['NetworkPolicy bcod-gateway', 'spec.egress.3.ports.0.port', 80],
+    ] as const
+  ).map(([object, path, value]) => other('gateway', object, path, value)),
+  {
+    ...{ check: 'gateway', entry: 'base', object: 'ConfigMap bcod-gateway-config data gateway.yaml', path: '' },
+    value: (text: string) => text.replace('upstreams:', 'upstream:'),
+  },
   daemon('oneWriter', 'spec.replicas', 2),
   daemon('oneWriter', 'spec.replicas', 1, 'overlays/keda'),
   daemon('oneWriter', 'spec.persistentVolumeClaimRetentionPolicy.whenScaled', 'Delete'),

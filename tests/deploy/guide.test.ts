@@ -83,6 +83,8 @@ describe('docs/deployment.md', () => {
     const links = JSON.stringify(manifests).match(/"runbook_url":"[^"]*"/g)!
     expect(links.length).toBeGreaterThan(10)
     for (const link of links) expect(link).toMatch(/"https:\/\/git.example.com\/bcod\/docs\/runbook.md#bcod[a-z]+"/)
+    for (const { pod } of podsOf(manifests))
+      expect(pod.volumes).toContainEqual({ name: 'kafka-ca', secret: { secretName: 'bcod-kafka-ca' } })
     const [{ pod, containers }] = podsOf(manifests) as [ReturnType<typeof podsOf>[number]]
     expect(pod.volumes).toContainEqual({ name: 'kafka-ca', secret: { secretName: 'bcod-kafka-ca' } })
     const { ca } = (parse(file('my-bcod/bcod.yaml')) as { stream: { tls: { ca: string } } }).stream.tls
@@ -95,22 +97,25 @@ describe('docs/deployment.md', () => {
 
   it.skipIf(!canRender)('makes the secrets that its overlay names, with their keys', () => {
     const manifests = overlay(false)
-    const [{ pod, containers }] = podsOf(manifests) as [ReturnType<typeof podsOf>[number]]
-    const variables = containers.flatMap(({ env = [] }) =>
-      env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+    const pods = podsOf(manifests)
+    const variables = pods.flatMap(({ containers }) =>
+      containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? [])),
     )
     const { ca } = (parse(file('my-bcod/bcod.yaml')) as { stream: { tls: { ca: string } } }).stream.tls
-    const mounted = pod.volumes!.flatMap(({ secret }) =>
-      secret ? [{ name: secret.secretName, key: basename(ca) }] : [],
+    const mounted = pods.flatMap(({ pod }) =>
+      pod.volumes!.flatMap(({ secret }) => (secret ? [{ name: secret.secretName, key: basename(ca) }] : [])),
     )
     const targets = ofKind(manifests, 'TriggerAuthentication').flatMap(({ spec }) => spec.secretTargetRef)
     const named = [...variables, ...mounted, ...targets].map(({ name, key }) => `${name} ${key}`)
     const created = [...guide.matchAll(/create secret generic (\S+) (.*)/g)].flatMap(([, name, flags]) =>
       [...flags!.matchAll(/--from-(?:literal|file)=([\w.]+)/g)].map(([, key]) => `${name} ${key}`),
     )
-    expect(created).toHaveLength(4)
+    // twice those of the gateway: for the trial, too
+    expect(created).toHaveLength(10)
     for (const each of created) expect(named).toContain(each)
-    // the token of embeddings.url is the one that the guide leaves to its reader
-    expect([...new Set(named)].filter((each) => !created.includes(each))).toEqual(['bcod-tokens embeddings'])
+    // what the guide leaves to its reader: the keys of services beside the daemon and the gateway
+    expect(new Set(named.filter((each) => !created.includes(each)))).toEqual(
+      new Set(['bcod-tokens embeddings', 'bcod-gateway upstreamKey']),
+    )
   })
 })

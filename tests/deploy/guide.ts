@@ -20,6 +20,6 @@ export function packBatch(directory: string, kustomization = file('my-bcod/kusto
   cpSync(K8S, join(directory, 'bcod/deploy/k8s'), { recursive: true })
   cpSync(join(K8S, '../../grafana'), join(directory, 'bcod/grafana'), { recursive: true })
   mkdirSync(join(directory, 'my-bcod'))
-  writeFileSync(join(directory, 'my-bcod/bcod.yaml'), file('my-bcod/bcod.yaml'))
+  for (const name of ['my-bcod/bcod.yaml', 'my-bcod/gateway.yaml']) writeFileSync(join(directory, name), file(name))
   writeFileSync(join(directory, 'my-bcod/kustomization.yaml'), kustomization)
 }

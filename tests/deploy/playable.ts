@@ -22,6 +22,7 @@ export interface Played {
  * - `fsGroup` becomes the owner of the volumes
  * - no probes, for podman wants systemd for them; no ports, for podman opens them on the host
  * - containers start again only after a failure, for podman would start a finished init container again for ever
+ * - Deployments are left out: the gateway needs a server of the model
  * - nothing does the work of network policies, disruption budgets and the namespace
  *
  * @param addressOf  the address of the n-th pod
@@ -30,10 +31,10 @@ export function playable(manifests: readonly Manifest[], addressOf: (index: numb
   const namespace = manifests.find(({ kind }) => kind === 'Namespace')!.metadata.name
   const named = (name: string) => `${namespace}-${name}`
   const sets = [...ofKind(manifests, 'StatefulSet')].sort((a, b) => initContainers(a) - initContainers(b))
-  const hostAliases = ofKind(manifests, 'Service').map(({ metadata, spec }) => ({
-    ip: addressOf(sets.findIndex(({ spec: { template } }) => selects(spec.selector, template.metadata.labels))),
-    hostnames: [metadata.name],
-  }))
+  const hostAliases = ofKind(manifests, 'Service').flatMap(({ metadata, spec }) => {
+    const index = sets.findIndex(({ spec: { template } }) => selects(spec.selector, template.metadata.labels))
+    return index < 0 ? [] : [{ ip: addressOf(index), hostnames: [metadata.name] }]
+  })
 
   const maps = manifests.filter(({ kind }) => kind === 'ConfigMap')
   const claims = [

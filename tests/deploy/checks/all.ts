@@ -1,6 +1,7 @@
 import type { Manifest } from '../manifest.js'
 import type { Check } from './check.js'
 import { configuration, secrets, variables } from './config.js'
+import { gateway } from './gateway.js'
 import { customKinds, monitoring } from './monitoring.js'
 import { policies, ports, serving } from './network.js'
 import { drains, oneWriter, selectors } from './objects.js'
@@ -25,6 +26,6 @@ export const allChecks = (daemon: readonly Manifest[]): ReadonlyMap<string, Chec
         probes,
         shutdown,
       },
-      ...{ selectors, oneWriter, drains, storage, scaling, monitoring: monitoring(daemon), customKinds },
+      ...{ selectors, oneWriter, drains, storage, scaling, gateway, monitoring: monitoring(daemon), customKinds },
     }),
   )

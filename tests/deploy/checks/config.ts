@@ -42,7 +42,11 @@ export function configOf(manifests: readonly Manifest[]): ConfigFor<'run'> {
 }
 
 /** The text of the file after `--config`, by way of mount, volume and ConfigMap. */
-function configFile({ args = [], volumeMounts = [] }: Container, volumes: readonly Volume[], all: readonly Manifest[]) {
+export function configFile(
+  { args = [], volumeMounts = [] }: Container,
+  volumes: readonly Volume[],
+  all: readonly Manifest[],
+) {
   const path = args[args.indexOf('--config') + 1] ?? ''
   const mount = volumeMounts.find(({ mountPath }) => mountPath === dirname(path))
   const name = volumes.find((volume) => volume.name === mount?.name)?.configMap?.name

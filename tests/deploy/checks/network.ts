@@ -71,7 +71,12 @@ export const serving: Check = {
   },
 }
 
-const opens = (rules: readonly NetworkRule[], port: number, protocol = 'TCP') =>
+/** Of a rule from another namespace. */
+export const fromOutside = ({ from = [] }: NetworkRule): boolean =>
+  from.some((peer) => typeof peer === 'object' && peer !== null && 'namespaceSelector' in peer)
+
+/** Whether a rule lets a port through. */
+export const opens = (rules: readonly NetworkRule[], port: number, protocol = 'TCP') =>
   rules.some((rule) => (rule.ports ?? []).some((each) => each.port === port && each.protocol === protocol))
 
 export const policies: Check = {
@@ -113,7 +118,7 @@ export const policies: Check = {
       ...stream.brokers.flatMap((broker) =>
         when(!opens(egress, Number(broker.split(':').at(-1))), `the daemon cannot reach ${broker}`),
       ),
-      ...when(!opens(ingress, server.port), `Prometheus cannot reach port ${server.port}`),
+      ...when(!opens(ingress.filter(fromOutside), server.port), `Prometheus cannot reach port ${server.port}`),
     ]
   },
 }
