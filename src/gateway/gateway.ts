@@ -76,7 +76,7 @@ export class Gateway {
     const { gateway, server } = this.#config
     for (const { name } of this.#upstreams.all) this.#metrics.upstreamUp.set({ upstream: name }, 1)
     await Promise.all([this.#upstreams.look(), this.#routes.start()])
-    const back = backOf(this.#metrics, () => this.#isReady && this.#routes.isKnown)
+    const back = backOf(this.#metrics, () => this.#isReady && this.#routes.isKnown && this.#upstreams.areAnyHealthy)
     const front = await this.#front()
     this.#closing.push(front, back)
     await back.listen({ host: server.host, port: server.port })
@@ -190,7 +190,7 @@ export class Gateway {
 
 function readerOf({ gateway, adapters }: Config) {
   if (gateway.routing !== null) return routingAt(gateway.routing)
-  return adapters.dir === null ? null : routingIn(adapters.dir)
+  return routingIn(adapters)
 }
 
 const codedOr = (error: unknown, code: 'ROUTING_UNREADABLE'): BcodError =>

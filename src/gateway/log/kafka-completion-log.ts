@@ -50,7 +50,7 @@ export class KafkaCompletionLog implements CompletionLog {
   private readonly searches = new Bounded<SearchResult>(SEARCHES, WAITING_SEARCHES)
   private readonly closing = new AbortController()
   private hasBegun = false
-  private isTold = false
+  private isTold: boolean | null = null
 
   constructor(private readonly options: KafkaCompletionLogOptions) {
     const { connection, topic, told } = options

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ROUTING } from '../../adapters/registry/routing.js'
+import { openRegistryFiles } from '../../adapters/storage/open-files.js'
+import type { Config } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
 import { exchange } from '../../http/exchange.js'
 import type { ReadRouting } from './routes.js'
@@ -14,19 +14,14 @@ export const routingAt =
   async () => {
     const { status, body } = await exchange({ method: 'GET', url, timeout: TIMEOUT_MS, maxAnswer: LONGEST })
     // the daemon is there, and has published nothing
-    if (status === 404) return null
+    if (status === 503) return null
     if (status !== 200) throw new BcodError('ROUTING_UNREADABLE', `status ${status}`, { place: 'gateway.routing' })
     return body.toString('utf8')
   }
 
-/** Reads the file of a registry in a directory. */
-export const routingIn =
-  (dir: string): ReadRouting =>
-  async () => {
-    try {
-      return await readFile(join(dir, ROUTING), 'utf8')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-      throw error
-    }
-  }
+/** Reads the file of a registry, in its directory or its bucket; null if neither is named. */
+export function routingIn({ dir, store, s3 }: Config['adapters']): ReadRouting | null {
+  if (dir === null && store === null) return null
+  const files = openRegistryFiles({ dir: dir ?? '', store, s3 })
+  return () => files.read(ROUTING)
+}
