@@ -37,6 +37,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'learner/quarantine': 'unit',
   'loss/bco': 'engine',
   'model/attention': 'engine',
+  products: 'system',
   scripts: 'system',
   // runs what the last build says
   's3/kill': 'system',

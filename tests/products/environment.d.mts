@@ -1,0 +1,2 @@
+export const PRODUCTS: readonly string[]
+export function productEnvironment(product: string): string
