@@ -1,9 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { Registry } from '../../src/adapters/registry/registry.js'
 import { loadOnServers } from '../../src/cli/adapters/load-on-servers.js'
 import { adapterVerbs } from '../../src/daemon/adapters/adapter-verbs.js'
+import { randomOf } from '../ratio/streams.js'
+import { runs } from '../support/thorough.js'
 import { eventually } from './feedback.js'
 import { served } from './served-in-process.js'
+
+const shuffled = <T>(all: readonly T[], random: () => number): T[] =>
+  all
+    .map((each) => [random(), each] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, each]) => each)
 
 const unloaded = ({ requests }: { readonly requests: readonly string[] }, version: string) =>
   requests.filter((request) => request === `POST /v1/unload_lora_adapter bcod-${version}`)
@@ -154,3 +164,50 @@ test('before the daemon runs nobody can have its servers load a version: only th
   fail!(new Error('no learner'))
   await expect(next.running).rejects.toThrow('no learner')
 })
+
+test('three operators and the daemon at once: no server loses the live version, and the log has each move once', async () => {
+  const { liveUpTo, vote, daemon, config, servers, scheduler } = await served({ 'adapters.keep': 100 })
+  await liveUpTo(4)
+  const registry = new Registry(config.adapters.dir, { by: 'test' })
+  const lost: string[] = []
+  const random = randomOf(1).uniform
+  for (const server of servers)
+    server.before = async (request) => {
+      if (!request.startsWith('POST /v1/completions')) await sleep(20 * random())
+      const { live } = (await registry.current()).aliases
+      if (request === `POST /v1/unload_lora_adapter bcod-${live}`) lost.push(request)
+    }
+  const verbs = adapterVerbs(daemon.adapters)
+  const promote = (version: string) => verbs['adapters/promote']!({ version, force: true })
+  let [step, done] = [4, 0]
+  for (let round = 0; round < runs(12); round++) {
+    const [a, b, c] = shuffled([1, 2, 3, 4], random).map((each) => `v0000000${each}`) as [string, string, string]
+    const back = () => (round % 2 === 1 ? verbs['adapters/rollback']!({ to: c }) : promote(c))
+    step += 1
+    await vote(4 * step)
+    const looking = setInterval(() => scheduler.advance(1_000), 10)
+    const running = shuffled([() => promote(a), () => promote(b), back], random).map(async (act) => {
+      await sleep(50 * random())
+      return act()
+    })
+    const outcomes = await Promise.allSettled(running)
+    clearInterval(looking)
+    for (const outcome of outcomes)
+      if (outcome.status === 'fulfilled') done += 1
+      else expect(['ADAPTER_MOVED', 'ADAPTER_NO_PREVIOUS'], String(outcome.reason)).toContain(outcome.reason.code)
+    await verbs['adapters/resume']!({ keep: true })
+    await eventually(() => daemon.status().step === step, 20_000)
+    // what is live, what was so before it, and nothing that was given up
+    await eventually(async () => {
+      scheduler.advance(15_000)
+      const { live, previous } = (await registry.current()).aliases
+      const wanted = [live, previous].flatMap((each) => (each === null ? [] : `bcod-${each}`))
+      return servers.every(({ adapters }) => isDeepStrictEqual(new Set(adapters.keys()), new Set(wanted)))
+    }, 20_000)
+  }
+  expect([lost, done > 0]).toEqual([[], true])
+  const moves = await registry.movesAfter(0)
+  expect(moves.map(({ generation }) => generation)).toEqual(moves.map((_, i) => i + 1))
+  const published = moves.filter(({ cause }) => cause === 'published').map(({ aliases }) => aliases.live)
+  expect(published).toEqual([...new Set(published)])
+}, 600_000)
