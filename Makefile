@@ -69,11 +69,11 @@ test-sklearn:
 	@node -e "import('./bench/trl/environment.mjs').then(({ pythonEnvironment }) => pythonEnvironment())"
 	@BCOD_TEST_SKLEARN=1 npx --no-install vitest run tests/sklearn
 
-# needs Python 3.11 and 2.6 GB for vLLM on the CPU: a real server loads what a daemon publishes (docs/serving.md)
+# needs Python 3.11, 2.6 GB for vLLM on the CPU, and 6 GB of memory: real servers load what a daemon publishes (docs/serving.md)
 vllm-test:
 	@node scripts/setup.mjs --tests
 	@node tests/vllm/environment.mjs
-	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm
+	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm --no-file-parallelism
 
 # needs Python 3.11 or 3.12 and 2.5 GB for MLflow, Phoenix and Open WebUI: real votes through `bcod import` (docs/import.md)
 import-test:
