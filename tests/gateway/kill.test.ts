@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { decodeEnvelope } from '../../src/events/envelope.js'
+import { toFeedback } from '../../src/events/feedback.js'
+import { DedupWindow } from '../../src/streams/dedup.js'
+import { HoldBack } from '../../src/streams/hold-back.js'
+import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
+import { VoteLedger } from '../../src/streams/vote-ledger.js'
+import { freePort } from '../support/daemon.js'
+import { startBroker } from '../support/kafka-broker.js'
+import { Reading, until } from '../support/kafka-reading.js'
+import { OwnBroker } from '../support/test-broker.js'
+
+const kafka = new OwnBroker('gateway-kill')
+const SECRET = '0123456789abcdef0123456789abcdef'
+/** A model server that says one thing. */
+const upstream = createServer((request, response) => {
+  request.resume()
+  const message = { role: 'assistant', content: 'On its way.' }
+  const answer = { id: 'chatcmpl-1', object: 'chat.completion', model: 'shop', usage: { total_tokens: 9 } }
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify({ ...answer, choices: [{ index: 0, message, finish_reason: 'stop' }] }))
+})
+let url = ''
+beforeAll(async () => {
+  await once(upstream.listen(0, '127.0.0.1'), 'listening')
+  url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
+})
+afterAll(() => upstream.close())
+
+/** `bcod gateway` as a process of its own. */
+class Replica {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly port: number,
+  ) {}
+
+  static async start(topic: string): Promise<Replica> {
+    const [port, status] = [await freePort(), await freePort()]
+    const file = join(kafka.directory, `gateway-${port}.json`)
+    const gateway = { port, upstreams: [url], userSalt: SECRET, voteKey: SECRET }
+    const stream = { brokers: [kafka.broker.bootstrap], topic }
+    writeFileSync(file, JSON.stringify({ gateway, stream, server: { port: status } }))
+    const child = spawn(process.execPath, ['dist/cli.js', 'gateway', '--config', file], { stdio: 'ignore' })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const replica = new Replica(child, port)
+    // a token is the promise that the log is there
+    for (const end = Date.now() + 60_000; (await replica.ask().catch(() => null))?.token == null; await sleep(100))
+      if (Date.now() > end) throw new Error('the gateway gives no token')
+    return replica
+  }
+
+  async ask(): Promise<{ completion: string; token: string | null }> {
+    const body = { model: 'shop', user: 'ann', messages: [{ role: 'user', content: 'Where is my order?' }] }
+    const answer = await this.post('/v1/chat/completions', body)
+    const { id } = (await answer.json()) as { readonly id: string }
+    return { completion: id, token: answer.headers.get('x-bcod-vote') }
+  }
+
+  async vote(answer: object): Promise<{ status: number; body: unknown }> {
+    const said = await this.post('/v1/feedback', { ...answer, label: true })
+    return { status: said.status, body: await said.json() }
+  }
+
+  /** Ends it at once, as a power cut does. */
+  async kill(): Promise<void> {
+    const ended = once(this.child, 'exit')
+    this.child.kill('SIGKILL')
+    await ended
+  }
+
+  private post(path: string, body: object): Promise<Response> {
+    const headers = { 'content-type': 'application/json' }
+    return fetch(`http://127.0.0.1:${this.port}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  }
+}
+
+/** The broker neither answers nor ends a connection until it is called. */
+function suspended(): () => void {
+  process.kill(kafka.broker.pid, 'SIGSTOP')
+  const resume = () => process.kill(kafka.broker.pid, 'SIGCONT')
+  onTestFinished(() => void resume())
+  return resume
+}
+
+async function topics(name: string): Promise<string> {
+  await kafka.client.topic(`${name}.completions`, 2)
+  return kafka.client.topic(name, 2)
+}
+
+/** The answers whose votes come through the daemon's dedup and hold-back. */
+async function counted(topic: string): Promise<readonly (string | null)[]> {
+  const log = new KafkaFeedbackLog({ brokers: [kafka.broker.bootstrap], topic, groupId: `${topic}-daemon` })
+  onTestFinished(() => log.close())
+  const reading = new Reading(log)
+  await until(() => reading.records.length > 0 && reading.next.size === 2)
+  await sleep(2_000) // a vote too many would come now
+  const window = new DedupWindow(100)
+  const held = new HoldBack({ window: 3_600_000, ledger: new VoteLedger(100), drop: () => undefined })
+  for (const record of reading.records) {
+    const vote = toFeedback(decodeEnvelope(record.value!, record.headers, 1e6), record, { vocabSize: null })
+    if (window.admit(vote)) held.push(vote)
+  }
+  return held.snapshot().held.map(({ subject }) => subject)
+}
+
+describe('a replica that is killed', () => {
+  it('between a vote and its acknowledgement has acknowledged nothing, and the vote counts once through another one', async () => {
+    const topic = await topics('gateway-kill-vote')
+    const [one, other] = await Promise.all([Replica.start(topic), Replica.start(topic)])
+    const answer = await one.ask()
+    expect((await other.vote(answer)).status).toBe(202)
+    const second = await one.ask()
+    await other.ask()
+    await sleep(1_000) // its record is in the log
+
+    const resume = suspended()
+    const cutOff = one.vote(second).catch(() => 'no answer')
+    await sleep(1_000)
+    await one.kill()
+    expect(await cutOff).toBe('no answer')
+    resume()
+    // Kafka may have taken the first one after all
+    expect((await other.vote(second)).status).toBe(202)
+    expect((await other.vote(second)).status).toBe(202)
+    const votes = await counted(topic)
+    expect([...votes].sort()).toEqual([answer.completion, second.completion].sort())
+  })
+
+  it('between an answer and its record leaves an answer that nobody can vote on, and says so', async () => {
+    const topic = await topics('gateway-kill-answer')
+    const [one, other] = await Promise.all([Replica.start(topic), Replica.start(topic)])
+    const before = await one.ask()
+    await sleep(1_000)
+    const { dir, port } = kafka.broker
+    await kafka.broker.kill()
+    const lost = await one.ask()
+    await one.kill()
+    const again = await startBroker({ dir, port })
+    onTestFinished(() => again.stop())
+    expect(await other.vote(lost)).toMatchObject({ status: 404, body: { error: { code: 'COMPLETION_UNKNOWN' } } })
+    expect((await other.vote(before)).status).toBe(202)
+  })
+})
