@@ -16,9 +16,13 @@ describe('errors', () => {
       'IMPORT_SOURCE_UNREACHABLE',
       'KAFKA_LEADER_MISSING',
       'KAFKA_UNREACHABLE',
+      'LOG_UNAVAILABLE',
+      'ROUTING_UNREADABLE',
       'S3_UNAVAILABLE',
       'SERVING_NO_REPLICA',
       'SERVING_UNREACHABLE',
+      'UPSTREAM_TIMEOUT',
+      'UPSTREAM_UNREACHABLE',
     ])
   })
 
