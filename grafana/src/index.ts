@@ -1,13 +1,14 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { alignment } from './alignment.js'
 import { feedback } from './feedback.js'
+import { gateway } from './gateway.js'
 import { machine } from './machine.js'
 import { dashboardOf } from './page.js'
 import type { PageSpec } from './panel.js'
 import { versions } from './versions.js'
 
-/** The four pages, by the names of their files in grafana/. */
-export const pages: Readonly<Record<string, PageSpec>> = { alignment, versions, feedback, machine }
+/** The five pages, by the names of their files in grafana/. */
+export const pages: Readonly<Record<string, PageSpec>> = { alignment, versions, gateway, feedback, machine }
 
 /** What Grafana imports for a page. */
 export const dashboardFor = (page: PageSpec): Dashboard => dashboardOf(page, Object.values(pages))

@@ -40,6 +40,12 @@ const mismatch = (samples: string): Samples => ({
   'bcod_serving_mismatch{target="gpu-2:8000"}': flat(0, 30),
 })
 
+/** Requests to a gateway that were answered, and that failed. */
+const requests = (answered: string, failed: string): Samples => ({
+  'bcod_gateway_requests_total{route="/v1/chat/completions",status="200"}': answered,
+  'bcod_gateway_requests_total{route="/v1/chat/completions",status="502"}': failed,
+})
+
 const GIB = 2 ** 30
 
 /** Cases of each alert: at least one in which it fires and one in which it does not. */
@@ -383,6 +389,32 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       at: '100m',
       fires: 0,
     },
+  ],
+  BcodGatewayLogDown: [
+    { what: 'Kafka is away for long', samples: { bcod_gateway_log_up: '1+0x5 0+0x30' }, at: '20m', fires: 1 },
+    { what: 'a broker restarts', samples: { bcod_gateway_log_up: '1+0x5 0+0x3 1+0x30' }, at: '20m', fires: 0 },
+  ],
+  BcodGatewayUpstreamDown: [
+    {
+      what: 'one of two servers is down for long',
+      samples: {
+        'bcod_gateway_upstream_up{upstream="gpu-1:8000"}': flat(0, 30),
+        'bcod_gateway_upstream_up{upstream="gpu-2:8000"}': flat(1, 30),
+      },
+      at: '20m',
+      fires: 1,
+    },
+    {
+      what: 'a server restarts',
+      samples: { 'bcod_gateway_upstream_up{upstream="gpu-1:8000"}': '1+0x5 0+0x3 1+0x30' },
+      at: '20m',
+      fires: 0,
+    },
+  ],
+  BcodGatewayErrors: [
+    { what: 'one request in ten fails', samples: requests(line(0, 90, 60), line(0, 10, 60)), at: '40m', fires: 1 },
+    { what: 'one in a hundred fails', samples: requests(line(0, 99, 60), line(0, 1, 60)), at: '40m', fires: 0 },
+    { what: 'nobody asks', samples: requests(flat(1000, 60), flat(900, 60)), at: '40m', fires: 0 },
   ],
   BcodServingMismatch: [
     { what: 'one of two servers is down for long', samples: mismatch(flat(1, 30)), at: '20m', fires: 1 },

@@ -110,7 +110,7 @@ describe.skipIf(!asked)('deploy/k8s on a real API server', () => {
     ])
       expect(plane.get('-n', 'bcod', kind).items.length, kind).toBeGreaterThan(0)
     const dashboards = plane.get('-n', 'bcod', 'configmap', '-l', 'grafana_dashboard').items
-    expect(dashboards).toHaveLength(4)
+    expect(dashboards).toHaveLength(5)
     // the model's loader has been deleted again, its claim is there
     // the daemon and two gateways
     expect(plane.get('-n', 'bcod', 'pods').items).toHaveLength(3)

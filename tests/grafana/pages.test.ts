@@ -26,10 +26,10 @@ const placed = (name: string): readonly Placed[] =>
     ...(panel.panels ?? []),
   ])
 
-it('there are four pages, each with a uid of its own and links to the others', () => {
-  expect(Object.keys(pages)).toEqual(['alignment', 'versions', 'feedback', 'machine'])
+it('there are five pages, each with a uid of its own and links to the others', () => {
+  expect(Object.keys(pages)).toEqual(['alignment', 'versions', 'gateway', 'feedback', 'machine'])
   const uids = Object.values(pages).map(({ uid }) => uid)
-  expect(new Set(uids).size).toBe(4)
+  expect(new Set(uids).size).toBe(5)
   for (const [name, { uid }] of Object.entries(pages)) {
     const links = read(name).links.map(({ url, keepTime, includeVars }: Record<string, unknown>) => {
       expect([keepTime, includeVars]).toEqual([true, true])

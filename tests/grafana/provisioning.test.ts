@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { pages } from '../../grafana/src/index.js'
 
 const provisioned = (name: string) => parse(readFileSync(`grafana/provisioning/${name}.yaml`, 'utf8'))
@@ -22,6 +22,7 @@ it('the data source is the Prometheus that docs/watching.md names, at the rate o
   const [source] = provisioned('datasources/prometheus').datasources
   expect(source).toMatchObject({ type: 'prometheus', isDefault: true, url: '$PROMETHEUS_URL' })
   expect(readFileSync('docs/watching.md', 'utf8')).toContain('-e PROMETHEUS_URL=')
-  const { spec } = parse(readFileSync('deploy/k8s/overlays/monitoring/podmonitor.yaml', 'utf8'))
+  const [daemon] = parseAllDocuments(readFileSync('deploy/k8s/overlays/monitoring/podmonitor.yaml', 'utf8'))
+  const { spec } = daemon!.toJS()
   expect(source.jsonData.timeInterval).toBe(spec.podMetricsEndpoints[0].interval)
 })

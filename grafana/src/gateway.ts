@@ -1,0 +1,132 @@
+import { buckets, of, type PageSpec, quantiles, rate } from './panel.js'
+
+const UNUSED = 'without a gateway there are no series'
+
+/** What stands in front of the model: requests, how soon answers begin, answers in the log, votes. */
+export const gateway: PageSpec = {
+  uid: 'bcod-gateway',
+  title: 'bcod: Gateway',
+  description: 'Requests, delay, answers in the log and votes by id',
+  rows: [
+    {
+      title: 'Requests',
+      panels: [
+        {
+          kind: 'lines',
+          title: 'Requests by route',
+          shows: 'Requests a second that were answered, by route.',
+          good: 'follows your traffic.',
+          bad: '0 while the product is in use: nothing passes through the gateway.',
+          unit: 'cps',
+          queries: [
+            {
+              expr: `sum by (route) (${rate('bcod_gateway_requests_total')})`,
+              legend: '{{route}}',
+              mayBeEmpty: UNUSED,
+            },
+          ],
+        },
+        {
+          kind: 'lines',
+          title: 'Requests that failed',
+          shows: 'Share of the requests that ended with a status of 500 or more, by route.',
+          good: '0.',
+          bad: '502 and 504 come from the servers of the model: look at them first.',
+          unit: 'percentunit',
+          bounds: { above: true, look: 0.01, wrong: 0.05 },
+          queries: [
+            {
+              expr:
+                `sum by (route) (${rate('bcod_gateway_requests_total', 'status=~"5.."')})` +
+                ` / sum by (route) (${rate('bcod_gateway_requests_total')})`,
+              legend: '{{route}}',
+              mayBeEmpty: UNUSED,
+            },
+          ],
+        },
+        {
+          kind: 'lines',
+          sparse: true,
+          title: 'First byte',
+          shows: 'Time from a request to the first byte of its answer, with the time of the model.',
+          good: 'what your users are used to; the gateway adds about a millisecond.',
+          bad: 'p95 rises while the servers of the model say nothing of it: add replicas.',
+          unit: 's',
+          queries: quantiles('bcod_gateway_first_byte_seconds').map((query) => ({ ...query, mayBeEmpty: UNUSED })),
+        },
+        {
+          kind: 'lines',
+          sparse: true,
+          title: 'Time at the model',
+          shows: 'Time that the server of the model took for whole answers.',
+          good: 'steady.',
+          bad: 'rises: the servers of the model are at their limit.',
+          unit: 's',
+          queries: quantiles('bcod_gateway_upstream_seconds').map((query) => ({ ...query, mayBeEmpty: UNUSED })),
+        },
+      ],
+    },
+    {
+      title: 'Answers and votes',
+      panels: [
+        {
+          kind: 'bars',
+          wide: true,
+          title: 'Answers in the log',
+          shows: 'Answers a second, by what became of their records; untokened ones were sent without a vote token.',
+          good: 'logged alone.',
+          bad: 'lost or untokened: Kafka is away, and nobody can vote on these answers.',
+          unit: 'cps',
+          queries: [
+            {
+              expr: `sum by (outcome) (${rate('bcod_gateway_completions_logged_total')})`,
+              legend: '{{outcome}}',
+              mayBeEmpty: UNUSED,
+            },
+          ],
+        },
+        {
+          kind: 'bars',
+          wide: true,
+          title: 'Votes by outcome',
+          shows: 'Votes a second that came to the gateway, by what became of them.',
+          good: 'accepted.',
+          bad: 'COMPLETION_UNKNOWN, VOTE_TOKEN_INVALID or VOTE_RATE all the time: a broken application, or an attack.',
+          unit: 'cps',
+          queries: [
+            {
+              expr: `sum by (outcome) (${rate('bcod_gateway_votes_total')})`,
+              legend: '{{outcome}}',
+              mayBeEmpty: UNUSED,
+            },
+          ],
+        },
+        {
+          kind: 'heatmap',
+          wide: true,
+          title: 'Time to find the answer of a vote',
+          shows: 'Time to find the answer that a vote names, from memory or in the log.',
+          good: 'milliseconds.',
+          bad: 'seconds: the completions topic has too few partitions for its rate, or Kafka is slow.',
+          unit: 's',
+          queries: buckets('bcod_gateway_join_seconds').map((query) => ({ ...query, mayBeEmpty: UNUSED })),
+        },
+        {
+          kind: 'states',
+          wide: true,
+          colours: { log: 'green' },
+          below: 'red',
+          title: 'Kafka and the servers of the model',
+          shows: 'Whether each replica reaches Kafka and each server of the model.',
+          good: 'green.',
+          bad: 'red: without Kafka answers flow and nobody can vote on them; without a server there are none from it.',
+          unit: 'bool',
+          queries: [
+            { expr: of('bcod_gateway_log_up'), legend: 'log {{instance}}', mayBeEmpty: UNUSED },
+            { expr: of('bcod_gateway_upstream_up'), legend: '{{upstream}} {{instance}}', mayBeEmpty: UNUSED },
+          ],
+        },
+      ],
+    },
+  ],
+}
