@@ -2,12 +2,13 @@ import type { TextService } from '../text/text-process.js'
 import type { GateModel } from './check.js'
 import { meanInterval } from './interval.js'
 import { marginsOf, SPOKEN, unspoken } from './probe.js'
+import type { AskedPrompts } from './probe-prompts.js'
 import type { Questions } from './questions.js'
 
 /** What two versions say to the gate's questions. */
 export interface Comparison {
   readonly margins: readonly ComparedMargins[]
-  /** Of the first golden prompts; null if none are configured. */
+  /** Of the first golden prompts, or else of the first prompt of each probe; null if neither is asked. */
   readonly answers: readonly ComparedAnswer[] | null
   /** Probes, and `golden`, for which there was no time. */
   readonly left_out: readonly string[]
@@ -43,7 +44,7 @@ const MOST_ANSWERS = 8
  * @throws ADAPTER_MISMATCH, DEVICE_OUT_OF_MEMORY, MODEL_NONFINITE
  */
 export async function compareVersions(
-  { probes, golden }: Questions,
+  { probes, golden }: Pick<Questions, 'probes'> & { readonly golden: readonly AskedPrompts[] },
   model: GateModel,
   text: TextService | null,
   signal: AbortSignal,
@@ -86,7 +87,7 @@ async function marginsUnder(
 }
 
 async function answersUnder(
-  golden: Questions['golden'],
+  golden: readonly AskedPrompts[],
   model: GateModel,
   text: TextService,
 ): Promise<readonly ComparedAnswer[]> {

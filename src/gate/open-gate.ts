@@ -15,6 +15,7 @@ import { checkpointedVotes } from './checkpointed-votes.js'
 import { checksOf } from './checks.js'
 import { type Comparison, compareVersions } from './comparison.js'
 import { type LearnerCall, LearnerModel } from './learner-model.js'
+import { probePrompts } from './probe-prompts.js'
 import { readQuestions } from './questions.js'
 import { RecentCompletions } from './recent-completions.js'
 
@@ -35,6 +36,8 @@ export interface GateParts {
   readonly checkpoints: string | null
   /** The held-out votes that are kept. @default those of the newest checkpoint */
   readonly heldOut?: () => readonly HeldOutVote[]
+  /** The learner answers although `gate.golden` is empty: `compare` asks prompts of the probes. @default false */
+  readonly answers?: boolean
   /** Whether hooks may write to standard error. */
   readonly showErrors: boolean
 }
@@ -43,9 +46,9 @@ export interface GateParts {
 const ANSWER_ROWS = 4
 
 /** What a learner needs for the gate of this configuration. */
-export const givenFor = ({ gate }: Pick<Config, 'gate'>): GivenOptions => ({
+export const givenFor = ({ gate }: Pick<Config, 'gate'>, answers = gate.golden.length > 0): GivenOptions => ({
   divergence: gate.maxKlBase > 0 || gate.maxKlLive > 0,
-  answerRows: gate.golden.length > 0 ? ANSWER_ROWS : 0,
+  answerRows: answers ? ANSWER_ROWS : 0,
 })
 
 /** @throws what `readQuestions` throws */
@@ -66,8 +69,10 @@ export async function openGate(parts: GateParts): Promise<OpenGate> {
   const reference = await referenceOf(config)
   const options = { call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds, reference }
   // of its own: a gate under way keeps what it has scored
+  const asksProbes = parts.answers === true && questions.golden.length === 0
+  const asked = asksProbes ? { ...questions, golden: probePrompts(questions, maxLength) } : questions
   const compare: OpenGate['compare'] = (a, b, signal) =>
-    compareVersions(questions, new LearnerModel(options).of(b, a, signal), text, signal)
+    compareVersions(asked, new LearnerModel(options).of(b, a, signal), text, signal)
   return { checks, model: new LearnerModel(options), recent, compare }
 }
 

@@ -28,7 +28,7 @@ export function diffCommand(): Command {
       'after',
       `
 Weights: Frobenius norms of what an adapter adds. Margins: the mean over the pairs of each file of gate.probes. Answers:
-the likeliest ones to the first prompts of gate.golden. Both need a model, and the CPU and memory of a learner.
+the likeliest ones to the first prompts of gate.golden, or if that is empty to the first of each probe file. Both need a model, and the CPU and memory of a learner.
 ${example('bcod adapters diff previous live --config bcod.yaml')}`,
     )
     .action(async (a: string, b: string, flags: DiffFlags) => {
@@ -45,7 +45,7 @@ ${example('bcod adapters diff previous live --config bcod.yaml')}`,
 
 async function compared(registry: Registry, [a, b]: ComparedVersions['versions'], flags: DiffFlags) {
   const [one, other] = [await readVersion(registry, a), await readVersion(registry, b)]
-  return withGate(flags, other, (gate) => gate.compare(one, other, new AbortController().signal))
+  return withGate(flags, { ...other, answers: true }, (gate) => gate.compare(one, other, new AbortController().signal))
 }
 
 function printWeights({ versions, modules, total }: ComparedVersions): void {

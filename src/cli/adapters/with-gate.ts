@@ -11,20 +11,23 @@ export type GateFlags = RegistryFlags & { readonly model?: string }
 /** Opens a gate with a learner of its own, for versions of the shape of one of them, and closes both afterwards. */
 export async function withGate<T>(
   flags: GateFlags,
-  { adapter }: Pick<GateVersion, 'adapter'>,
+  { adapter, answers = false }: Pick<GateVersion, 'adapter'> & { readonly answers?: boolean },
   use: (gate: OpenGate) => Promise<T>,
 ): Promise<T> {
   const { r, alpha, rslora, targets } = adapter
   const config = learnerConfig(flags, { lora: { r, alpha, rslora, targets } })
   const model = await eventModel(config)
-  const learner = await openLearner(measuring(config), { training: false, given: givenFor(config) })
+  const learner = await openLearner(measuring(config), {
+    training: false,
+    given: givenFor(config, answers || undefined),
+  })
   try {
     const call: LearnerCall = (name, ...args) => {
       const method = learner[name] as (...given: typeof args) => ReturnType<(typeof learner)[typeof name]>
       return method.apply(learner, args)
     }
     const gate = await openGate({
-      ...{ config, text: model.text, checkpoints: config.checkpoint.dir, showErrors: true },
+      ...{ config, text: model.text, checkpoints: config.checkpoint.dir, showErrors: true, answers },
       learner: { call, info: model },
     })
     return await use(gate)
