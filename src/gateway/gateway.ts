@@ -11,7 +11,7 @@ import { RecordProducer } from '../streams/kafka/record-producer.js'
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { CompletionLog } from './completion-log.js'
-import { backOf, frontOf } from './http/front.js'
+import { backOf, drain, frontOf, open } from './http/front.js'
 import { proxyPlugin } from './http/proxy.js'
 import { KafkaCompletionLog } from './log/kafka-completion-log.js'
 import { Routes } from './upstream/routes.js'
@@ -28,6 +28,8 @@ const MAX_ANSWER_MS = 3_600_000
 const MAX_RECORD_BYTES = 2 ** 19
 /** How long a vote waits for Kafka's word. */
 const PATIENCE_MS = 10_000
+/** How long answers under way may take when the gateway ends; less than the grace that Kubernetes gives. */
+const DRAIN_MS = 90_000
 
 /** The way in: answers of model servers pass, and votes on them come back. Holds no state that another replica lacks. */
 export class Gateway {
@@ -79,8 +81,8 @@ export class Gateway {
     const back = backOf(this.#metrics, () => this.#isReady && this.#routes.isKnown && this.#upstreams.areAnyHealthy)
     const front = await this.#front()
     this.#closing.push(front, back)
-    await back.listen({ host: server.host, port: server.port })
-    await front.listen({ host: gateway.host, port: gateway.port })
+    await open(back, server.host, server.port)
+    await open(front, gateway.host, gateway.port)
     this.#votes?.start()
     this.#isReady = true
     return { port: portOf(front), statusPort: portOf(back) }
@@ -90,7 +92,7 @@ export class Gateway {
   async close(): Promise<void> {
     this.#isReady = false
     const [front, back] = this.#closing
-    await front?.close()
+    if (front !== undefined) await drain(front, DRAIN_MS)
     await this.#votes?.close()
     await Promise.all([this.#log.close(), this.#producer.close()])
     this.#routes.close()
@@ -107,7 +109,7 @@ export class Gateway {
         { event: 'Failed', code: 'INTERNAL', err: error instanceof Error ? error.name : typeof error },
         'unexpected error',
       )
-    const front = await frontOf({ ...gateway, metrics })
+    const front = await frontOf({ ...gateway, idleTimeout: gateway.upstreamTimeout + 60_000, metrics })
     const [voteKey = null] = this.#voteKeys()
     await front.register(proxyPlugin, {
       ...{ upstreams: this.#upstreams, dispatcher: this.#dispatcher, routes: this.#routes, log: this.#log, metrics },
@@ -183,7 +185,7 @@ export class Gateway {
 
   /** One line when something has begun to fail, and one when it works again (null). */
   #tell(event: string, problem: BcodError | null): void {
-    if (problem === null) this.#logger.info({ event }, 'works again')
+    if (problem === null) this.#logger.info({ event }, 'works')
     else this.#logger.error({ event, code: problem.code, remedy: problem.remedy }, problem.message)
   }
 }

@@ -29,7 +29,7 @@ export async function proxyPlugin(fastify: FastifyInstance, options: ProxyOption
     if (known === null && !reply.raw.destroyed) options.failed(error)
     // those of an answer that did not come
     for (const name of Object.keys(reply.getHeaders()))
-      if (!name.startsWith('access-control-')) reply.removeHeader(name)
+      if (name !== 'connection' && !name.startsWith('access-control-')) reply.removeHeader(name)
     return reply.code(statusOf(known)).type('application/json').send(errorBody(known))
   })
   const answers = (kind: Kind) => (request: FastifyRequest, reply: FastifyReply) =>

@@ -33,7 +33,12 @@ async function open(over: Partial<ProxyOptions> = {}, routing: object | null = R
   const upstreams = new Upstreams({ urls: [upstream.url], dispatcher, headers: {} })
   const routes = new Routes({ read: async () => (routing === null ? null : JSON.stringify(routing)), model: 'shop' })
   await routes.start()
-  front = await frontOf({ maxBodyBytes: 1_000_000, corsOrigins: ['https://chat.example.com'], metrics })
+  front = await frontOf({
+    maxBodyBytes: 1_000_000,
+    corsOrigins: ['https://chat.example.com'],
+    idleTimeout: 1500,
+    metrics,
+  })
   await front.register(proxyPlugin, {
     ...{ upstreams, dispatcher, routes, log, metrics, upstreamKey: null, userSalt: SALT, voteKey: KEY },
     ...{ voteTtl: 60_000, tokenIds: false, maxRecordBytes: 100_000, model: 'shop', maxBodyBytes: 1_000_000 },
@@ -257,6 +262,48 @@ describe('what fails', () => {
     const answer = await ask(await open(), 'x'.repeat(2_000_000))
     expect([answer.status, await answer.json()]).toMatchObject([413, { error: { code: 'REQUEST_TOO_LARGE' } }])
     expect(upstream.received).toEqual([])
+  })
+
+  it('an upload of 100 MB is refused at once, and its connection ends', async () => {
+    const base = new URL(await open())
+    const begun = performance.now()
+    const status = await new Promise<number>((resolve) => {
+      const request = openHttp(
+        { host: base.hostname, port: base.port, path: '/v1/embeddings', method: 'POST' },
+        (answer) => {
+          answer.resume()
+          resolve(answer.statusCode ?? 0)
+        },
+      )
+      request.on('error', () => resolve(0))
+      const piece = Buffer.alloc(2 ** 20)
+      let left = 100
+      const write = (): void => {
+        while (left-- > 0 && !request.destroyed) if (!request.write(piece)) return void request.once('drain', write)
+        request.end()
+      }
+      write()
+    })
+    // the answer, or the end of the connection while the client still writes
+    expect([413, 0]).toContain(status)
+    expect(performance.now() - begun).toBeLessThan(10_000)
+    expect(upstream.received).toEqual([])
+  })
+
+  it('a client that stops reading does not hold the server for ever', async () => {
+    upstream.handle = async (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const piece = `data: ${'x'.repeat(100_000)}\n\n`
+      while (!response.destroyed) if (!response.write(piece)) await sleep(5)
+    }
+    const base = new URL(await open({ maxRecordBytes: 1000 }))
+    const request = openHttp({ host: base.hostname, port: base.port, path: '/v1/chat/completions', method: 'POST' })
+    request.on('response', (answer) => answer.pause())
+    request.on('error', () => undefined)
+    request.setHeader('content-type', 'application/json')
+    request.end(JSON.stringify({ ...ASK, stream: true }))
+    await eventually(() => upstream.left === 1 && log.records.length === 1)
+    expect(log.records[0]).toMatchObject({ votable: false })
   })
 
   it.each([
