@@ -12,9 +12,9 @@ const dist = join(import.meta.dirname, '../../dist')
 
 /** Adds and publishes version 2, whose tensors are those of version 1, and dies in a stage. */
 const VICTIM = `
-  import { openRegistryFiles } from '${dist}/adapters/open-files.js'
-  import { readAdapter } from '${dist}/adapters/peft.js'
-  import { Registry } from '${dist}/adapters/registry.js'
+  import { openRegistryFiles } from '${dist}/adapters/storage/open-files.js'
+  import { readAdapter } from '${dist}/adapters/weights/peft.js'
+  import { Registry } from '${dist}/adapters/registry/registry.js'
   const { place, last } = JSON.parse(process.argv[1])
   const onStage = (stage) => stage === last && process.kill(process.pid, 'SIGKILL')
   const files = openRegistryFiles(place, onStage)
