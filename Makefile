@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test import-test s3-test lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test import-test s3-test lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -74,6 +74,12 @@ vllm-test:
 	@node scripts/setup.mjs --tests
 	@node tests/vllm/environment.mjs
 	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm --no-file-parallelism
+
+# needs what vllm-test needs: OpenAI's clients ask and vote through the gateway, and their answers change (docs/gateway.md)
+circle-test:
+	@node scripts/setup.mjs --tests
+	@node tests/vllm/environment.mjs
+	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm/circle.test.ts
 
 # needs Python 3.11 or 3.12 and 2.5 GB for MLflow, Phoenix and Open WebUI: real votes through `bcod import` (docs/import.md)
 import-test:

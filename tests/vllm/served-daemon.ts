@@ -25,10 +25,19 @@ const RANK = { 'lora.r': 8, 'lora.alpha': 16 }
 const LENGTHS = { 'limits.maxLength': 96, 'batch.tokens': 512 }
 const LEARNING = { 'bco.beta': 0.3, 'optimizer.lr': 2e-3, 'checkpoint.everySteps': 6 }
 
-/** Servers for the versions of such a daemon, at once. @param loras  how many adapters one batch may have */
-export async function startServers(count: number, loras = 2): Promise<readonly RealVllm[]> {
+/**
+ * Servers for the versions of such a daemon, at once.
+ *
+ * @param loras  how many adapters one batch may have
+ * @param more   further arguments of `vllm serve`
+ */
+export async function startServers(
+  count: number,
+  loras = 2,
+  more: readonly string[] = [],
+): Promise<readonly RealVllm[]> {
   const options = ['--served-model-name', 'demo', '--dtype', 'float32', '--enable-lora']
-  const args = [...options, '--max-loras', String(loras), '--max-lora-rank', String(RANK['lora.r'])]
+  const args = [...options, '--max-loras', String(loras), '--max-lora-rank', String(RANK['lora.r']), ...more]
   const directory = temporaryDirectory()
   const starts = Array.from({ length: count }, async (_, i) => {
     const server = await RealVllm.start(EMBEDDED_MODEL, args, join(directory, `vllm-${i}.log`))
