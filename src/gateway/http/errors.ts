@@ -2,9 +2,17 @@ import { BcodError, type ErrorCode } from '../../errors.js'
 import { relayError } from '../upstream/relay.js'
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
+  VOTE_INVALID: 400,
+  VOTE_UNAUTHORISED: 401,
+  VOTE_TOKEN_INVALID: 403,
+  COMPLETION_UNKNOWN: 404,
   PATH_REFUSED: 404,
+  COMPLETION_EXPIRED: 410,
   REQUEST_TOO_LARGE: 413,
+  COMPLETION_NOT_VOTABLE: 422,
+  VOTE_RATE: 429,
   UPSTREAM_UNREACHABLE: 502,
+  LOG_UNAVAILABLE: 503,
   UPSTREAM_TIMEOUT: 504,
 }
 

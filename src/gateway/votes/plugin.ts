@@ -1,6 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { BcodError, type ErrorCode } from '../../errors.js'
+import { BcodError } from '../../errors.js'
+import { errorBody, statusOf } from '../http/errors.js'
 import type { BallotBox, Voter } from './ballot-box.js'
 import { readEvents, structured } from './cloud-events.js'
 import { type ForeignVotesOptions, registerForeignVotes } from './foreign-plugin.js'
@@ -17,17 +18,6 @@ export interface VotesPluginOptions {
   readonly joined: (seconds: number) => void
   /** An error that nobody foresaw. */
   readonly failed: (error: unknown) => void
-}
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  VOTE_INVALID: 400,
-  VOTE_UNAUTHORISED: 401,
-  VOTE_TOKEN_INVALID: 403,
-  COMPLETION_UNKNOWN: 404,
-  COMPLETION_EXPIRED: 410,
-  COMPLETION_NOT_VOTABLE: 422,
-  VOTE_RATE: 429,
-  LOG_UNAVAILABLE: 503,
 }
 
 const CLOUD_EVENT = 'application/cloudevents+json'
@@ -64,7 +54,7 @@ export async function votesPlugin(fastify: FastifyInstance, options: VotesPlugin
     const coded = codedError(error)
     if (coded === null) options.failed(error)
     decided(coded?.code ?? 'INTERNAL', 1)
-    void reply.status(statusOf(error, coded)).send(bodyOf(coded))
+    void reply.status(answerStatus(error, coded)).send(errorBody(coded))
   })
 
   const accept: ForeignVotesOptions['accept'] = async (request, reply, { body, bearer }) => {
@@ -116,18 +106,11 @@ const REFUSALS: Readonly<Record<number, string>> = {
   415: `expected the content type application/json, ${CLOUD_EVENT} or ${CLOUD_EVENTS}`,
 }
 
-const statusOf = (error: unknown, coded: BcodError | null): number =>
-  coded === null ? 500 : error === coded ? (STATUS[coded.code] ?? 500) : (statusIn(error) ?? 400)
+/** Fastify's own status for what it refuses, such as 413 and 415. */
+const answerStatus = (error: unknown, coded: BcodError | null): number =>
+  coded === null || error === coded ? statusOf(coded) : (statusIn(error) ?? 400)
 
 function statusIn(error: unknown): number | null {
   const { statusCode } = (error ?? {}) as { readonly statusCode?: unknown }
   return typeof statusCode === 'number' && statusCode >= 400 ? statusCode : null
-}
-
-/** As OpenAI's API has errors. */
-function bodyOf(coded: BcodError | null): object {
-  if (coded === null) return { error: { code: 'INTERNAL', message: 'unexpected error', type: 'server_error' } }
-  const { code, message, place, remedy } = coded
-  const type = (STATUS[code] ?? 500) >= 500 ? 'server_error' : 'invalid_request_error'
-  return { error: { code, message: `${message}${place === undefined ? '' : ` (${place})`}. ${remedy}`, type } }
 }
