@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ratio: ['events'],
   import: ['events', 'files', 'http'],
   serving: ['adapters', 'http'],
-  gateway: ['adapters', 'config', 'events', 'http', 'streams', 'telemetry'],
+  gateway: ['adapters', 'config', 'events', 'http', 'server', 'streams', 'telemetry'],
   uplift: [],
   loss: ['engine', 'events'],
   text: ['serialized-error', 'events', 'files'],

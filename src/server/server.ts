@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Observable } from 'rxjs'
-import { BcodError } from '../errors.js'
 import { AdminRoutes, type AdminVerb } from './admin.js'
 import { AllowedHosts } from './allowed-hosts.js'
 import { type Answer, failure, json, methodNotAllowed, notFound, send } from './answer.js'
+import { bindError } from './bind-error.js'
 import { affordableConnections, ConnectionLimit } from './connections.js'
 import { addressGroup } from './crowd.js'
 import { type Check, verdict } from './health.js'
@@ -218,11 +218,4 @@ const QUERY_INVALID = failure(400, 'QUERY_INVALID', '`since` is a number of seco
 function probe(checks: readonly Check[]): Answer {
   const result = verdict(checks)
   return json(result.ok ? 200 : 503, result)
-}
-
-function bindError(error: NodeJS.ErrnoException, place: string): BcodError {
-  const details = { place, cause: error }
-  return error.code === 'EADDRINUSE'
-    ? new BcodError('SERVER_PORT_IN_USE', 'the port is taken', details)
-    : new BcodError('SERVER_BIND_FAILED', error.code ?? 'unknown reason', details)
 }

@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { BcodError } from '../../errors.js'
+import { bindError } from '../../server/bind-error.js'
 import type { GatewayMetrics } from '../../telemetry/gateway-metrics.js'
 
 export interface FrontOptions {
@@ -49,10 +49,7 @@ export async function open(fastify: FastifyInstance, host: string, port: number)
   try {
     await fastify.listen({ host, port })
   } catch (error) {
-    const { code = 'unknown reason' } = error as NodeJS.ErrnoException
-    const details = { place: `${host}:${port}`, cause: error }
-    if (code === 'EADDRINUSE') throw new BcodError('SERVER_PORT_IN_USE', 'the port is taken', details)
-    throw new BcodError('SERVER_BIND_FAILED', code, details)
+    throw bindError(error, `${host}:${port}`)
   }
 }
 
