@@ -1,4 +1,3 @@
-import { collectDefaultMetrics } from 'prom-client'
 import { type MetricInfo, MetricSet } from './metrics/metric-set.js'
 
 /** A gateway's delay is a matter of milliseconds, an answer's of minutes. */
@@ -61,9 +60,7 @@ export class GatewayMetrics {
 
   /** Adds prom-client's metrics of the process. */
   collectProcess(): void {
-    collectDefaultMetrics({ register: this.set.registry, eventLoopMonitoringPrecision: 50 })
-    for (const kind of ['handles', 'requests', 'resources'])
-      this.set.registry.removeSingleMetric(`nodejs_active_${kind}_total`)
+    this.set.collectProcess()
   }
 
   /** The exposition text for Prometheus. */

@@ -1,4 +1,3 @@
-import { collectDefaultMetrics } from 'prom-client'
 import { armMetrics } from './metrics/arms.js'
 import { classifierMetrics } from './metrics/classifier.js'
 import { consumerMetrics } from './metrics/consumer.js'
@@ -34,12 +33,9 @@ export class Metrics {
     return this.set.registry
   }
 
-  /** Adds prom-client's metrics of the process: CPU, memory, file descriptors, event-loop lag, garbage collection. */
+  /** Adds prom-client's metrics of the process. */
   collectProcess(): void {
-    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 50 })
-    // gauges that are named like counters; the same figures are there by type, without the suffix
-    for (const kind of ['handles', 'requests', 'resources'])
-      this.registry.removeSingleMetric(`nodejs_active_${kind}_total`)
+    this.set.collectProcess()
   }
 
   /** The exposition text for Prometheus. */

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** How documentation describes one metric. */
 export interface MetricInfo {
@@ -13,6 +13,14 @@ export interface MetricInfo {
 export class MetricSet {
   readonly registry = new Registry()
   readonly catalogue: MetricInfo[] = []
+
+  /** Adds prom-client's metrics of the process: CPU, memory, file descriptors, event-loop lag, garbage collection. */
+  collectProcess(): void {
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 50 })
+    // gauges that are named like counters; the same figures are there by type, without the suffix
+    for (const kind of ['handles', 'requests', 'resources'])
+      this.registry.removeSingleMetric(`nodejs_active_${kind}_total`)
+  }
 
   counter<Label extends string = never>(name: string, unit: string, help: string, labels: readonly Label[] = []) {
     this.catalogue.push({ name: `bcod_${name}`, type: 'counter', labels, unit, help })
