@@ -90,3 +90,7 @@ export const isFatal = (error: unknown): boolean => !(error instanceof BcodError
 /** An error that the command line answers with exit code 2. */
 export const isUsageError = (error: unknown): boolean =>
   error instanceof BcodError && error.code in CONFIGURATION_ERRORS
+
+/** The error itself if it has a code; INTERNAL for one that nobody foresaw. */
+export const asCoded = (error: unknown): BcodError =>
+  error instanceof BcodError ? error : new BcodError('INTERNAL', 'unexpected error', { cause: error })

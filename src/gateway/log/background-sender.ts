@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BcodError } from '../../errors.js'
+import { asCoded, type BcodError } from '../../errors.js'
 
 /** A record that waits to be sent. */
 export interface Waiting {
@@ -83,7 +83,7 @@ export class BackgroundSender {
       this.tell(null)
       return true
     } catch (error) {
-      const coded = error instanceof BcodError ? error : new BcodError('INTERNAL', 'sending failed', { cause: error })
+      const coded = asCoded(error)
       if (!isRefused(coded)) {
         this.tell(coded)
         return false

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BcodError } from '../../errors.js'
+import { asCoded, BcodError } from '../../errors.js'
 import { KeySearch, type SearchResult } from '../../streams/kafka/key-search.js'
 import type { KafkaConnection } from '../../streams/kafka/options.js'
 import { RecordProducer } from '../../streams/kafka/record-producer.js'
@@ -139,6 +139,3 @@ export class KafkaCompletionLog implements CompletionLog {
     return this.search.find({ key, from: time - SKEW_MS, to: time + this.options.maxAnswer + SKEW_MS }, signal)
   }
 }
-
-const asCoded = (error: unknown): BcodError =>
-  error instanceof BcodError ? error : new BcodError('INTERNAL', 'unexpected error', { cause: error })

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { concatMap, groupBy, ignoreElements, lastValueFrom, map, mergeMap } from 'rxjs'
-import { BcodError } from '../../errors.js'
+import { asCoded, type BcodError } from '../../errors.js'
 import { errorOfRecord } from '../../events/fields.js'
 import type { LogRecord } from '../../events/types.js'
 import type { Assignment, DeadLetter, FeedbackLog, RecordBatch } from '../../streams/source.js'
@@ -60,7 +60,7 @@ export class VotesTopic {
       try {
         await this.read()
       } catch (error) {
-        if (!signal.aborted) this.options.failed(coded(error))
+        if (!signal.aborted) this.options.failed(asCoded(error))
       }
       await this.delay()
     }
@@ -151,7 +151,7 @@ export class VotesTopic {
     if (!isCurrent()) return
     await this.options.log.commit(new Map([[partition, offset]])).catch((error) => {
       // whoever has the partition now begins at the last commit
-      if (coded(error).code !== 'KAFKA_ASSIGNMENT_LOST' && !this.closing.signal.aborted) throw error
+      if (asCoded(error).code !== 'KAFKA_ASSIGNMENT_LOST' && !this.closing.signal.aborted) throw error
     })
   }
 
@@ -162,8 +162,8 @@ export class VotesTopic {
         await attempt()
         return true
       } catch (error) {
-        if (!coded(error).retryable) throw error
-        if (isFirst) this.options.failed(coded(error))
+        if (!asCoded(error).retryable) throw error
+        if (isFirst) this.options.failed(asCoded(error))
         await this.delay()
       }
     }
@@ -192,6 +192,3 @@ function positionsFor({ partitions, bounds, committed }: Assignment): ReadonlyMa
 const letter = (record: LogRecord, { code, line }: BcodError): DeadLetter => ({
   ...{ record, code, message: line, stage: 'join' },
 })
-
-const coded = (error: unknown): BcodError =>
-  error instanceof BcodError ? error : new BcodError('INTERNAL', 'unexpected error', { cause: error })
