@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BcodError } from '../errors.js'
+import { jsonOrNull } from '../events/json.js'
 import type { EmbeddingOutcome, TrainingEvent } from '../events/types.js'
 import { asJson, exchange, HttpFailure } from '../http/exchange.js'
 import { MAX_WIDTH, Projection } from '../ratio/projection.js'
@@ -137,7 +138,7 @@ async function post({ url, token, model, timeout }: EndpointOptions, input: read
   if (status >= 300 && status < 400) throw failure(`it redirects (status ${status}), which is not followed`, false)
   // 429 and 5xx pass; of the rest another attempt would only be refused again
   if (status < 200 || status > 299) throw failure(`status ${status}`, status === 429 || status >= 500)
-  const answer = parsed(body.toString('utf8')) as { readonly data?: unknown } | null
+  const answer = jsonOrNull(body.toString('utf8')) as { readonly data?: unknown } | null
   const rows = Array.isArray(answer?.data) ? (answer.data as readonly Row[]) : []
   const embeddings: (number[] | undefined)[] = input.map(() => undefined)
   rows.forEach((row, i) => {
@@ -147,14 +148,6 @@ async function post({ url, token, model, timeout }: EndpointOptions, input: read
   if (rows.length !== input.length || !embeddings.every((each) => isVector(each) && each.length === width))
     throw failure('its answer is not one embedding for each prompt', false)
   return embeddings as number[][]
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 interface Row {

@@ -26,6 +26,15 @@ export function parseJsonText(text: string): unknown {
   }
 }
 
+/** What a text holds; null if that is no JSON. */
+export function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

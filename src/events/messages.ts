@@ -1,5 +1,5 @@
 import { describe, type Fail } from './fields.js'
-import { isJsonObject, type JsonObject } from './json.js'
+import { isJsonObject, type JsonObject, jsonOrNull } from './json.js'
 import type { Message } from './types.js'
 
 /** Who may speak in a conversation: the roles that chat templates know. A template may still refuse one of them. */
@@ -96,16 +96,8 @@ function checkToolCall(call: JsonObject, place: string, fail: Fail): void {
   if (!absent(given) && typeof given !== 'string' && !isJsonObject(given)) {
     throw fail(`${place}.arguments`, `expected an object or its JSON, got ${describe(given)}`)
   }
-  if (typeof given === 'string') checkDepth(heldBy(given), `${place}.arguments`, fail)
-}
-
-/** What a text of JSON holds: templates get arguments as an object. Null if it holds none. */
-function heldBy(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+  // templates get them as an object
+  if (typeof given === 'string') checkDepth(jsonOrNull(given), `${place}.arguments`, fail)
 }
 
 /** The model's thinking: under the name that templates read, or those that servers have given it since and before. */

@@ -1,4 +1,5 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser'
+import { jsonOrNull } from '../../events/json.js'
 import { Answer } from './answer.js'
 
 /** A body that is read as a whole may be this many times longer than what is kept of it: log-probabilities are not. */
@@ -36,7 +37,7 @@ export class Capture {
   /** What has come; null if it was too long. */
   end(): Answer | null {
     if (this.#parser === null && !this.#isTooLong) {
-      this.#answer.add(parsed(Buffer.concat(this.#body).toString('utf8')))
+      this.#answer.add(jsonOrNull(Buffer.concat(this.#body).toString('utf8')))
       this.#body = []
     }
     return this.#isTooLong || this.#answer.size > this.limit ? null : this.#answer
@@ -44,20 +45,12 @@ export class Capture {
 
   #onEvent(data: string): void {
     this.#unread = 0
-    if (data !== '[DONE]') this.#answer.add(parsed(data))
+    if (data !== '[DONE]') this.#answer.add(jsonOrNull(data))
   }
 
   #giveUp(): void {
     this.#isTooLong = true
     this.#body = []
     this.#answer.choices.clear()
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
   }
 }

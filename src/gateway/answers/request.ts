@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isJsonObject, type JsonObject } from '../../events/json.js'
+import { isJsonObject, type JsonObject, jsonOrNull } from '../../events/json.js'
 
 /** `/v1/chat/completions` or `/v1/completions`. */
 export type Kind = 'chat' | 'text'
@@ -51,9 +51,10 @@ export interface CompletionRequest {
 
 /** Null for what is no such request; the model server says what is wrong with it. */
 export function readRequest(kind: Kind, body: Buffer): CompletionRequest | null {
-  const value = parsed(body)
-  const prompts = value === null ? null : readPrompts(kind, value)
-  if (value === null || prompts === null) return null
+  const value = jsonOrNull(body.toString('utf8'))
+  if (!isJsonObject(value)) return null
+  const prompts = readPrompts(kind, value)
+  if (prompts === null) return null
   const { model, stream, user, n, tools, chat_template_kwargs: templateArguments } = value
   return {
     ...{ kind, prompts },
@@ -66,15 +67,6 @@ export function readRequest(kind: Kind, body: Buffer): CompletionRequest | null 
     templateArguments: isJsonObject(templateArguments) ? templateArguments : null,
     obstacle: obstacleOf(value, prompts),
     wantsTokenIds: value.return_token_ids === true,
-  }
-}
-
-function parsed(body: Buffer): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
-    return isJsonObject(value) ? value : null
-  } catch {
-    return null
   }
 }
 

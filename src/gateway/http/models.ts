@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../events/json.js'
+import { isJsonObject, jsonOrNull } from '../../events/json.js'
 import type { Routes } from '../upstream/routes.js'
 
 /**
@@ -6,18 +6,10 @@ import type { Routes } from '../upstream/routes.js'
  * answer. Null for what is no such list.
  */
 export function modelsOf(text: string, routes: Routes, model: string | null): string | null {
-  const list = parsed(text)
+  const list = jsonOrNull(text)
   if (!isJsonObject(list) || !Array.isArray(list.data)) return null
   const data = list.data.filter((each) => !(isJsonObject(each) && routes.isVersion(String(each.id))))
   const isThere = model === null || data.some((each) => isJsonObject(each) && each.id === model)
   const own = isThere ? [] : [{ id: model, object: 'model', created: 0, owned_by: 'bcod' }]
   return JSON.stringify({ ...list, data: [...own, ...data] })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
