@@ -65,15 +65,20 @@ export class Completions {
     const headers = requestHeaders(asked.headers, upstreamKey)
     if (decided !== null) headers['accept-encoding'] = 'identity' // what is compressed cannot be read on its way
     const signal = leaving(reply)
-    const answer = await relay(upstreams, dispatcher, {
-      ...{ method: 'POST', path, headers, signal },
-      body: decided === null ? body : this.rewritten(decided, body),
-    })
+    // the token is signed while the server works: the first byte does not wait for it
+    const [answer, token] = await Promise.all([
+      relay(upstreams, dispatcher, {
+        ...{ method: 'POST', path, headers, signal },
+        body: decided === null ? body : this.rewritten(decided, body),
+      }),
+      decided === null ? null : this.tokenFor(decided.answered),
+    ])
     void reply.code(answer.status).headers(answerHeaders(answer.headers))
     if (decided === null || !isAnswer(answer)) return reply.send(answer.body)
     const { answered } = decided
-    const token = await this.tokenFor(answered)
-    if (token !== null) void reply.header('x-bcod-vote', token)
+    // while the log is away the answer might never be found
+    if (token !== null && this.options.log.available) void reply.header('x-bcod-vote', token)
+    else if (token !== null) this.options.metrics.completionsLogged.inc({ outcome: 'untokened' })
     void reply.header('x-bcod-adapter', answered.adapter ?? 'base').removeHeader('content-length')
     return reply.send(this.onTheWay(decided, answer, { begun, left: signal }))
   }
@@ -107,14 +112,10 @@ export class Completions {
     return new MemberRewriter([...model, ...user], insert).push(body)
   }
 
-  /** None while the log is away: the answer might never be found. */
+  /** None without a key. */
   private async tokenFor({ id, time, user }: Answered): Promise<string | null> {
-    const { log, voteKey, voteTtl, metrics } = this.options
+    const { voteKey, voteTtl } = this.options
     if (voteKey === null) return null
-    if (!log.available) {
-      metrics.completionsLogged.inc({ outcome: 'untokened' })
-      return null
-    }
     return signVoteToken({ completion: id, user, expires: new Date(time.getTime() + voteTtl) }, voteKey)
   }
 
