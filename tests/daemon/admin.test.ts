@@ -76,11 +76,11 @@ test('while it is paused no step begins, though votes are read; afterwards each 
   await daemon.until(({ waiting }) => waiting === 12)
   await sleep(1000) // five times batch.maxLatency
   expect(await daemon.status()).toMatchObject({ step: 0, state: 'running', training_paused: true })
-  expect(await daemon.metric('bcod_training_paused')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_training_paused')).toBe(1)
   expect(await ask(daemon, 'checkpoint')).toMatchObject({ status: 200, body: { step: 0 } })
   expect(await ask(daemon, 'resume')).toEqual({ status: 200, body: { training_paused: false } })
   await daemon.until((status) => settled(status) && status.step === 3)
-  expect(await daemon.metric('bcod_training_paused')).toBe(0)
+  await expect.poll(() => daemon.metric('bcod_training_paused')).toBe(0)
   expect(await daemon.stop()).toBe(0)
   expect(trainedIds(daemon.journal()).sort()).toEqual(voteIds(0, 12).sort())
 })
@@ -97,7 +97,7 @@ test.runIf(thorough)('what waits from a source that is shut out before the next 
   const daemon = await stoppedInAPause('shut-out')
   daemon.start('--set', 'limits.sources=["chat-web"]')
   await daemon.until((status) => status.state === 'running' && settled(status))
-  expect(await daemon.metric('bcod_feedback_dropped_total{reason="source_refused"}')).toBe(8)
+  await expect.poll(() => daemon.metric('bcod_feedback_dropped_total{reason="source_refused"}')).toBe(8)
   expect(await daemon.status()).toMatchObject({ step: 0, waiting: 0, lag: { 0: 0 } })
 })
 

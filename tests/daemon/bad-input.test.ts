@@ -97,7 +97,7 @@ test('text for a model without a tokenizer is a dead letter that says so, token 
   const daemon = await daemonOn('text')
   daemon.start()
   await daemon.until((status) => settled(status) && status.step > 0)
-  expect(await daemon.metric('bcod_dead_letters_total{code="TEXT_WITHOUT_TOKENIZER"}')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_dead_letters_total{code="TEXT_WITHOUT_TOKENIZER"}')).toBe(1)
   expect(await daemon.stop()).toBe(0)
   const letters = await readLetters(kafka.client, 'text.dlq', { brokers: [kafka.broker.bootstrap] })
   expect(letters.map(({ id, code }) => [id, code])).toEqual([['text-0-1', 'TEXT_WITHOUT_TOKENIZER']])

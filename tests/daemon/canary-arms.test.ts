@@ -80,7 +80,7 @@ test.runIf(thorough)(
     for (const { votes: count, users } of [passed.canary, passed.live]) {
       expect([count >= 60, count <= 80, users === count]).toEqual([true, true, true])
     }
-    expect(await daemon.metric('bcod_canaries_total{outcome="promoted"}')).toBe(1)
+    await expect.poll(() => daemon.metric('bcod_canaries_total{outcome="promoted"}')).toBe(1)
 
     const next = (await registry.current()).aliases.canary as string
     await daemon.until((status) => settled(status) && status.canary?.version === next)

@@ -119,9 +119,9 @@ test('a vote whose log-probability is not a number becomes a dead letter, the re
   const daemon = await daemonOn('spoilt', { 'model.path': model, 'batch.size': 4, 'batch.stratify': false })
   daemon.start()
   await daemon.until((status) => settled(status) && status.step === 1)
-  expect(await daemon.metric('bcod_dead_letters_total{code="TRAIN_NONFINITE"}')).toBe(1)
-  expect(await daemon.metric('bcod_quarantined_events_total')).toBe(1)
-  expect(await daemon.metric('bcod_nonfinite_steps_total')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_dead_letters_total{code="TRAIN_NONFINITE"}')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_quarantined_events_total')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_nonfinite_steps_total')).toBe(1)
 
   // a step of nothing else
   await client.send('spoilt', [culprit(4)])

@@ -65,8 +65,8 @@ test('an embedding service is asked, may go away and come back, and a replay nee
   const embedded = (outcome: string) => daemon.metric(`bcod_embedded_prompts_total{outcome="${outcome}"}`)
   expect(await embedded('failed')).toBe(16)
   expect((await embedded('embedded')) + (await embedded('cached'))).toBe(40)
-  expect(await daemon.metric('bcod_classifier_refused_prompts')).toBeGreaterThanOrEqual(12)
-  expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_classifier_refused_prompts')).toBeGreaterThanOrEqual(12)
+  await expect.poll(() => daemon.metric('bcod_classifier_ready')).toBe(1)
   expect(daemon.log.match(/EMBEDDINGS_UNAVAILABLE/g)).toHaveLength(1)
   expect(await daemon.stop()).toBe(0)
 
@@ -90,7 +90,7 @@ test.runIf(thorough)(
     daemon.start()
     await kafka.client.send('changed', votes(0, 24))
     await daemon.until((status) => settled(status) && status.step >= 6)
-    expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
+    await expect.poll(() => daemon.metric('bcod_classifier_ready')).toBe(1)
     expect(await daemon.stop()).toBe(0)
     expect(daemon.log).not.toMatch(RESET)
 
@@ -99,14 +99,14 @@ test.runIf(thorough)(
     await kafka.client.send('changed', votes(24, 4))
     await daemon.until((status) => settled(status) && status.step >= 7)
     expect(daemon.log.match(new RegExp(RESET, 'g'))).toHaveLength(1)
-    expect(await daemon.metric('bcod_classifier_ready')).toBe(0)
+    await expect.poll(() => daemon.metric('bcod_classifier_ready')).toBe(0)
     expect(await daemon.stop()).toBe(0)
 
     daemon.start(...ngrams)
     await kafka.client.send('changed', votes(28, 24))
     await daemon.until((status) => settled(status) && status.step >= 13)
     expect(daemon.log).not.toMatch(RESET)
-    expect(await daemon.metric('bcod_classifier_ready')).toBe(1)
+    await expect.poll(() => daemon.metric('bcod_classifier_ready')).toBe(1)
     expect(await daemon.stop()).toBe(0)
     expect(replayLineage(daemon).adapter_sha256).toBe(daemon.journal().at(-1)!.adapter_sha256)
   },

@@ -68,7 +68,7 @@ test('probes tell loading from running', async () => {
     ...{ partitions: [0, 1], lag: { 0: 0, 1: 0 } },
     ...{ ready: true, not_ready: [], last_step_time: null, classifier_trust: null, dead_letters: {} },
   })
-  expect(await daemon.metric('bcod_lifecycle_state{state="running"}')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_lifecycle_state{state="running"}')).toBe(1)
   const history = await (await daemon.get('/v1/history'))?.json()
   expect(history).toMatchObject({ points: { state: expect.arrayContaining(['running']) }, dead_letters: [] })
   expect(await (await daemon.get('/'))?.text()).toContain('assets/page.js')

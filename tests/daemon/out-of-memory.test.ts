@@ -38,7 +38,7 @@ test.runIf(thorough)(
     await daemon.until(({ state }) => state === 'running')
     await kafka.client.send('memory', longs(0, 4, 20))
     await daemon.until((status) => settled(status) && status.step === 1)
-    expect(await daemon.metric('bcod_block_limit_tokens')).toBe(0)
+    await expect.poll(() => daemon.metric('bcod_block_limit_tokens')).toBe(0)
 
     // two of 100 want a block of 256, for which there is no memory (TensorFlow tries for 10 s); neither is there for one of 250
     await kafka.client.send('memory', [...longs(4, 8, 100), long(12, 250), ...longs(13, 3, 100)])
@@ -51,8 +51,8 @@ test.runIf(thorough)(
       BLOCKS_OF,
       BLOCKS_OF,
     ])
-    expect(await daemon.metric('bcod_block_limit_tokens')).toBe(BLOCKS_OF)
-    expect(await daemon.metric('bcod_dead_letters_total{code="TRAIN_OUT_OF_MEMORY"}')).toBe(1)
+    await expect.poll(() => daemon.metric('bcod_block_limit_tokens')).toBe(BLOCKS_OF)
+    await expect.poll(() => daemon.metric('bcod_dead_letters_total{code="TRAIN_OUT_OF_MEMORY"}')).toBe(1)
     expect(await daemon.stop()).toBe(0)
     const said = () => daemon.log.split('\n').filter((line) => line.includes('out of memory')).length
     expect(said()).toBe(1)

@@ -56,9 +56,9 @@ test('a rollback beside the daemon stops learning within seconds, over a restart
   const frozen = await daemon.until((status) => status.training_paused, 10_000)
   expect(frozen.adapters).toMatchObject({ live: 'v00000002', frozen: true })
   expect(liveVersion(daemon.adapters)).toBe('v00000002')
-  expect(await daemon.metric('bcod_rollbacks_total{cause="operator"}')).toBe(1)
-  expect(await daemon.metric('bcod_adapter_state{state="rolled_back"}')).toBe(1)
-  expect(await daemon.metric('bcod_adapter_version')).toBe(2)
+  await expect.poll(() => daemon.metric('bcod_rollbacks_total{cause="operator"}')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_adapter_state{state="rolled_back"}')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_adapter_version')).toBe(2)
 
   await kafka.client.send('beside', votes(12, 8))
   await daemon.until(({ waiting }) => waiting === 8)
@@ -75,7 +75,7 @@ test('a rollback beside the daemon stops learning within seconds, over a restart
   )
   await sleep(1_000)
   expect(await daemon.status()).toMatchObject({ step: 3, adapters: { live: 'v00000002' } })
-  expect(await daemon.metric('bcod_training_paused')).toBe(1)
+  await expect.poll(() => daemon.metric('bcod_training_paused')).toBe(1)
 
   expect(adapters(daemon, 'resume', '--keep')).toMatchObject({ frozen: false })
   await daemon.until((status) => settled(status) && status.adapters?.live === 'v00000005')

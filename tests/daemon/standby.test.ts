@@ -61,7 +61,7 @@ test('a second daemon stands by, not ready and alive, while the first trains; wh
   expect(status).toMatchObject({ state: 'standby', step: 0, partitions: [] })
   expect((await second.get('/readyz'))?.status).toBe(503)
   expect((await second.get('/livez'))?.status).toBe(200)
-  expect(await second.metric('bcod_lifecycle_state{state="standby"}')).toBe(1)
+  await expect.poll(() => second.metric('bcod_lifecycle_state{state="standby"}')).toBe(1)
   expect(second.log).toContain('standing by')
 
   expect(await first.stop()).toBe(0)
