@@ -146,7 +146,9 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
     const zeros = text.match(/^bcod_(feedback_dropped|feedback_events|embedded_prompts|framed_records)_total.* 0$/gm)
     expect(zeros ?? []).toEqual([])
     for (const code of Object.keys(UNUSABLE))
-      await expect.poll(() => daemon.metric(`bcod_dead_letters_total{code="${code}"}`), { message: code }).toBeGreaterThan(0)
+      await expect
+        .poll(() => daemon.metric(`bcod_dead_letters_total{code="${code}"}`), { message: code })
+        .toBeGreaterThan(0)
   })
 
   it('promtool has nothing to say against the metrics', async () => {
