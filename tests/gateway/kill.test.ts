@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { decodeEnvelope } from '../../src/events/envelope.js'
@@ -12,13 +9,12 @@ import { DedupWindow } from '../../src/streams/dedup.js'
 import { HoldBack } from '../../src/streams/hold-back.js'
 import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
 import { VoteLedger } from '../../src/streams/vote-ledger.js'
-import { freePort } from '../support/daemon.js'
+import { GatewayProcess } from '../support/gateway-process.js'
 import { startBroker } from '../support/kafka-broker.js'
 import { Reading, until } from '../support/kafka-reading.js'
 import { OwnBroker } from '../support/test-broker.js'
 
 const kafka = new OwnBroker('gateway-kill')
-const SECRET = '0123456789abcdef0123456789abcdef'
 /** A model server that says one thing. */
 const upstream = createServer((request, response) => {
   request.resume()
@@ -34,51 +30,11 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.close())
 
-/** `bcod gateway` as a process of its own. */
-class Replica {
-  private constructor(
-    private readonly child: ChildProcess,
-    private readonly port: number,
-  ) {}
-
-  static async start(topic: string): Promise<Replica> {
-    const [port, status] = [await freePort(), await freePort()]
-    const file = join(kafka.directory, `gateway-${port}.json`)
-    const gateway = { port, upstreams: [url], userSalt: SECRET, voteKey: SECRET }
-    const stream = { brokers: [kafka.broker.bootstrap], topic }
-    writeFileSync(file, JSON.stringify({ gateway, stream, server: { port: status } }))
-    const child = spawn(process.execPath, ['dist/cli.js', 'gateway', '--config', file], { stdio: 'ignore' })
-    onTestFinished(() => void child.kill('SIGKILL'))
-    const replica = new Replica(child, port)
-    // a token is the promise that the log is there
-    for (const end = Date.now() + 60_000; (await replica.ask().catch(() => null))?.token == null; await sleep(100))
-      if (Date.now() > end) throw new Error('the gateway gives no token')
-    return replica
-  }
-
-  async ask(): Promise<{ completion: string; token: string | null }> {
-    const body = { model: 'shop', user: 'ann', messages: [{ role: 'user', content: 'Where is my order?' }] }
-    const answer = await this.post('/v1/chat/completions', body)
-    const { id } = (await answer.json()) as { readonly id: string }
-    return { completion: id, token: answer.headers.get('x-bcod-vote') }
-  }
-
-  async vote(answer: object): Promise<{ status: number; body: unknown }> {
-    const said = await this.post('/v1/feedback', { ...answer, label: true })
-    return { status: said.status, body: await said.json() }
-  }
-
-  /** Ends it at once, as a power cut does. */
-  async kill(): Promise<void> {
-    const ended = once(this.child, 'exit')
-    this.child.kill('SIGKILL')
-    await ended
-  }
-
-  private post(path: string, body: object): Promise<Response> {
-    const headers = { 'content-type': 'application/json' }
-    return fetch(`http://127.0.0.1:${this.port}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-  }
+const startReplica = async (topic: string): Promise<GatewayProcess> => {
+  const { bootstrap } = kafka.broker
+  const replica = await GatewayProcess.start(kafka.directory, { upstreams: [url], bootstrap, topic })
+  onTestFinished(() => replica.kill())
+  return replica
 }
 
 /** The broker neither answers nor ends a connection until it is called. */
@@ -113,7 +69,7 @@ async function counted(topic: string): Promise<readonly (string | null)[]> {
 describe('a replica that is killed', () => {
   it('between a vote and its acknowledgement has acknowledged nothing, and the vote counts once through another one', async () => {
     const topic = await topics('gateway-kill-vote')
-    const [one, other] = await Promise.all([Replica.start(topic), Replica.start(topic)])
+    const [one, other] = await Promise.all([startReplica(topic), startReplica(topic)])
     const answer = await one.ask()
     expect((await other.vote(answer)).status).toBe(202)
     const second = await one.ask()
@@ -135,7 +91,7 @@ describe('a replica that is killed', () => {
 
   it('between an answer and its record leaves an answer that nobody can vote on, and says so', async () => {
     const topic = await topics('gateway-kill-answer')
-    const [one, other] = await Promise.all([Replica.start(topic), Replica.start(topic)])
+    const [one, other] = await Promise.all([startReplica(topic), startReplica(topic)])
     const before = await one.ask()
     await sleep(1_000)
     const { dir, port } = kafka.broker
