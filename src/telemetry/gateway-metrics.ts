@@ -1,4 +1,5 @@
 import { type MetricInfo, MetricSet } from './metrics/metric-set.js'
+import { VERSION } from './version.js'
 
 /** A gateway's delay is a matter of milliseconds, an answer's of minutes. */
 const ANSWER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -52,6 +53,14 @@ export class GatewayMetrics {
     'boolean',
     '1 while answers reach the completions topic, 0 otherwise. Answers flow in either case.',
   )
+  private readonly buildInfo = this.set.gauge('build_info', 'boolean', 'Always 1; the version is in the labels.', [
+    'version',
+    'node',
+  ])
+
+  constructor() {
+    this.buildInfo.set({ version: VERSION, node: process.version }, 1)
+  }
 
   /** All metrics, in the order of the documentation. */
   get catalogue(): readonly MetricInfo[] {
