@@ -1,12 +1,21 @@
-import { buckets, of, type PageSpec, quantiles, rate } from './panel.js'
+import { ofGateway as of, type PageSpec } from './panel.js'
 
-const UNUSED = 'without a gateway there are no series'
+const rate = (name: string, ...matchers: readonly string[]): string =>
+  `rate(${of(name, ...matchers)}[$__rate_interval])`
+
+/** Of all chosen replicas together: there may be many, and the variable shows one of them. */
+const quantiles = (histogram: string) =>
+  [0.5, 0.95, 0.99].map((quantile) => ({
+    expr: `histogram_quantile(${quantile}, sum by (le) (${rate(`${histogram}_bucket`)}))`,
+    legend: `p${100 * quantile}`,
+  }))
 
 /** What stands in front of the model: requests, how soon answers begin, answers in the log, votes. */
 export const gateway: PageSpec = {
   uid: 'bcod-gateway',
   title: 'bcod: Gateway',
   description: 'Requests, delay, answers in the log and votes by id',
+  ofGateways: true,
   rows: [
     {
       title: 'Requests',
@@ -17,14 +26,8 @@ export const gateway: PageSpec = {
           shows: 'Requests a second that were answered, by route.',
           good: 'follows your traffic.',
           bad: '0 while the product is in use: nothing passes through the gateway.',
-          unit: 'cps',
-          queries: [
-            {
-              expr: `sum by (route) (${rate('bcod_gateway_requests_total')})`,
-              legend: '{{route}}',
-              mayBeEmpty: UNUSED,
-            },
-          ],
+          unit: 'reqps',
+          queries: [{ expr: `sum by (route) (${rate('bcod_gateway_requests_total')})`, legend: '{{route}}' }],
         },
         {
           kind: 'lines',
@@ -36,11 +39,12 @@ export const gateway: PageSpec = {
           bounds: { above: true, look: 0.01, wrong: 0.05 },
           queries: [
             {
+              // a route without a failure is 0, not absent
               expr:
-                `sum by (route) (${rate('bcod_gateway_requests_total', 'status=~"5.."')})` +
+                `sum by (route) (${rate('bcod_gateway_requests_total', 'status=~"5.."')}` +
+                ` or 0 * ${rate('bcod_gateway_requests_total')})` +
                 ` / sum by (route) (${rate('bcod_gateway_requests_total')})`,
               legend: '{{route}}',
-              mayBeEmpty: UNUSED,
             },
           ],
         },
@@ -50,19 +54,19 @@ export const gateway: PageSpec = {
           title: 'First byte',
           shows: 'Time from a request to the first byte of its answer, with the time of the model.',
           good: 'what your users are used to; the gateway adds about a millisecond.',
-          bad: 'p95 rises while the servers of the model say nothing of it: add replicas.',
+          bad: 'rises while the servers of the model say nothing of it: add replicas.',
           unit: 's',
-          queries: quantiles('bcod_gateway_first_byte_seconds').map((query) => ({ ...query, mayBeEmpty: UNUSED })),
+          queries: quantiles('bcod_gateway_first_byte_seconds'),
         },
         {
           kind: 'lines',
           sparse: true,
-          title: 'Time at the model',
-          shows: 'Time that the server of the model took for whole answers.',
+          title: 'Whole answers',
+          shows: 'Time from a request to the last byte of its answer.',
           good: 'steady.',
           bad: 'rises: the servers of the model are at their limit.',
           unit: 's',
-          queries: quantiles('bcod_gateway_upstream_seconds').map((query) => ({ ...query, mayBeEmpty: UNUSED })),
+          queries: quantiles('bcod_gateway_upstream_seconds'),
         },
       ],
     },
@@ -77,12 +81,9 @@ export const gateway: PageSpec = {
           good: 'logged alone.',
           bad: 'lost or untokened: Kafka is away, and nobody can vote on these answers.',
           unit: 'cps',
+          colours: { logged: 'green', untokened: 'orange', lost: 'red' },
           queries: [
-            {
-              expr: `sum by (outcome) (${rate('bcod_gateway_completions_logged_total')})`,
-              legend: '{{outcome}}',
-              mayBeEmpty: UNUSED,
-            },
+            { expr: `sum by (outcome) (${rate('bcod_gateway_completions_logged_total')})`, legend: '{{outcome}}' },
           ],
         },
         {
@@ -93,28 +94,27 @@ export const gateway: PageSpec = {
           good: 'accepted.',
           bad: 'COMPLETION_UNKNOWN, VOTE_TOKEN_INVALID or VOTE_RATE all the time: a broken application, or an attack.',
           unit: 'cps',
-          queries: [
-            {
-              expr: `sum by (outcome) (${rate('bcod_gateway_votes_total')})`,
-              legend: '{{outcome}}',
-              mayBeEmpty: UNUSED,
-            },
-          ],
+          colours: { accepted: 'green' },
+          queries: [{ expr: `sum by (outcome) (${rate('bcod_gateway_votes_total')})`, legend: '{{outcome}}' }],
         },
         {
           kind: 'heatmap',
           wide: true,
-          title: 'Time to find the answer of a vote',
-          shows: 'Time to find the answer that a vote names, from memory or in the log.',
+          title: 'Time to take a vote',
+          shows: 'Time to find the answer that a vote names, and for Kafka to acknowledge the event.',
           good: 'milliseconds.',
           bad: 'seconds: the completions topic has too few partitions for its rate, or Kafka is slow.',
           unit: 's',
-          queries: buckets('bcod_gateway_join_seconds').map((query) => ({ ...query, mayBeEmpty: UNUSED })),
+          queries: [
+            {
+              expr: `sum by (le) (increase(${of('bcod_gateway_join_seconds_bucket')}[$__rate_interval]))`,
+              legend: '{{le}}',
+            },
+          ],
         },
         {
           kind: 'states',
           wide: true,
-          colours: { log: 'green' },
           below: 'red',
           title: 'Kafka and the servers of the model',
           shows: 'Whether each replica reaches Kafka and each server of the model.',
@@ -122,8 +122,8 @@ export const gateway: PageSpec = {
           bad: 'red: without Kafka answers flow and nobody can vote on them; without a server there are none from it.',
           unit: 'bool',
           queries: [
-            { expr: of('bcod_gateway_log_up'), legend: 'log {{instance}}', mayBeEmpty: UNUSED },
-            { expr: of('bcod_gateway_upstream_up'), legend: '{{upstream}} {{instance}}', mayBeEmpty: UNUSED },
+            { expr: of('bcod_gateway_log_up'), legend: 'Kafka, {{instance}}' },
+            { expr: of('bcod_gateway_upstream_up'), legend: '{{upstream}}, {{instance}}' },
           ],
         },
       ],

@@ -32,8 +32,8 @@ const QUARTER = 6
 const HEIGHT = 7
 
 /**
- * A page as Grafana imports it: rows of panels, four abreast, or fewer that are wide; the variables datasource, job,
- * instance and gpu; rollbacks and the live adapter's versions as annotations; links to every other page. Ids count from 1
+ * A page as Grafana imports it: rows of panels, four abreast, or fewer that are wide; the variables of
+ * its reader's choice; rollbacks and the live adapter's versions as annotations; links to every other page. Ids count from 1
  * in reading order, refIds from A.
  */
 export function dashboardOf(page: PageSpec, all: readonly PageSpec[]): dashboard.Dashboard {
@@ -46,7 +46,7 @@ export function dashboardOf(page: PageSpec, all: readonly PageSpec[]): dashboard
     .time({ from: 'now-6h', to: 'now' })
     .refresh('30s')
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
-    .variables([...chosenDaemons(), chosenGpus()])
+    .variables(variablesOf(page))
     .annotations([rollbacks(), adapterVersions()])
     .links(all.filter(({ uid }) => uid !== page.uid).map(linkTo))
   let id = 1
@@ -182,7 +182,15 @@ function graph({ unit, bounds, wide, top = TOP[unit], colours = {} }: PanelSpec)
 }
 
 /** Without it, Grafana draws what is 0 on an axis to 100, or to 10000 %, and a hair's breadth over the whole panel. */
-const TOP: Partial<Record<Unit, number>> = { short: 1, s: 1, cps: 0.1, percentunit: 1, percent: 100, bytes: 1 }
+const TOP: Partial<Record<Unit, number>> = {
+  short: 1,
+  s: 1,
+  cps: 0.1,
+  reqps: 0.1,
+  percentunit: 1,
+  percent: 100,
+  bytes: 1,
+}
 
 const thresholds = (colours: dashboard.Threshold[]) =>
   new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps(colours)
@@ -208,16 +216,30 @@ function steps({ above, look, wrong }: Bounds): dashboard.Threshold[] {
   return [{ value: null, color: lowest }, ...begun]
 }
 
-function chosenDaemons(): cog.Builder<dashboard.VariableModel>[] {
+/**
+ * What the reader chooses. Links take all choices along, so each page has all variables, and shows those that it asks
+ * with. NVIDIA's DCGM exporter is scraped under a job and an instance of its own.
+ */
+function variablesOf({ ofGateways = false }: PageSpec): cog.Builder<dashboard.VariableModel>[] {
+  const daemons = [
+    // other programs have metrics of their processes too: all jobs are those of bcod
+    labelValues('job', 'Job', 'label_values(bcod_build_info, job)'),
+    labelValues('instance', 'Instance', 'label_values(bcod_build_info{job=~"$job"}, instance)').allValue('.*'),
+    labelValues('gpu', 'GPU exporter', 'label_values(DCGM_FI_DEV_GPU_UTIL, instance)').allValue('.*'),
+  ]
+  const gateways = [
+    labelValues('gateway', 'Gateway', 'label_values(bcod_gateway_upstream_up, job)'),
+    labelValues('replica', 'Replica', 'label_values(bcod_gateway_upstream_up{job=~"$gateway"}, instance)').allValue(
+      '.*',
+    ),
+  ]
+  for (const unused of ofGateways ? daemons : gateways) unused.hide(dashboard.VariableHide.HideVariable)
   return [
     new dashboard.DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'),
-    labelValues('job', 'Job', 'label_values(bcod_build_info, job)'),
-    labelValues('instance', 'Instance', 'label_values(bcod_build_info{job=~"$job"}, instance)'),
+    ...daemons,
+    ...gateways,
   ]
 }
-
-/** NVIDIA's DCGM exporter is scraped under a job and an instance of its own. */
-const chosenGpus = () => labelValues('gpu', 'GPU exporter', 'label_values(DCGM_FI_DEV_GPU_UTIL, instance)')
 
 function labelValues(name: string, label: string, query: string): dashboard.QueryVariableBuilder {
   return new dashboard.QueryVariableBuilder(name)
@@ -229,7 +251,6 @@ function labelValues(name: string, label: string, query: string): dashboard.Quer
     .sort(dashboard.VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue('.*')
 }
 
 /** Each rollback as a line through the panels. */

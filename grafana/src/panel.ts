@@ -49,6 +49,8 @@ export interface PageSpec {
   readonly uid: string
   readonly title: string
   readonly description: string
+  /** Asks gateways, and not daemons. */
+  readonly ofGateways?: boolean
   readonly rows: readonly RowSpec[]
 }
 
@@ -63,6 +65,7 @@ export type Unit =
   | 'percent'
   | 'percentunit'
   | 'cps'
+  | 'reqps'
   | 'bool'
   | 'watt'
   | 'celsius'
@@ -74,6 +77,10 @@ export const UP_AND_DOWN = { up: 'green', down: 'red', retract: '#808080' } as c
 /** The series of the chosen daemons, with further label matchers. */
 export const of = (name: string, ...matchers: readonly string[]): string =>
   `${name}{${['job=~"$job"', 'instance=~"$instance"', ...matchers].join(',')}}`
+
+/** The series of the chosen gateways. */
+export const ofGateway = (name: string, ...matchers: readonly string[]): string =>
+  `${name}{${['job=~"$gateway"', 'instance=~"$replica"', ...matchers].join(',')}}`
 
 /** Per second, over the interval that fits the scrape interval and the screen. */
 export const rate = (name: string, ...matchers: readonly string[]): string =>

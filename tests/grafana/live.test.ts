@@ -6,8 +6,10 @@ import { pages } from '../../grafana/src/index.js'
 import { armOf, type Routing } from '../../src/adapters/registry/routing.js'
 import { ruleGroups } from '../deploy/rules.js'
 import { DaemonProcess, settled } from '../support/daemon.js'
+import { GatewayProcess } from '../support/gateway-process.js'
 import { PrometheusProcess, promtool, withoutPrometheus } from '../support/prometheus.js'
 import { TestBroker } from '../support/test-broker.js'
+import { answerChat, json, StandInUpstream } from '../support/upstream.js'
 import { embeddingService, framed, type Sent, several, UNUSABLE, vote } from './traffic.js'
 
 /** Seconds that the questions look back on; $__rate_interval is a quarter of them. */
@@ -53,11 +55,14 @@ const chosen = (expr: string): string =>
   expr
     .replaceAll('$__rate_interval', `${WINDOW / 4}s`)
     .replaceAll('$job', 'bcod')
-    .replaceAll(/\$(instance|gpu)/g, '.*')
+    .replaceAll('$gateway', 'bcod-gateway')
+    .replaceAll(/\$(instance|replica|gpu)/g, '.*')
 
-describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event, scraped by Prometheus', () => {
+describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event and a gateway, scraped', () => {
   const kafka = new TestBroker('dashboards')
   let daemon: DaemonProcess
+  let upstream: StandInUpstream
+  let gateway: GatewayProcess
   let prometheus: PrometheusProcess
   let end: () => void
 
@@ -66,6 +71,25 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
     const { step } = (await daemon.status())!
     await kafka.client.send(TOPIC, [...records])
     await daemon.until((status) => settled(status) && status.step > step)
+  }
+
+  /** With topics of its own: what it takes is none of the daemon's. */
+  async function startGateway(): Promise<GatewayProcess> {
+    const topic = 'by-id'
+    upstream = await StandInUpstream.start()
+    for (const name of [topic, `${topic}.completions`]) await kafka.client.topic(name, 2)
+    const { bootstrap } = kafka.broker
+    return GatewayProcess.start(join(kafka.directory, 'gateway'), { upstreams: [upstream.url], bootstrap, topic })
+  }
+
+  /** A user is answered and votes, a forged vote comes, and a request fails. */
+  async function askAndVote(): Promise<void> {
+    const answer = await gateway.ask()
+    expect((await gateway.vote(answer)).status).toBe(202)
+    expect((await gateway.vote({ ...answer, token: 'forged' })).status).toBe(403)
+    upstream.handle = (_, response) => json(response, { error: { message: 'out of memory' } }, 500)
+    expect((await gateway.post('/v1/chat/completions', { messages: [] })).status).toBe(500)
+    upstream.handle = answerChat
   }
 
   beforeAll(async () => {
@@ -90,7 +114,9 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
     daemon.start()
     const rules = join(kafka.directory, 'rules.json')
     writeFileSync(rules, JSON.stringify(ruleGroups()))
-    prometheus = await PrometheusProcess.start(join(kafka.directory, 'prometheus'), daemon.port, rules)
+    gateway = await startGateway()
+    const ports = { bcod: daemon.port, 'bcod-gateway': gateway.statusPort }
+    prometheus = await PrometheusProcess.start(join(kafka.directory, 'prometheus'), ports, rules)
     await daemon.until(({ state }) => state === 'running')
 
     await learnt([...several('first', 40), ...Array.from({ length: 16 }, (_, index) => asked(index, 'once'))])
@@ -111,7 +137,10 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
       ...several('stale', 8, { adapter: 'v00000000' }),
       ...several('loud', 24, { user: 'one-user' }),
       ...several('same', 24, { prompt: 'The same prompt each time.' }),
-      ...several('long', 8, { prompt_tokens: [3], completion_tokens: Array.from({ length: MAX_LENGTH + 1 }, () => 5) }),
+      ...several('long', 8, {
+        prompt_tokens: [3],
+        completion_tokens: Array.from({ length: MAX_LENGTH + 1 }, () => 5),
+      }),
       ...several('framed', 8).map(framed),
       ...several('untimed', 8).map((sent) => ({ ...sent, timestamp: '-1' })),
       ...two.map((name) => ({ key: `tomb-${name}`, value: null })),
@@ -123,6 +152,7 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
       ...Array.from({ length: 16 }, (_, index) => asked(index, 'again')), // their prompts are in the cache
     ])
     // nothing waits, and so the live version stays
+    for (let i = 0; i < 3; i++) await askAndVote()
     const routing = (await (await daemon.get('/routing'))!.json()) as Routing
     const byArm = Array.from({ length: 160 }, (_, index) => {
       const user = `of-an-arm-${index}`
@@ -132,12 +162,15 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
     await learnt(byArm)
     const hasUplift = async () => (await (await daemon.get('/metrics'))!.text()).includes('\nbcod_uplift_ratio ')
     while (!(await hasUplift())) await sleep(200)
+    for (let i = 0; i < 3; i++) await askAndVote()
     await sleep(3000) // three scrapes
   }, 180_000)
 
   afterAll(async () => {
     await prometheus?.stop()
     await daemon?.kill()
+    await gateway?.kill()
+    await upstream?.close()
     end?.()
   })
 
@@ -152,8 +185,8 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
   })
 
   it('promtool has nothing to say against the metrics', async () => {
-    const text = await (await daemon.get('/metrics'))!.text()
-    expect(promtool(['check', 'metrics'], text)).toEqual({ code: 0, output: '' })
+    for (const answer of [(await daemon.get('/metrics'))!, await gateway.look('/metrics')])
+      expect(promtool(['check', 'metrics'], await answer.text())).toEqual({ code: 0, output: '' })
   })
 
   it.each(Object.keys(pages))('every query of every panel of grafana/%s.json has data', async (name) => {
@@ -181,9 +214,11 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event,
     }
   })
 
-  it('the choices of job and instance are there', async () => {
-    expect(await prometheus.labelValues('job', 'bcod_build_info')).toEqual(['bcod'])
+  it('the choices of job, instance, gateway and replica are there', async () => {
+    expect(await prometheus.labelValues('job', 'bcod_build_info')).toEqual(['bcod', 'bcod-gateway'])
     expect(await prometheus.labelValues('instance', 'bcod_build_info{job=~"bcod"}')).toHaveLength(1)
+    expect(await prometheus.labelValues('job', 'bcod_gateway_upstream_up')).toEqual(['bcod-gateway'])
+    expect(await prometheus.labelValues('instance', 'bcod_gateway_upstream_up{job=~"bcod-gateway"}')).toHaveLength(1)
   })
 
   it('Prometheus evaluates every alert, and none fires', async () => {

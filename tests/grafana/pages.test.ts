@@ -6,6 +6,9 @@ import { knownSeries, labelsIn, namesIn, ratedIn, TARGET_LABELS } from '../suppo
 const series = await knownSeries()
 const panelsOf = (name: string) => pages[name]!.rows.flatMap(({ panels }) => panels)
 
+/** Grafana's `hide` of a variable that only links and queries know. */
+const HIDDEN = 2
+
 interface Placed {
   readonly id: number
   readonly type: string
@@ -65,21 +68,28 @@ describe.each(Object.keys(pages))('grafana/%s.json', (name) => {
       for (const { expr } of queries) expect(expr).not.toMatch(/(implicit_reward|log_ratio)_sum/)
   })
 
-  it('asks only for the chosen daemons or GPUs, over an interval that fits', () => {
+  it('asks only for the chosen daemons, gateways or GPUs, over an interval that fits', () => {
+    const { ofGateways } = pages[name]!
+    const chosen = ofGateways ? /^\{job=~"\$gateway",instance=~"\$replica"/ : /^\{job=~"\$job",instance=~"\$instance"/
     for (const { queries } of panelsOf(name))
       for (const { expr } of queries) {
         for (const [, selector] of expr.matchAll(/\b(?:bcod|process|nodejs)_\w+(\{[^}]*\})?/g))
-          expect(selector, expr).toMatch(/^\{job=~"\$job",instance=~"\$instance"/)
+          expect(selector, expr).toMatch(chosen)
         for (const [, selector] of expr.matchAll(/\bDCGM_\w+(\{[^}]*\})?/g))
           expect(selector, expr).toBe('{instance=~"$gpu"}')
         for (const [, interval] of expr.matchAll(/\[([^\]]*)\]/g)) expect(interval, expr).toBe('$__rate_interval')
       }
   })
 
-  it('lets its reader choose data source, job, instance and GPU', () => {
+  it('lets its reader choose what it asks with, and hands on what other pages ask with', () => {
     const { templating, annotations } = read(name)
-    expect(templating.list.map((variable: { name: string }) => variable.name)).toEqual([
-      ...['datasource', 'job', 'instance', 'gpu'],
+    const shown = pages[name]!.ofGateways ? ['gateway', 'replica'] : ['job', 'instance', 'gpu']
+    const variables = templating.list as { name: string; hide: number }[]
+    expect(variables.map((variable) => variable.name)).toEqual([
+      ...['datasource', 'job', 'instance', 'gpu', 'gateway', 'replica'],
+    ])
+    expect(variables.filter(({ hide }) => hide !== HIDDEN).map((variable) => variable.name)).toEqual([
+      ...['datasource', ...shown],
     ])
     for (const { name: variable, query, datasource } of templating.list.slice(1)) {
       expect(datasource.uid, variable).toBe('$datasource')

@@ -27,7 +27,7 @@ export function promtool(
   return { code: status, output: stdout + stderr }
 }
 
-/** A real Prometheus that scrapes a daemon each second, or only answers from what its folder holds. */
+/** A real Prometheus that scrapes each second, or only answers from what its folder holds. */
 export class PrometheusProcess {
   private constructor(
     private readonly child: ChildProcess,
@@ -37,19 +37,25 @@ export class PrometheusProcess {
 
   /**
    * @param directory  for its data
-   * @param port       of the daemon on this machine, scraped as job bcod; none: nothing is scraped
+   * @param ports      of this machine that are scraped, by job; none: nothing is scraped
    * @param rules      a file of rules to load
    */
-  static async start(directory: string, port?: number, rules?: string): Promise<PrometheusProcess> {
+  static async start(
+    directory: string,
+    ports: Readonly<Record<string, number>> = {},
+    rules?: string,
+  ): Promise<PrometheusProcess> {
     mkdirSync(directory, { recursive: true })
     const config = join(directory, 'prometheus.json') // JSON is YAML
-    const scrape = { job_name: 'bcod', static_configs: [{ targets: [`127.0.0.1:${port}`] }] }
+    const scrapes = Object.entries(ports).map(([job_name, port]) => {
+      return { job_name, static_configs: [{ targets: [`127.0.0.1:${port}`] }] }
+    })
     writeFileSync(
       config,
       JSON.stringify({
         global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
         rule_files: rules === undefined ? [] : [rules],
-        scrape_configs: port === undefined ? [] : [scrape],
+        scrape_configs: scrapes,
       }),
     )
     const address = `127.0.0.1:${await freePort()}`
