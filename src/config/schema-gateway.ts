@@ -17,6 +17,11 @@ export const gateway = {
       { min: 1 },
       'A server that sends nothing for this long is given up. An answer can be voted on only if it ends within an hour.',
     ),
+    stopDelay: duration(
+      '0',
+      { min: 0 },
+      'How long requests are still taken after SIGTERM, each as the last one of its connection, while load balancers notice that /readyz fails. deploy/k8s has 10s.',
+    ),
     model: optionalText('The model name that the versions answer. null: every name that clients ask for.'),
     routing: optionalText(
       "Where to read which version answers whom: the daemon's URL of it, such as http://bcod:9464/routing. null: routing.json in adapters.dir; without either, every request goes on as it is.",

@@ -14,6 +14,7 @@ import type { CompletionLog } from './completion-log.js'
 import { backOf, drain, frontOf, open } from './http/front.js'
 import { proxyPlugin } from './http/proxy.js'
 import { KafkaCompletionLog } from './log/kafka-completion-log.js'
+import { statusOf } from './status.js'
 import { Routes } from './upstream/routes.js'
 import { routingAt, routingIn } from './upstream/routing-source.js'
 import { Upstreams } from './upstream/upstreams.js'
@@ -44,7 +45,8 @@ export class Gateway {
   readonly #ballots: BallotBox
   readonly #votes: VotesTopic | null
   readonly #closing: FastifyInstance[] = []
-  #isReady = false
+  #isOpen = false
+  #hasBegun = false
 
   /** @throws FILE_UNREADABLE, CONFIG_INVALID for certificates and API keys */
   constructor(config: ConfigFor<'gateway'>, metrics: GatewayMetrics, logger: Logger) {
@@ -67,7 +69,10 @@ export class Gateway {
     })
     this.#routes = new Routes({
       ...{ read: readerOf(config), model: gateway.model },
-      onChange: (problem) => this.#tell('Routing', problem === null ? null : codedOr(problem, 'ROUTING_UNREADABLE')),
+      onChange: (problem) => {
+        metrics.routingUp.set(problem === null ? 1 : 0)
+        this.#tell('Routing', problem === null ? null : codedOr(problem, 'ROUTING_UNREADABLE'))
+      },
     })
     this.#ballots = this.#ballotBox()
     this.#votes = gateway.votesTopic === null ? null : this.#votesTopic(gateway.votesTopic)
@@ -78,27 +83,38 @@ export class Gateway {
     const { gateway, server } = this.#config
     for (const { name } of this.#upstreams.all) this.#metrics.upstreamUp.set({ upstream: name }, 1)
     await Promise.all([this.#upstreams.look(), this.#routes.start()])
-    const back = backOf(this.#metrics, () => this.#isReady && this.#routes.isKnown && this.#upstreams.areAnyHealthy)
+    if (this.#routes.isFollowed) this.#metrics.routingUp.set(this.#routes.isReadable ? 1 : 0)
+    const parts = { log: this.#log, routes: this.#routes, upstreams: this.#upstreams }
+    const back = backOf(this.#metrics, () => statusOf(parts, this.#isReady()))
     const front = await this.#front()
     this.#closing.push(front, back)
     await open(back, server.host, server.port)
     await open(front, gateway.host, gateway.port)
     this.#votes?.start()
-    this.#isReady = true
+    this.#isOpen = true
     return { port: portOf(front), statusPort: portOf(back) }
   }
 
-  /** Takes no new request, finishes answers that are under way, and sends what waits for Kafka. */
+  /** Takes no new request after `gateway.stopDelay`, finishes answers that are under way, and sends what waits for Kafka. */
   async close(): Promise<void> {
-    this.#isReady = false
+    this.#isOpen = false
     const [front, back] = this.#closing
-    if (front !== undefined) await drain(front, DRAIN_MS)
+    if (front !== undefined) await drain(front, { delay: this.#config.gateway.stopDelay, limit: DRAIN_MS })
     await this.#votes?.close()
     await Promise.all([this.#log.close(), this.#producer.close()])
     this.#routes.close()
     this.#upstreams.close()
     await this.#dispatcher.close()
     await back?.close()
+  }
+
+  /**
+   * Whether requests should come here: from the moment on when it knows which version answers whom and one server has
+   * answered, until it stops. What fails later fails for all replicas, and taking them away would help nobody.
+   */
+  #isReady(): boolean {
+    this.#hasBegun ||= this.#routes.isKnown && this.#upstreams.areAnyHealthy
+    return this.#isOpen && this.#hasBegun
   }
 
   async #front(): Promise<FastifyInstance> {

@@ -53,6 +53,11 @@ export class GatewayMetrics {
     'boolean',
     '1 while answers reach the completions topic, 0 otherwise. Answers flow in either case.',
   )
+  readonly routingUp = this.set.gauge(
+    'gateway_routing_up',
+    'boolean',
+    '1 while the routing can be read, 0 otherwise: it then stays as it was. Absent without a registry.',
+  )
   private readonly buildInfo = this.set.gauge('build_info', 'boolean', 'Always 1; the version is in the labels.', [
     'version',
     'node',

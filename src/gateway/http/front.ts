@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { bindError } from '../../server/bind-error.js'
 import type { GatewayMetrics } from '../../telemetry/gateway-metrics.js'
+import type { GatewayStatus } from '../status.js'
 
 export interface FrontOptions {
   readonly maxBodyBytes: number
@@ -17,12 +19,17 @@ const REQUEST_MS = 120_000
 /** Longer than a load balancer keeps a connection that is idle. */
 const KEEP_ALIVE_MS = 75_000
 
+/** What follows at once on the connection of a last answer, such as a vote on it, is taken too. */
+const LINGER_MS = 1000
+
 /** The port that applications and browsers use. */
 export async function frontOf(options: FrontOptions): Promise<FastifyInstance> {
   const { maxBodyBytes, corsOrigins, idleTimeout, metrics } = options
   const fastify = Fastify({
     ...{ bodyLimit: maxBodyBytes, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     ...{ connectionTimeout: idleTimeout, forceCloseConnections: 'idle' },
+    // what comes on a connection that is about to close is answered too
+    return503OnClosing: false,
   })
   if (corsOrigins.length > 0)
     await fastify.register(cors, {
@@ -36,10 +43,14 @@ export async function frontOf(options: FrontOptions): Promise<FastifyInstance> {
 }
 
 /** The port that Kubernetes and Prometheus use: nobody outside should reach it. */
-export function backOf(metrics: GatewayMetrics, isReady: () => boolean): FastifyInstance {
+export function backOf(metrics: GatewayMetrics, status: () => GatewayStatus): FastifyInstance {
   const fastify = Fastify()
   fastify.get('/livez', async () => ({ alive: true }))
-  fastify.get('/readyz', async (_, reply) => reply.code(isReady() ? 200 : 503).send({ ready: isReady() }))
+  fastify.get('/readyz', async (_, reply) => {
+    const { ready } = status()
+    return reply.code(ready ? 200 : 503).send({ ready })
+  })
+  fastify.get('/status', async () => status())
   fastify.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   return fastify
 }
@@ -53,11 +64,23 @@ export async function open(fastify: FastifyInstance, host: string, port: number)
   }
 }
 
-/** Takes no new request, and waits for those under way up to `limit` milliseconds. */
-export async function drain(fastify: FastifyInstance, limit: number): Promise<void> {
-  // a connection ends with the answer that is under way
-  fastify.server.keepAliveTimeout = 1
-  const timer = setTimeout(() => fastify.server.closeAllConnections(), limit)
+export interface Leaving {
+  /** How long load balancers may take to notice, milliseconds. */
+  readonly delay: number
+  /** How long answers that are under way may take then, milliseconds. */
+  readonly limit: number
+}
+
+/**
+ * Sends clients elsewhere without losing one of their requests: for `delay` requests are taken, each as the last one of
+ * its connection; then no connection is, and answers under way are finished.
+ */
+export async function drain(fastify: FastifyInstance, { delay, limit }: Leaving): Promise<void> {
+  const { server } = fastify
+  server.prependListener('request', (_, response) => void response.setHeader('connection', 'close'))
+  await sleep(delay)
+  server.keepAliveTimeout = LINGER_MS
+  const timer = setTimeout(() => server.closeAllConnections(), limit)
   await fastify.close()
   clearTimeout(timer)
 }

@@ -9,16 +9,21 @@ export interface RoutesOptions {
   readonly read: ReadRouting | null
   /** The model name that the arms answer. Null: every name. */
   readonly model: string | null
+  /** @default 30,000 milliseconds */
+  readonly patience?: number
   /** Called when reading begins to fail (its error), and when it works again (null). */
   readonly onChange?: (problem: unknown) => void
 }
 
 /** What a new version may be late: as long as the daemon itself takes to notice a move. */
 const READ_EVERY_MS = 2000
+/** How long a gateway that begins waits for it: answers of the base are better than none. */
+const PATIENCE_MS = 30_000
 
 /** Which version answers whom, as the registry last said. While it cannot be read, that stays as it was. */
 export class Routes {
   #routing: Routing | null = null
+  readonly #begun = performance.now()
   #isKnown: boolean
   #hasFailed = false
   #timer: NodeJS.Timeout | null = null
@@ -28,9 +33,25 @@ export class Routes {
     this.#isKnown = options.read === null
   }
 
-  /** Whether the registry has been read at least once. */
+  /** Whether the registry has been read at least once, or could not be for so long that it is no longer waited for. */
   get isKnown(): boolean {
-    return this.#isKnown
+    const { patience = PATIENCE_MS } = this.options
+    return this.#isKnown || performance.now() - this.#begun > patience
+  }
+
+  /** Whether there is a registry. */
+  get isFollowed(): boolean {
+    return this.options.read !== null
+  }
+
+  /** As it was last read; null if nothing was published by then. */
+  get routing(): Routing | null {
+    return this.#routing
+  }
+
+  /** Whether the last look could read it. */
+  get isReadable(): boolean {
+    return !this.#hasFailed
   }
 
   /** Reads now and from now on. */
