@@ -394,6 +394,10 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { what: 'Kafka is away for long', samples: { bcod_gateway_log_up: '1+0x5 0+0x30' }, at: '20m', fires: 1 },
     { what: 'a broker restarts', samples: { bcod_gateway_log_up: '1+0x5 0+0x3 1+0x30' }, at: '20m', fires: 0 },
   ],
+  BcodGatewayRoutingStale: [
+    { what: 'the daemon is away for long', samples: { bcod_gateway_routing_up: '1+0x5 0+0x60' }, at: '50m', fires: 1 },
+    { what: 'a daemon restarts', samples: { bcod_gateway_routing_up: '1+0x5 0+0x10 1+0x60' }, at: '50m', fires: 0 },
+  ],
   BcodGatewayUpstreamDown: [
     {
       what: 'one of two servers is down for long',
@@ -609,4 +613,7 @@ export const SOUND: Samples = {
   'bcod_rollbacks_total{cause="operator"}': flat(0, twelveHours),
   ...refusals('token', line(0, 0.01, twelveHours)),
   ...refusals('connection', line(0, 0.1, twelveHours)),
+  ...{ bcod_gateway_log_up: flat(1, twelveHours), bcod_gateway_routing_up: flat(1, twelveHours) },
+  'bcod_gateway_upstream_up{upstream="gpu-1:8000"}': flat(1, twelveHours),
+  ...requests(line(0, 600, twelveHours), line(0, 1, twelveHours)),
 }

@@ -79,7 +79,10 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event 
     upstream = await StandInUpstream.start()
     for (const name of [topic, `${topic}.completions`]) await kafka.client.topic(name, 2)
     const { bootstrap } = kafka.broker
-    return GatewayProcess.start(join(kafka.directory, 'gateway'), { upstreams: [upstream.url], bootstrap, topic })
+    return GatewayProcess.start(join(kafka.directory, 'gateway'), {
+      ...{ upstreams: [upstream.url], bootstrap, topic },
+      gateway: { routing: `http://127.0.0.1:${daemon.port}/routing` },
+    })
   }
 
   /** A user is answered and votes, a forged vote comes, and a request fails. */
