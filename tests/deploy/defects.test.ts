@@ -111,8 +111,13 @@ const defects: readonly Defect[] = [
       ['NetworkPolicy bcod-gateway', 'spec.egress.1.ports.0.port', 9094],
       ['NetworkPolicy bcod-gateway', 'spec.egress.2.ports.0.port', 8001],
       ['NetworkPolicy bcod-gateway', 'spec.egress.3.ports.0.port', 80],
+      ['NetworkPolicy bcod', 'spec.ingress.1.ports.0.port', 80],
+      ['Deployment bcod-gateway', `${CONTAINER}.env.0.value`, '0'],
+      ['Deployment bcod-gateway', 'spec.template.spec.terminationGracePeriodSeconds', 60],
     ] as const
   ).map(([object, path, value]) => other('gateway', object, path, value)),
+  other('gateway', 'NetworkPolicy kafka', 'spec.ingress.0.from.0.podSelector.matchLabels', {}, 'overlays/cpu-dev'),
+  other('gateway', 'NetworkPolicy kafka', 'spec.ingress.0.from.0', { namespaceSelector: {} }, 'overlays/cpu-dev'),
   {
     ...{ check: 'gateway', entry: 'base', object: 'ConfigMap bcod-gateway-config data gateway.yaml', path: '' },
     value: (text: string) => text.replace('upstreams:', 'upstream:'),
