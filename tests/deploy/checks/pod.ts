@@ -66,7 +66,7 @@ export const images: Check = {
   name: 'images are pinned',
   findings: (manifests) =>
     podsOf(manifests).flatMap(({ containers }) =>
-      containers.flatMap(({ image }) => when(!/:\d+\.\d+\.\d+[\w.-]*$|@sha256:[0-9a-f]{64}$/.test(image), image)),
+      containers.flatMap(({ image }) => when(!/:v?\d+\.\d+\.\d+[\w.-]*$|@sha256:[0-9a-f]{64}$/.test(image), image)),
     ),
 }
 
