@@ -1,4 +1,5 @@
-import { errors, jwtVerify, SignJWT } from 'jose'
+import { createHmac } from 'node:crypto'
+import { errors, jwtVerify } from 'jose'
 import { BcodError } from '../errors.js'
 
 /** What a vote token allows: votes of one user on one answer, for a time. */
@@ -13,14 +14,20 @@ export interface VoteToken {
 const AUDIENCE = 'bcod-vote'
 const ALGORITHM = 'HS256'
 
-/** A JSON Web Token (RFC 7519) with HMAC-SHA-256. @param key  at least 32 bytes, the same in every replica */
-export function signVoteToken({ completion, user, expires }: VoteToken, key: Uint8Array): Promise<string> {
-  return new SignJWT(user === null ? {} : { user })
-    .setProtectedHeader({ alg: ALGORITHM })
-    .setSubject(completion)
-    .setAudience(AUDIENCE)
-    .setExpirationTime(expires)
-    .sign(key)
+const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+const HEADER = base64url({ alg: ALGORITHM })
+
+/**
+ * A JSON Web Token (RFC 7519) with HMAC-SHA-256. It is signed here and not by the library that reads it: every answer needs
+ * one, and the library's way through a thread of its own took a sixth of the time of an answer.
+ *
+ * @param key  at least 32 bytes, the same in every replica
+ */
+export function signVoteToken({ completion, user, expires }: VoteToken, key: Uint8Array): string {
+  const seconds = Math.floor(expires.getTime() / 1000)
+  const claims = { ...(user !== null && { user }), sub: completion, aud: AUDIENCE, exp: seconds }
+  const signed = `${HEADER}.${base64url(claims)}`
+  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
 }
 
 /**

@@ -10,8 +10,9 @@ import { type CompletionRequest, type Kind, readRequest } from '../answers/reque
 import { newCompletionId } from '../completion.js'
 import type { CompletionLog } from '../completion-log.js'
 import { MemberRewriter, type Replacement } from '../json/member-rewriter.js'
+import type { Begun } from '../upstream/exchange.js'
 import { answerHeaders, requestHeaders } from '../upstream/headers.js'
-import { type RelayAnswer, relay } from '../upstream/relay.js'
+import { relay } from '../upstream/relay.js'
 import type { Routes } from '../upstream/routes.js'
 import type { Upstreams } from '../upstream/upstreams.js'
 import { signVoteToken } from '../vote-token.js'
@@ -65,17 +66,14 @@ export class Completions {
     const headers = requestHeaders(asked.headers, upstreamKey)
     if (decided !== null) headers['accept-encoding'] = 'identity' // what is compressed cannot be read on its way
     const signal = leaving(reply)
-    // the token is signed while the server works: the first byte does not wait for it
-    const [answer, token] = await Promise.all([
-      relay(upstreams, dispatcher, {
-        ...{ method: 'POST', path, headers, signal },
-        body: decided === null ? body : this.rewritten(decided, body),
-      }),
-      decided === null ? null : this.tokenFor(decided.answered),
-    ])
+    const answer = await relay(upstreams, dispatcher, {
+      ...{ method: 'POST', path, headers, signal },
+      body: decided === null ? body : this.rewritten(decided, body),
+    })
     void reply.code(answer.status).headers(answerHeaders(answer.headers))
     if (decided === null || !isAnswer(answer)) return reply.send(answer.body)
     const { answered } = decided
+    const token = this.tokenFor(answered)
     // while the log is away the answer might never be found
     if (token !== null && this.options.log.available) void reply.header('x-bcod-vote', token)
     else if (token !== null) this.options.metrics.completionsLogged.inc({ outcome: 'untokened' })
@@ -113,13 +111,13 @@ export class Completions {
   }
 
   /** None without a key. */
-  private async tokenFor({ id, time, user }: Answered): Promise<string | null> {
+  private tokenFor({ id, time, user }: Answered): string | null {
     const { voteKey, voteTtl } = this.options
     if (voteKey === null) return null
     return signVoteToken({ completion: id, user, expires: new Date(time.getTime() + voteTtl) }, voteKey)
   }
 
-  private onTheWay({ request, answered }: Decided, answer: RelayAnswer, { begun, left }: Asking): Readable {
+  private onTheWay({ request, answered }: Decided, answer: Begun, { begun, left }: Asking): Readable {
     const { log, metrics, maxRecordBytes, tokenIds } = this.options
     const isStream = isEventStream(answer)
     const capture = new Capture(isStream, maxRecordBytes)
@@ -145,11 +143,11 @@ const TOKEN_IDS: readonly Replacement[] = [
   { depth: 3, name: 'token_ids', value: 'null' },
 ]
 
-const contentType = ({ headers }: RelayAnswer): string => String(headers['content-type'] ?? '').toLowerCase()
-const isEventStream = (answer: RelayAnswer): boolean => contentType(answer).startsWith('text/event-stream')
+const contentType = ({ headers }: Begun): string => String(headers['content-type'] ?? '').toLowerCase()
+const isEventStream = (answer: Begun): boolean => contentType(answer).startsWith('text/event-stream')
 
 /** Errors, and what a server has compressed all the same, pass as they are. */
-const isAnswer = (answer: RelayAnswer): boolean =>
+const isAnswer = (answer: Begun): boolean =>
   answer.status === 200 &&
   ['identity', undefined].includes(answer.headers['content-encoding']) &&
   (isEventStream(answer) || contentType(answer).startsWith('application/json'))
