@@ -1,7 +1,8 @@
-import { pipeline, type Readable, Transform } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Capture } from '../answers/capture.js'
 import type { Ending } from '../answers/records.js'
 import type { MemberRewriter } from '../json/member-rewriter.js'
+import type { AnswerBody } from '../upstream/exchange.js'
 
 /** What happens to an answer on its way. */
 export interface OnTheWay {
@@ -19,17 +20,13 @@ export interface OnTheWay {
  * The answer of a model server as the client gets it: each piece goes on in the call that brings it. If the server ends
  * early, so does the stream, with an error, and the client sees a connection that breaks, as it would without a gateway.
  */
-export function answerStream(body: Readable, { capture, rewriter, left, firstByte, ended }: OnTheWay): Readable {
+export function answerStream(body: AnswerBody, { capture, rewriter, left, firstByte, ended }: OnTheWay): Readable {
   let hasBegun = false
-  const passing = new Transform({
-    transform(piece: Buffer, _, done) {
-      if (!hasBegun) firstByte()
-      hasBegun = true
-      capture.push(piece)
-      done(null, rewriter.push(piece))
-    },
-  })
-  return pipeline(body, passing, (error) => {
-    ended(error === null || error === undefined ? 'whole' : left.aborted ? 'client_left' : 'cut')
+  body.once('close', () => ended(body.readableEnded ? 'whole' : left.aborted ? 'client_left' : 'cut'))
+  return body.through((piece) => {
+    if (!hasBegun) firstByte()
+    hasBegun = true
+    capture.push(piece)
+    return rewriter.push(piece)
   })
 }

@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { BcodError } from '../../errors.js'
 import type { Kind } from '../answers/request.js'
+import type { Begun } from '../upstream/exchange.js'
 import { answerHeaders, requestHeaders } from '../upstream/headers.js'
-import { type RelayAnswer, relay } from '../upstream/relay.js'
+import { relay } from '../upstream/relay.js'
 import { passablePath } from '../upstream/target.js'
 import { Completions, type ServingOptions } from './completions.js'
 import { codedError, errorBody, statusOf } from './errors.js'
@@ -53,7 +54,7 @@ function passedOn(
   reply: FastifyReply,
   { upstreams, dispatcher, upstreamKey }: ServingOptions,
   headers: Readonly<Record<string, string>> = {},
-): Promise<RelayAnswer> {
+): Promise<Begun> {
   return relay(upstreams, dispatcher, {
     method: request.method as Dispatcher.HttpMethod,
     path: pathOf(request),
@@ -63,7 +64,7 @@ function passedOn(
   })
 }
 
-const sent = ({ status, headers, body }: RelayAnswer, reply: FastifyReply): FastifyReply =>
+const sent = ({ status, headers, body }: Begun, reply: FastifyReply): FastifyReply =>
   reply.code(status).headers(answerHeaders(headers)).send(body)
 
 function pathOf({ raw }: FastifyRequest): string {

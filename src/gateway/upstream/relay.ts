@@ -1,7 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BcodError } from '../../errors.js'
+import { type Begun, exchange } from './exchange.js'
 import type { Upstream, Upstreams } from './upstreams.js'
 
 /** A request to a model server. */
@@ -10,19 +9,9 @@ export interface RelayRequest {
   /** After `/v1`, with the query. */
   readonly path: string
   readonly headers: Record<string, string | string[]>
-  /** A stream can be sent to one server only. */
-  readonly body: Buffer | Readable | null
+  readonly body: Buffer | null
   /** Aborted when the client has left. */
   readonly signal: AbortSignal
-}
-
-/** What a server answers; the body must be read or destroyed. */
-export interface RelayAnswer {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly body: Readable
-  /** How long the server took to begin, in seconds. */
-  readonly seconds: number
 }
 
 /** No byte of the request has reached a server. */
@@ -37,9 +26,8 @@ const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_E
  *
  * @throws UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT; the signal's reason
  */
-export async function relay(upstreams: Upstreams, dispatcher: Dispatcher, request: RelayRequest): Promise<RelayAnswer> {
-  const isRepeatable = request.body === null || Buffer.isBuffer(request.body)
-  const order = isRepeatable ? upstreams.order() : upstreams.order().slice(0, 1)
+export async function relay(upstreams: Upstreams, dispatcher: Dispatcher, request: RelayRequest): Promise<Begun> {
+  const order = upstreams.order()
   for (const [i, upstream] of order.entries()) {
     try {
       return await ask(upstream, dispatcher, request)
@@ -53,22 +41,15 @@ export async function relay(upstreams: Upstreams, dispatcher: Dispatcher, reques
   throw new BcodError('UPSTREAM_UNREACHABLE', 'there is none', { place: 'gateway.upstreams' })
 }
 
-async function ask(upstream: Upstream, dispatcher: Dispatcher, request: RelayRequest): Promise<RelayAnswer> {
+async function ask(upstream: Upstream, dispatcher: Dispatcher, request: RelayRequest): Promise<Begun> {
   const { base } = upstream
   const { method, path, headers, body, signal } = request
-  const started = performance.now()
   upstream.inFlight++
   try {
-    const answer = await dispatcher.request({
-      ...{ origin: base.origin, path: `${base.pathname}${path}`, method, headers, body, signal },
-    })
+    const options = { origin: base.origin, path: `${base.pathname}${path}`, method, headers, body }
+    const answer = await exchange(dispatcher, options, signal)
     answer.body.once('close', () => upstream.inFlight--)
-    return {
-      status: answer.statusCode,
-      headers: answer.headers,
-      body: answer.body,
-      seconds: (performance.now() - started) / 1000,
-    }
+    return answer
   } catch (error) {
     upstream.inFlight--
     throw error
