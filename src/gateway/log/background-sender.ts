@@ -19,6 +19,8 @@ export interface SenderOptions {
   readonly changed: (problem: BcodError | null) => void
   /** Milliseconds between two attempts. @default 500 */
   readonly pause?: number
+  /** Milliseconds in which records gather, so that a broker is not asked once for each. @default 0 */
+  readonly linger?: number
 }
 
 const BATCH_RECORDS = 500
@@ -67,11 +69,17 @@ export class BackgroundSender {
 
   private async run(): Promise<void> {
     while (this.waiting.length > 0 && !this.closing.signal.aborted) {
+      if (this.bytes < BATCH_BYTES) await this.wait(this.options.linger ?? 0)
       const batch = this.nextBatch()
       this.pendingSince ??= performance.now()
       if (await this.sendBatch(batch)) this.pendingSince = null
-      else await sleep(this.options.pause ?? 500, undefined, { signal: this.closing.signal }).catch(() => undefined)
+      else await this.wait(this.options.pause ?? 500)
     }
+  }
+
+  private async wait(milliseconds: number): Promise<void> {
+    const { signal } = this.closing
+    if (milliseconds > 0) await sleep(milliseconds, undefined, { signal }).catch(() => undefined)
   }
 
   /** False if the batch, or what is left of it, is to be tried again. */

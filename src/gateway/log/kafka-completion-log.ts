@@ -40,6 +40,8 @@ const LOOK_AGAIN_MS = 500
 const SEARCHES = 4
 const WAITING_SEARCHES = 256
 const CLOSE_MS = 5_000
+/** In which records gather: one request to a broker costs as much as an answer on its way. */
+const LINGER_MS = 20
 
 /** The completions topic. */
 export class KafkaCompletionLog implements CompletionLog {
@@ -57,7 +59,7 @@ export class KafkaCompletionLog implements CompletionLog {
     this.producer = new RecordProducer(connection, topic)
     this.search = new KeySearch(connection, topic, (key, value) => this.recent.put(key, Buffer.from(value)))
     this.sender = new BackgroundSender({
-      ...{ maxBytes: WAITING_BYTES, send: (records) => this.producer.send(records) },
+      ...{ maxBytes: WAITING_BYTES, linger: LINGER_MS, send: (records) => this.producer.send(records) },
       ...{ sent: told.logged, lost: told.lost, changed: (problem) => this.tell(problem) },
     })
     void this.begin()
