@@ -18,14 +18,38 @@ export async function* arrayElements(
   path: string,
   maxBytes: number,
 ): AsyncGenerator<Line> {
+  const source = chunks[Symbol.asyncIterator]()
+  try {
+    const { count, rest } = yield* arrayPrefix(source, path, maxBytes)
+    for (let chunk: Buffer | undefined = rest; chunk !== undefined; chunk = await nextOf(source)) {
+      if (!chunk.every(isSpace)) throw broken('something follows the array', path, count + 1)
+    }
+  } finally {
+    await source.return?.()
+  }
+}
+
+/** What follows an array, and how many elements it has. */
+interface AfterArray {
+  readonly count: number
+  readonly rest: Buffer
+}
+
+/**
+ * The elements of the array at which `source` stands, as in `arrayElements`; `source` is read no further than the chunk
+ * in which it ends.
+ */
+export async function* arrayPrefix(
+  source: AsyncIterator<Buffer>,
+  path: string,
+  maxBytes: number,
+): AsyncGenerator<Line, AfterArray> {
   let number = 1
   let depth = 0
-  let ended = false
   let inString = false
   let escaped = false
   let parts: Buffer[] = []
   let length = 0
-  const broken = (problem: string) => new BcodError('FEEDBACK_NOT_JSON', problem, { place: `${path}:${number}` })
   const keep = (part: Buffer) => {
     length += part.length
     if (length > maxBytes)
@@ -38,7 +62,7 @@ export async function* arrayElements(
     length = 0
     return bytes
   }
-  for await (const chunk of chunks) {
+  for (let chunk = await nextOf(source); chunk !== undefined; chunk = await nextOf(source)) {
     let start = 0
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at] as number
@@ -46,13 +70,7 @@ export async function* arrayElements(
         if (escaped) escaped = false
         else if (byte === BACKSLASH) escaped = true
         else if (byte === QUOTE) inString = false
-        continue
-      }
-      if (ended) {
-        if (!isSpace(byte)) throw broken('something follows the array')
-        continue
-      }
-      if (byte === QUOTE) inString = true
+      } else if (byte === QUOTE) inString = true
       else if (OPENS.has(byte)) {
         depth += 1
         if (depth === 1) start = at + 1
@@ -62,16 +80,26 @@ export async function* arrayElements(
         keep(chunk.subarray(start, at))
         start = at + 1
         const bytes = element()
-        ended = depth === 0
         const empty = bytes.every(isSpace)
-        if (empty && !(ended && number === 1)) throw broken('the array has a comma without an element')
+        if (empty && !(depth === 0 && number === 1))
+          throw broken('the array has a comma without an element', path, number)
         if (!empty) yield { number, bytes }
+        if (depth === 0) return { count: number, rest: chunk.subarray(start) }
         number += 1
       }
     }
-    if (!ended && depth > 0) keep(chunk.subarray(start))
+    if (depth > 0) keep(chunk.subarray(start))
   }
-  if (!ended) throw broken('the array ends too early')
+  throw broken('the array ends too early', path, number)
 }
+
+/** The next chunk; undefined at the end. */
+export async function nextOf(source: AsyncIterator<Buffer>): Promise<Buffer | undefined> {
+  const { value, done } = await source.next()
+  return done ? undefined : value
+}
+
+const broken = (problem: string, path: string, number: number): BcodError =>
+  new BcodError('FEEDBACK_NOT_JSON', problem, { place: `${path}:${number}` })
 
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d

@@ -86,7 +86,8 @@ async function* chain(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerato
   yield* rest
 }
 
-async function* readChunks(path: string): AsyncGenerator<Buffer> {
+/** The bytes of a file. @throws FILE_UNREADABLE */
+export async function* readChunks(path: string): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of createReadStream(path)) yield chunk
   } catch (error) {

@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { BcodError } from '../errors.js'
 import { isJsonObject, type JsonObject, parseJson } from '../events/json.js'
 import { DEFAULT_MAX_LINE_BYTES } from '../events/jsonl.js'
-import { readLines } from '../events/lines.js'
+import { readChunks, readLines } from '../events/lines.js'
+import { listElements } from '../events/list-elements.js'
 
 /** One record of an export. */
 export interface Row {
@@ -17,20 +18,18 @@ export interface Row {
 /** The records of an export, from the first on each time that they are asked for. */
 export type Rows = () => AsyncIterable<Row>
 
-/** A document that is one object is read as a whole; V8 has no longer texts. */
-const MAX_DOCUMENT_BYTES = 500 * 2 ** 20
-
 /**
- * The records of files: JSON Lines or one JSON array, neither ever in memory as a whole, or one JSON object that holds
- * lists of records.
+ * The records of files: JSON Lines, one JSON array, or one JSON object that holds lists of records. None is ever in
+ * memory as a whole.
  *
  * @param lists  names of lists in such an object; without one of them the object is a record itself
- * @throws FILE_UNREADABLE, FILE_FOREIGN; FEEDBACK_TOO_LARGE for a record of over 64 MiB; FEEDBACK_NOT_JSON for an array
- *   that is broken itself
+ * @param maxBytes  of a record
+ * @throws FILE_UNREADABLE, FILE_FOREIGN; FEEDBACK_NOT_JSON for an array, or an object around lists, that is broken itself;
+ *   FEEDBACK_TOO_LARGE for a longer record in them; as a line it is a broken row
  */
-export function fileRows(paths: readonly string[], lists: readonly string[]): Rows {
+export function fileRows(paths: readonly string[], lists: readonly string[], maxBytes = DEFAULT_MAX_LINE_BYTES): Rows {
   return async function* () {
-    for (const path of paths) yield* rowsOf(path, lists)
+    for (const path of paths) yield* rowsOf(path, { lists, maxBytes })
   }
 }
 
@@ -46,22 +45,59 @@ export function* unpacked(value: unknown, place: string, lists: readonly string[
   }
 }
 
-async function* rowsOf(path: string, lists: readonly string[]): AsyncGenerator<Row> {
-  const document = await wholeDocument(path)
-  if (document !== undefined) return yield* unpacked(document, path, lists)
-  for await (const { bytes, number } of readLines(path, DEFAULT_MAX_LINE_BYTES)) {
-    yield* unpacked(parsed(bytes), `${path}:${number}`, lists)
-  }
+interface FileOptions {
+  readonly lists: readonly string[]
+  readonly maxBytes: number
 }
 
-/** What a file holds that is one object over several lines; undefined for any other. */
-async function wholeDocument(path: string): Promise<unknown> {
-  for await (const { bytes } of readLines(path, DEFAULT_MAX_LINE_BYTES)) {
-    if (parsed(bytes) !== undefined || bytes.find((byte) => byte > 0x20) !== OPENING_BRACE) return undefined
-    break
+async function* rowsOf(path: string, options: FileOptions): AsyncGenerator<Row> {
+  const { lists, maxBytes } = options
+  if (await beginsDocument(path, maxBytes)) {
+    const held = lists.length > 0 ? yield* listRows(path, options) : false
+    if (held) return
+    const { size } = await stat(path)
+    const document = size > maxBytes ? undefined : parsed(await readFile(path))
+    if (document !== undefined) return yield* unpacked(document, path, lists)
   }
-  const size = (await stat(path)).size
-  return size > MAX_DOCUMENT_BYTES ? undefined : parsed(await readFile(path))
+  const tooLong: Row[] = []
+  const onTooLong = (line: number) => void tooLong.push({ place: `${path}:${line}`, value: null, list: null })
+  for await (const { bytes, number } of readLines(path, maxBytes, onTooLong)) {
+    yield* tooLong.splice(0)
+    yield* unpacked(parsed(bytes), `${path}:${number}`, lists)
+  }
+  yield* tooLong
+}
+
+/** Whether a file is one object over several lines, or on one that is too long for a record. */
+async function beginsDocument(path: string, maxBytes: number): Promise<boolean> {
+  let isLong = false
+  const onTooLong = () => {
+    isLong = true
+  }
+  for await (const { bytes } of readLines(path, maxBytes, onTooLong)) {
+    return isLong || (parsed(bytes) === undefined && bytes.find((byte) => byte > 0x20) === OPENING_BRACE)
+  }
+  return isLong
+}
+
+/**
+ * The records of a document's lists.
+ *
+ * @returns whether there were any; if it broke before the first, it may be lines whose first is broken
+ */
+async function* listRows(path: string, options: FileOptions): AsyncGenerator<Row, boolean> {
+  let held = false
+  try {
+    const elements = listElements(readChunks(path), path, options)
+    for await (const { bytes, list, number } of elements) {
+      held = true
+      const value = parsed(bytes)
+      yield { place: `${path} ${list}[${number - 1}]`, value: isJsonObject(value) ? value : null, list }
+    }
+  } catch (error) {
+    if (held || !(error instanceof BcodError && error.code === 'FEEDBACK_NOT_JSON')) throw error
+  }
+  return held
 }
 
 const OPENING_BRACE = 0x7b
