@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { eventEmbedding } from '../embeddings/event-embedding.js'
 import type { BcodError } from '../errors.js'
@@ -6,8 +7,9 @@ import { PromptClassifier } from '../ratio/prompt-classifier.js'
 import { batches } from '../replay/batches.js'
 import { type EventFile, emptyTally, fileEvents } from '../replay/events.js'
 import type { TextService } from '../text/text-process.js'
+import { type Cost, costOf, type TimedStep } from './cost.js'
 import { type Evidence, evidence } from './evidence.js'
-import { askProbes, type ProbeResult } from './probes.js'
+import { askProbes, type ProbeResult, readProbes } from './probes.js'
 import { Progressive } from './progressive.js'
 import { type Suggestion, suggestions } from './suggestions.js'
 import { topicsOf } from './topics.js'
@@ -25,28 +27,23 @@ export interface BacktestOptions {
 
 /** What `--json` prints. */
 export interface BacktestReport extends Evidence {
+  /** Name of the model's directory. */
+  readonly model: string
   /** Rows of the file. */
   readonly events: number
   readonly trained: number
   readonly steps: number
   readonly skipped_invalid: number
   readonly dropped_by_reason: Readonly<Record<string, number>>
+  /** Kept from training by `eval.holdOut`. */
+  readonly held_out: number
+  /** Votes whose prompt was cut to `limits.maxLength`. */
   readonly shortened: number
   readonly quarantined: number
-  /** Of the gate, before and after; empty if the model cannot be asked any. */
+  /** Of the gate, before and after; empty without any that the model can be asked. */
   readonly probes: readonly ProbeResult[]
   readonly cost: Cost
   readonly suggestions: readonly Suggestion[]
-}
-
-/** What it takes on this machine. */
-export interface Cost {
-  /** Of a training step, over its votes; the first step, which compiles, left out if there are more. */
-  readonly seconds_per_vote: number | null
-  readonly votes_per_day: number | null
-  /** The largest resident memory of the process, in bytes. */
-  readonly peak_memory_bytes: number
-  readonly seconds: number
 }
 
 const MOST_TOPICS = 8
@@ -55,30 +52,27 @@ const VOTES_PER_TOPIC = 50
 /**
  * Trains on a file in its order and predicts every vote before it trains on it. Nothing is written.
  *
- * @throws the errors of steps and of probes; FILE_UNREADABLE
+ * @throws what `readProbes` throws, before the first step; the errors of steps; FILE_UNREADABLE
  */
 export async function backtest(options: BacktestOptions): Promise<BacktestReport> {
   const started = performance.now()
   const { learner, config, file } = options
+  const asked = await readProbes({ ...file, config })
   const { progressive, tally, steps, quarantined } = await learn(options)
   const { votes, points } = progressive
   const topics = topicsOf(points, Math.max(1, Math.min(MOST_TOPICS, Math.floor(votes.length / VOTES_PER_TOPIC))))
   const found = evidence(votes, topics)
-  const probes = learner.step === 0 ? [] : await askProbes(learner, { ...file, config })
+  const probes = learner.step === 0 ? [] : await askProbes(learner, asked, config)
   const read = {
-    ...{ events: tally.events, skipped_invalid: tally.invalid, shortened: tally.shortened },
-    dropped_by_reason: Object.fromEntries(tally.dropped),
+    ...{ model: basename(resolve(config.model.path ?? '')), events: tally.events, skipped_invalid: tally.invalid },
+    ...{ dropped_by_reason: Object.fromEntries(tally.dropped), held_out: tally.heldOut, shortened: tally.shortened },
   }
+  const trained = steps.reduce((sum, step) => sum + step.votes, 0)
   return {
-    ...{ ...read, trained: steps.reduce((sum, step) => sum + step.votes, 0), steps: steps.length, quarantined },
-    ...{ ...found, probes, cost: costOf(steps, (performance.now() - started) / 1000) },
-    suggestions: suggestions({ votes, found, read, probes, maxLength: config.limits.maxLength }),
+    ...{ ...read, trained, steps: steps.length, quarantined, ...found, probes },
+    cost: costOf(steps, (performance.now() - started) / 1000, config.model.dtype),
+    suggestions: suggestions({ votes, found, read, probes, config }),
   }
-}
-
-interface TimedStep {
-  readonly votes: number
-  readonly seconds: number
 }
 
 async function learn({ learner, config, file, onEmbeddingsFailed: failed, onStep }: BacktestOptions) {
@@ -106,16 +100,4 @@ async function learn({ learner, config, file, onEmbeddingsFailed: failed, onStep
     onStep?.(trained, applied.loss)
   }
   return { progressive, tally, steps, quarantined }
-}
-
-function costOf(steps: readonly TimedStep[], seconds: number): Cost {
-  const warm = steps.length > 1 ? steps.slice(1) : steps
-  const sum = (of: keyof TimedStep) => warm.reduce((total, step) => total + step[of], 0)
-  const each = warm.length === 0 ? null : sum('seconds') / sum('votes')
-  return {
-    seconds_per_vote: each,
-    votes_per_day: each === null ? null : Math.floor(86_400 / each),
-    peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
-    seconds,
-  }
 }

@@ -1,60 +1,65 @@
 import type { CheckResult } from '../adapters/versions/gate-report.js'
 import type { Config } from '../config/config.js'
-import type { GateModel, GateVersion } from '../gate/check.js'
+import type { GateModel } from '../gate/check.js'
+import { runGate } from '../gate/gate.js'
+import { meanInterval } from '../gate/interval.js'
 import { type LearnerCall, LearnerModel } from '../gate/learner-model.js'
 import { marginsOf, type Probe, probeCheck } from '../gate/probe.js'
-import { readQuestions } from '../gate/questions.js'
+import { type AskedProbe, type QuestionParts, readQuestions } from '../gate/questions.js'
 import type { Learner } from '../learner/learner.js'
-import type { TextService } from '../text/text-process.js'
 
 /** A probe of the gate under the base and under what was learnt: mean margins in nats per pair. */
-export interface ProbeResult extends Pick<CheckResult, 'outcome' | 'value' | 'low' | 'high' | 'bound'> {
+export interface ProbeResult extends Pick<CheckResult, 'outcome' | 'value' | 'low' | 'high' | 'bound' | 'detail'> {
   readonly name: string
-  readonly before: number
-  readonly after: number
-}
-
-export interface ProbeParts {
-  readonly config: Config
-  readonly text: TextService | null
-  readonly vocabSize: number
-  readonly maxLength: number
+  readonly pairs: number
+  /** Null if it was skipped, or could not be run. */
+  readonly before: number | null
+  /** Null too if what was learnt gives a pair no probability. */
+  readonly after: number | null
 }
 
 /**
- * Asks the probes of `gate.probes` as the gate does; those that it skips are left out.
+ * The probes of `gate.probes`. Read before the first step, so that a bad file costs no run.
  *
- * @throws what `readQuestions` throws; DEVICE_OUT_OF_MEMORY
+ * @throws what `readQuestions` throws
  */
-export async function askProbes(learner: Learner, parts: ProbeParts): Promise<readonly ProbeResult[]> {
-  const { config } = parts
-  const { probes } = await readQuestions({ ...parts, config: { ...config, gate: { ...config.gate, golden: [] } } })
-  const candidate = { version: 'backtest', directory: '', adapter: learner.adapter(), delta: learner.delta }
-  const model = modelOf(learner, candidate, config.batch.tokens)
-  const results: ProbeResult[] = []
-  for (const { probe, onlyIfSpoken } of probes) {
-    const check = probeCheck(probe, { tolerance: config.gate.probeTolerance, onlyIfSpoken })
-    const subject = { candidate, live: null, model, signal: new AbortController().signal }
-    const { outcome, value, low, high, bound } = await check.run(subject)
-    if (value === null) continue
-    const before = await meanMargin(probe, model)
-    results.push({ name: probe.name, before, after: before + value, outcome, value, low, high, bound })
-  }
-  return results
+export async function readProbes(parts: Omit<QuestionParts, 'config'> & { readonly config: Config }) {
+  const { gate } = parts.config
+  return (await readQuestions({ ...parts, config: { gate: { ...gate, golden: [] } } })).probes
 }
 
-function modelOf(learner: Learner, candidate: GateVersion, tokens: number): GateModel {
+/** Asks them as the gate does. One that cannot be run says why and spoils no report. */
+export async function askProbes(
+  learner: Learner,
+  probes: readonly AskedProbe[],
+  { gate, batch }: Config,
+): Promise<readonly ProbeResult[]> {
+  const candidate = { version: 'backtest', directory: '', adapter: learner.adapter(), delta: learner.delta }
+  const { signal } = new AbortController()
   const call: LearnerCall = (name, ...args) => {
     const method = learner[name] as (...given: typeof args) => ReturnType<(typeof learner)[typeof name]>
     return method.apply(learner, args)
   }
-  const model = new LearnerModel({ call, tokens, rows: 1, endIds: new Set() })
-  return model.of(candidate, null, new AbortController().signal)
+  const options = { call, tokens: batch.tokens, rows: 1, endIds: new Set<number>() }
+  const model = new LearnerModel(options).of(candidate, null, signal)
+  const checks = probes.map(({ probe, onlyIfSpoken }) =>
+    probeCheck(probe, { tolerance: gate.probeTolerance, onlyIfSpoken }),
+  )
+  const report = await runGate(checks, { candidate, live: null, model, signal })
+  return Promise.all(
+    report.checks.map(async ({ outcome, value, low, high, bound, detail }, i) => {
+      const { probe } = probes[i] as AskedProbe
+      const wasAsked = outcome === 'passed' || outcome === 'refused'
+      const before = wasAsked ? await baseMargin(probe, model) : null
+      const after = before === null || value === null ? null : before + value
+      return { name: probe.name, pairs: probe.rows.length, before, after, outcome, value, low, high, bound, detail }
+    }),
+  )
 }
 
-/** Under the base, weighed as the check weighs it. */
-async function meanMargin(probe: Probe, model: GateModel): Promise<number> {
+/** The mean margin under the base, weighed as the check weighs it; the model has it from there. */
+async function baseMargin(probe: Probe, model: GateModel): Promise<number> {
   const margins = await marginsOf(probe).margins(model, 'base')
-  const total = probe.rows.reduce((sum, { weight }) => sum + weight, 0)
-  return probe.rows.reduce((sum, { weight }, i) => sum + weight * (margins[i] as number), 0) / total
+  const weights = probe.rows.map(({ weight }) => weight)
+  return meanInterval(margins, weights).value
 }

@@ -1,6 +1,8 @@
+import type { Config } from '../config/config.js'
 import type { Evidence } from './evidence.js'
 import type { JudgedVote } from './judged-vote.js'
 import type { ProbeResult } from './probes.js'
+import { percent } from './words.js'
 
 /** What to set, or to send, for a next run. */
 export interface Suggestion {
@@ -19,8 +21,8 @@ export interface SuggestionParts {
     readonly shortened: number
   }
   readonly probes: readonly ProbeResult[]
-  /** `limits.maxLength` of this run. */
-  readonly maxLength: number
+  /** Of this run. */
+  readonly config: Pick<Config, 'limits' | 'optimizer'>
 }
 
 /** A share of votes that is worth a word. */
@@ -29,7 +31,7 @@ const MANY = 0.05
 const STEERING = 0.1
 
 /** What to change, the weightiest first. */
-export function suggestions({ votes, found, read, probes, maxLength }: SuggestionParts): readonly Suggestion[] {
+export function suggestions({ votes, found, read, probes, config }: SuggestionParts): readonly Suggestion[] {
   const set = (when: boolean, key: string, value: string, why: string) => (when ? [{ key, value, why }] : [])
   const say = (when: boolean, why: string) => (when ? [{ key: null, value: null, why }] : [])
   const cut = (read.shortened + (read.dropped_by_reason.completion_too_long ?? 0)) / Math.max(1, read.events)
@@ -43,14 +45,22 @@ export function suggestions({ votes, found, read, probes, maxLength }: Suggestio
     ),
     ...set(
       probes.some(({ outcome }) => outcome === 'refused'),
-      ...(['optimizer.lr', 'half of it', 'the gate would refuse what was learnt: a probe fell too far'] as const),
+      ...([
+        'optimizer.lr',
+        `${config.optimizer.lr / 2}`,
+        'the gate would refuse what was learnt: a probe fell too far',
+      ] as const),
     ),
     ...say(found.users === 0, 'No vote names its user: send `user`, so that no single one can steer what is learnt.'),
     ...set(user > STEERING, 'limits.userShare', `${STEERING}`, `one user gave ${percent(user)} of the votes`),
     ...set(prompt > STEERING, 'limits.promptRepeats', '8', `${percent(prompt)} of the votes are on one prompt`),
     ...set(
       cut > MANY,
-      ...(['limits.maxLength', `${2 * maxLength}`, `${percent(cut)} of the votes were cut or too long`] as const),
+      ...([
+        'limits.maxLength',
+        `${2 * config.limits.maxLength}`,
+        `${percent(cut)} of the votes were cut or too long`,
+      ] as const),
     ),
     ...say(isRare, 'One label is rare: its votes decide how soon it helps.'),
     ...set(true, 'eval.holdOut', '0.1', 'keeps votes by which the gate compares each version with the one before'),
@@ -65,5 +75,3 @@ function largestShare(votes: readonly JudgedVote[], of: (vote: JudgedVote) => nu
   }
   return Math.max(0, ...counts.values()) / Math.max(1, votes.length)
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(0)} %`

@@ -1,15 +1,15 @@
-import type { BacktestReport } from './backtest.js'
+import type { Evidence } from './evidence.js'
 import type { Estimate } from './separation.js'
 import { LEAST_GAIN } from './verdict.js'
 
 /** The verdict in plain sentences: what it means, and what may explain it. */
-export function verdictWords(report: BacktestReport): readonly string[] {
+export function verdictWords(report: Evidence): readonly string[] {
   const { verdict, votes_missing: missing, best_baseline: against, explained_by: explained, gains } = report
   const gain = against === null ? null : gains[against]
   const compared = against === null ? '' : ` Against ${NAMES[against]} the gain in AUC is ${interval(gain)}.`
   const meaning = {
     'worth it': 'The model learns to tell good answers from bad ones, better than every baseline.',
-    'not yet': `These votes do not decide it. About ${count(missing)} more like them would.`,
+    'not yet': `These votes do not decide it. About ${count(missing)} more of their kind should.`,
     no: `Any gain over the best baseline is below ${LEAST_GAIN} of AUC.`,
   }[verdict]
   return [
@@ -38,6 +38,13 @@ export function interval(estimate: Estimate | null): string {
 }
 
 export const digits = (value: number | null): string =>
-  value === null ? '–' : value.toFixed(3).replace(/^-0\.000$/, '0.000')
+  value === null
+    ? '–'
+    : value
+        .toFixed(3)
+        .replace(/^-0\.000$/, '0.000')
+        .replace('-', '−')
+
+export const percent = (share: number): string => `${(100 * share).toFixed(0)} %`
 
 export const count = (value: number | null): string => (value === null ? '–' : value.toLocaleString('en'))

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { BacktestReport } from '../backtest/backtest.js'
 import { BASELINES } from '../backtest/judged-vote.js'
 import { reportPage } from '../backtest/page.js'
+import type { ProbeResult } from '../backtest/probes.js'
 import { count, digits, interval, NAMES, verdictWords } from '../backtest/words.js'
 import { BcodError } from '../errors.js'
 import { survey } from '../replay/events.js'
@@ -88,15 +89,29 @@ function printReport(report: BacktestReport, output: string | null): void {
     ['helps from', report.votes_to_help === null ? '–' : `vote ${count(report.votes_to_help)} on`],
     ['like lengths', `AUC ${interval(report.auc_length_matched)}`],
     ['cost', `${figure(cost.seconds_per_vote)} s per vote, ${figure(cost.peak_memory_bytes / 2 ** 30)} GiB of memory`],
-    ...report.probes.map(({ name, before, after, outcome }) => {
-      const change = `${digits(before)} → ${digits(after)} nats`
-      return [`probe ${name}`, outcome === 'refused' ? `${change}, refused by the gate` : change] as const
-    }),
+    ['', cost.machine],
+    ...probeLines(report.probes),
     ...report.suggestions.map(
       ({ key, value, why }) => ['suggested', key === null ? why : `${key}=${value}: ${why}`] as const,
     ),
     ...(output === null ? [] : [['report', output] as const]),
   ])
+}
+
+/** One line each; those that are skipped are so for one reason, which is the base. */
+function probeLines(probes: readonly ProbeResult[]): readonly (readonly [string, string])[] {
+  const skipped = probes.filter(({ outcome }) => outcome === 'skipped').map(({ name }) => name)
+  const asked = probes.filter(({ outcome }) => outcome !== 'skipped')
+  const line = ({ before, after, outcome, detail }: ProbeResult): string =>
+    outcome === 'error'
+      ? `not asked: ${detail}`
+      : `${digits(before)} → ${digits(after)} nats per pair, ${outcome === 'passed' ? 'passes the gate' : 'refused by the gate'}`
+  return [
+    ...asked.map((probe) => [`probe ${probe.name}`, line(probe)] as const),
+    ...(skipped.length === 0
+      ? []
+      : [['not asked', `${skipped.join(', ')}: the base does not write like their answers`] as const]),
+  ]
 }
 
 const showProgress = (total: number) => (trained: number, loss: number) =>

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { world } from '../../src/demo/world/world.js'
+import margins from '../backtest/probes/margins.json' with { type: 'json' }
 import { bcod, documentOf, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
+
+const PROBES = 'tests/backtest/probes'
 
 /** Park and Miller's generator: the same votes on every run. */
 function randomNumbers(): () => number {
@@ -93,6 +96,36 @@ describe('bcod backtest', () => {
     const found = await told(votes(24, KIND_OR_RUDE, 'of the answer'))
     expect(found).toMatchObject({ verdict: 'not yet', trained: 24, votes_to_help: null })
     expect(found.votes_missing).toBeGreaterThan(0)
+  })
+
+  test("asks the gate's probes before and after, with the margins that PEFT gives the same adapter", async () => {
+    const directory = scratchDirectory()
+    const report = join(directory, 'report.html')
+    // those of its own set: the demo's model does not write like them
+    const probes = [...['kind', 'rude'].map((name) => join(PROBES, `${name}.jsonl`)), 'shipped']
+    const settings = [...margins.settings, `gate.probes=${JSON.stringify(probes)}`, 'gate.probeTolerance=0.01']
+    const args = [join(PROBES, 'votes.jsonl'), ...settings.flatMap((each) => ['--set', each])] as const
+    const ended = await backtest(...args, '--report', report)
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(ended.stdout).toMatch(/^probe kind +−2\.\d{3} → −1\.\d{3} nats per pair, passes the gate$/m)
+    expect(ended.stdout).toMatch(/^probe rude +.* refused by the gate$/m)
+    expect(ended.stdout).toMatch(/^not asked +false-claims, .*, repetition: the base does not write like/m)
+    expect(ended.stdout).toContain('optimizer.lr=0.0005: the gate would refuse')
+    const page = readFileSync(report, 'utf8')
+    expect(page).toMatch(/<td>rude<\/td><td>4<\/td>.*<td>refused<\/td>/)
+    const { probes: told } = documentOf(await backtest(...args, '--json')) as {
+      probes: readonly Record<string, number>[]
+    }
+    const kind = told.find(({ name }) => `${name}` === 'kind')!
+    for (const field of ['before', 'after', 'low', 'high'] as const)
+      expect(kind[field], field).toBeCloseTo(margins[field], 3)
+  })
+
+  test('a bad probe file ends it before it trains', async () => {
+    const bad = jsonl(scratchDirectory(), 'bad.jsonl', ['{'])
+    const ended = await backtest(join(PROBES, 'votes.jsonl'), '--set', `gate.probes=["${bad}"]`)
+    expect(ended).toMatchObject({ code: 1, stdout: '' })
+    expect(ended.stderr).toMatch(/^PAIRS_INVALID .*bad\.jsonl:1/m)
   })
 
   test('with a broken row nothing runs', async () => {
