@@ -3,7 +3,7 @@ import { BASELINES, type Baseline, type JudgedVote } from './judged-vote.js'
 import { accuracy, clustersOf, type Estimate, gainOver, separation } from './separation.js'
 import { judge, LEAST_CLUSTERS, type Verdict } from './verdict.js'
 
-/** Figures of a group of votes. */
+/** Figures of a group of votes; null for a group of fewer than `LEAST_GROUP`. */
 export interface Figures {
   readonly votes: number
   readonly up_share: number
@@ -13,7 +13,7 @@ export interface Figures {
 
 /** A block of votes in time order, and what was known at its end. */
 export interface Moment extends Figures {
-  /** Votes up to its end. */
+  /** Votes up to its end, its own included. */
   readonly at: number
   /** AUC of the model and of each baseline over all votes up to its end. */
   readonly auc_so_far: Estimate | null
@@ -66,6 +66,8 @@ interface Topics {
 /** Blocks of time, and users that are shown. */
 const BLOCKS = 20
 const SHOWN_USERS = 10
+/** Shares and orders of fewer votes than this say nothing. */
+export const LEAST_GROUP = 10
 
 /** All figures of a backtest's votes, in time order. */
 export function evidence(votes: readonly JudgedVote[], topics: Topics): Evidence {
@@ -88,20 +90,24 @@ export function evidence(votes: readonly JudgedVote[], topics: Topics): Evidence
     by_topic: groups(votes, (_, i) => topics.of[i] as number).map(({ key, ...group }) => ({
       ...{ ...group, line: votes[topics.typical[key] as number]?.line ?? group.line },
     })),
-    by_user: groups(votes, ({ user: each }) => each ?? -1)
+    // within one user's votes, those on one prompt hang together
+    by_user: groups(votes.map(byPrompt), ({ user: each }) => each ?? -1)
       .slice(0, SHOWN_USERS)
       .map(({ key: _, ...group }) => group),
   }
 }
 
-const figuresOf = (votes: readonly JudgedVote[]): Figures => ({
-  ...{ votes: votes.length, up_share: upShare(votes) },
-  ...{ accuracy: accuracy(votes, 'model'), auc: separation(votes, 'model') },
-})
+function figuresOf(votes: readonly JudgedVote[]): Figures {
+  const about = { votes: votes.length, up_share: upShare(votes) }
+  if (votes.length < LEAST_GROUP) return { ...about, accuracy: null, auc: null }
+  return { ...about, accuracy: accuracy(votes, 'model'), auc: separation(votes, 'model') }
+}
 
-/** The ends of blocks of equal size, `BLOCKS` at most. */
+const byPrompt = (vote: JudgedVote): JudgedVote => ({ ...vote, cluster: vote.prompt })
+
+/** The ends of blocks of equal size, `BLOCKS` at most, of `LEAST_GROUP` votes at least. */
 function endsOf(count: number): readonly number[] {
-  const blocks = Math.min(BLOCKS, count)
+  const blocks = Math.max(1, Math.min(BLOCKS, Math.floor(count / LEAST_GROUP)))
   return Array.from({ length: blocks }, (_, i) => Math.round(((i + 1) * count) / blocks))
 }
 

@@ -24,6 +24,9 @@ svg text{fill:var(--soft);font:12px system-ui,sans-serif;font-variant-numeric:ta
 .band{fill:var(--model);fill-opacity:.14}
 .line{fill:none;stroke:var(--model);stroke-width:2;stroke-linejoin:round}
 .line.length{stroke:var(--length)}.line.prompt{stroke:var(--prompt)}
+.dot{stroke:var(--model);stroke-width:8;stroke-linecap:round}.dot.length{stroke:var(--length)}.dot.prompt{stroke:var(--prompt)}
+.whisker{stroke:var(--model);stroke-width:2;stroke-opacity:.4}
+@media (max-width:560px){svg text{font-size:21px}.legend{padding-left:0}}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:8px 0 0;padding:0 0 0 46px;list-style:none;font-size:14px;color:var(--soft)}
 .legend li::before{content:"";display:inline-block;width:18px;height:3px;margin-right:8px;vertical-align:middle;background:var(--model)}
 .legend .length::before{background:var(--length)}.legend .prompt::before{background:var(--prompt)}

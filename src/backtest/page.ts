@@ -1,10 +1,9 @@
 import type { BacktestReport } from './backtest.js'
-import { type Band, type Chart, chartSvg, type Line } from './chart.js'
-import type { Group, Moment } from './evidence.js'
+import { type Group, LEAST_GROUP } from './evidence.js'
 import { BASELINES } from './judged-vote.js'
+import { blocksChart, soFarChart } from './page-charts.js'
 import { STYLE } from './page-style.js'
-import type { Estimate } from './separation.js'
-import { count, digits, interval, NAMES, verdictWords } from './words.js'
+import { count, digits, interval, NAMES, percent, verdictWords } from './words.js'
 
 /** The report as one page: no script, nothing from elsewhere, in the reader's light or dark. No text of users is in it. */
 export function reportPage(report: BacktestReport): string {
@@ -19,22 +18,25 @@ export function reportPage(report: BacktestReport): string {
 <style>${STYLE}</style>
 </head>
 <body>
-<header><p>bcod backtest</p><h1 class="${report.verdict.replace(' ', '-')}">${report.verdict}</h1>
+<header><p>bcod backtest of ${count(report.trained)} votes with ${text(report.model)}</p><h1 class="${report.verdict.replace(' ', '-')}">${report.verdict}</h1>
 <p class="meaning">${text(meaning)}</p>${explained.map((each) => `<p class="explained">${text(each)}</p>`).join('')}</header>
 ${tiles(report)}
-${section('AUC of all votes so far', chart(soFar(report)), 'How well each predictor sorts thumbs-up above thumbs-down, before it has learnt from them. ½ is chance. The shaded area is the 95 % interval of the model.')}
-${section('In blocks of time', chart(inBlocks(report)), 'AUC of the model within each twentieth of the votes.')}
+${section('AUC of all votes so far', soFarChart(report), 'How well each predictor sorts thumbs-up above thumbs-down, before it has learnt from them. 0.5 is chance. The shaded area is the 95 % interval of the model.')}
+${section('In blocks of time', report.over_time.length > 1 ? blocksChart(report) : '', `AUC of the model within each ${count(report.over_time[0]?.votes ?? 0)} votes or so, with its 95 % interval.`)}
 ${section('Against the baselines', baselines(report), 'Accuracy is the share of labels predicted right. Each predictor has learnt from the same past, and from nothing else.')}
-${section('By topic', groups('topic', report.by_topic), 'Prompts whose embeddings lie together. The line of the file that is named is the most typical vote.')}
-${section('By user', groups('user', report.by_user), 'The users with most votes. The line is that of their first vote.')}
 ${section('What might explain it', doubts(report), 'A gain that hangs on one user, one prompt or the length of answers is not what you want to train on.')}
-${section('Probes of the gate', probes(report), 'Mean margin in nats per pair, for the base and after the last vote. The interval is that of the change.')}
-${section('What it would cost here', costs(report), '')}
-${section('Suggested', suggested(report), '')}
+${section('By topic', report.by_topic.length > 1 ? groups('topic', report.by_topic) : '', `Prompts whose embeddings lie together. The line of the file that is named is the most typical vote. ${FEW}`)}
+${section('By user', groups('user', report.by_user), `The users with most votes. The line is that of their first vote. ${FEW}`)}
+${section('Probes of the gate', probes(report), 'What the gate would ask before users get what was learnt. Mean margin of the better answer over the worse one in nats per pair, for the base and after the last vote, with the 95 % interval of the change. The gate skips a probe whose answers the base could not have written.')}
+${section('The votes', rows(report), '')}
+${section('What it costs on this machine', costs(report), '')}
+${section('Suggested settings', suggested(report), '')}
 </body>
 </html>
 `
 }
+
+const FEW = `Of fewer than ${LEAST_GROUP} votes nothing is said.`
 
 const section = (title: string, body: string, note: string): string =>
   body === '' ? '' : `<section><h2>${title}</h2>${note === '' ? '' : `<p class="note">${note}</p>`}${body}</section>`
@@ -45,51 +47,17 @@ function tiles(report: BacktestReport): string {
     `<div><span>${name}</span><b>${value}</b><small>${below}</small></div>`
   const ends = (low: number | null, high: number | null) => (low === null ? '' : `${digits(low)} … ${digits(high)}`)
   return `<div class="tiles">${[
-    tile('AUC', digits(auc), ends(auc_low, auc_high)),
+    tile('AUC (0.5 is chance)', digits(auc), ends(auc_low, auc_high)),
     tile('accuracy', digits(accuracy), ends(accuracy_low, accuracy_high)),
-    tile('votes', count(report.trained), `${(100 * report.up_share).toFixed(0)} % thumbs-up`),
+    tile('votes', count(report.trained), `${percent(report.up_share)} thumbs-up`),
     report.verdict === 'not yet'
-      ? tile('missing', count(report.votes_missing), 'votes like these')
+      ? tile('missing', count(report.votes_missing), 'more votes of their kind')
       : tile(
           'helps from',
           report.votes_to_help === null ? 'never' : `vote ${count(report.votes_to_help)}`,
           'better than every baseline',
         ),
   ].join('')}</div>`
-}
-
-const soFar = ({ over_time, trained }: BacktestReport): Chart => ({
-  title: 'AUC of all votes so far',
-  votes: trained,
-  band: band(over_time, ({ auc_so_far }) => auc_so_far),
-  lines: [
-    line('model', over_time, ({ auc_so_far }) => auc_so_far?.value ?? null),
-    ...(['length', 'prompt'] as const).map((each) => line(each, over_time, (moment) => moment.baselines_so_far[each])),
-  ],
-})
-
-const inBlocks = ({ over_time, trained }: BacktestReport): Chart => ({
-  title: 'AUC in blocks of time',
-  votes: trained,
-  band: band(over_time, ({ auc }) => auc),
-  lines: [line('model', over_time, ({ auc }) => auc?.value ?? null)],
-})
-
-const line = (kind: keyof typeof NAMES, moments: readonly Moment[], of: (moment: Moment) => number | null): Line => ({
-  ...{ name: NAMES[kind], kind },
-  points: moments.map((moment) => ({ x: moment.at, y: of(moment) })),
-})
-
-const band = (moments: readonly Moment[], of: (moment: Moment) => Estimate | null): Band =>
-  moments.flatMap((moment) => {
-    const estimate = of(moment)
-    if (estimate === null || estimate.low === null || estimate.high === null) return []
-    return [{ x: moment.at, low: Math.max(0, estimate.low), high: Math.min(1, estimate.high) }]
-  })
-
-function chart(each: Chart): string {
-  const legend = each.lines.map(({ name, kind }) => `<li class="${kind}">${name}</li>`).join('')
-  return `<figure>${chartSvg(each)}<ul class="legend">${legend}</ul></figure>`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -106,7 +74,7 @@ function baselines(report: BacktestReport): string {
   const of = (value: number | null, low: number | null, high: number | null) =>
     interval(value === null ? null : { value, low, high })
   return table(
-    ['', 'accuracy', 'AUC', 'gain in AUC of the model'],
+    ['', 'accuracy', 'AUC', 'gain of the model in AUC'],
     [
       [NAMES.model, of(accuracy, accuracy_low, accuracy_high), of(auc, auc_low, auc_high), ''],
       ...BASELINES.map((each) => [
@@ -121,35 +89,65 @@ const groups = (name: string, all: readonly Group[]): string =>
   table(
     [name, 'votes', 'thumbs-up', 'accuracy', 'AUC'],
     all.map(({ line: at, votes, up_share, accuracy, auc }) => [
-      ...[`line ${at}`, count(votes), digits(up_share), interval(accuracy), interval(auc)],
+      ...[`line ${at}`, count(votes), percent(up_share), interval(accuracy), interval(auc)],
     ]),
   )
 
 function doubts({ without_user: user, without_prompt: prompt, auc_length_matched: matched }: BacktestReport): string {
   const without = (what: string, left: typeof user) =>
-    left === null ? [] : [[`without one ${what} (line ${left.line}, ${left.votes} votes)`, digits(left.auc)]]
+    left === null
+      ? []
+      : [
+          [
+            `without the ${what} of line ${left.line} (${left.votes} votes)`,
+            digits(left.auc),
+            left.better ? 'yes' : 'no',
+          ],
+        ]
   return table(
-    ['', 'AUC of the model'],
-    [...without('user', user), ...without('prompt', prompt), ['among answers of like length', interval(matched)]],
+    ['', 'AUC of the model', 'certainly better than every baseline'],
+    [...without('user', user), ...without('prompt', prompt), ['among answers of like length', interval(matched), '']],
   )
 }
 
 const probes = ({ probes: all }: BacktestReport): string =>
   table(
-    ['probe', 'before', 'after', 'change', 'the gate'],
-    all.map(({ name, before, after, value, low, high, outcome }) => [
-      ...[name, digits(before), digits(after), interval(value === null ? null : { value, low, high }), outcome],
+    ['probe', 'pairs', 'before', 'after', 'change', 'the gate'],
+    all.map(({ name, pairs, before, after, value, low, high, outcome }) => [
+      ...[name, count(pairs), digits(before), digits(after)],
+      ...[interval(value === null ? null : { value, low, high }), outcome],
     ]),
   )
+
+const rows = (report: BacktestReport): string =>
+  table(
+    ['', ''],
+    [
+      ['rows of the file', count(report.events)],
+      ['predicted, then trained on', count(report.trained)],
+      ...notTrained(report).map(([reason, rows]) => [reason, count(rows)]),
+      ['with a prompt cut to length', count(report.shortened)],
+      ['users', report.users === 0 ? 'not named' : count(report.users)],
+      ['different prompts', count(report.prompts)],
+    ],
+  )
+
+const notTrained = (report: BacktestReport): readonly (readonly [reason: string, rows: number])[] =>
+  [
+    ['cannot be used', report.skipped_invalid] as const,
+    ...Object.entries(report.dropped_by_reason).map(([reason, rows]) => [reason.replaceAll('_', ' '), rows] as const),
+    ...[['held out', report.held_out] as const, ['quarantined', report.quarantined] as const],
+  ].filter(([, rows]) => rows > 0)
 
 const costs = ({ cost }: BacktestReport): string =>
   table(
     ['', ''],
     [
-      ['seconds per vote', digits(cost.seconds_per_vote)],
-      ['votes per day', count(cost.votes_per_day)],
-      ['peak memory', `${(cost.peak_memory_bytes / 2 ** 30).toFixed(2)} GiB`],
-      ['this backtest', `${cost.seconds.toFixed(0)} s`],
+      ['machine', cost.machine],
+      ['training', cost.seconds_per_vote === null ? '–' : `${cost.seconds_per_vote.toPrecision(3)} s per vote`],
+      ['at most', `${count(cost.votes_per_day)} votes a day`],
+      ['peak memory', `${(cost.peak_memory_bytes / 2 ** 30).toFixed(1)} GiB`],
+      ['this backtest', `${(cost.seconds / 60).toFixed(1)} minutes`],
     ],
   )
 

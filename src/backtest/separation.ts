@@ -32,8 +32,12 @@ export function separation(votes: readonly JudgedVote[], predictor: Predictor): 
   return { value, low: Math.max(0, value - half), high: Math.min(1, value + half) }
 }
 
-/** How much larger the AUC of the model is than that of a baseline, on the same votes. */
+/**
+ * How much larger the AUC of the model is than that of a baseline, on the same votes. A baseline that says the same of
+ * all has ½ for certain: the interval is that of the model's AUC then.
+ */
 export function gainOver(votes: readonly JudgedVote[], baseline: Predictor): Estimate | null {
+  if (new Set(votes.map(({ scores }) => scores[baseline])).size === 1) return lessHalf(separation(votes, 'model'))
   const [model, other] = [
     components(votes, ({ scores }) => scores.model),
     components(votes, ({ scores }) => scores[baseline]),
@@ -44,6 +48,12 @@ export function gainOver(votes: readonly JudgedVote[], baseline: Predictor): Est
   const less = (of: 'ups' | 'downs') =>
     model[of].map((each, i) => ({ ...each, value: each.value - (other[of][i] as Sample).value }))
   return twoClassInterval(value, less('ups'), less('downs'))
+}
+
+function lessHalf(estimate: Estimate | null): Estimate | null {
+  if (estimate === null) return null
+  const { value, low, high } = estimate
+  return { value: value - 0.5, low: low === null ? null : low - 0.5, high: high === null ? null : high - 0.5 }
 }
 
 /** As many votes are in a stratum of like lengths. */

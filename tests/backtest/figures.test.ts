@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { chartSvg, type Point, ticksUpTo } from '../../src/backtest/chart.js'
+import { evidence } from '../../src/backtest/evidence.js'
 import { explanations } from '../../src/backtest/influence.js'
 import type { JudgedVote } from '../../src/backtest/judged-vote.js'
 import { OnlineLogistic } from '../../src/backtest/online-logistic.js'
@@ -70,6 +72,12 @@ describe('the AUC', () => {
     expect(low).toBeLessThan(0.95)
   })
 
+  it('gains on a predictor that says nothing what it has above ½, no more certain than it is itself', () => {
+    const votes = votesOf(mixed(12, () => true))
+    const { low } = separation(votes, 'model')!
+    expect(gainOver(votes, 'majority')).toEqual({ value: 0.5, low: low! - 0.5, high: 0.5 })
+  })
+
   it('is not there with votes of one label', () => {
     expect(separation(votesOf([{ label: true, score: 1 }]), 'model')).toBeNull()
   })
@@ -87,6 +95,57 @@ it('the accuracy of votes that hang together is less certain than that of as man
   // Wald's, with the t of 199 degrees of freedom, 1.972
   expect(alone.high! - 0.7).toBeCloseTo(1.972 * Math.sqrt((0.7 * 0.3) / 200), 2)
   expect(together.high! - together.low!).toBeGreaterThan(2 * (alone.high! - alone.low!))
+})
+
+describe('figures of groups', () => {
+  const by = (count: number, users: number) =>
+    evidence(
+      votesOf(
+        mixed(
+          count,
+          () => true,
+          (i) => ({ user: i % users, prompt: i }),
+        ),
+      ),
+      { of: [], typical: [] },
+    )
+
+  it('are those of ten votes at least', () => {
+    expect(by(27, 3).by_user.map(({ votes, auc }) => [votes, auc])).toEqual([9, 9, 9].map((votes) => [votes, null]))
+    const [user] = by(30, 3).by_user
+    expect(user).toMatchObject({ line: 1, votes: 10, up_share: 0.5, auc: { value: 1 } })
+    // the votes of one user are not one vote
+    expect(user?.auc?.low).toBeLessThan(1)
+  })
+
+  it.each([
+    [9, [9]],
+    [30, [10, 20, 30]],
+    [400, Array.from({ length: 20 }, (_, i) => 20 * (i + 1))],
+  ])('of %d votes are told at the ends of blocks', (count, ends) => {
+    expect(by(count, 3).over_time.map(({ at }) => at)).toEqual(ends)
+  })
+})
+
+describe('a chart', () => {
+  it.each([
+    [69, [0, 20, 40, 60]],
+    [1200, [0, 500, 1000]],
+    [48, [0, 10, 20, 30, 40]],
+    [3, [0, 1, 2, 3]],
+  ])('of %d votes has round numbers below it', (votes, ticks) => {
+    expect(ticksUpTo(votes)).toEqual(ticks)
+  })
+
+  it('shades nothing where an interval is not known', () => {
+    const point = (x: number, known = true) => ({ x, y: 0.5, low: known ? 0.4 : null, high: known ? 0.6 : null })
+    const of = (...points: readonly Point[]) =>
+      chartSvg({ title: 'AUC', votes: 50, joined: true, series: [{ name: 'the model', kind: 'model', points }] })
+    const bands = (svg: string) => svg.match(/class="band"/g)?.length ?? 0
+    expect(bands(of(point(10), point(20), point(30), point(40)))).toBe(1)
+    expect(bands(of(point(10), point(20), point(25, false), point(30), point(40)))).toBe(2)
+    expect(bands(of(point(10), point(20, false), point(30)))).toBe(0)
+  })
 })
 
 describe('what explains a gain', () => {
