@@ -24,7 +24,7 @@ export const gateway = {
     ),
     model: optionalText('The model name that the versions answer. null: every name that clients ask for.'),
     routing: optionalText(
-      "Where to read which version answers whom: the daemon's URL of it, such as http://bcod:9464/routing. null: routing.json in adapters.dir; without either, every request goes on as it is.",
+      "Where to read which version answers whom: the daemon's URL of it, such as http://bcod:9464/routing. null, or while the daemon is away: routing.json in adapters.dir; without either, every request goes on as it is.",
     ),
     tokenIds: flag(
       false,

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import { Agent } from 'undici'
-import type { Config } from '../config/config.js'
 import { voteKeysIn } from '../config/gateway-rules.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
@@ -16,7 +15,7 @@ import { proxyPlugin } from './http/proxy.js'
 import { KafkaCompletionLog } from './log/kafka-completion-log.js'
 import { statusOf } from './status.js'
 import { Routes } from './upstream/routes.js'
-import { routingAt, routingIn } from './upstream/routing-source.js'
+import { routingOf } from './upstream/routing-source.js'
 import { Upstreams } from './upstream/upstreams.js'
 import { ApiKeys } from './votes/api-keys.js'
 import { BallotBox } from './votes/ballot-box.js'
@@ -68,7 +67,7 @@ export class Gateway {
       },
     })
     this.#routes = new Routes({
-      ...{ read: readerOf(config), model: gateway.model },
+      ...{ read: routingOf(config), model: gateway.model },
       onChange: (problem) => {
         metrics.routingUp.set(problem === null ? 1 : 0)
         this.#tell('Routing', problem === null ? null : codedOr(problem, 'ROUTING_UNREADABLE'))
@@ -204,11 +203,6 @@ export class Gateway {
     if (problem === null) this.#logger.info({ event }, 'works')
     else this.#logger.error({ event, code: problem.code, remedy: problem.remedy }, problem.message)
   }
-}
-
-function readerOf({ gateway, adapters }: Config) {
-  if (gateway.routing !== null) return routingAt(gateway.routing)
-  return routingIn(adapters)
 }
 
 const codedOr = (error: unknown, code: 'ROUTING_UNREADABLE'): BcodError =>

@@ -396,6 +396,12 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
   ],
   BcodGatewayRoutingStale: [
     { what: 'the daemon is away for long', samples: { bcod_gateway_routing_up: '1+0x5 0+0x60' }, at: '50m', fires: 1 },
+    {
+      what: 'there is no daemon because none is wanted',
+      samples: { bcod_gateway_routing_up: flat(0, 60), 'kube_statefulset_replicas{statefulset="bcod"}': flat(0, 60) },
+      at: '50m',
+      fires: 0,
+    },
     { what: 'a daemon restarts', samples: { bcod_gateway_routing_up: '1+0x5 0+0x10 1+0x60' }, at: '50m', fires: 0 },
   ],
   BcodGatewayUpstreamDown: [

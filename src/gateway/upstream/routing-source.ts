@@ -25,3 +25,11 @@ export function routingIn({ dir, store, s3 }: Config['adapters']): ReadRouting |
   const files = openRegistryFiles({ dir: dir ?? '', store, s3 })
   return () => files.read(ROUTING)
 }
+
+/** What the daemon says; while it says nothing, because it is away or loads, what its registry says, if one is named. */
+export function routingOf({ gateway, adapters }: Pick<Config, 'gateway' | 'adapters'>): ReadRouting | null {
+  const registry = routingIn(adapters)
+  if (gateway.routing === null) return registry
+  const daemon = routingAt(gateway.routing)
+  return registry === null ? daemon : async () => (await daemon().catch(() => null)) ?? registry()
+}

@@ -5,7 +5,7 @@ import fastify from 'fastify'
 import { NEVER } from 'rxjs'
 import { expect, it, onTestFinished } from 'vitest'
 import { loadConfig } from '../../../src/config/config.js'
-import { routingAt, routingIn } from '../../../src/gateway/upstream/routing-source.js'
+import { routingAt, routingIn, routingOf } from '../../../src/gateway/upstream/routing-source.js'
 import { StatusServer } from '../../../src/server/server.js'
 
 /** The port of a daemon. */
@@ -47,4 +47,17 @@ it('the directory of the registry, or nothing, if no daemon is named', async () 
   writeFileSync(join(dir, 'routing.json'), '{}')
   expect(await read()).toBe('{}')
   expect(routingIn(loadConfig({ env: {} }).adapters)).toBe(null)
+})
+
+it('the registry of a daemon that is away, or loads, says what it last published; a daemon that answers is asked first', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'bcod-routing-'))
+  writeFileSync(join(dir, 'routing.json'), '{"from":"registry"}')
+  const saidBy = async (url: string, ...registry: readonly string[]) =>
+    routingOf(
+      loadConfig({ env: {}, set: [`gateway.routing=${url}`, ...registry.map((each) => `adapters.dir=${each}`)] }),
+    )!()
+  const [away, loading] = ['http://127.0.0.1:1/routing', await daemonWith(null)]
+  for (const url of [away, loading]) expect(await saidBy(url, dir)).toBe('{"from":"registry"}')
+  expect(JSON.parse((await saidBy(await daemonWith({ from: 'daemon' }), dir))!)).toEqual({ from: 'daemon' })
+  await expect(saidBy(away)).rejects.toBeDefined()
 })
