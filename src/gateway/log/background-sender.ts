@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asCoded, type BcodError } from '../../errors.js'
+import { asCoded, BcodError } from '../../errors.js'
 
 /** A record that waits to be sent. */
 export interface Waiting {
@@ -19,21 +19,23 @@ export interface SenderOptions {
   readonly changed: (problem: BcodError | null) => void
   /** Milliseconds between two attempts. @default 500 */
   readonly pause?: number
+  /** Milliseconds after which records that are on their way count as failing. @default 5,000 */
+  readonly slow?: number
   /** Milliseconds in which records gather, so that a broker is not asked once for each. @default 0 */
   readonly linger?: number
 }
 
 const BATCH_RECORDS = 500
 const BATCH_BYTES = 2 ** 20
-/** What waits for longer than this has met a broker that hangs. */
+/** What waits for longer than this has met a broker that hangs, or one that the client is still trying to reach. */
 const SLOW_MS = 5_000
+const SLOW = 'Kafka has not taken the records of answers for some seconds; they wait'
 
 /** Sends records in their order, beside whoever puts them in, and again until they are safe. */
 export class BackgroundSender {
   private waiting: Waiting[] = []
   private bytes = 0
   private problem: BcodError | null = null
-  private pendingSince: number | null = null
   private running: Promise<void> | null = null
   private readonly closing = new AbortController()
 
@@ -41,9 +43,7 @@ export class BackgroundSender {
 
   /** Whether what is put in now can be expected to be safe soon. */
   get isKeepingUp(): boolean {
-    const { pendingSince, problem, bytes, options } = this
-    const isSlow = pendingSince !== null && performance.now() - pendingSince > SLOW_MS
-    return problem === null && !isSlow && bytes < options.maxBytes / 2
+    return this.problem === null && this.bytes < this.options.maxBytes / 2
   }
 
   /** Never throws and never waits. */
@@ -71,9 +71,10 @@ export class BackgroundSender {
     while (this.waiting.length > 0 && !this.closing.signal.aborted) {
       if (this.bytes < BATCH_BYTES) await this.wait(this.options.linger ?? 0)
       const batch = this.nextBatch()
-      this.pendingSince ??= performance.now()
-      if (await this.sendBatch(batch)) this.pendingSince = null
-      else await this.wait(this.options.pause ?? 500)
+      const slow = setTimeout(() => this.tell(new BcodError('KAFKA_UNREACHABLE', SLOW)), this.options.slow ?? SLOW_MS)
+      const isSafe = await this.sendBatch(batch)
+      clearTimeout(slow)
+      if (!isSafe) await this.wait(this.options.pause ?? 500)
     }
   }
 

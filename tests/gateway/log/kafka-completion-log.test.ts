@@ -145,12 +145,15 @@ describe('while Kafka is away', () => {
     record(log, meanwhile)
     expect(performance.now() - begun).toBeLessThan(100)
     await until(() => !log.available)
+    // as soon as answers get no token: the metric and its alert follow from it
+    expect(told.changes).toEqual([null, expect.any(String)])
     expect(await codeOf(replica(topic, own.broker.bootstrap).log.find(first.id))).toBe('LOG_UNAVAILABLE')
 
     const { dir, port } = own.broker
     const again = await startBroker({ dir, port })
     onTestFinished(() => again.stop())
     await until(() => log.available && told.logged >= 51)
+    expect(told.changes.at(-1)).toBe(null)
     const other = replica(topic, again.bootstrap).log
     for (const answer of [first, ...meanwhile]) expect(await other.find(answer.id)).toEqual(answer)
     expect(told.lost).toEqual([])
