@@ -10,6 +10,24 @@ const quantiles = (histogram: string) =>
     legend: `p${100 * quantile}`,
   }))
 
+/** By how the outcome begins: what is taken, what cannot be, what the gateway could not do, and what nobody should send. */
+const VOTES = {
+  ...{ accepted: 'green', COMPLETION_NOT: '#808080', COMPLETION_EX: 'purple', COMPLETION_UN: 'yellow' },
+  ...{
+    LOG: 'blue',
+    VOTE_RATE: 'orange',
+    VOTE_TOKEN: 'red',
+    VOTE_UNAUTHORISED: 'dark-red',
+    VOTE_INVALID: 'dark-yellow',
+  },
+}
+
+/** Of how many replicas there may be: the one that needs most, and the one in the middle. */
+const spread = (expr: string) => [
+  { expr: `max(${expr})`, legend: 'highest' },
+  { expr: `quantile(0.5, ${expr})`, legend: 'median' },
+]
+
 /** What stands in front of the model: requests, how soon answers begin, answers in the log, votes. */
 export const gateway: PageSpec = {
   uid: 'bcod-gateway',
@@ -94,7 +112,7 @@ export const gateway: PageSpec = {
           good: 'accepted.',
           bad: 'COMPLETION_UNKNOWN, VOTE_TOKEN_INVALID or VOTE_RATE all the time: a broken application, or an attack.',
           unit: 'cps',
-          colours: { accepted: 'green' },
+          colours: VOTES,
           queries: [{ expr: `sum by (outcome) (${rate('bcod_gateway_votes_total')})`, legend: '{{outcome}}' }],
         },
         {
@@ -117,19 +135,62 @@ export const gateway: PageSpec = {
           wide: true,
           below: 'red',
           title: 'Kafka, routing and the servers of the model',
-          shows: 'Whether each replica reaches Kafka, the routing and each server of the model.',
+          shows: 'Whether all chosen replicas reach Kafka, the routing and each server of the model.',
           good: 'green.',
-          bad: 'red: without Kafka nobody can vote; without the routing users keep old versions; without servers there are no answers.',
+          bad: 'red: at least one does not. Without Kafka nobody can vote; without the routing users keep old versions; without servers there are no answers.',
           unit: 'bool',
           queries: [
-            { expr: of('bcod_gateway_log_up'), legend: 'Kafka, {{instance}}' },
+            { expr: `min(${of('bcod_gateway_log_up')})`, legend: 'Kafka' },
             {
-              expr: of('bcod_gateway_routing_up'),
-              legend: 'routing, {{instance}}',
+              expr: `min(${of('bcod_gateway_routing_up')})`,
+              legend: 'routing',
               mayBeEmpty: 'without a registry there is no routing',
             },
-            { expr: of('bcod_gateway_upstream_up'), legend: '{{upstream}}, {{instance}}' },
+            { expr: `min by (upstream) (${of('bcod_gateway_upstream_up')})`, legend: '{{upstream}}' },
           ],
+        },
+      ],
+    },
+    {
+      title: 'Replicas',
+      panels: [
+        {
+          kind: 'figure',
+          title: 'Replicas by version',
+          shows: 'How many gateways run, by version.',
+          good: 'two or more, of one version.',
+          bad: 'one: nothing is left when it goes. Two versions for long: an update is stuck.',
+          unit: 'none',
+          queries: [{ expr: `count by (version) (${of('bcod_build_info')})`, legend: 'bcod {{version}}' }],
+        },
+        {
+          kind: 'lines',
+          title: 'Processors',
+          shows: 'Processors that a gateway keeps busy.',
+          good: 'below 0.7.',
+          bad: 'near 1: a gateway uses one processor. More replicas are needed.',
+          unit: 'short',
+          bounds: { above: true, look: 0.7, wrong: 0.95 },
+          queries: spread(rate('process_cpu_seconds_total')),
+        },
+        {
+          kind: 'lines',
+          title: 'Memory',
+          shows: 'Memory that a gateway has.',
+          good: 'flat; up to 130 MiB of records wait and are remembered.',
+          bad: 'rises for hours.',
+          unit: 'bytes',
+          queries: spread(of('process_resident_memory_bytes')),
+        },
+        {
+          kind: 'lines',
+          title: 'Event-loop lag',
+          shows: 'How late a gateway comes to what is due, in 99 of 100 cases.',
+          good: 'milliseconds.',
+          bad: 'above 100 ms: each piece of a stream waits as long. More replicas are needed.',
+          unit: 's',
+          bounds: { above: true, look: 0.1, wrong: 0.5 },
+          queries: spread(of('nodejs_eventloop_lag_p99_seconds')),
         },
       ],
     },

@@ -222,9 +222,9 @@ function steps({ above, look, wrong }: Bounds): dashboard.Threshold[] {
  */
 function variablesOf({ ofGateways = false }: PageSpec): cog.Builder<dashboard.VariableModel>[] {
   const daemons = [
-    // other programs have metrics of their processes too: all jobs are those of bcod
-    labelValues('job', 'Job', 'label_values(bcod_build_info, job)'),
-    labelValues('instance', 'Instance', 'label_values(bcod_build_info{job=~"$job"}, instance)').allValue('.*'),
+    // gateways and other programs have metrics of their processes too: all jobs are those of daemons
+    labelValues('job', 'Job', 'label_values(bcod_lifecycle_state, job)'),
+    labelValues('instance', 'Instance', 'label_values(bcod_lifecycle_state{job=~"$job"}, instance)').allValue('.*'),
     labelValues('gpu', 'GPU exporter', 'label_values(DCGM_FI_DEV_GPU_UTIL, instance)').allValue('.*'),
   ]
   const gateways = [

@@ -218,8 +218,8 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event 
   })
 
   it('the choices of job, instance, gateway and replica are there', async () => {
-    expect(await prometheus.labelValues('job', 'bcod_build_info')).toEqual(['bcod', 'bcod-gateway'])
-    expect(await prometheus.labelValues('instance', 'bcod_build_info{job=~"bcod"}')).toHaveLength(1)
+    expect(await prometheus.labelValues('job', 'bcod_lifecycle_state')).toEqual(['bcod'])
+    expect(await prometheus.labelValues('instance', 'bcod_lifecycle_state{job=~"bcod"}')).toHaveLength(1)
     expect(await prometheus.labelValues('job', 'bcod_gateway_upstream_up')).toEqual(['bcod-gateway'])
     expect(await prometheus.labelValues('instance', 'bcod_gateway_upstream_up{job=~"bcod-gateway"}')).toHaveLength(1)
   })

@@ -69,7 +69,9 @@ async function rangeOf(expr, width) {
   const step = stepOf(from, to, width)
   const filled = expr
     .replaceAll('$__rate_interval', `${Math.max(step + 15, 60)}s`)
-    .replaceAll(/\$(job|instance|gpu|gateway|replica)/g, '.*')
+    .replaceAll('$job', 'bcod')
+    .replaceAll('$gateway', 'bcod-gateway')
+    .replaceAll(/\$(instance|gpu|replica)/g, '.*')
   const query = new URLSearchParams({ query: filled, start: from / 1000, end: to / 1000, step })
   const { status, data, error } = await (await fetch(`${asked.get('prometheus')}/api/v1/query_range?${query}`)).json()
   if (status !== 'success') throw new Error(`${filled}: ${error}`)
