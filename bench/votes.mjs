@@ -5,6 +5,8 @@
 //
 // The topic holds that many minutes of 1, 10 and 100 answers a second, which took 1 to 20 s each. Votes are on any of them
 // at random, through a replica that has just started; `again` is the same votes once more, when it knows their answers.
+// `unknown`: how long it takes to say that nobody has given an answer with an id: all records are read that could be it, and
+// for an id whose answer might just have ended, the next five seconds are awaited.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import kafkajs from 'kafkajs'
@@ -90,7 +92,7 @@ for (const rate of [1, 10, 100]) {
   const ids = await fill(kafka, topic, rate)
   await fill(kafka, `feedback-${rate}`, 0)
   const log = new KafkaCompletionLog({
-    ...{ connection, topic, source: 'bcod-gateway', maxAnswer: 600_000 },
+    ...{ connection, topic, source: 'bcod-gateway', maxAnswer: 3_600_000 },
     told: { logged: nothing, lost: nothing, changed: nothing },
   })
   const producer = new RecordProducer(connection, `feedback-${rate}`)
@@ -104,6 +106,13 @@ for (const rate of [1, 10, 100]) {
   const chosen = Array.from({ length: VOTES }, () => ids[Math.floor(Math.random() * ids.length)])
   console.log(`${rate} answers/s, ${ids.length} in the topic: ${await cast(ballots, chosen)}`)
   console.log(`  again: ${await cast(ballots, chosen)}`)
+  const unknown = []
+  for (const ago of [SECONDS * 900, SECONDS * 900, SECONDS * 900]) {
+    const since = performance.now()
+    if ((await log.find(newCompletionId(new Date(Date.now() - ago)))) !== null) throw new Error('found')
+    unknown.push(Math.round(performance.now() - since))
+  }
+  console.log(`  unknown: ${unknown.join(', ')} ms`)
   await Promise.all([log.close(), producer.close()])
 }
 await broker.stop()

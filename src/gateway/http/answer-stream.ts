@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Capture } from '../answers/capture.js'
 import type { Ending } from '../answers/records.js'
 import type { MemberRewriter } from '../json/member-rewriter.js'
-import type { AnswerBody } from '../upstream/exchange.js'
+import type { AnswerBody } from '../upstream/ask-server.js'
 
 /** What happens to an answer on its way. */
 export interface OnTheWay {

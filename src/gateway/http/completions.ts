@@ -10,7 +10,7 @@ import { type CompletionRequest, type Kind, readRequest } from '../answers/reque
 import { newCompletionId } from '../completion.js'
 import type { CompletionLog } from '../completion-log.js'
 import { MemberRewriter, type Replacement } from '../json/member-rewriter.js'
-import type { Begun } from '../upstream/exchange.js'
+import type { Begun } from '../upstream/ask-server.js'
 import { answerHeaders, requestHeaders } from '../upstream/headers.js'
 import { relay } from '../upstream/relay.js'
 import type { Routes } from '../upstream/routes.js'

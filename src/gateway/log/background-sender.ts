@@ -15,8 +15,8 @@ export interface SenderOptions {
   readonly sent: (count: number) => void
   /** @param cause  null: there was no room */
   readonly lost: (count: number, cause: BcodError | null) => void
-  /** Sending failed, or works again (null). Told once each. */
-  readonly changed: (problem: BcodError | null) => void
+  /** After each attempt: why it failed, or null. */
+  readonly attempted: (problem: BcodError | null) => void
   /** Milliseconds between two attempts. @default 500 */
   readonly pause?: number
   /** Milliseconds after which records that are on their way count as failing. @default 5,000 */
@@ -124,9 +124,8 @@ export class BackgroundSender {
   }
 
   private tell(problem: BcodError | null): void {
-    const isNews = (problem === null) !== (this.problem === null)
     this.problem = problem
-    if (isNews) this.options.changed(problem)
+    this.options.attempted(problem)
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asCoded, BcodError } from '../../errors.js'
-import { KeySearch, type SearchResult } from '../../streams/kafka/key-search.js'
+import { type KeyScan, KeySearch, type SearchResult } from '../../streams/kafka/key-search.js'
 import type { KafkaConnection } from '../../streams/kafka/options.js'
 import { RecordProducer } from '../../streams/kafka/record-producer.js'
 import { type Completion, completionTime } from '../completion.js'
@@ -57,10 +57,10 @@ export class KafkaCompletionLog implements CompletionLog {
   constructor(private readonly options: KafkaCompletionLogOptions) {
     const { connection, topic, told } = options
     this.producer = new RecordProducer(connection, topic)
-    this.search = new KeySearch(connection, topic, (key, value) => this.recent.put(key, Buffer.from(value)))
+    this.search = new KeySearch(connection, topic)
     this.sender = new BackgroundSender({
       ...{ maxBytes: WAITING_BYTES, linger: LINGER_MS, send: (records) => this.producer.send(records) },
-      ...{ sent: told.logged, lost: told.lost, changed: (problem) => this.tell(problem) },
+      ...{ sent: told.logged, lost: told.lost, attempted: (problem) => this.tell(problem) },
     })
     void this.begin()
   }
@@ -78,17 +78,20 @@ export class KafkaCompletionLog implements CompletionLog {
   async find(id: string): Promise<Completion | null> {
     const time = completionTime(id)?.getTime()
     if (time === undefined) return null
-    const patience = Math.min(OVERTAKEN_MS, time + this.options.maxAnswer + OVERTAKEN_MS - Date.now())
-    for (const end = performance.now() + patience; ; await sleep(LOOK_AGAIN_MS)) {
+    const signal = AbortSignal.any([AbortSignal.timeout(SEARCH_MS), this.closing.signal])
+    const last = time + this.options.maxAnswer + SKEW_MS
+    const end = Math.min(Date.now(), last) + OVERTAKEN_MS
+    for (let scan: Scan | null = null; ; await sleep(LOOK_AGAIN_MS)) {
       const known = this.recent.get(id)
       if (known !== null) return decodeCompletion(known)
-      const { value, isTruncated } = await this.searched(id, time)
+      scan ??= { forward: this.search.begin(id, time), before: this.search.begin(id, time - SKEW_MS) }
+      const { value, isTruncated } = await this.searched(id, scan, { time, last, signal })
       if (value !== null) return decodeCompletion(value)
       if (isTruncated) {
         const message = 'the completions topic no longer reaches back to this answer'
         throw new BcodError('COMPLETION_EXPIRED', message, { place: 'completion' })
       }
-      if (performance.now() + LOOK_AGAIN_MS > end) return null
+      if (Date.now() + LOOK_AGAIN_MS > end) return null
     }
   }
 
@@ -120,10 +123,10 @@ export class KafkaCompletionLog implements CompletionLog {
     this.options.told.changed(problem)
   }
 
-  private async searched(id: string, time: number): Promise<SearchResult> {
-    const signal = AbortSignal.any([AbortSignal.timeout(SEARCH_MS), this.closing.signal])
+  private async searched(id: string, scan: Scan, bounds: Bounds): Promise<SearchResult> {
+    const { signal } = bounds
     try {
-      return await this.searches.run(id, () => this.nearThenFar(id, time, signal))
+      return await this.searches.run(id, () => this.nearThenFar(scan, bounds))
     } catch (error) {
       if (error instanceof BcodError && error.code === 'LOG_UNAVAILABLE') throw error
       const reason = signal.aborted ? 'reading it took too long' : asCoded(error).code
@@ -135,9 +138,29 @@ export class KafkaCompletionLog implements CompletionLog {
   }
 
   /** Most answers take less than a minute and all clocks agree: what lies around that is read only if it must be. */
-  private async nearThenFar(key: string, time: number, signal: AbortSignal): Promise<SearchResult> {
-    const near = await this.search.find({ key, from: time, to: time + NEAR_MS }, signal)
+  private async nearThenFar({ forward, before }: Scan, { time, last, signal }: Bounds): Promise<SearchResult> {
+    signal.throwIfAborted()
+    // what lies near is what the next votes are on
+    const seen = (key: string, value: Uint8Array) => this.recent.put(key, Buffer.from(value))
+    const near = await forward.readTo(time + NEAR_MS, signal, seen)
     if (near.value !== null) return near
-    return this.search.find({ key, from: time - SKEW_MS, to: time + this.options.maxAnswer + SKEW_MS }, signal)
+    const early = await before.readTo(time, signal)
+    if (early.value !== null || early.isTruncated) return early
+    return forward.readTo(last, signal)
   }
+}
+
+/** A look-up, as far as it has come. */
+interface Scan {
+  /** From the time in the id on. */
+  readonly forward: KeyScan
+  /** Up to it, should clocks differ. */
+  readonly before: KeyScan
+}
+
+interface Bounds {
+  readonly time: number
+  /** The latest time that the record can have. */
+  readonly last: number
+  readonly signal: AbortSignal
 }

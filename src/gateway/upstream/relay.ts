@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { BcodError } from '../../errors.js'
-import { type Begun, exchange } from './exchange.js'
+import { askServer, type Begun } from './ask-server.js'
 import type { Upstream, Upstreams } from './upstreams.js'
 
 /** A request to a model server. */
@@ -47,7 +47,7 @@ async function ask(upstream: Upstream, dispatcher: Dispatcher, request: RelayReq
   upstream.inFlight++
   try {
     const options = { origin: base.origin, path: `${base.pathname}${path}`, method, headers, body }
-    const answer = await exchange(dispatcher, options, signal)
+    const answer = await askServer(dispatcher, options, signal)
     answer.body.once('close', () => upstream.inFlight--)
     return answer
   } catch (error) {

@@ -36,6 +36,12 @@ export const membersOf = (described: unknown): number =>
 /** A broker with a connection: one that the metadata names, else the one that answered first. */
 export const connectedBroker = (cluster: Cluster): Promise<Broker> => inside(cluster).brokerPool.findConnectedBroker()
 
+/** The broker that leads a partition of a topic whose metadata is known; null while there is none. */
+export async function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker | null> {
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+  return nodeId === undefined ? null : cluster.findBroker({ nodeId })
+}
+
 /** `host:port` of the broker that answered first, and of each broker that it named, by node. */
 export function addresses(cluster: Cluster): { readonly first: string; readonly named: ReadonlyMap<string, string> } {
   const { seedBroker, metadata } = inside(cluster).brokerPool

@@ -1,11 +1,11 @@
-import type { Broker, Cluster } from 'kafkajs'
+import type { Cluster } from 'kafkajs'
 import type { BcodError } from '../../errors.js'
 import type { LogRecord } from '../../events/types.js'
 import type { Assignment } from '../source.js'
 import { portions } from '../wire/portions.js'
 import { kafkaError } from './failure.js'
 import { fetchUncommitted } from './fetched.js'
-import { connectedBroker, membersOf, topicMetadata, topicSettings } from './inside.js'
+import { connectedBroker, leaderOf, membersOf, topicMetadata, topicSettings } from './inside.js'
 import { groupShared, newProtocolMembers } from './new-protocol.js'
 import { fromOffset, toOffset } from './offsets.js'
 import { optional } from './optional.js'
@@ -114,7 +114,7 @@ export class Lookup {
   async recordAt(partition: number, offset: number): Promise<LogRecord | null> {
     const { topic, maxBytesPerPartition, maxBatchBytes = DEFAULT_BATCH_BYTES } = this.options
     return this.connected(async () => {
-      const leader = await this.leader(topic, partition)
+      const leader = await leaderOf(this.cluster, topic, partition)
       if (leader === null) return null
       const position = { partition, fetchOffset: fromOffset(offset), maxBytes: maxBytesPerPartition ?? 1 << 20 }
       const fetched = await fetchUncommitted(leader, topic, position).catch((error) => {
@@ -167,11 +167,6 @@ export class Lookup {
     await this.cluster.addTargetTopic(this.options.topic)
     await this.cluster.refreshMetadata()
     return ask()
-  }
-
-  private async leader(topic: string, partition: number): Promise<Broker | null> {
-    const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
-    return nodeId === undefined ? null : this.cluster.findBroker({ nodeId })
   }
 
   /** @param failed  result for a leader that does not answer; it throws the error by default */

@@ -63,7 +63,7 @@ const ask = (base: string, body: unknown = ASK, path = '/v1/chat/completions', h
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
 const eventually = async (holds: () => boolean) => {
-  for (const end = Date.now() + 5000; !holds() && Date.now() < end; ) await sleep(5)
+  for (const end = Date.now() + 20_000; !holds() && Date.now() < end; ) await sleep(5)
   expect(holds()).toBe(true)
 }
 

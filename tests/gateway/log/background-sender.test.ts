@@ -10,7 +10,7 @@ it('a send that does not come to its end is told as a failure, and the end of it
       new Promise((resolve) => {
         taken = resolve
       }),
-    changed: (problem) => changes.push(problem?.code ?? null),
+    attempted: (problem) => changes.push(problem?.code ?? null),
   })
   onTestFinished(() => sender.close(0))
   sender.put({ key: 'a', value: new Uint8Array(1) })

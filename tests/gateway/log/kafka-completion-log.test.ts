@@ -93,6 +93,23 @@ describe('the completions topic', () => {
     expect(await log.find('no id')).toBeNull()
   })
 
+  it('has no answer under an unknown id among many, and finds the last of them', async () => {
+    const topic = await kafka.client.topic('answers-many', 2)
+    const begin = Date.now() - 2 * HOUR
+    // half of them within the minute that is read first, half of them in the hour after it
+    const answers = Array.from({ length: 6000 }, (_, i) => at(begin + i))
+    const written = (i: number) => String(begin + (i < 3000 ? i * 10 : 100_000 + i * 500))
+    for (let i = 0; i < answers.length; i += 1000) {
+      const records = answers.slice(i, i + 1000).map((answer, k) => ({
+        ...{ key: answer.id, value: encodeCompletion(answer, 'bcod-gateway'), timestamp: written(i + k) },
+      }))
+      await kafka.client.send(topic, records)
+    }
+    const { log } = replica(topic)
+    expect(await log.find(newCompletionId(new Date(begin)))).toBeNull()
+    expect(await log.find(answers.at(-1)!.id)).toEqual(answers.at(-1))
+  })
+
   it('says so if it no longer reaches back', async () => {
     const topic = await kafka.client.topic('answers-expired')
     const { log, told } = replica(topic)

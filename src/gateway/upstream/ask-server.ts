@@ -10,7 +10,7 @@ export interface Begun {
 }
 
 /** Sends a request and resolves when its answer begins. Rejects with the error of the connection, or the signal's reason. */
-export function exchange(
+export function askServer(
   dispatcher: Dispatcher,
   options: Dispatcher.DispatchOptions,
   signal: AbortSignal,

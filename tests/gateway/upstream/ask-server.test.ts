@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { afterEach, expect, it, onTestFinished } from 'vitest'
-import { type Begun, exchange } from '../../../src/gateway/upstream/exchange.js'
+import { askServer, type Begun } from '../../../src/gateway/upstream/ask-server.js'
 
 const dispatcher = new Agent()
 const never = new AbortController().signal
@@ -24,7 +24,7 @@ async function ask(handle: RequestListener, signal: AbortSignal = never): Promis
   })
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return exchange(dispatcher, { origin, path: '/', method: 'GET' }, signal)
+  return askServer(dispatcher, { origin, path: '/', method: 'GET' }, signal)
 }
 
 it('what a server writes at once goes on as one piece, and no byte is lost', async () => {
