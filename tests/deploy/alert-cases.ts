@@ -46,6 +46,12 @@ const requests = (answered: string, failed: string): Samples => ({
   'bcod_gateway_requests_total{route="/v1/chat/completions",status="502"}': failed,
 })
 
+/** Votes that came to a gateway, by outcome. */
+const ballots = (outcomes: Readonly<Record<string, string>>): Samples =>
+  Object.fromEntries(
+    Object.entries(outcomes).map(([outcome, values]) => [`bcod_gateway_votes_total{outcome="${outcome}"}`, values]),
+  )
+
 const GIB = 2 ** 30
 
 /** Cases of each alert: at least one in which it fires and one in which it does not. */
@@ -421,6 +427,29 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       fires: 0,
     },
   ],
+  BcodGatewayVotesRefused: [
+    {
+      what: 'an application sends no tokens',
+      samples: ballots({ accepted: line(0, 3, 120), VOTE_UNAUTHORISED: line(0, 2, 120) }),
+      at: '110m',
+      fires: 1,
+    },
+    {
+      what: 'some come too late, and many are on pictures',
+      samples: ballots({
+        ...{ accepted: line(0, 5, 120), COMPLETION_EXPIRED: line(0, 0.5, 120) },
+        COMPLETION_NOT_VOTABLE: line(0, 5, 120),
+      }),
+      at: '110m',
+      fires: 0,
+    },
+    {
+      what: 'one person plays with it',
+      samples: ballots({ accepted: flat(90, 120), VOTE_TOKEN_INVALID: line(0, 0.5, 120) }),
+      at: '110m',
+      fires: 0,
+    },
+  ],
   BcodGatewayErrors: [
     { what: 'one request in ten fails', samples: requests(line(0, 90, 60), line(0, 10, 60)), at: '40m', fires: 1 },
     { what: 'one in a hundred fails', samples: requests(line(0, 99, 60), line(0, 1, 60)), at: '40m', fires: 0 },
@@ -622,4 +651,5 @@ export const SOUND: Samples = {
   ...{ bcod_gateway_log_up: flat(1, twelveHours), bcod_gateway_routing_up: flat(1, twelveHours) },
   'bcod_gateway_upstream_up{upstream="gpu-1:8000"}': flat(1, twelveHours),
   ...requests(line(0, 600, twelveHours), line(0, 1, twelveHours)),
+  ...ballots({ accepted: line(0, 20, twelveHours), VOTE_RATE: line(0, 1, twelveHours) }),
 }
