@@ -20,6 +20,10 @@ export interface GuardOptions {
   readonly cwd: string
   /** Takes what the process prints; emptied first. */
   readonly logFile: string
+  /** @default that of this process */
+  readonly env?: NodeJS.ProcessEnv
+  /** Ctrl-C in the terminal then goes to this process alone, and signals to its children as well. @default false */
+  readonly ownGroup?: boolean
   /** Whether util-linux's setpriv is there. @default tried out */
   readonly setpriv?: boolean
 }
@@ -32,14 +36,16 @@ const POLL = 25
  * this process is gone, and kills then.
  */
 export function startGuarded(command: string, args: readonly string[], options: GuardOptions): GuardedProcess {
-  const { cwd, logFile, setpriv = works('setpriv', ['--pdeathsig', 'KILL', 'true']) } = options
+  const { cwd, logFile, ownGroup: detached = false } = options
+  const { env = process.env, setpriv = works('setpriv', ['--pdeathsig', 'KILL', 'true']) } = options
   const output = openSync(logFile, 'w')
   const [program, ...rest] = setpriv ? ['setpriv', '--pdeathsig', 'KILL', command, ...args] : [command, ...args]
-  const child = spawn(program ?? command, rest, { cwd, stdio: ['ignore', output, output] })
+  const child = spawn(program ?? command, rest, { cwd, env, detached, stdio: ['ignore', output, output] })
   closeSync(output)
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()))
   const watch = setpriv ? null : watchdog(child)
-  const killWithUs = () => child.kill('SIGKILL')
+  const send = (signal: NodeJS.Signals) => (detached && child.pid ? signalGroup(child.pid, signal) : child.kill(signal))
+  const killWithUs = () => send('SIGKILL')
   process.once('exit', killWithUs)
   const running = () => child.exitCode === null && child.signalCode === null && child.pid !== undefined
 
@@ -53,11 +59,19 @@ export function startGuarded(command: string, args: readonly string[], options: 
     log: () => readFileSync(logFile, 'utf8'),
     ended: () => (running() ? null : { code: child.exitCode, signal: child.signalCode }),
     async end(signal) {
-      if (running()) child.kill(signal)
+      if (running()) send(signal)
       await exited
       watch?.kill()
       process.off('exit', killWithUs)
     },
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

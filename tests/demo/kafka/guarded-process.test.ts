@@ -41,6 +41,16 @@ describe.each([
     await child.end('SIGKILL')
   })
 
+  test('ends what a process in a group of its own has started', async () => {
+    const script = 'sleep 600 & echo "child $! started"; wait'
+    const child = startGuarded('sh', ['-c', script], { ...options, ownGroup: true })
+    expect(await child.says('started', 5000)).toBe(true)
+    const grandchild = Number(/child (\d+)/.exec(child.log())?.[1])
+    expect(alive(grandchild)).toBe(true)
+    await child.end('SIGKILL')
+    await until(() => !alive(grandchild), 5000)
+  })
+
   // the parent is a test run of its own, which is killed in the middle of a test
   test('the process dies with its parent, also by kill -9', { timeout: 30_000 }, async () => {
     const pids = join(dir, `pids-${setpriv}`)
