@@ -72,13 +72,13 @@ test-sklearn:
 # needs Python 3.11, 2.6 GB for vLLM on the CPU, and 6 GB of memory: real servers load what a daemon publishes (docs/serving.md)
 vllm-test:
 	@node scripts/setup.mjs --tests
-	@node tests/vllm/environment.mjs
+	@node scripts/vllm/environment.mjs
 	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm --no-file-parallelism
 
 # needs what vllm-test needs: OpenAI's clients ask and vote through the gateway, and their answers change (docs/gateway.md)
 circle-test:
 	@node scripts/setup.mjs --tests
-	@node tests/vllm/environment.mjs
+	@node scripts/vllm/environment.mjs
 	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm/circle.test.ts
 
 # needs Python 3.11 or 3.12 and 2.5 GB for MLflow, Phoenix and Open WebUI: real votes through `bcod import` (docs/import.md)

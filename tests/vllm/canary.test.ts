@@ -101,7 +101,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     // kill -9 while the test is under way: every arm is answered again
     server.kill()
     await until(() => Object.values(daemon.status().servers)[0]?.problem === 'SERVING_UNREACHABLE')
-    await server.restart()
+    await server.start()
     await until(() => Object.values(daemon.status().servers)[0]?.problem === null)
     for (const { name, model } of (await routing()).arms)
       expect(texts(await ask(server, model))).toEqual(texts(one.arms.get(name) as readonly Answer[]))

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import OpenAI from 'openai'
 import { onTestFinished } from 'vitest'
-import { vllmEnvironment } from './environment.mjs'
+import { vllmEnvironment } from '../../scripts/vllm/environment.mjs'
 
 /** Of `chat.completions.create`. */
 export type Request = Omit<OpenAI.ChatCompletionCreateParams, 'stream'> & { readonly stream: boolean }

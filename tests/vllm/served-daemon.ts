@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
+import { servingArguments } from '../../scripts/vllm/server.mjs'
 import { readAdapter } from '../../src/adapters/weights/peft.js'
 import { EMBEDDED_MODEL } from '../../src/demo/settings.js'
 import { eventually, type VoteChanges, vote } from '../daemon/feedback.js'
 import { NOW, place } from '../daemon/in-process.js'
 import { temporaryDirectory } from '../support/checkpoints.js'
+import { freePort } from '../support/daemon.js'
 import { startLocalLearner } from '../support/local-learner.js'
 import { type Answer, RealVllm } from './real-vllm.js'
 
@@ -36,12 +38,13 @@ export async function startServers(
   loras = 2,
   more: readonly string[] = [],
 ): Promise<readonly RealVllm[]> {
-  const options = ['--served-model-name', 'demo', '--dtype', 'float32', '--enable-lora']
-  const args = [...options, '--max-loras', String(loras), '--max-lora-rank', String(RANK['lora.r']), ...more]
+  const args = [...servingArguments({ name: 'demo', rank: RANK['lora.r'], loras }), ...more]
   const directory = temporaryDirectory()
   const starts = Array.from({ length: count }, async (_, i) => {
-    const server = await RealVllm.start(EMBEDDED_MODEL, args, join(directory, `vllm-${i}.log`))
+    const log = join(directory, `vllm-${i}.log`)
+    const server = new RealVllm({ model: EMBEDDED_MODEL, args, log, port: await freePort() })
     onTestFinished(() => server.kill())
+    await server.start()
     return server
   })
   await Promise.allSettled(starts)

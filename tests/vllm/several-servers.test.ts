@@ -94,7 +94,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     expect((await stays.models()).toSorted()).toEqual([`bcod-${first.version}`, `bcod-${second.version}`, 'demo'])
     expect(texts(await ask(stays, liveModel()))).toEqual(texts(second.answers))
 
-    await dies.restart()
+    await dies.start()
     await become(dies, 0, 12)
     expect((await lists()).map((names) => names.toSorted())).toEqual([
       [`bcod-${first.version}`, `bcod-${second.version}`],

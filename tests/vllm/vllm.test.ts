@@ -53,7 +53,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
 
     server.kill()
     await becomes(null, 'SERVING_UNREACHABLE')
-    await server.restart()
+    await server.start()
     await becomes(first.version, null)
     // looks and users' requests share batches
     const looks = setInterval(() => scheduler.advance(15_000), 100)

@@ -1,11 +1,11 @@
-// The Python environment of `make vllm-test`: vLLM built for the CPU, as requirements.lock.txt pins it with hashes, in
-// bcod's cache. No other target needs it. Idempotent; BCOD_CACHE moves the cache, PYTHON names the Python.
+// The Python environment of `make demo-serving` and `make vllm-test`: vLLM built for the CPU, as requirements.lock.txt
+// pins it with hashes, in bcod's cache. Idempotent; BCOD_CACHE moves the cache, PYTHON names the Python.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { cacheRoot, once } from '../../scripts/cache.mjs'
+import { cacheRoot, once } from '../cache.mjs'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const LOCK = here('requirements.lock.txt')
@@ -27,19 +27,25 @@ export const VLLM_VARIABLES = {
   TOKENIZERS_PARALLELISM: 'false',
 }
 
-/** Path of the environment's Python; builds the environment if it is missing (two minutes, 2.6 GB of disk). */
-export function vllmEnvironment() {
-  const python = process.env.PYTHON ?? 'python3.11'
-  requireMachine(python)
+const python = process.env.PYTHON ?? 'python3.11'
+
+/** The environment's folder, which may not be there yet. */
+export function vllmFolder() {
   const hash = createHash('sha256')
   for (const file of [LOCK, STUBS]) hash.update(readFileSync(file))
-  const target = join(cacheRoot(), `vllm-${hash.digest('hex').slice(0, 12)}`)
-  once(target, (directory) => build(python, directory, target))
+  return join(cacheRoot(), `vllm-${hash.digest('hex').slice(0, 12)}`)
+}
+
+/** Path of the environment's Python; builds the environment if it is missing (two minutes, 2.6 GB of disk). */
+export function vllmEnvironment() {
+  requireMachine()
+  const target = vllmFolder()
+  once(target, (directory) => build(directory, target))
   return join(target, 'bin', 'python')
 }
 
 /** @throws Error that names the first thing that is missing */
-function requireMachine(python) {
+export function requireMachine() {
   const works = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('vLLM for the CPU needs Linux on x86-64')
   if (!/\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))) throw new Error('vLLM for the CPU needs AVX2')
@@ -51,7 +57,7 @@ function requireMachine(python) {
     throw new Error('libnuma is needed. Debian: apt-get install libnuma1')
 }
 
-function build(python, directory, target) {
+function build(directory, target) {
   const say = (text) => console.error(`vllm environment: ${text}`)
   // with a shell's PYTHONDONTWRITEBYTECODE each start would compile for minutes what it imports; so only the first does
   const { PYTHONDONTWRITEBYTECODE: _, PYTHONPATH: __, ...env } = process.env
