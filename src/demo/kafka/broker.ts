@@ -69,8 +69,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     writeFileSync(config, brokerProperties({ dir, port, controllerPort, extra: options.properties ?? {} }))
     format(java, dir, config, options.users ?? {})
     const process = startGuarded('java', [...java, 'kafka.Kafka', config], {
-      cwd: dir,
-      logFile: join(dir, 'broker.log'),
+      ...{ cwd: dir, logFile: join(dir, 'broker.log') },
+      // at Ctrl-C those who use it end first
+      ownGroup: true,
     })
     if (await process.says(STARTED, START_LIMIT)) return asBroker(process, port, dir, discard)
     const log = process.log()
