@@ -39,6 +39,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'model/attention': 'engine',
   products: 'system',
   scripts: 'system',
+  'scripts/demo-serving': 'unit',
   // runs what the last build says
   's3/kill': 'system',
   'server/browser': 'system',
