@@ -1,11 +1,15 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test import-test s3-test lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test import-test s3-test lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
 
 demo: setup
 	@node dist/cli.js demo
+
+# needs what vllm-test needs: gateway, Kafka, daemon and a real vLLM on this machine, and answers that votes have changed
+demo-serving:
+	@node scripts/demo-serving.mjs
 
 # a minute: formatting, lint, types and the unit tests; needs node_modules and no build, TensorFlow, broker or browser
 check:
@@ -75,11 +79,12 @@ vllm-test:
 	@node scripts/vllm/environment.mjs
 	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm --no-file-parallelism
 
-# needs what vllm-test needs: OpenAI's clients ask and vote through the gateway, and their answers change (docs/gateway.md)
+# needs what vllm-test needs: OpenAI's clients ask and vote through the gateway, and their answers change
+# (docs/gateway.md); then `make demo-serving`
 circle-test:
 	@node scripts/setup.mjs --tests
 	@node scripts/vllm/environment.mjs
-	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm/circle.test.ts
+	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm/circle.test.ts tests/vllm/demo-serving.test.ts --no-file-parallelism
 
 # needs Python 3.11 or 3.12 and 2.5 GB for MLflow, Phoenix and Open WebUI: real votes through `bcod import` (docs/import.md)
 import-test:

@@ -1,4 +1,7 @@
-/** Arguments of a server for versions of up to that rank; `loras` is how many one batch may have. */
+/** How many adapters one batch may have, so that the base is answered rightly on the CPU. */
+export const SLOTS: number
+
+/** Arguments of a server for versions of up to that rank; `loras` of them in one batch. */
 export function servingArguments(options: {
   readonly name: string
   readonly rank: number

@@ -8,7 +8,13 @@ import { VLLM_VARIABLES, vllmEnvironment } from './environment.mjs'
 const READY_MS = 600_000
 const LAST_LINES = 60
 
-/** Arguments of a server for versions of up to that rank; `loras` is how many one batch may have. */
+/**
+ * How many adapters one batch may have. On the CPU vLLM answers the base with the adapter in its last slot if the batch
+ * has another one: with as many slots that one stays empty.
+ */
+export const SLOTS = 8
+
+/** Arguments of a server for versions of up to that rank; `loras` of them in one batch. */
 export const servingArguments = ({ name, rank, loras }) => [
   ...['--served-model-name', name, '--dtype', 'float32'],
   ...['--enable-lora', '--max-loras', String(loras), '--max-lora-rank', String(rank)],
