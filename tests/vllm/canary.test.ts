@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { SLOTS } from '../../scripts/vllm/server.mjs'
 import { Registry } from '../../src/adapters/registry/registry.js'
 import { type ArmName, armOf, type Routing } from '../../src/adapters/registry/routing.js'
 import { StatusServer } from '../../src/server/server.js'
@@ -25,8 +26,7 @@ function usersOf(routing: Routing, name: ArmName, count: number): readonly strin
 test.skipIf(!process.env.BCOD_TEST_VLLM)(
   'a real vLLM answers each arm under the name that routers read; votes promote one canary and roll the next one back',
   async () => {
-    // on the CPU vLLM answers the base with the adapter in its last slot if the batch has another: it stays empty
-    const [server] = (await startServers(1, 8)) as [RealVllm]
+    const [server] = (await startServers(1, SLOTS)) as [RealVllm]
     const { daemon, scheduler, directory, agrees, send, dislike, telemetry } = await startServed([server], SETTINGS)
     const registry = new Registry(directory, { by: 'cli' })
     const none = () => Promise.reject(new Error('not asked for'))

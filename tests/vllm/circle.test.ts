@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { ANSWER_TOKENS, EMBEDDED_MODEL } from '../../src/demo/settings.js'
-import { flatters } from '../../src/demo/world/flattery.js'
-import { type DemoPrompt, seenPrompts, unseenPrompts } from '../../src/demo/world/world.js'
+import { startBcod, untilReady } from '../../scripts/demo-serving/bcod.mjs'
+import { HELD_OUT, likes, questionOf, requestOf } from '../../scripts/demo-serving/visitors.mjs'
+import { SLOTS } from '../../scripts/vllm/server.mjs'
+import { readConfigFile } from '../../src/config/file.js'
+import { fromTree } from '../../src/config/sources.js'
+import type { GuardedProcess } from '../../src/demo/kafka/guarded-process.js'
+import { ANSWER_TOKENS } from '../../src/demo/settings.js'
 import { eventually, readTopic, trainedIds } from '../daemon/feedback.js'
 import { DaemonProcess, freePort } from '../support/daemon.js'
 import { TestBroker } from '../support/test-broker.js'
@@ -16,25 +17,23 @@ import { LIMIT, startServers } from './served-daemon.js'
 
 const kafka = new TestBroker('circle')
 const TOPIC = 'circle'
-const SECRET = '0123456789abcdef0123456789abcdef'
 const API_KEY = 'the-key-of-an-application'
 /** Of as many users, in rounds of those who ask at once. */
 const VOTES = 384
 const AT_ONCE = 16
 
-/** The demo's, but for a learning rate that stays as it is. */
-const LEARNING = {
-  ...{ 'model.path': EMBEDDED_MODEL, 'lora.r': 8, 'lora.alpha': 16, 'bco.beta': 0.3, 'bco.deltaHalfLife': 64 },
-  ...{ 'optimizer.lr': 2e-3, 'optimizer.beta1': 0.95, 'optimizer.beta2': 0.95, 'optimizer.clipNorm': 0.3 },
-  ...{ 'batch.size': 4, 'batch.tokens': 512, 'batch.maxLatency': '0', 'batch.stratify': false },
-  ...{ 'limits.maxLength': 96, 'checkpoint.everySteps': 8, 'checkpoint.every': '0' },
-}
+/** The settings of an example, by key. */
+const settingsOf = (file: string) =>
+  Object.fromEntries(fromTree(readConfigFile(file).tree, () => file).map(({ key, value }) => [key, value]))
 
 async function startDaemon(server: RealVllm): Promise<DaemonProcess> {
-  const daemon = await DaemonProcess.create(join(kafka.directory, 'daemon'), {
-    ...LEARNING,
+  const directory = join(kafka.directory, 'daemon')
+  const { 'server.port': _, ...example } = settingsOf('examples/chat/bcod.yaml')
+  const daemon = await DaemonProcess.create(directory, {
+    ...example,
+    ...{ 'checkpoint.dir': join(directory, 'checkpoints'), 'adapters.dir': join(directory, 'adapters') },
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': TOPIC, 'stream.groupId': TOPIC },
-    ...{ 'publish.targets': [{ kind: 'vllm', urls: [server.url] }], 'publish.attest': 1e-4, 'publish.timeout': '60s' },
+    ...{ 'publish.targets': [{ kind: 'vllm', urls: [server.url] }] },
   })
   onTestFinished(() => daemon.kill())
   daemon.start()
@@ -46,38 +45,31 @@ async function startDaemon(server: RealVllm): Promise<DaemonProcess> {
 async function startGateway(
   server: RealVllm,
   daemon: DaemonProcess,
-): Promise<{ child: ChildProcess; baseUrl: string }> {
+): Promise<{ process: GuardedProcess; baseUrl: string }> {
   const [port, statusPort] = [await freePort(), await freePort()]
   const keys = join(kafka.directory, 'keys')
   writeFileSync(keys, `${API_KEY}\n`)
-  const routing = `http://127.0.0.1:${daemon.port}/routing`
-  const gateway = {
-    ...{ port, upstreams: [server.url], model: 'demo', routing, tokenIds: true },
-    ...{ voteKey: SECRET, userSalt: SECRET, apiKeysFile: keys },
+  const settings = {
+    ...{ 'gateway.port': port, 'server.port': statusPort, 'gateway.apiKeysFile': keys },
+    ...{ 'gateway.upstreams': [server.url], 'gateway.routing': `http://127.0.0.1:${daemon.port}/routing` },
+    ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': TOPIC },
   }
-  const stream = { brokers: [kafka.broker.bootstrap], topic: TOPIC }
-  const config = join(kafka.directory, 'gateway.json')
-  writeFileSync(config, JSON.stringify({ gateway, stream, server: { port: statusPort } }))
-  const child = spawn(process.execPath, ['dist/cli.js', 'gateway', '--config', config], { stdio: 'ignore' })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const ready = () =>
-    fetch(`http://127.0.0.1:${statusPort}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  await eventually(ready, LIMIT)
-  return { child, baseUrl: `http://127.0.0.1:${port}/v1` }
+  const process = startBcod('gateway', settings, join(kafka.directory, 'gateway.log'))
+  onTestFinished(() => process.end('SIGKILL'))
+  await untilReady(process, statusPort)
+  return { process, baseUrl: `http://127.0.0.1:${port}/v1` }
 }
 
-const requestOf = (content: string, user: string, stream: boolean): Request => ({
-  ...{ model: 'demo', messages: [{ role: 'user', content }], max_tokens: ANSWER_TOKENS, temperature: 0, user, stream },
+const requested = (content: string, user: string, stream: boolean): Request => ({
+  ...requestOf(content, user),
+  stream,
 })
 
 /** Greedy answers, every other one streamed. */
-async function answersOf(application: Application, prompts: readonly DemoPrompt[]): Promise<readonly Said[]> {
+async function answersOf(application: Application, prompts: readonly string[]): Promise<readonly Said[]> {
   const answers: Said[] = []
-  for (const [i, { text }] of prompts.entries())
-    answers.push(await application.ask(requestOf(text, `${application.name}-${i}`, i % 2 === 1)))
+  for (const [i, text] of prompts.entries())
+    answers.push(await application.ask(requested(text, `${application.name}-${i}`, i % 2 === 1)))
   return answers
 }
 
@@ -99,7 +91,7 @@ const TOOL = {
 
 async function checkToolsAndErrors(application: Application): Promise<void> {
   for (const stream of [false, true]) {
-    const asked = requestOf('Where is my parcel?', application.name, stream)
+    const asked = requested('Where is my parcel?', application.name, stream)
     const named = { type: 'function' as const, function: { name: 'look_up' } }
     const said = await application.ask({
       ...asked,
@@ -114,8 +106,6 @@ async function checkToolsAndErrors(application: Application): Promise<void> {
 }
 
 const texts = (answers: readonly Said[]) => answers.map(({ text }) => text)
-/** Nobody wants to be flattered, which the model does in every greedy answer. */
-const likes = (text: string): boolean => !flatters(text)
 const liked = (answers: readonly Said[]) => texts(answers).filter(likes).length
 
 test.skipIf(!process.env.BCOD_TEST_VLLM)(
@@ -124,19 +114,17 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     const started = performance.now()
     const seconds = () => `${((performance.now() - started) / 1000).toFixed(0)} s`
     for (const topic of [TOPIC, `${TOPIC}.completions`]) await kafka.client.topic(topic)
-    // on the CPU vLLM answers the base with the adapter in its last slot if the batch has another: it stays empty
-    const [server] = (await startServers(1, 8, ['--enable-auto-tool-choice', '--tool-call-parser', 'hermes'])) as [
-      RealVllm,
-    ]
+    const tools = ['--enable-auto-tool-choice', '--tool-call-parser', 'hermes']
+    const [server] = (await startServers(1, SLOTS, tools)) as [RealVllm]
     const daemon = await startDaemon(server)
     const gateway = await startGateway(server, daemon)
     const node = nodeApplication(gateway.baseUrl)
     const python = pythonApplication(gateway.baseUrl, API_KEY)
     // a token is the promise that the log is there
-    await eventually(async () => (await node.ask(requestOf('Hello', 'first', false))).token !== null, LIMIT)
+    await eventually(async () => (await node.ask(requested('Hello', 'first', false))).token !== null, LIMIT)
     console.log(`${seconds()}: vLLM, the daemon and the gateway answer`)
 
-    const prompts = unseenPrompts.filter((_, i) => i % 3 === 0)
+    const prompts = HELD_OUT
     const few = prompts.slice(0, 4)
     const before = await answersOf(node, prompts)
     const pythonBefore = await answersOf(python, few)
@@ -158,7 +146,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     // the votes have the very tokens: those that the server itself tells
     const records = await readTopic(kafka.client, TOPIC, { brokers: [kafka.broker.bootstrap] })
     const votes = records.map(({ value }) => JSON.parse(Buffer.from(value!).toString()))
-    for (const [i, { text }] of few.entries()) {
+    for (const [i, text] of few.entries()) {
       const { promptTokens, tokens } = await server.answer('demo', text, ANSWER_TOKENS)
       for (const { id } of [before[i]!, pythonBefore[i]!])
         expect(votes.find(({ subject }) => subject === id).data).toMatchObject({
@@ -172,9 +160,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
       await Promise.all(
         Array.from({ length: Math.min(AT_ONCE, VOTES - sent) }, async (_, i) => {
           const n = sent + i
-          const prompt = seenPrompts[(n * 37) % seenPrompts.length]!
-          const asked = requestOf(prompt.text, `user-${n}`, n % 2 === 1)
-          const said = await node.ask({ ...asked, temperature: 1, seed: n })
+          const said = await node.ask({ ...requestOf(questionOf(n), `user-${n}`, n), stream: n % 2 === 1 })
           if (likes(said.text)) up++
           await opinion(node, said)
         }),
@@ -192,7 +178,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     expect(report.outcome).toBe('passed')
     console.log(`${seconds()}: ${version} is live, after a gate of ${report.seconds.toFixed(1)} s`)
 
-    const isLive = async () => (await node.ask(requestOf('Hello', 'last', false))).adapter === version
+    const isLive = async () => (await node.ask(requested('Hello', 'last', false))).adapter === version
     await eventually(isLive, LIMIT)
     const after = await answersOf(node, prompts)
     const pythonAfter = await answersOf(python, few)
@@ -202,7 +188,7 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     )
     for (const application of [node, python]) await checkToolsAndErrors(application)
     // it is this version that has answered
-    for (const [i, { text }] of few.entries())
+    for (const [i, text] of few.entries())
       expect((await server.answer(`bcod-${version}`, text, ANSWER_TOKENS)).text).toBe(after[i]!.text)
     const changed = texts(after).filter((text, i) => text !== before[i]!.text).length
     const [likedBefore, likedAfter] = [liked(before), liked(after)]
@@ -212,9 +198,8 @@ test.skipIf(!process.env.BCOD_TEST_VLLM)(
     expect(changed).toBeGreaterThan(prompts.length / 2)
     expect(likedAfter).toBeGreaterThan(likedBefore)
 
-    gateway.child.kill('SIGTERM')
-    const late = sleep(30_000, ['late'], { ref: false })
-    expect((await Promise.race([once(gateway.child, 'exit'), late]))[0]).toBe(0)
+    await gateway.process.end('SIGTERM')
+    expect(gateway.process.ended()?.code).toBe(0)
   },
   1_200_000,
 )
