@@ -47,6 +47,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   // measures memory
   'streams/event-bytes': 'system',
   'text/text-process': 'system',
+  tutorial: 'system',
+  'tutorial/page': 'unit',
   vllm: 'system',
 }
 /** A test that imports one of these talks to a broker. */
