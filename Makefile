@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test import-test s3-test lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -85,6 +85,12 @@ circle-test:
 	@node scripts/setup.mjs --tests
 	@node scripts/vllm/environment.mjs
 	@BCOD_TEST_VLLM=1 npx --no-install vitest run tests/vllm/circle.test.ts tests/vllm/demo-serving.test.ts --no-file-parallelism
+
+# needs what vllm-test needs, Chromium, free ports and PyPI: every line of docs/tutorial-chat-ui.md
+tutorial-test:
+	@node scripts/setup.mjs --tests
+	@node scripts/vllm/environment.mjs
+	@BCOD_TEST_TUTORIAL=1 BCOD_TEST_TUTORIAL_PICTURES=$(and $(OUT),$(abspath $(OUT))) npx --no-install vitest run tests/tutorial
 
 # needs Python 3.11 or 3.12 and 2.5 GB for MLflow, Phoenix and Open WebUI: real votes through `bcod import` (docs/import.md)
 import-test:
