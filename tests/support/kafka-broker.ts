@@ -6,7 +6,7 @@ import { type Broker, startBroker } from '../../src/demo/kafka/broker.js'
 export { type Broker, type BrokerOptions, CLUSTER_ID, startBroker } from '../../src/demo/kafka/broker.js'
 
 /** Users of a secure broker, name to password. `admin` may do everything, the others what an ACL grants. */
-export const USERS = { admin: 'admin-secret', reader: 'reader-secret' } as const
+export const USERS = { admin: 'admin-secret', reader: 'reader-secret', gateway: 'gateway-secret' } as const
 
 export interface SecureBroker extends Broker {
   /** PEM of its self-signed certificate. */
