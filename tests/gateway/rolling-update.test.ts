@@ -15,7 +15,9 @@ const WORDS = 20
 const WORD_MS = 50
 /** Of one answer in five: it is still under way when the old replica takes no connection any more. */
 const LONG_WORD_MS = 400
-const STOP_DELAY = '4s'
+/** How often the Service asks who is ready. */
+const NOTICE_MS = 1000
+const STOP_DELAY = '5s'
 
 /** Says the question, and then word after word. */
 const speak: Handler = async ({ body }, response) => {
@@ -75,7 +77,7 @@ class Service {
   }
 
   private async follow(): Promise<void> {
-    for (; this.isOpen; await sleep(100)) {
+    for (; this.isOpen; await sleep(NOTICE_MS)) {
       const isReady = (each: GatewayProcess) =>
         each.look('/readyz').then(
           ({ ok }) => ok,
@@ -87,21 +89,24 @@ class Service {
   }
 }
 
-/** Asks for streams and votes on each, one after the other, on connections that stay as long as the server lets them. */
+/** Asks for streams and votes on each, one after the other. */
 class User {
   readonly answers = new Map<string, string>()
   readonly problems: string[] = []
   readonly voted: string[] = []
   /** Between the first byte of a stream and its last one. */
   isReading = false
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  private readonly agent: Agent
   private isAsked = true
   readonly ended: Promise<void>
 
+  /** @param keepAlive  one connection for as long as the server lets it, or one for each request */
   constructor(
     private readonly name: string,
     service: Service,
+    keepAlive: boolean,
   ) {
+    this.agent = new Agent({ keepAlive, maxSockets: 1 })
     this.agent.createConnection = service.connection
     this.ended = this.live()
   }
@@ -156,7 +161,7 @@ it('both replicas are replaced under streams and votes: no answer, record or vot
   onTestFinished(() => service.close())
   const old = [...service.replicas]
   await until(() => old.every((each) => service.leadsTo(each)))
-  const users = Array.from({ length: USERS }, (_, i) => new User(`user-${i}`, service))
+  const users = Array.from({ length: USERS }, (_, i) => new User(`user-${i}`, service, i % 2 === 0))
 
   for (const each of old) {
     const fresh = await replica()
