@@ -88,7 +88,7 @@ test.skipIf(!OUT)(
   async () => {
     const directory = scratch()
     mkdirSync(OUT!, { recursive: true })
-    const hour = await demoHour([await RecordedVllm.start(), await RecordedVllm.start()])
+    const hour = await demoHour([await RecordedVllm.start(), await RecordedVllm.start()], directory)
     const samples = join(directory, 'samples.txt')
     writeFileSync(samples, hour.text)
     const blocks = ['tsdb', 'create-blocks-from', 'openmetrics', samples, join(directory, 'data')]

@@ -13,6 +13,7 @@ import { Metrics } from '../../../src/telemetry/metrics.js'
 import { Telemetry } from '../../../src/telemetry/telemetry.js'
 import { OtherClient } from '../../support/kafka-reading.js'
 import type { RecordedVllm } from '../../support/recorded-vllm.js'
+import { Gateways } from './gateways.js'
 import { Visitors } from './visitors.js'
 
 const VOTES = 600
@@ -33,34 +34,53 @@ export interface Hour {
   readonly text: string
 }
 
+/** What is scraped, as a Prometheus in a cluster names it. */
+export interface Target {
+  readonly job: string
+  readonly instance: string
+  text(): Promise<string>
+}
+
 interface Scrape {
   /** Seconds since 1970. */
   readonly at: number
-  readonly text: string
+  /** By target. */
+  readonly texts: readonly (string | null)[]
 }
 
 /**
- * The metrics of the demo's daemon over a real broker and with two model servers, scraped while simulated users vote on
+ * The metrics of two gateways and of the demo's daemon over a real broker and with two model servers, scraped while simulated users vote on
  * its answers, and users of the control arm on the base model's. The demo takes minutes: its samples are set down as
  * those of an hour that ends now. One vote in forty is spoilt; a server is away for a while; an operator rolls back and
- * resumes; and in the end the gate refuses what a burst of flattering votes has taught.
+ * resumes; and in the end the gate refuses what a burst of flattering votes has taught. Meanwhile the gateways lose Kafka
+ * and a server of theirs for a while, and somebody tries tokens.
+ *
+ * @param directory  for the gateways' files
  */
-export async function demoHour(servers: readonly [RecordedVllm, RecordedVllm]): Promise<Hour> {
+export async function demoHour(servers: readonly [RecordedVllm, RecordedVllm], directory: string): Promise<Hour> {
   const metrics = new Metrics()
   metrics.collectProcess()
   const telemetry = new Telemetry(createLogger('silent'), metrics)
   const config = settings(servers)
   for (const event of [new BuildInfo(), new ConfigLoaded(config)]) telemetry.emit(event)
+  const gateways = await Gateways.start(directory)
+  const daemon = { job: 'bcod', instance: 'bcod-0:9464', text: () => metrics.text() }
+  const targets = [daemon, ...gateways.targets]
   const scrapes: Scrape[] = []
-  const timer = setInterval(async () => scrapes.push({ at: Date.now() / 1000, text: await metrics.text() }), SCRAPE_MS)
+  const scrape = async () => {
+    const at = Date.now() / 1000
+    scrapes.push({ at, texts: await Promise.all(targets.map((target) => target.text().catch(() => null))) })
+  }
+  const timer = setInterval(() => void scrape(), SCRAPE_MS)
   const visitors = await Visitors.start(config)
-  let incidents = Promise.resolve()
+  let incidents: Promise<unknown> = Promise.resolve()
   try {
     await runDemo({
       ...{ events: VOTES, config, telemetry, openLog: () => spoiltLog(visitors), keep: null },
       watch: (daemon) => {
         // one more for each part of the burst
-        if (visitors.daemon === null) incidents = incidentsOf(daemon, servers[1])
+        if (visitors.daemon === null)
+          incidents = Promise.all([incidentsOf(daemon, servers[1]), incidentsAt(gateways, daemon)])
         visitors.daemon = daemon
       },
       burst: () => undefined,
@@ -69,8 +89,9 @@ export async function demoHour(servers: readonly [RecordedVllm, RecordedVllm]): 
   } finally {
     clearInterval(timer)
     visitors.close()
+    await gateways.close()
   }
-  return asAnHour(scrapes)
+  return asAnHour(targets, scrapes)
 }
 
 const settings = (servers: readonly RecordedVllm[]) =>
@@ -110,15 +131,25 @@ async function spoiltLog(visitors: Visitors): Promise<DemoLog> {
   }
 }
 
+async function reached(daemon: Daemon, step: number): Promise<void> {
+  while (daemon.status().step < step) await sleep(100)
+}
+
+async function incidentsAt(gateways: Gateways, daemon: Daemon): Promise<void> {
+  await reached(daemon, 25)
+  await gateways.withoutKafka(8000)
+  await reached(daemon, 70)
+  await gateways.withoutServer(8000)
+  await reached(daemon, 110)
+  await gateways.attacked(5000)
+}
+
 async function incidentsOf(daemon: Daemon, server: RecordedVllm): Promise<void> {
-  const reached = async (step: number) => {
-    while (daemon.status().step < step) await sleep(100)
-  }
-  await reached(45)
+  await reached(daemon, 45)
   await server.close()
   await sleep(12_000)
   await server.restart()
-  await reached(100)
+  await reached(daemon, 100)
   const { registry, moved } = daemon.adapters
   await registry.rollback()
   await moved()
@@ -127,26 +158,27 @@ async function incidentsOf(daemon: Daemon, server: RecordedVllm): Promise<void> 
   await moved()
 }
 
-function asAnHour(scrapes: readonly Scrape[]): Hour {
+function asAnHour(targets: readonly Target[], scrapes: readonly Scrape[]): Hour {
   const to = Math.floor(Date.now() / 1000 / SCRAPE_SECONDS) * SCRAPE_SECONDS
   const from = to - SECONDS
   const began = scrapes[0]!.at
   const pace = SECONDS / (scrapes.at(-1)!.at - began)
   const lines: string[] = []
   for (let time = from; time <= to; time += SCRAPE_SECONDS) {
-    const { text } = scrapes.find(({ at }) => from + (at - began) * pace >= time) ?? scrapes.at(-1)!
-    for (const line of text.split('\n')) {
-      if (line === '' || line.startsWith('#')) continue
-      const series = targeted(line.slice(0, line.lastIndexOf(' ')))
-      const value = line.slice(line.lastIndexOf(' ') + 1)
-      lines.push(`${series} ${TIMES.test(series) ? from + (Number(value) - began) * pace : value} ${time}`)
-    }
+    const { texts } = scrapes.find(({ at }) => from + (at - began) * pace >= time) ?? scrapes.at(-1)!
+    for (const [i, target] of targets.entries())
+      for (const line of texts[i]?.split('\n') ?? []) {
+        if (line === '' || line.startsWith('#')) continue
+        const series = targeted(target, line.slice(0, line.lastIndexOf(' ')))
+        const value = line.slice(line.lastIndexOf(' ') + 1)
+        lines.push(`${series} ${TIMES.test(series) ? from + (Number(value) - began) * pace : value} ${time}`)
+      }
   }
   return { from, to, text: `${lines.join('\n')}\n# EOF\n` }
 }
 
-/** The series as a scrape of the daemon gives it. */
-function targeted(series: string): string {
+/** The series as a scrape gives it. */
+function targeted({ job, instance }: Target, series: string): string {
   const [, name, labels = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(series)!
-  return `${name}{job="bcod",instance="bcod-0:9464"${labels && `,${labels}`}}`
+  return `${name}{job="${job}",instance="${instance}"${labels && `,${labels}`}}`
 }
