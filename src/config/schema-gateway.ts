@@ -54,6 +54,11 @@ export const gateway = {
       { min: 1 },
       'Votes a minute that one user may send to one replica: by hand nobody comes near, a script does.',
     ),
+    keyVotesPerMinute: integer(
+      6_000,
+      { min: 1_000 },
+      'Votes and events a minute that one API key may send to one replica, all of its users together; each event of a batch counts. A hundred a second is more than the thumbs of the largest product, and a key that is stolen, or an application in a loop, fills the topic no faster. History goes past it, with bcod import.',
+    ),
   },
   import: {
     key: secret('API key that bcod import --url asks a product with, unless --key-file names a file that holds it.'),

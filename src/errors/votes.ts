@@ -16,8 +16,10 @@ export const VOTE_ERRORS = {
       'Send the token unchanged and for the answer that it came with. All replicas need the same gateway.voteKey; while it is replaced, both keys.',
   },
   VOTE_RATE: {
-    cause: 'One user or one API key sends more votes a minute than gateway.votesPerMinute.',
-    remedy: 'Wait as long as Retry-After says, or raise gateway.votesPerMinute if the votes are real.',
+    cause:
+      'One user sends more votes a minute than gateway.votesPerMinute, or one API key more than gateway.keyVotesPerMinute.',
+    remedy:
+      'Wait as long as Retry-After says. If the votes are real, raise the limit that the message names; history is for bcod import.',
   },
   COMPLETION_UNKNOWN: {
     cause: 'No answer with this id is in the completions topic.',

@@ -133,7 +133,9 @@ export class Gateway {
       maxRecordBytes: MAX_RECORD_BYTES,
     })
     await front.register(votesPlugin, {
-      ...{ ballots: this.#ballots, userSalt: gateway.userSalt, votesPerMinute: gateway.votesPerMinute, failed },
+      ...{ ballots: this.#ballots, userSalt: gateway.userSalt, failed },
+      ...{ votesPerMinute: gateway.votesPerMinute, keyVotesPerMinute: gateway.keyVotesPerMinute },
+      limited: (limit, count) => metrics.votesLimited.inc({ limit }, count),
       decided: (outcome, count) => metrics.votes.inc({ outcome }, count),
       joined: (seconds) => metrics.join.observe(seconds),
     })

@@ -36,6 +36,12 @@ export class GatewayMetrics {
     'Votes and events that came to the gateway: accepted, or the code of the error that was answered.',
     ['outcome'],
   )
+  readonly votesLimited = this.set.counter(
+    'gateway_votes_limited_total',
+    'votes',
+    'Votes and events above a limit: user, gateway.votesPerMinute; key, gateway.keyVotesPerMinute. A batch counts as all of its events.',
+    ['limit'],
+  )
   readonly join = this.set.histogram(
     'gateway_join_seconds',
     'seconds',
@@ -64,6 +70,7 @@ export class GatewayMetrics {
   ])
 
   constructor() {
+    for (const limit of ['user', 'key']) this.votesLimited.inc({ limit }, 0)
     this.buildInfo.set({ version: VERSION, node: process.version }, 1)
   }
 

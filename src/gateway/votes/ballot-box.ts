@@ -29,8 +29,10 @@ export interface BallotOptions {
 export interface Voter {
   /** The salted hash of the user; null if nobody knows. */
   readonly user: string | null
-  /** What the rate limit counts by. */
+  /** What the limit on one user counts by. */
   readonly name: string
+  /** A name for the API key that he votes with; null with a vote token, and through Kafka. */
+  readonly key: string | null
   /** The user is whoever asked, unless the vote names another. */
   readonly isAsker: boolean
 }
@@ -53,24 +55,25 @@ export class BallotBox {
       if (token.completion !== answerId(vote.completion))
         throw new BcodError('VOTE_TOKEN_INVALID', 'the vote token belongs to another answer', { place: 'token' })
       // a holder of one token is one voter, whoever he says he is
-      return { user: token.user, name: `token ${token.user ?? token.completion}`, isAsker: false }
+      return { user: token.user, name: `token ${token.user ?? token.completion}`, key: null, isAsker: false }
     }
-    const { name } = this.senderOf(bearer)
-    return this.voterNamed(vote.user, `${name} ${vote.user === null ? vote.completion : ''}`)
+    const key = this.keyOf(bearer)
+    const sender = `key ${key} ${vote.user === null ? vote.completion : ''}`
+    return { ...this.voterNamed(vote.user, sender), key }
   }
 
-  /** The application that the bearer token belongs to. @throws VOTE_UNAUTHORISED */
-  senderOf(bearer: string | null): Voter {
+  /** A name for the API key that a request comes with. @throws VOTE_UNAUTHORISED */
+  keyOf(bearer: string | null): string {
     const key = bearer === null ? null : this.options.apiKeys.nameOf(bearer)
     if (key === null)
       throw new BcodError('VOTE_UNAUTHORISED', 'neither a vote token nor an API key', { place: 'token' })
-    return { user: null, name: `key ${key}`, isAsker: false }
+    return key
   }
 
   /** Whoever an application says that votes; if nobody, the user who asked. */
   voterNamed(user: string | null, sender: string): Voter {
     const hashed = user === null ? null : hashedUser(user, this.options.userSalt)
-    return { user: hashed, name: `${sender} ${hashed ?? ''}`, isAsker: hashed === null }
+    return { user: hashed, name: `${sender} ${hashed ?? ''}`, key: null, isAsker: hashed === null }
   }
 
   /**

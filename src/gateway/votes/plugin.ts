@@ -5,6 +5,7 @@ import { errorBody, statusOf } from '../http/errors.js'
 import type { BallotBox, Voter } from './ballot-box.js'
 import { readEvents, structured } from './cloud-events.js'
 import { type ForeignVotesOptions, registerForeignVotes } from './foreign-plugin.js'
+import { KeyRate } from './key-rate.js'
 import { readVote } from './vote.js'
 
 export interface VotesPluginOptions {
@@ -12,8 +13,12 @@ export interface VotesPluginOptions {
   readonly userSalt: string
   /** Votes a minute by id, of one user: by tokens, or by one API key. */
   readonly votesPerMinute: number
+  /** Votes and events a minute of one API key, whoever its users are. */
+  readonly keyVotesPerMinute: number
   /** Every vote, once it is decided. @param outcome  `accepted` or the code of the error */
   readonly decided: (outcome: string, count: number) => void
+  /** Votes and events above a limit. */
+  readonly limited: (limit: 'user' | 'key', count: number) => void
   /** Seconds from a vote to its answer in the topic. */
   readonly joined: (seconds: number) => void
   /** An error that nobody foresaw. */
@@ -29,19 +34,28 @@ const MINUTE = 60_000
  * applications that are not behind the gateway.
  */
 export async function votesPlugin(fastify: FastifyInstance, options: VotesPluginOptions): Promise<void> {
-  const { ballots, votesPerMinute, decided, joined } = options
+  const { ballots, votesPerMinute, keyVotesPerMinute, decided, limited, joined } = options
   const voters = new WeakMap<FastifyRequest, Voter>()
   await fastify.register(rateLimit, { global: false })
   const limit = fastify.createRateLimit({
     ...{ max: votesPerMinute, timeWindow: MINUTE },
     keyGenerator: (request) => voters.get(request)?.name ?? request.ip,
   })
+  const keys = new KeyRate(keyVotesPerMinute)
+  const admitKey = (reply: FastifyReply, key: string, count: number): void => {
+    const seconds = keys.take(key, count, performance.now())
+    if (seconds === 0) return
+    limited('key', count)
+    throw tooMany(reply, seconds, { limit: keyVotesPerMinute, place: 'gateway.keyVotesPerMinute' })
+  }
   const admit = async (request: FastifyRequest, reply: FastifyReply, voter: Voter): Promise<void> => {
     voters.set(request, voter)
     const state = await limit(request)
-    if (state.isAllowed || !state.isExceeded) return
-    reply.header('retry-after', String(state.ttlInSeconds))
-    throw new BcodError('VOTE_RATE', `more than ${votesPerMinute} votes a minute`, { place: 'gateway.votesPerMinute' })
+    if (!state.isAllowed && state.isExceeded) {
+      limited('user', 1)
+      throw tooMany(reply, state.ttlInSeconds, { limit: votesPerMinute, place: 'gateway.votesPerMinute' })
+    }
+    if (voter.key !== null) admitKey(reply, voter.key, 1)
   }
   // beside it, bodies are passed on as they are
   fastify.removeAllContentTypeParsers()
@@ -77,16 +91,26 @@ export async function votesPlugin(fastify: FastifyInstance, options: VotesPlugin
 
   fastify.post('/v1/events', async (request, reply) => {
     const type = String(request.headers['content-type'])
-    ballots.senderOf(bearerOf(request))
+    const key = ballots.keyOf(bearerOf(request))
     const isBatch = type.startsWith(CLOUD_EVENTS)
     const isWhole = isBatch || type.startsWith(CLOUD_EVENT)
     const body = isWhole ? request.body : structured(request.headers, request.body)
     const events = readEvents(body, isBatch, options.userSalt)
+    admitKey(reply, key, events.length)
     await ballots.publish(events)
     decided('accepted', events.length)
     const ids = events.map(({ id }) => id)
     return reply.status(202).send(isBatch ? { events: ids } : { event: ids[0] })
   })
+}
+
+function tooMany(
+  reply: FastifyReply,
+  seconds: number,
+  { limit, place }: { readonly limit: number; readonly place: string },
+): BcodError {
+  reply.header('retry-after', String(seconds))
+  return new BcodError('VOTE_RATE', `more than ${limit} votes a minute`, { place })
 }
 
 /** The token of `Authorization: Bearer TOKEN`; null if there is none. */

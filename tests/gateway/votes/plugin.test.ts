@@ -23,10 +23,11 @@ const API_KEY = 'an-api-key-of-the-shop'
 const HOUR = 3_600_000
 
 /** The routes over a log in memory; Kafka takes what it is given unless `kafka` fails. */
-async function gateway({ votesPerMinute = 1000, answers = [] as Completion[] } = {}) {
+async function gateway({ votesPerMinute = 1000, keyVotesPerMinute = 6000, answers = [] as Completion[] } = {}) {
   const log = new Map(answers.map((each) => [each.id, each]))
   const published: VoteEvent[] = []
   const outcomes: string[] = []
+  const limited: [string, number][] = []
   const kafka = { send: async (): Promise<unknown> => null }
   const find = async (id: string) => log.get(id) ?? null
   const ballots = new BallotBox({
@@ -41,7 +42,9 @@ async function gateway({ votesPerMinute = 1000, answers = [] as Completion[] } =
   const fastify = Fastify({ bodyLimit: 10_000 })
   onTestFinished(() => fastify.close())
   await fastify.register(votesPlugin, {
-    ...{ ballots, userSalt: 'salt', votesPerMinute, joined: () => undefined, failed: () => undefined },
+    ...{ ballots, userSalt: 'salt', votesPerMinute, keyVotesPerMinute },
+    ...{ joined: () => undefined, failed: () => undefined },
+    limited: (limit, count) => limited.push([limit, count]),
     decided: (outcome, count) => outcomes.push(...Array<string>(count).fill(outcome)),
   })
   const post = async (url: string, payload: object | string, headers: Record<string, string> = {}) => {
@@ -52,7 +55,7 @@ async function gateway({ votesPerMinute = 1000, answers = [] as Completion[] } =
     return { status: answer.statusCode, body: answer.json(), headers: answer.headers }
   }
   const vote = (body: object) => post('/v1/feedback', body, { authorization: `Bearer ${API_KEY}` })
-  return { post, vote, published, outcomes, kafka }
+  return { post, vote, published, outcomes, limited, kafka }
 }
 
 /** What the daemon makes of the events, in their order. */
@@ -182,13 +185,32 @@ describe('a vote is refused', () => {
   })
 
   it('above the rate, which other users keep', async () => {
-    const { vote } = await gateway({ answers: [answer], votesPerMinute: 2 })
+    const { vote, limited } = await gateway({ answers: [answer], votesPerMinute: 2 })
     for (const status of [202, 202, 429]) {
       const said = await vote(up(answer.id, { user: 'ann' }))
       expect(said.status).toBe(status)
       if (status === 429) expect(Number(said.headers['retry-after'])).toBeGreaterThan(0)
     }
     expect((await vote(up(answer.id, { user: 'bob' }))).status).toBe(202)
+    expect(limited).toEqual([['user', 1]])
+  })
+
+  it('above the rate of an API key, which votes with a token keep', async () => {
+    const { vote, post, limited } = await gateway({ answers: [answer], keyVotesPerMinute: 2 })
+    for (const [user, status] of [
+      ['ann', 202],
+      ['bob', 202],
+      ['cid', 429],
+    ] as const) {
+      const said = await vote(up(answer.id, { user }))
+      expect(said.status).toBe(status)
+      // two a minute: one in half a minute
+      if (status === 429) expect(Number(said.headers['retry-after'])).toBeGreaterThan(0)
+      if (status === 429) expect(said.body.error.message).toContain('gateway.keyVotesPerMinute')
+    }
+    expect(limited).toEqual([['key', 1]])
+    const { status } = await post('/v1/feedback', up(answer.id, { token: token(answer.id) }))
+    expect(status).toBe(202)
   })
 
   it('while Kafka is away, and counts once if it is sent again', async () => {
@@ -238,6 +260,18 @@ describe('CloudEvents', () => {
     const { status, body } = await post('/v1/events', JSON.stringify([event('1', null), event('2')]), headers)
     expect([status, body]).toEqual([202, { events: ['1', '2'] }])
     expect(published.map(({ subject }) => subject)).toEqual(['answer-1', 'answer-2'])
+  })
+
+  it('above the rate of their API key are refused as a whole', async () => {
+    const { post, published, limited } = await gateway({ keyVotesPerMinute: 3 })
+    const headers = { ...key, 'content-type': 'application/cloudevents-batch+json' }
+    const batch = (...ids: string[]) => JSON.stringify(ids.map((id) => event(id)))
+    expect((await post('/v1/events', batch('1', '2'), headers)).status).toBe(202)
+    const { status, body, headers: said } = await post('/v1/events', batch('3', '4'), headers)
+    expect([status, body.error.code]).toEqual([429, 'VOTE_RATE'])
+    expect(Number(said['retry-after'])).toBeGreaterThan(0)
+    expect((await post('/v1/events', batch('5'), headers)).status).toBe(202)
+    expect([published.map(({ id }) => id), limited]).toEqual([['1', '2', '5'], [['key', 2]]])
   })
 
   it('need an API key', async () => {
