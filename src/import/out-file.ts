@@ -27,11 +27,23 @@ export async function writeEvents(path: string, events: AsyncIterable<FeedbackDr
   }
 }
 
+/** A write for each event would take longer than all else. */
+const WRITE_BYTES = 256 * 1024
+
+/** In pieces of about `WRITE_BYTES`. */
 async function* lines(events: AsyncIterable<FeedbackDraft>): AsyncGenerator<Uint8Array> {
+  let waiting: Uint8Array[] = []
+  let bytes = 0
   for await (const event of events) {
-    yield encodeFeedback(event)
-    yield NEWLINE
+    const line = encodeFeedback(event)
+    waiting.push(line, NEWLINE)
+    bytes += line.byteLength
+    if (bytes < WRITE_BYTES) continue
+    yield Buffer.concat(waiting)
+    waiting = []
+    bytes = 0
   }
+  yield Buffer.concat(waiting)
 }
 
 const NEWLINE = Buffer.from('\n')
