@@ -15,6 +15,7 @@ const OWNER_ONLY = 0o600
 export async function writeEvents(path: string, events: AsyncIterable<FeedbackDraft>): Promise<void> {
   const incomplete = `${path}.incomplete-${process.pid}`
   try {
+    rmSync(incomplete, { force: true }) // of a process that was killed and had this number: in a container all have
     await writeFileDurably(incomplete, lines(events), OWNER_ONLY)
     renameSync(incomplete, path)
     await syncDirectory(dirname(path))

@@ -47,6 +47,7 @@ export async function writeState(path: string, { votes, ...state }: ImportState)
   const incomplete = `${path}.incomplete-${process.pid}`
   try {
     const bytes = Buffer.from(`${JSON.stringify({ version: VERSION, ...state, votes: rows })}\n`)
+    rmSync(incomplete, { force: true }) // of a process that was killed and had this number: in a container all have
     await writeFileDurably(incomplete, [bytes], 0o600)
     renameSync(incomplete, path)
     await syncDirectory(dirname(path))

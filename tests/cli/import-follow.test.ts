@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { expect, onTestFinished, test } from 'vitest'
+import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
 import { bcod, scratchDirectory } from '../support/bcod.js'
-import { until } from '../support/kafka-reading.js'
+import { Reading, until } from '../support/kafka-reading.js'
 import { TestBroker } from '../support/test-broker.js'
 
 const kafka = new TestBroker('import-follow')
@@ -22,13 +25,40 @@ async function langfuse() {
     const trace = { id: 't1', userId: 'u7', input: 'Hi', output: 'Hello!', observations: [] }
     response.end(JSON.stringify(scores ? { data: state.scores, meta: {} } : trace))
   })
+  return { state, url: await listening(server) }
+}
+
+async function listening(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { state, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+/** Langfuse with so many scores on its first page; its second, which has one, comes when it is let go. */
+async function twoPages(count: number) {
+  let letGo = () => {}
+  const page = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const all = Array.from({ length: count + 1 }, (_, i) => scoreOn(i))
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url ?? '', 'http://x')
+    const isSecond = url.searchParams.has('cursor')
+    if (isSecond) await page
+    const id = url.pathname.split('/').at(-1)
+    const scores = isSecond
+      ? { data: all.slice(count), meta: {} }
+      : { data: all.slice(0, count), meta: { cursor: 'second' } }
+    const trace = { id, userId: 'u7', input: `Hi ${id}`, output: 'Hello!', observations: [] }
+    response.end(JSON.stringify(url.pathname.endsWith('/scores') ? scores : trace))
+  })
+  return { letGo: () => letGo(), url: await listening(server) }
+}
+
+const scoreOn = (i: number) => ({ ...score(i % 2 === 0), id: `s${i}`, subject: { kind: 'trace', id: `t${i}` } })
 
 const score = (value: boolean) => ({
   ...{ id: 's1', name: 'user-feedback', value, dataType: 'BOOLEAN', source: 'API' },
@@ -74,6 +104,46 @@ test('follows a product: takes what is new, outlives its outages, remembers wher
   expect(back).toBeLessThan(17 * 60_000)
   expect(product.state.since[0]).toBe('')
   expect(Date.parse(product.state.since.at(-1)!)).toBeLessThanOrEqual(since)
+})
+
+test('killed -9 between the topic and its state, it sends the same again, and each vote counts once', async () => {
+  const topic = await kafka.client.topic('import-killed')
+  const product = await twoPages(600)
+  const state = join(scratchDirectory(), 'state.json')
+  const log = new KafkaFeedbackLog({ brokers: [kafka.broker.bootstrap], topic, groupId: topic })
+  onTestFinished(() => log.close())
+  const { records } = new Reading(log)
+  const follow = () => {
+    const args = [
+      ...['import', '--from', 'langfuse', '--url', product.url, '--users', 'none', '--state', state],
+      ...['--follow', '--every', '200ms', '--json', '--set', 'import.key=pk:sk'],
+      ...['--set', `stream.brokers=${kafka.broker.bootstrap}`, '--set', `stream.topic=${topic}`],
+    ]
+    const child = spawn(process.execPath, ['dist/cli.js', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const turns: number[] = []
+    createInterface(child.stdout).on('line', (line) => turns.push((JSON.parse(line) as { events: number }).events))
+    const ended = once(child, 'exit')
+    return { turns, kill: () => child.kill('SIGKILL') && ended }
+  }
+  // a request of 500 is sent while the second page is waited for
+  const killed = follow()
+  await until(() => records.length >= 500)
+  await killed.kill()
+  expect([killed.turns, existsSync(state), records.length]).toEqual([[], false, 500])
+  product.letGo()
+  const second = follow()
+  await until(() => second.turns.length >= 2)
+  expect(second.turns.slice(0, 2)).toEqual([601, 0])
+  await second.kill()
+  const third = follow()
+  await until(() => third.turns.length >= 1)
+  expect(third.turns[0]).toBe(0)
+  await until(() => records.length >= 1101)
+  const values = records.map(({ value }) => Buffer.from(value ?? []).toString())
+  const ids = new Set(values.map((value) => (JSON.parse(value) as { id: string }).id))
+  // what came twice is the same event, under the id by which a daemon drops it
+  expect([values.length, new Set(values).size, ids.size]).toEqual([1101, 601, 601])
 })
 
 test.each([

@@ -40,6 +40,38 @@ test('writes events that bcod reads, with hashed users, and the same bytes each 
   expect(readFileSync(out)).toEqual(bytes)
 })
 
+test('of exports that overlap every vote counts once', async () => {
+  const directory = scratchDirectory()
+  const rows = JSON.parse(readFileSync(EXPORT, 'utf8')) as { id: string }[]
+  const outs = [(id: string) => id !== 'f8', (id: string) => id !== 'f1'].map((isIn, i) => {
+    const [file, out] = [join(directory, `export-${i}.json`), join(directory, `events-${i}.jsonl`)]
+    writeFileSync(file, JSON.stringify(rows.filter(({ id }) => isIn(id))))
+    return { file, out }
+  })
+  for (const { file, out } of outs)
+    expect((await bcod('import', '--from', 'open-webui', '--file', file, ...SALTED, '--out', out)).code).toBe(0)
+  const both = join(directory, 'both.jsonl')
+  writeFileSync(both, outs.map(({ out }) => readFileSync(out, 'utf8')).join(''))
+  expect(await subjects(both)).toHaveLength(4)
+  const replayed = await bcod(
+    ...['replay', '--events', both, '--model', 'src/demo/model', '--out', join(directory, 'run'), '--json'],
+    ...['--set', 'limits.maxLength=96'],
+  )
+  expect(replayed.code, replayed.stderr).toBe(0)
+  expect(documentOf(replayed)).toMatchObject({ events: 4, trained: 3, dropped_by_reason: { duplicate: 1 } })
+})
+
+test('with a state never replaces a file that has the votes before', async () => {
+  const directory = scratchDirectory()
+  const [out, state] = [join(directory, 'events.jsonl'), join(directory, 'state.json')]
+  expect((await bcod(...FROM, ...SALTED, '--out', out, '--state', state)).code).toBe(0)
+  const again = await bcod(...FROM, ...SALTED, '--out', out, '--state', state)
+  expect(again.stderr).toMatch(/^USAGE --out: expected a new file/)
+  expect([again.code, await subjects(out)]).toMatchObject([2, { length: 3 }])
+  const next = documentOf(await bcod(...FROM, ...SALTED, '--out', `${out}.next`, '--state', state, '--json'))
+  expect(next).toMatchObject({ events: 0, skipped_by_reason: { unchanged: 3 } })
+})
+
 test('prints what was skipped and why, with its place and without its text', async () => {
   const out = join(scratchDirectory(), 'events.jsonl')
   const { stdout } = await bcod(...FROM, ...SALTED, '--out', out)

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import { keepInput } from '../output.js'
 import { printJson } from '../print.js'
 import { openDestination } from './destination.js'
-import type { ImportFlags } from './flags.js'
+import { type ImportFlags, usage } from './flags.js'
 import { originOf } from './origin.js'
 import { importPass } from './pass.js'
 import { printReport } from './print-report.js'
@@ -10,6 +11,7 @@ import { printReport } from './print-report.js'
 export async function importOnce(flags: ImportFlags): Promise<void> {
   const { file = [], out, json } = flags
   if (out !== undefined) for (const input of file) keepInput(out, input)
+  keepEarlier(flags)
   const origin = originOf(flags)
   const destination = await openDestination(flags)
   try {
@@ -19,4 +21,10 @@ export async function importOnce(flags: ImportFlags): Promise<void> {
   } finally {
     await destination.close()
   }
+}
+
+/** With a state a file gets what is new alone: it must not replace the votes that were new before. @throws USAGE */
+function keepEarlier({ out, state }: ImportFlags): void {
+  if (out === undefined || state === undefined || !existsSync(out) || !existsSync(state)) return
+  throw usage('expected a new file: it exists, and --state has what is in it already', '--out')
 }
