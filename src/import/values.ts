@@ -55,3 +55,7 @@ export function unquoted(value: unknown): unknown {
     return value
   }
 }
+
+/** Records by the time in one of their fields; those without one come first. */
+export const inOrder = (records: readonly JsonObject[], field: string): readonly JsonObject[] =>
+  [...records].sort((a, b) => (timeOf(a[field]) ?? 0) - (timeOf(b[field]) ?? 0))

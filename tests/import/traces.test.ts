@@ -47,6 +47,11 @@ const langfuse = {
   traces: [{ id: 't1', name: 'chat', userId: 'u7', input: 'Hi', output: 'Hello!' }],
 }
 
+it('gives votes in the order of time, also of an export that has the newest first', async () => {
+  const { drafts } = await fromDocument('langfuse', { ...langfuse, scores: langfuse.scores.toReversed() })
+  expect(drafts.map(({ time }) => time)).toEqual(['2026-03-01T12:00:00.000Z', '2026-03-01T12:05:00.000Z'])
+})
+
 it('Langfuse: joins a score with the call that gave the answer shown, not with the one that made a title', async () => {
   const { events, drafts, skipped } = await fromDocument('langfuse', langfuse)
   expect(events).toEqual([

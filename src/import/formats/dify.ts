@@ -1,9 +1,9 @@
 import type { JsonObject } from '../../events/json.js'
-import { type Format, type ReadOptions, unreadable } from '../format.js'
+import type { Format, ReadOptions } from '../format.js'
+import { Groups, joined, type Kept } from '../joined.js'
 import { labelOf } from '../label.js'
-import type { Rows } from '../rows.js'
-import { idOf, list, object, objects, requiredId, text, timeOf } from '../values.js'
-import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+import { idOf, inOrder, list, object, objects, requiredId, text, timeOf } from '../values.js'
+import { type ForeignVote, Skipped } from '../vote.js'
 
 /**
  * Dify: the messages of conversations, as `GET /v1/messages` and the console's API give them. One message is a question and
@@ -13,41 +13,38 @@ export const dify: Format = {
   name: 'dify',
   what: 'Dify, messages of conversations',
   lists: ['messages', 'data'],
-  read,
-}
-
-/** Messages of one conversation follow from its first to its last; conversations may be mixed. */
-async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
-  const voted = new Set<string>()
-  for await (const row of rows()) {
-    if (row.value === null) yield unreadable(row)
-    else if (feedbackOf(row.value) === null) yield { place: row.place, skip: 'not_a_vote' }
-    else voted.add(conversation(row.value))
-  }
-  const chats = new Map<string, { readonly place: string; readonly message: JsonObject }[]>()
-  for await (const { value, place } of rows()) {
-    if (value === null || !voted.has(conversation(value))) continue
-    const chat = chats.get(conversation(value)) ?? []
-    chats.set(conversation(value), chat)
-    chat.push({ place, message: value })
-  }
-  for (const chat of chats.values()) yield* votesOf(chat, options)
+  read: (rows, options) => joined(rows, votedMessage, (votes) => keptFor(votes, options)),
 }
 
 const conversation = (message: JsonObject): string => idOf(message.conversation_id) ?? ''
 
-function* votesOf(
-  chat: readonly { readonly place: string; readonly message: JsonObject }[],
-  options: ReadOptions,
-): Generator<Finding> {
-  const byId = new Map(chat.map(({ message }) => [idOf(message.id), message]))
-  const inOrder = [...chat].sort((a, b) => (timeOf(a.message.created_at) ?? 0) - (timeOf(b.message.created_at) ?? 0))
-  for (const [i, { place, message }] of inOrder.entries()) {
-    if (feedbackOf(message) === null) continue
-    const earlier = inOrder.slice(0, i).map((each) => each.message)
-    const before = typeof message.parent_message_id === 'string' ? ancestors(message, byId) : earlier
-    yield finding(place, () => voteOf(message, before, options))
+/** Messages of one conversation follow from its first to its last; conversations may be mixed. */
+function keptFor(votes: readonly JsonObject[], options: ReadOptions): Kept<JsonObject> {
+  const voted = new Set(votes.map(conversation))
+  const chats = new Groups()
+  return {
+    keep(message) {
+      if (voted.has(conversation(message))) chats.add(conversation(message), message)
+    },
+    timeOf: (message) => timeOf(changed(message)) ?? timeOf(message.created_at),
+    voteOf: (message) => voteOf(message, before(message, chats.get(conversation(message))), options),
   }
+}
+
+/** The messages of a chat that the model saw before one. */
+function before(message: JsonObject, chat: readonly JsonObject[]): readonly JsonObject[] {
+  if (typeof message.parent_message_id === 'string')
+    return ancestors(message, new Map(chat.map((each) => [idOf(each.id), each])))
+  const all = inOrder(chat, 'created_at')
+  return all.slice(
+    0,
+    all.findIndex(({ id }) => id === message.id),
+  )
+}
+
+function votedMessage(message: JsonObject): JsonObject {
+  if (feedbackOf(message) === null) throw new Skipped('not_a_vote')
+  return message
 }
 
 /** A message that was asked again has the same parent as the first try, which the model then did not see. */
@@ -67,6 +64,11 @@ function feedbackOf(message: JsonObject): JsonObject | null {
   return text(own.rating) === null ? null : own
 }
 
+function changed(message: JsonObject): unknown {
+  const { updated_at: updated, created_at: created } = feedbackOf(message) ?? {}
+  return updated ?? created
+}
+
 function voteOf(message: JsonObject, before: readonly JsonObject[], options: ReadOptions): ForeignVote {
   const feedback = feedbackOf(message) as JsonObject
   const id = requiredId(message.id, 'id')
@@ -75,9 +77,8 @@ function voteOf(message: JsonObject, before: readonly JsonObject[], options: Rea
   if (turns.some((turn) => objects(turn.message_files).length > 0)) throw new Skipped('not_text')
   if (objects(message.agent_thoughts).some(({ tool }) => text(tool) !== null)) throw new Skipped('tool_steps')
   if (text(message.answer) === null) throw new Skipped('answer_missing')
-  const changed = feedback.updated_at ?? feedback.created_at
   return {
-    id: `${id}@${idOf(changed) ?? String(feedback.rating)}`,
+    id: `${id}@${idOf(changed(message)) ?? String(feedback.rating)}`,
     subject: id,
     user:
       idOf(feedback.from_end_user_id) ??
@@ -85,7 +86,7 @@ function voteOf(message: JsonObject, before: readonly JsonObject[], options: Rea
       idOf(message.from_end_user_id) ??
       idOf(message.conversation_id),
     label: labelOf(feedback.rating, options),
-    time: timeOf(changed) ?? timeOf(message.created_at),
+    time: timeOf(changed(message)) ?? timeOf(message.created_at),
     prompt: [...before.flatMap(turn), { role: 'user', content: message.query }],
     completion: message.answer,
     model: text(message.model_id),

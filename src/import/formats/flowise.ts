@@ -1,39 +1,36 @@
 import type { JsonObject } from '../../events/json.js'
-import { type Format, type ReadOptions, unreadable } from '../format.js'
+import type { Format, ReadOptions } from '../format.js'
+import { Groups, joined, type Kept } from '../joined.js'
 import { labelOf } from '../label.js'
-import type { Rows } from '../rows.js'
-import { idOf, list, objects, requiredId, text, timeOf, unquoted } from '../values.js'
-import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+import { idOf, inOrder, list, objects, requiredId, text, timeOf, unquoted } from '../values.js'
+import { type ForeignVote, Skipped } from '../vote.js'
 
 /** Flowise: its full export (Settings, Export). The export of chat messages alone has no ratings. */
 export const flowise: Format = {
   name: 'flowise',
   what: 'Flowise, full export',
   lists: ['ChatMessageFeedback', 'ChatMessage'],
-  read,
+  read: (rows, options) =>
+    joined(
+      rows,
+      (record) => (isFeedback(record) ? record : null),
+      (votes) => keptFor(votes, options),
+    ),
 }
 
-async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
-  const votes: { readonly place: string; readonly feedback: JsonObject }[] = []
-  const voted = new Set<string>()
-  for await (const { value, place } of rows()) {
-    if (value === null) yield unreadable({ place })
-    else if (value.rating !== undefined) {
-      votes.push({ place, feedback: value })
-      voted.add(idOf(value.chatId) ?? '')
-    }
-  }
-  const chats = new Map<string, JsonObject[]>()
-  for await (const { value } of rows()) {
-    const chat = idOf(value?.chatId) ?? ''
-    if (value === null || value.rating !== undefined || !voted.has(chat)) continue
-    const messages = chats.get(chat) ?? []
-    chats.set(chat, messages)
-    messages.push(value)
-  }
-  for (const chat of chats.values()) chat.sort((a, b) => (timeOf(a.createdDate) ?? 0) - (timeOf(b.createdDate) ?? 0))
-  for (const { place, feedback } of votes) {
-    yield finding(place, () => voteOf(feedback, chats.get(idOf(feedback.chatId) ?? '') ?? [], options))
+const isFeedback = ({ rating }: JsonObject): boolean => rating !== undefined
+
+const chatOf = ({ chatId }: JsonObject): string => idOf(chatId) ?? ''
+
+function keptFor(votes: readonly JsonObject[], options: ReadOptions): Kept<JsonObject> {
+  const voted = new Set(votes.map(chatOf))
+  const chats = new Groups()
+  return {
+    keep(record) {
+      if (!isFeedback(record) && voted.has(chatOf(record))) chats.add(chatOf(record), record)
+    },
+    timeOf: ({ createdDate }) => timeOf(createdDate),
+    voteOf: (feedback) => voteOf(feedback, inOrder(chats.get(chatOf(feedback)), 'createdDate'), options),
   }
 }
 

@@ -1,37 +1,33 @@
 import type { JsonObject } from '../../events/json.js'
-import { type Format, type ReadOptions, unreadable } from '../format.js'
+import type { Format, ReadOptions } from '../format.js'
 import { type Call, generationIn } from '../generation.js'
+import { joined } from '../joined.js'
 import { labelOf } from '../label.js'
-import type { Rows } from '../rows.js'
 import { idOf, object, requiredId, text, timeOf } from '../values.js'
-import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+import { type ForeignVote, Skipped } from '../vote.js'
 
 /** Langfuse: scores, with the observations and traces that they are on. */
 export const langfuse: Format = {
   name: 'langfuse',
   what: 'Langfuse, scores with their observations and traces',
   lists: ['scores', 'observations', 'traces', 'data'],
-  read,
+  read: (rows, options) =>
+    joined(
+      rows,
+      (record) => (isScore(record) ? scoreOf(record, options) : null),
+      (scores) => {
+        const traces = new Traces(scores)
+        return {
+          keep: (record) => void (isScore(record) || traces.keep(record)),
+          timeOf: ({ time }) => time,
+          voteOf: (score) => voteOf(score, traces),
+        }
+      },
+    ),
 }
 
 /** The name that Langfuse's own guide gives to a user's score. */
 export const USER_FEEDBACK = 'user-feedback'
-
-/** Scores first, then what they are on: only that is kept. */
-async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
-  const scores: { readonly place: string; readonly score: Score }[] = []
-  for await (const row of rows()) {
-    if (row.value === null) yield unreadable(row)
-    else if (isScore(row.value)) {
-      const found = finding(row.place, () => scoreOf(row.value as JsonObject, options))
-      if ('vote' in found) scores.push({ place: row.place, score: found.vote })
-      else yield found
-    }
-  }
-  const voted = new Traces(scores.map(({ score }) => score))
-  for await (const { value } of rows()) if (value !== null && !isScore(value)) voted.keep(value)
-  for (const { place, score } of scores) yield finding(place, () => voteOf(score, voted))
-}
 
 const isScore = (row: JsonObject): boolean => row.dataType !== undefined && row.name !== undefined
 

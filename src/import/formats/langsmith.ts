@@ -1,42 +1,47 @@
 import type { JsonObject } from '../../events/json.js'
-import { type Format, type ReadOptions, unreadable } from '../format.js'
+import type { Format, ReadOptions } from '../format.js'
 import { generation } from '../generation.js'
+import { joined, type Kept } from '../joined.js'
 import { labelOf } from '../label.js'
-import type { Rows } from '../rows.js'
 import { idOf, object, requiredId, text, timeOf } from '../values.js'
-import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+import { type ForeignVote, Skipped } from '../vote.js'
 
 /** LangSmith: feedback, with the runs that it is on. */
 export const langsmith: Format = {
   name: 'langsmith',
   what: 'LangSmith, feedback with its runs',
   lists: ['feedback', 'runs', 'data'],
-  read,
+  read: (rows, options) =>
+    joined(
+      rows,
+      (record) => feedbackIn(record, options),
+      (votes) => keptFor(votes, options),
+    ),
 }
 
 const KEY = 'user_score'
 
-async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
-  const votes: { readonly place: string; readonly feedback: JsonObject }[] = []
-  const wanted = new Set<string>()
-  for await (const { value, place } of rows()) {
-    if (value === null) yield unreadable({ place })
-    else if (isFeedback(value)) {
-      if (value.key !== (options.name ?? KEY)) yield { place, skip: 'other_name' }
-      else if (!isHuman(value)) yield { place, skip: 'not_human' }
-      else {
-        votes.push({ place, feedback: value })
-        wanted.add(idOf(value.run_id) ?? '')
-      }
-    }
-  }
+function keptFor(votes: readonly JsonObject[], options: ReadOptions): Kept<JsonObject> {
+  const wanted = new Set(votes.map(({ run_id: run }) => idOf(run)))
   const runs = new Map<string, JsonObject>()
-  for await (const { value } of rows()) {
-    const id = idOf(value?.id)
-    if (value !== null && id !== null && wanted.has(id) && !isFeedback(value)) runs.set(id, value)
+  return {
+    keep(record) {
+      const id = idOf(record.id)
+      if (id !== null && wanted.has(id) && !isFeedback(record)) runs.set(id, record)
+    },
+    timeOf: (feedback) => timeOf(changed(feedback)),
+    voteOf: (feedback) => voteOf(feedback, runs, options),
   }
-  for (const { place, feedback } of votes) yield finding(place, () => voteOf(feedback, runs, options))
 }
+
+function feedbackIn(record: JsonObject, { name = KEY }: ReadOptions): JsonObject | null {
+  if (!isFeedback(record)) return null
+  if (record.key !== name) throw new Skipped('other_name')
+  if (!isHuman(record)) throw new Skipped('not_human')
+  return record
+}
+
+const changed = (feedback: JsonObject): unknown => feedback.modified_at ?? feedback.created_at
 
 const isFeedback = (row: JsonObject): boolean => row.key !== undefined && row.run_id !== undefined
 
@@ -52,13 +57,12 @@ function voteOf(feedback: JsonObject, runs: ReadonlyMap<string, JsonObject>, opt
   if (text(run.error) !== null) throw new Skipped('answer_cut')
   const { metadata, invocation_params: parameters } = object(run.extra)
   const model = text(object(metadata).ls_model_name) ?? text(object(parameters).model)
-  const changed = feedback.modified_at ?? feedback.created_at
   return {
-    id: `${requiredId(feedback.id, 'id')}@${requiredId(changed, 'modified_at')}`,
+    id: `${requiredId(feedback.id, 'id')}@${requiredId(changed(feedback), 'modified_at')}`,
     subject,
     user: idOf(object(feedback.extra).user) ?? idOf(object(metadata).user_id) ?? idOf(sourceOf(feedback).user_id),
     label,
-    time: timeOf(changed),
+    time: timeOf(changed(feedback)),
     ...generation({ input: run.inputs, output: run.outputs, model }),
   }
 }

@@ -1,33 +1,40 @@
 import { isJsonObject, type JsonObject } from '../../events/json.js'
-import { type Format, type ReadOptions, unreadable } from '../format.js'
+import type { Format, ReadOptions } from '../format.js'
+import { joined, type Kept } from '../joined.js'
 import { labelOf } from '../label.js'
 import type { Row, Rows } from '../rows.js'
 import { idOf, list, object, objects, requiredId, text, timeOf } from '../values.js'
-import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+import { type ForeignVote, Skipped } from '../vote.js'
 
 /** LibreChat: the collection `messages` of its MongoDB (`mongoexport`), or exported conversations. */
 export const librechat: Format = {
   name: 'librechat',
   what: 'LibreChat, collection of messages or exported conversations',
   lists: ['messages'],
-  read,
+  read: (rows, options) =>
+    joined(
+      () => flat(rows),
+      votedMessage,
+      (votes) => keptFor(votes, options),
+    ),
 }
 
-async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
-  const voted = new Set<string>()
-  for await (const row of flat(rows)) {
-    if (row.value === null) yield unreadable(row)
-    else if (!isVote(row.value)) yield { place: row.place, skip: 'not_a_vote' }
-    else voted.add(conversation(row.value))
-  }
+function keptFor(votes: readonly JsonObject[], options: ReadOptions): Kept<JsonObject> {
+  const voted = new Set(votes.map(conversation))
   const messages = new Map<string, JsonObject>()
-  for await (const { value } of flat(rows)) {
-    const id = idOf(value?.messageId)
-    if (value !== null && id !== null && voted.has(conversation(value))) messages.set(id, value)
+  return {
+    keep(message) {
+      const id = idOf(message.messageId)
+      if (id !== null && voted.has(conversation(message))) messages.set(id, message)
+    },
+    timeOf: ({ updatedAt }) => timeOf(updatedAt),
+    voteOf: (message) => voteOf(message, messages, options),
   }
-  for await (const { value, place } of flat(rows)) {
-    if (value !== null && isVote(value)) yield finding(place, () => voteOf(value, messages, options))
-  }
+}
+
+function votedMessage(message: JsonObject): JsonObject {
+  if (!isVote(message)) throw new Skipped('not_a_vote')
+  return message
 }
 
 /** A recursive export has answers within what they answer. */

@@ -1,42 +1,45 @@
 import type { JsonObject } from '../../events/json.js'
-import { type Format, type ReadOptions, unreadable } from '../format.js'
+import type { Format, ReadOptions } from '../format.js'
 import { type Generation, generation } from '../generation.js'
+import { joined, type Kept } from '../joined.js'
 import { labelOf } from '../label.js'
-import type { Rows } from '../rows.js'
 import { idOf, object, requiredId, text, timeOf } from '../values.js'
-import { type Finding, type ForeignVote, finding, Skipped } from '../vote.js'
+import { type ForeignVote, Skipped } from '../vote.js'
 
 /** Phoenix: annotations, with the spans that they are on, in the names of OpenInference. */
 export const phoenix: Format = {
   name: 'phoenix',
   what: 'Phoenix, annotations with their spans',
   lists: ['annotations', 'spans', 'data'],
-  read,
+  read: (rows, options) =>
+    joined(
+      rows,
+      (record) => annotationIn(record, options),
+      (votes) => keptFor(votes, options),
+    ),
 }
 
 /** The name that Phoenix's own guide gives to a user's annotation. */
 export const USER_FEEDBACK = 'user_feedback'
 
-async function* read(rows: Rows, options: ReadOptions): AsyncGenerator<Finding> {
-  const votes: { readonly place: string; readonly annotation: JsonObject }[] = []
-  const wanted = new Set<string>()
-  for await (const { value, place } of rows()) {
-    if (value === null) yield unreadable({ place })
-    else if (value.annotator_kind !== undefined) {
-      if (value.name !== (options.name ?? USER_FEEDBACK)) yield { place, skip: 'other_name' }
-      else if (value.annotator_kind !== 'HUMAN') yield { place, skip: 'not_human' }
-      else {
-        votes.push({ place, annotation: value })
-        wanted.add(idOf(value.span_id) ?? '')
-      }
-    }
-  }
+function keptFor(votes: readonly JsonObject[], options: ReadOptions): Kept<JsonObject> {
+  const wanted = new Set(votes.map(({ span_id: span }) => idOf(span)))
   const spans = new Map<string, JsonObject>()
-  for await (const { value } of rows()) {
-    const id = idOf(object(value?.context).span_id)
-    if (value !== null && id !== null && wanted.has(id)) spans.set(id, object(value.attributes))
+  return {
+    keep(record) {
+      const id = idOf(object(record.context).span_id)
+      if (id !== null && wanted.has(id)) spans.set(id, object(record.attributes))
+    },
+    timeOf: ({ updated_at: changed }) => timeOf(changed),
+    voteOf: (annotation) => voteOf(annotation, spans, options),
   }
-  for (const { place, annotation } of votes) yield finding(place, () => voteOf(annotation, spans, options))
+}
+
+function annotationIn(record: JsonObject, { name = USER_FEEDBACK }: ReadOptions): JsonObject | null {
+  if (record.annotator_kind === undefined) return null
+  if (record.name !== name) throw new Skipped('other_name')
+  if (record.annotator_kind !== 'HUMAN') throw new Skipped('not_human')
+  return record
 }
 
 function voteOf(annotation: JsonObject, spans: ReadonlyMap<string, JsonObject>, options: ReadOptions): ForeignVote {
