@@ -30,19 +30,29 @@ const NAMED = 20
  * @throws InvalidRows unless they are to be skipped and others are left; OUTPUT_UNWRITABLE, OUTPUT_IS_INPUT
  */
 export function handleInvalid({ total, invalid }: Survey, { path, output, skip }: InvalidRowsOptions): void {
-  const list = output === null ? null : `${resolve(output)}.invalid.jsonl`
-  if (list !== null) keepInput(list, path)
-  if (invalid.length === 0) {
-    if (list !== null) writing(list, () => rmSync(list, { force: true }))
-    return
-  }
-  const { rows } = new InvalidRows(path, invalid)
-  if (list !== null) writing(list, () => writeFileSync(list, rows.map(listed).join(''), { mode: 0o600 }))
+  const rows = invalid.length === 0 ? [] : new InvalidRows(path, invalid).rows
+  const list = output === null ? null : listBeside(output, [path], rows.map(listed))
+  if (rows.length === 0) return
   const where = list === null ? '' : ` ${list} lists ${rows.length === 1 ? 'it' : `all ${rows.length}`}.`
   if (!skip) throw new InvalidRows(path, invalid, `--skip-invalid leaves such rows out.${where}`)
   if (total === 0) throw new InvalidRows(path, invalid, `No row is left without them.${where}`)
   say(`warning: ${rows.length === 1 ? '1 row is' : `${rows.length} rows are`} left out.${where}`)
   say(namedRows(rows))
+}
+
+/**
+ * Writes what is wrong with rows into `<output>.invalid.jsonl`, one a line. Without any, a list of an earlier run goes.
+ *
+ * @param inputs  files that it must not replace
+ * @returns its path
+ * @throws OUTPUT_UNWRITABLE, OUTPUT_IS_INPUT
+ */
+export function listBeside(output: string, inputs: readonly string[], rows: readonly object[]): string {
+  const list = `${resolve(output)}.invalid.jsonl`
+  for (const input of inputs) keepInput(list, input)
+  const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  writing(list, () => (rows.length === 0 ? rmSync(list, { force: true }) : writeFileSync(list, text, { mode: 0o600 })))
+  return list
 }
 
 /** A line for each of the first rows, and how many more there are. */
@@ -51,5 +61,6 @@ export function namedRows(rows: InvalidRows['rows']): string {
   return [...named, ...(rows.length > NAMED ? [`… and ${rows.length - NAMED} more`] : [])].join('\n')
 }
 
-const listed = ({ line, error }: InvalidRows['rows'][number]): string =>
-  `${JSON.stringify({ line, code: error.code, place: error.place, reason: error.message })}\n`
+const listed = ({ line, error }: InvalidRows['rows'][number]) => ({
+  ...{ line, code: error.code, place: error.place, reason: error.message },
+})

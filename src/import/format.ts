@@ -36,4 +36,7 @@ export async function* eachRow(
 /** A record that holds one vote. */
 export const one = (place: string, read: () => ForeignVote): readonly Finding[] => [finding(place, read)]
 
-export const unreadable = ({ place }: Pick<Row, 'place'>): Finding => ({ place, skip: 'unreadable' })
+export const unreadable = ({ place, problem }: Row): Finding => ({
+  ...{ place, skip: 'unreadable' },
+  ...(problem !== undefined && { detail: problem }),
+})

@@ -28,6 +28,9 @@ export interface ImportReport {
 /** As many records of each reason are named. */
 const NAMED = 100
 
+/** Reasons that are faults of the file. */
+const BROKEN: readonly SkipReason[] = ['unreadable', 'invalid']
+
 /** Counts while an import runs. */
 export class ReportBuilder {
   #up = 0
@@ -37,9 +40,11 @@ export class ReportBuilder {
   readonly #reasons = new Map<SkipReason, number>()
   readonly #records: SkippedRecord[] = []
 
+  /** @param onBroken  told of every record that is not as its format wants it */
   constructor(
     private readonly format: string,
     private readonly source: string,
+    private readonly onBroken: (record: SkippedRecord) => void = () => undefined,
   ) {}
 
   took({ label, user }: FeedbackDraft): void {
@@ -52,7 +57,9 @@ export class ReportBuilder {
   skipped(place: string, reason: SkipReason, detail?: string): void {
     const before = this.#reasons.get(reason) ?? 0
     this.#reasons.set(reason, before + 1)
-    if (before < NAMED) this.#records.push({ place, reason, ...(detail !== undefined && { detail }) })
+    const record = { place, reason, ...(detail !== undefined && { detail }) }
+    if (before < NAMED) this.#records.push(record)
+    if (BROKEN.includes(reason)) this.onBroken(record)
   }
 
   report(): ImportReport {

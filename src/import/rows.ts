@@ -11,6 +11,8 @@ export interface Row {
   readonly place: string
   /** null if it is not a JSON object. */
   readonly value: JsonObject | null
+  /** Why it is none, without its text. */
+  readonly problem?: string
   /** The list of the document that it is from; null outside of such a document. */
   readonly list: string | null
 }
@@ -35,15 +37,18 @@ export function fileRows(paths: readonly string[], lists: readonly string[], max
 
 /** The records that a value of JSON holds: those of its lists, or itself. */
 export function* unpacked(value: unknown, place: string, lists: readonly string[]): Generator<Row> {
-  if (!isJsonObject(value)) return yield { place, value: null, list: null }
+  if (!isJsonObject(value)) return yield row(value, place, null)
   const held = lists.filter((name) => Array.isArray(value[name]))
   if (held.length === 0) return yield { place, value, list: null }
   for (const list of held) {
     for (const [i, each] of (value[list] as unknown[]).entries()) {
-      yield { place: `${place} ${list}[${i}]`, value: isJsonObject(each) ? each : null, list }
+      yield row(each, `${place} ${list}[${i}]`, list)
     }
   }
 }
+
+const row = (value: unknown, place: string, list: string | null): Row =>
+  isJsonObject(value) ? { place, value, list } : { place, value: null, problem: 'not an object', list }
 
 interface FileOptions {
   readonly lists: readonly string[]
@@ -56,14 +61,18 @@ async function* rowsOf(path: string, options: FileOptions): AsyncGenerator<Row> 
     const held = lists.length > 0 ? yield* listRows(path, options) : false
     if (held) return
     const { size } = await stat(path)
-    const document = size > maxBytes ? undefined : parsed(await readFile(path))
-    if (document !== undefined) return yield* unpacked(document, path, lists)
+    const document = size > maxBytes ? null : parsed(await readFile(path))
+    if (document !== null && 'value' in document) return yield* unpacked(document.value, path, lists)
   }
   const tooLong: Row[] = []
-  const onTooLong = (line: number) => void tooLong.push({ place: `${path}:${line}`, value: null, list: null })
+  const onTooLong = (line: number, { message }: BcodError) =>
+    void tooLong.push({ place: `${path}:${line}`, value: null, problem: message, list: null })
   for await (const { bytes, number } of readLines(path, maxBytes, onTooLong)) {
     yield* tooLong.splice(0)
-    yield* unpacked(parsed(bytes), `${path}:${number}`, lists)
+    const read = parsed(bytes)
+    const place = `${path}:${number}`
+    if ('value' in read) yield* unpacked(read.value, place, lists)
+    else yield { place, value: null, list: null, ...read }
   }
   yield* tooLong
 }
@@ -75,7 +84,7 @@ async function beginsDocument(path: string, maxBytes: number): Promise<boolean> 
     isLong = true
   }
   for await (const { bytes } of readLines(path, maxBytes, onTooLong)) {
-    return isLong || (parsed(bytes) === undefined && bytes.find((byte) => byte > 0x20) === OPENING_BRACE)
+    return isLong || ('problem' in parsed(bytes) && bytes.find((byte) => byte > 0x20) === OPENING_BRACE)
   }
   return isLong
 }
@@ -91,8 +100,9 @@ async function* listRows(path: string, options: FileOptions): AsyncGenerator<Row
     const elements = listElements(readChunks(path), path, options)
     for await (const { bytes, list, number } of elements) {
       held = true
-      const value = parsed(bytes)
-      yield { place: `${path} ${list}[${number - 1}]`, value: isJsonObject(value) ? value : null, list }
+      const read = parsed(bytes)
+      const place = `${path} ${list}[${number - 1}]`
+      yield 'value' in read ? row(read.value, place, list) : { place, value: null, list, ...read }
     }
   } catch (error) {
     if (held || !(error instanceof BcodError && error.code === 'FEEDBACK_NOT_JSON')) throw error
@@ -102,12 +112,12 @@ async function* listRows(path: string, options: FileOptions): AsyncGenerator<Row
 
 const OPENING_BRACE = 0x7b
 
-/** undefined if it is not JSON. */
-function parsed(bytes: Uint8Array): unknown {
+/** A value of JSON, or why it is none. */
+function parsed(bytes: Uint8Array): { readonly value: unknown } | { readonly problem: string } {
   try {
-    return parseJson(bytes)
+    return { value: parseJson(bytes) }
   } catch (error) {
-    if (error instanceof BcodError) return undefined
+    if (error instanceof BcodError) return { problem: error.message }
     throw error
   }
 }

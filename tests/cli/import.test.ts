@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hashedUser } from '../../src/events/hashed-user.js'
 import { readJsonl } from '../../src/events/jsonl.js'
-import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
+import { bcod, documentOf, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
 
 const EXPORT = 'tests/import/fixtures/open-webui.json'
 const SALT = 'a salt for this test alone'
@@ -102,6 +102,29 @@ test('leaves the file as it was if the import fails, and never replaces what it 
   expect((await bcod(...FROM, ...SALTED, '--out', EXPORT)).stderr).toMatch(/^OUTPUT_IS_INPUT /)
   const nowhere = await bcod(...FROM, ...SALTED, '--out', join(directory, 'none', 'events.jsonl'))
   expect(nowhere.stderr).toMatch(/^OUTPUT_UNWRITABLE .*\(ENOENT\)/)
+})
+
+test('lists every broken record beside the file, with its place and what is wrong', async () => {
+  const directory = scratchDirectory()
+  const [votes, out] = [join(directory, 'votes.jsonl'), join(directory, 'events.jsonl')]
+  const good = '{"prompt":"a","completion":"b","label":true}'
+  const broken = [...['\u0000', '{"prompt":"secret', '[1]'], ...Array.from({ length: 200 }, () => '{"prompt":')]
+  writeFileSync(votes, `\ufeff${[good, ...broken, good].join('\r\n')}`)
+  const args = ['import', '--from', 'trl-unpaired', '--file', votes, '--out', out]
+  const { stdout, code } = await bcod(...args)
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`${out}.invalid.jsonl lists all 203 that are broken`)])
+  const listed = linesOf(readFileSync(`${out}.invalid.jsonl`, 'utf8'))
+  expect(listed).toHaveLength(203)
+  expect(listed.slice(0, 4)).toEqual([
+    { code: 'unreadable', place: `${votes}:2`, reason: expect.stringMatching(/^not JSON/) },
+    { code: 'unreadable', place: `${votes}:3`, reason: expect.stringMatching(/^not JSON/) },
+    { code: 'unreadable', place: `${votes}:4`, reason: 'not an object' },
+    { code: 'unreadable', place: `${votes}:5`, reason: expect.stringMatching(/^not JSON/) },
+  ])
+  expect(JSON.stringify(listed)).not.toContain('secret')
+  writeFileSync(votes, good)
+  await bcod(...args)
+  expect(existsSync(`${out}.invalid.jsonl`)).toBe(false)
 })
 
 test('counts broken lines and goes on', async () => {

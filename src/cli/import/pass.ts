@@ -1,6 +1,6 @@
 import { eventsOf } from '../../import/events.js'
 import { KnownVotes } from '../../import/known-votes.js'
-import { type ImportReport, ReportBuilder } from '../../import/report.js'
+import { type ImportReport, ReportBuilder, type SkippedRecord } from '../../import/report.js'
 import { readState, writeState } from '../../import/state.js'
 import type { Destination } from './destination.js'
 import { choiceOf, formatOf, type ImportFlags } from './flags.js'
@@ -8,13 +8,20 @@ import type { Origin } from './origin.js'
 
 /**
  * Imports once. The state is written when the events are safe: after a crash between the two, the same ids come again.
+ *
+ * @param onBroken  told of every record that is not as its format wants it
  */
-export async function importPass(flags: ImportFlags, origin: Origin, destination: Destination): Promise<ImportReport> {
+export async function importPass(
+  flags: ImportFlags,
+  origin: Origin,
+  destination: Destination,
+  onBroken?: (record: SkippedRecord) => void,
+): Promise<ImportReport> {
   const { state: path } = flags
   const { name } = formatOf(flags)
   const choice = choiceOf(flags)
   const started = Date.now()
-  const report = new ReportBuilder(name, choice.source)
+  const report = new ReportBuilder(name, choice.source, onBroken)
   if (path === undefined) {
     await destination.write(eventsOf(origin.findings(null), choice, report))
     return report.report()
