@@ -53,7 +53,7 @@ export function suggestions({ votes, found, read, probes, config }: SuggestionPa
     ),
     ...say(found.users === 0, 'No vote names its user: send `user`, so that no single one can steer what is learnt.'),
     ...set(user > STEERING, 'limits.userShare', `${STEERING}`, `one user gave ${percent(user)} of the votes`),
-    ...set(prompt > STEERING, 'limits.promptRepeats', '8', `${percent(prompt)} of the votes are on one prompt`),
+    ...set(prompt > STEERING, 'limits.promptRepeats', `${FEW}`, `${percent(prompt)} of the votes are on one prompt`),
     ...set(
       cut > MANY,
       ...([
@@ -67,11 +67,16 @@ export function suggestions({ votes, found, read, probes, config }: SuggestionPa
   ]
 }
 
+/** As many votes of one user or on one prompt are no mass, whatever their share. */
+const FEW = 8
+
+/** Of the votes that have one value of `of`; 0 if they are few. */
 function largestShare(votes: readonly JudgedVote[], of: (vote: JudgedVote) => number | null): number {
   const counts = new Map<number, number>()
   for (const vote of votes) {
     const key = of(vote)
     if (key !== null) counts.set(key, (counts.get(key) ?? 0) + 1)
   }
-  return Math.max(0, ...counts.values()) / Math.max(1, votes.length)
+  const largest = Math.max(0, ...counts.values())
+  return largest > FEW ? largest / votes.length : 0
 }

@@ -5,8 +5,10 @@ import { explanations } from '../../src/backtest/influence.js'
 import type { JudgedVote } from '../../src/backtest/judged-vote.js'
 import { OnlineLogistic } from '../../src/backtest/online-logistic.js'
 import { accuracy, gainOver, hanleyMcNeil, lengthMatched, separation } from '../../src/backtest/separation.js'
+import { suggestions } from '../../src/backtest/suggestions.js'
 import { topicsOf } from '../../src/backtest/topics.js'
 import { judge, planned } from '../../src/backtest/verdict.js'
+import type { Config } from '../../src/config/config.js'
 import sklearn from './sklearn.json' with { type: 'json' }
 
 interface Given {
@@ -124,6 +126,34 @@ describe('figures of groups', () => {
     [400, Array.from({ length: 20 }, (_, i) => 20 * (i + 1))],
   ])('of %d votes are told at the ends of blocks', (count, ends) => {
     expect(by(count, 3).over_time.map(({ at }) => at)).toEqual(ends)
+  })
+})
+
+describe('suggestions', () => {
+  const found = { explained_by: [], users: 3, up_share: 0.5 }
+  const read = { events: 40, dropped_by_reason: {}, shortened: 0 }
+  const config = { limits: { maxLength: 96 }, optimizer: { lr: 1e-4 } } as unknown as Config
+  const keys = (votes: readonly JudgedVote[], more: object = {}) =>
+    suggestions({ votes, found, read, probes: [], config, ...more }).map(({ key, value }) => `${key}=${value}`)
+
+  it('are to cap a user and a prompt that have many of the votes, not those of a few votes in all', () => {
+    const of = (count: number) =>
+      votesOf(
+        mixed(
+          count,
+          () => true,
+          (i) => ({ user: i % 3, prompt: 7 }),
+        ),
+      )
+    expect(keys(of(30))).toEqual(['limits.userShare=0.1', 'limits.promptRepeats=8', 'eval.holdOut=0.1'])
+    expect(keys(of(6))).toEqual(['eval.holdOut=0.1'])
+  })
+
+  it('are longer events if many are cut, and smaller steps if a probe is refused', () => {
+    const probes = [{ outcome: 'refused' }]
+    expect(keys([], { probes, read: { ...read, shortened: 20 } })).toEqual([
+      ...['optimizer.lr=0.00005', 'limits.maxLength=192', 'eval.holdOut=0.1'],
+    ])
   })
 })
 
