@@ -35,5 +35,3 @@ count = int(sys.argv[1]) if len(sys.argv) > 1 else 348
 with ThreadPoolExecutor(16) as pool:
     thumbs = list(pool.map(chat, range(count)))
 print(f"{count} votes, {sum(thumbs)} of them up")
-for name, part in {"first": thumbs[: count // 4], "last": thumbs[-count // 4 :]}.items():
-    print(f"Of the {name} quarter {100 * sum(part) // len(part)} % are up.")
