@@ -25,7 +25,7 @@ export async function story(signal) {
     await rounds(circle, signal)
     const after = await answersTo(circle.baseUrl, HELD_OUT, signal)
     ending(before, after)
-    await open(circle, signal)
+    await stayOpen(circle, signal)
   } finally {
     print('\nGateway, bcod, vLLM and Kafka end.')
     await parts.end()
@@ -105,7 +105,7 @@ function ending(before, after) {
 }
 
 /** On a terminal everything runs on until Ctrl-C. */
-async function open({ baseUrl, daemon }, signal) {
+async function stayOpen({ baseUrl, daemon }, signal) {
   if (!process.stdout.isTTY) return
   const body = JSON.stringify({ model: 'demo', messages: [{ role: 'user', content: 'Where is my parcel?' }] })
   print(`\nEverything runs on. Ask it yourself:\n`)

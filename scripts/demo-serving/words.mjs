@@ -36,7 +36,7 @@ export function sideBySide({ heads, questions, answers, width }) {
 }
 
 /** Lines of at most so many characters, broken between words. */
-export function wrapped(text, width) {
+function wrapped(text, width) {
   const lines = ['']
   for (const word of text.split(/\s+/)) {
     const longer = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`
@@ -46,7 +46,7 @@ export function wrapped(text, width) {
   return lines
 }
 
-export const percent = (share) => `${Math.round(100 * share)} %`
+const percent = (share) => `${Math.round(100 * share)} %`
 
 /** What set-up has yet to fetch, and how long all of it takes. */
 export function beforehand(missing) {
