@@ -1,4 +1,4 @@
-// What `bcod import` takes for exports of gigabytes: the rate, and the largest resident memory of its process. The
+// What `bcod import` takes for exports of gigabytes: the rate, the processor time and the largest resident memory of its process. The
 // exports are made up, each in its product's natural large form; one message in fifty has a vote. Prints one JSON line for
 // each format; docs/performance.md has figures.
 //
@@ -129,8 +129,8 @@ async function write(format) {
   return path
 }
 
-/** Runs the command; its last line on stderr is its largest resident memory in KiB. */
-const TELL = "data:text/javascript,process.on('exit',()=>console.error(process.resourceUsage().maxRSS))"
+/** Has a process tell on stderr, as its last line, what it took. */
+const TELL = "data:text/javascript,process.on('exit',()=>console.error(JSON.stringify(process.resourceUsage())))"
 
 async function measure(format, path) {
   const out = join(directory, 'events.jsonl')
@@ -146,10 +146,11 @@ async function measure(format, path) {
   if (code !== 0) throw new Error(said)
   const seconds = (performance.now() - started) / 1000
   const { events, skipped_by_reason } = JSON.parse(told)
+  const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(said.trim().split('\n').at(-1))
   const size = statSync(path).size
   return {
     ...{ format, gigabytes: size / 2 ** 30, events, skipped_by_reason, seconds, mb_per_s: size / 1e6 / seconds },
-    ...{ peak_mib: Number(said.trim().split('\n').at(-1)) / 1024, out_mib: statSync(out).size / 2 ** 20 },
+    ...{ cpu_s: (userCPUTime + systemCPUTime) / 1e6, peak_mib: maxRSS / 1024, out_mib: statSync(out).size / 2 ** 20 },
   }
 }
 

@@ -51,7 +51,10 @@ export function suggestions({ votes, found, read, probes, config }: SuggestionPa
         'the gate would refuse what was learnt: a probe fell too far',
       ] as const),
     ),
-    ...say(found.users === 0, 'No vote names its user: send `user`, so that no single one can steer what is learnt.'),
+    ...say(
+      found.users === 0,
+      'No vote names its user: send data.user, so that no single one can steer what is learnt.',
+    ),
     ...set(user > STEERING, 'limits.userShare', `${STEERING}`, `one user gave ${percent(user)} of the votes`),
     ...set(prompt > STEERING, 'limits.promptRepeats', `${FEW}`, `${percent(prompt)} of the votes are on one prompt`),
     ...set(
