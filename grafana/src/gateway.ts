@@ -18,7 +18,7 @@ const VOTES = {
     VOTE_RATE: 'orange',
     VOTE_TOKEN: 'red',
     VOTE_UNAUTHORISED: 'dark-red',
-    VOTE_INVALID: 'dark-yellow',
+    VOTE_INVALID: '#33B5E5',
   },
 }
 
