@@ -167,7 +167,7 @@ describe.skipIf(withoutPrometheus !== null)('a daemon under every kind of event 
     while (!(await hasUplift())) await sleep(200)
     for (let i = 0; i < 3; i++) await askAndVote()
     await sleep(3000) // three scrapes
-  }, 180_000)
+  }, 300_000)
 
   afterAll(async () => {
     await prometheus?.stop()
