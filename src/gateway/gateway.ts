@@ -135,6 +135,7 @@ export class Gateway {
     await front.register(votesPlugin, {
       ...{ ballots: this.#ballots, userSalt: gateway.userSalt, failed },
       ...{ votesPerMinute: gateway.votesPerMinute, keyVotesPerMinute: gateway.keyVotesPerMinute },
+      ignored: (count) => metrics.eventsIgnored.inc(count),
       limited: (limit, count) => metrics.votesLimited.inc({ limit }, count),
       decided: (outcome, count) => metrics.votes.inc({ outcome }, count),
       joined: (seconds) => metrics.join.observe(seconds),

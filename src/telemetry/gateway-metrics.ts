@@ -42,6 +42,11 @@ export class GatewayMetrics {
     'Votes and events above a limit: user, gateway.votesPerMinute; key, gateway.keyVotesPerMinute. A batch counts as all of its events.',
     ['limit'],
   )
+  readonly eventsIgnored = this.set.counter(
+    'gateway_events_ignored_total',
+    'events',
+    "Events of Langfuse's ingestion that are no scores, such as traces: acknowledged and forgotten.",
+  )
   readonly join = this.set.histogram(
     'gateway_join_seconds',
     'seconds',

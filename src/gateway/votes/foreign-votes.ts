@@ -37,6 +37,34 @@ export function fromLangfuse(body: unknown): JsonObject {
   return { completion: observationId ?? traceId, label: thumb(value, 'value'), user, reason: comment }
 }
 
+/** An event of Langfuse's ingestion. */
+export interface IngestionEvent {
+  readonly id: string
+  /** The body of a score, read when it is asked for: one that is wrong must not hide the others. Null: no score. */
+  readonly vote: (() => JsonObject) | null
+}
+
+/** Most events of one request. */
+const MOST = 1_000
+
+/**
+ * Langfuse's `POST /api/public/ingestion`: a batch of events, of which those of type `score-create` have a score as body.
+ *
+ * @see https://api.reference.langfuse.com, ingestion
+ */
+export function fromLangfuseBatch(body: unknown): readonly IngestionEvent[] {
+  const batch = isJsonObject(body) ? body.batch : null
+  if (!Array.isArray(batch) || batch.length > MOST)
+    throw invalidVote('batch', `expected an array of up to ${MOST} events`)
+  return batch.map((event: unknown, i) => {
+    if (!isJsonObject(event) || typeof event.id !== 'string') throw invalidVote(`batch[${i}].id`, 'expected a text')
+    const { id, type, timestamp } = event
+    if (type !== 'score-create') return { id, vote: null }
+    // the id alone is not enough: some clients give all changes of one score the same
+    return { id, vote: () => ({ ...fromLangfuse(event.body), sequence: `${id} ${String(timestamp)}` }) }
+  })
+}
+
 const EVALUATION = 'gen_ai.evaluation.result'
 
 /**

@@ -17,6 +17,8 @@ export interface VotesPluginOptions {
   readonly keyVotesPerMinute: number
   /** Every vote, once it is decided. @param outcome  `accepted` or the code of the error */
   readonly decided: (outcome: string, count: number) => void
+  /** Events of other products that are no votes. */
+  readonly ignored: (count: number) => void
   /** Votes and events above a limit. */
   readonly limited: (limit: 'user' | 'key', count: number) => void
   /** Seconds from a vote to its answer in the topic. */
@@ -82,7 +84,12 @@ export async function votesPlugin(fastify: FastifyInstance, options: VotesPlugin
     decided('accepted', 1)
     return event
   }
-  registerForeignVotes(fastify, { accept, refused: ({ code }) => decided(code, 1) })
+  registerForeignVotes(fastify, {
+    accept,
+    authorise: (bearer) => void ballots.keyOf(bearer),
+    refused: ({ code }) => decided(code, 1),
+    ignored: options.ignored,
+  })
 
   fastify.post('/v1/feedback', async (request, reply) => {
     const event = await accept(request, reply, { body: request.body, bearer: bearerOf(request) })

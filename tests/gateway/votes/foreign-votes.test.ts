@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { BcodError } from '../../../src/errors.js'
-import { fromDify, fromLangfuse, fromOpenTelemetry } from '../../../src/gateway/votes/foreign-votes.js'
+import {
+  fromDify,
+  fromLangfuse,
+  fromLangfuseBatch,
+  fromOpenTelemetry,
+} from '../../../src/gateway/votes/foreign-votes.js'
 
 const ID = 'cmpl-01945d3c-2f80-7b3a-9c5e-0123456789ab'
 const placeOf = (read: () => unknown) => {
@@ -44,6 +49,32 @@ describe("Langfuse's score", () => {
 
   it.each([0.5, 'good', undefined, null])('of %j is no vote', (value) => {
     expect(placeOf(() => fromLangfuse({ traceId: ID, name: 'n', value }))).toBe('VOTE_INVALID value')
+  })
+})
+
+describe("Langfuse's batch of events", () => {
+  const score = (value: unknown) => ({ id: 'score-1', traceId: ID, name: 'user-feedback', value, dataType: 'BOOLEAN' })
+  const event = (id: string, type: string, body: object) => ({ id, type, timestamp: '2026-11-20T10:00:00.000Z', body })
+
+  it('has votes where scores are created, and nothing else', () => {
+    const batch = [event('e1', 'trace-create', { id: ID }), event('e2', 'score-create', score(1))]
+    const [trace, vote] = fromLangfuseBatch({ batch, metadata: { sdk_name: 'any' } })
+    expect(trace).toEqual({ id: 'e1', vote: null })
+    expect(vote?.id).toBe('e2')
+    expect(vote?.vote?.()).toMatchObject({ completion: ID, label: true, sequence: 'e2 2026-11-20T10:00:00.000Z' })
+  })
+
+  it('says what is wrong with a score when it is asked for', () => {
+    const [vote] = fromLangfuseBatch({ batch: [event('e1', 'score-create', score(0.5))] })
+    expect(placeOf(() => vote?.vote?.())).toBe('VOTE_INVALID value')
+  })
+
+  it.each([
+    [{}, 'batch'],
+    [{ batch: [{ type: 'score-create' }] }, 'batch[0].id'],
+    [{ batch: Array(1001).fill(event('e', 'sdk-log', {})) }, 'batch'],
+  ])('of another form is refused: %#', (body, place) => {
+    expect(placeOf(() => fromLangfuseBatch(body))).toBe(`VOTE_INVALID ${place}`)
   })
 })
 

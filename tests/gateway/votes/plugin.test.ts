@@ -44,6 +44,7 @@ async function gateway({ votesPerMinute = 1000, keyVotesPerMinute = 6000, answer
   await fastify.register(votesPlugin, {
     ...{ ballots, userSalt: 'salt', votesPerMinute, keyVotesPerMinute },
     ...{ joined: () => undefined, failed: () => undefined },
+    ignored: (count) => outcomes.push(...Array<string>(count).fill('ignored')),
     limited: (limit, count) => limited.push([limit, count]),
     decided: (outcome, count) => outcomes.push(...Array<string>(count).fill(outcome)),
   })
@@ -298,6 +299,44 @@ describe('votes in the forms of other products', () => {
     ])
     const stranger = await post('/api/public/scores', score)
     expect(stranger.status).toBe(401)
+  })
+
+  it('a batch of Langfuse hears what became of each event', async () => {
+    const { post, published, outcomes, kafka } = await gateway({ answers: [answer] })
+    const basic = { authorization: `Basic ${Buffer.from(`pk-lf-1:${API_KEY}`).toString('base64')}` }
+    const score = (id: string, traceId: string, value: number) => ({
+      ...{ id, type: 'score-create', timestamp: '2026-11-20T10:00:00.000Z' },
+      body: { id: 'score-1', traceId, name: 'user-feedback', value, dataType: 'BOOLEAN' },
+    })
+    const batch = [
+      score('up', answer.id, 1),
+      { id: 'trace', type: 'trace-create', timestamp: '2026-11-20T10:00:00.000Z', body: { id: 'x' } },
+      score('elsewhere', 'd41d8cd98f00b204e9800998ecf8427e', 1),
+      score('unknown', newCompletionId(new Date()), 1),
+      score('down', answer.id, 0),
+    ]
+    const { status, body } = await post('/api/public/ingestion', { batch, metadata: null }, basic)
+    expect([status, body.successes]).toEqual([207, ['up', 'trace', 'down'].map((id) => ({ id, status: 201 }))])
+    expect(body.errors).toMatchObject([
+      { id: 'elsewhere', status: 400, error: 'VOTE_INVALID' },
+      { id: 'unknown', status: 404, error: 'COMPLETION_UNKNOWN' },
+    ])
+    expect(outcomes).toEqual(['accepted', 'ignored', 'VOTE_INVALID', 'COMPLETION_UNKNOWN', 'accepted'])
+    expect(counted(published).labels).toEqual([false])
+    // a client that heard nothing sends it all again
+    await post('/api/public/ingestion', { batch }, basic)
+    expect(counted(published)).toEqual({ labels: [false], dropped: ['superseded', 'duplicate', 'duplicate'] })
+
+    let asked = 0
+    kafka.send = async () => {
+      asked += 1
+      throw new BcodError('KAFKA_UNREACHABLE', 'no broker')
+    }
+    const away = await post('/api/public/ingestion', { batch }, basic)
+    expect([away.status, away.body.successes]).toEqual([207, [{ id: 'trace', status: 201 }]])
+    expect(away.body.errors.map((error: { status: number }) => error.status)).toEqual([503, 503, 503, 503])
+    expect(asked).toBe(1)
+    expect((await post('/api/public/ingestion', { batch: [] })).status).toBe(401)
   })
 
   it('an exporter of OpenTelemetry hears which of its records were refused', async () => {
