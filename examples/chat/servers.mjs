@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { startBroker } from '../../dist/demo/kafka/broker.js'
-import { ensureTopic } from '../../dist/streams/kafka/topics.js'
+import { ensureTopics } from '../../scripts/demo-serving/topics.mjs'
 import { ensureKafkaJars } from '../../scripts/kafka-jars.mjs'
 import { SLOTS, servingArguments, VllmServer } from '../../scripts/vllm/server.mjs'
 
@@ -19,7 +19,7 @@ const end = async () => {
 }
 process.once('SIGINT', end).once('SIGTERM', end)
 
-for (const topic of ['feedback', 'feedback.completions']) await ensureTopic({ brokers: [broker.bootstrap] }, { topic })
+await ensureTopics(broker.bootstrap)
 console.log('Kafka answers on localhost:9092.')
 await vllm.start()
 console.log('vLLM answers on localhost:8000. Ctrl-C ends both.')

@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startBroker } from '../../dist/demo/kafka/broker.js'
 import { EMBEDDED_MODEL } from '../../dist/demo/settings.js'
-import { ensureTopic } from '../../dist/streams/kafka/topics.js'
 import { SLOTS, servingArguments, VllmServer } from '../vllm/server.mjs'
 import { startBcod, untilReady } from './bcod.mjs'
+import { ensureTopics } from './topics.mjs'
 
-const TOPIC = 'feedback'
 /** Longer than a daemon needs for its last checkpoint. */
 const END_MS = 20_000
 
@@ -36,8 +35,7 @@ export class Parts {
   async broker() {
     const broker = await startBroker({ dir: join(this.#directory, 'kafka') })
     this.#ends.push(() => broker.stop())
-    const connection = { brokers: [broker.bootstrap] }
-    for (const topic of [TOPIC, `${TOPIC}.completions`]) await ensureTopic(connection, { topic })
+    await ensureTopics(broker.bootstrap)
     return broker.bootstrap
   }
 
