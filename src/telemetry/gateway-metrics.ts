@@ -30,6 +30,12 @@ export class GatewayMetrics {
     'Answers by what became of their record: logged; lost, because Kafka was away or refused it; untokened, sent without a vote token meanwhile.',
     ['outcome'],
   )
+  readonly unvotable = this.set.counter(
+    'gateway_unvotable_total',
+    'answers',
+    'Answers that nobody can vote on, by the reason in their record: media, template, not_continuation, cut, client_left, too_long, empty, unreadable. Choices of one request count one by one.',
+    ['reason'],
+  )
   readonly votes = this.set.counter(
     'gateway_votes_total',
     'votes',

@@ -4,24 +4,26 @@ import { isJsonObject, type JsonObject, jsonOrNull } from '../../events/json.js'
 /** `/v1/chat/completions` or `/v1/completions`. */
 export type Kind = 'chat' | 'text'
 
-/** Why an answer cannot be voted on. */
-export type Unvotable =
+/** Why an answer cannot be voted on: a reason of its record, and a label of `bcod_gateway_unvotable_total`. */
+export const UNVOTABLE = [
   /** Images, sound or files in the prompt: bcod trains on text. */
-  | 'media'
+  'media',
   /** The server was told how to write the prompt: another template, documents, an answer to go on with. */
-  | 'template'
+  'template',
   /** The text of the answer repeats the prompt (`echo`), or stands before a `suffix`. */
-  | 'not_continuation'
+  'not_continuation',
   /** The model server ended the answer early. */
-  | 'cut'
+  'cut',
   /** The client left before its end. */
-  | 'client_left'
+  'client_left',
   /** Prompt and answer are too long for the log. */
-  | 'too_long'
+  'too_long',
   /** There is no text in it. */
-  | 'empty'
+  'empty',
   /** bcod could not read it as a vote: a role, a call or a nesting that it does not know. */
-  | 'unreadable'
+  'unreadable',
+] as const
+export type Unvotable = (typeof UNVOTABLE)[number]
 
 export type Prompt =
   | { readonly kind: 'messages'; readonly messages: readonly JsonObject[] }

@@ -6,7 +6,7 @@ import { hashedUser } from '../../events/hashed-user.js'
 import type { GatewayMetrics } from '../../telemetry/gateway-metrics.js'
 import { Capture } from '../answers/capture.js'
 import { type Answered, completionsOf, type Ending } from '../answers/records.js'
-import { type CompletionRequest, type Kind, readRequest } from '../answers/request.js'
+import { type CompletionRequest, type Kind, readRequest, UNVOTABLE } from '../answers/request.js'
 import { newCompletionId } from '../completion.js'
 import type { CompletionLog } from '../completion-log.js'
 import { MemberRewriter, type Replacement } from '../json/member-rewriter.js'
@@ -56,7 +56,9 @@ const USER_HEADER = 'x-bcod-user'
 
 /** `POST /v1/chat/completions` and `POST /v1/completions`: the arm of the user answers, and the answer can be voted on. */
 export class Completions {
-  constructor(private readonly options: ServingOptions) {}
+  constructor(private readonly options: ServingOptions) {
+    for (const reason of UNVOTABLE) options.metrics.unvotable.inc({ reason }, 0)
+  }
 
   async serve(kind: Kind, path: string, asked: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const begun = performance.now()
@@ -130,7 +132,10 @@ export class Completions {
       firstByte: () => metrics.firstByte.observe((performance.now() - begun) / 1000),
       ended: (ending: Ending) => {
         metrics.upstream.observe((performance.now() - begun) / 1000)
-        for (const each of completionsOf(request, answered, capture.end(), ending)) log.record(each)
+        for (const each of completionsOf(request, answered, capture.end(), ending)) {
+          if (each.reason !== null) metrics.unvotable.inc({ reason: each.reason })
+          log.record(each)
+        }
       },
     })
   }

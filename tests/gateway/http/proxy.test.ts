@@ -169,6 +169,7 @@ describe('an answer', () => {
     const answer = await ask(await open(), { ...ASK, messages: [{ role: 'user', content }] })
     expect(answer.status).toBe(200)
     expect(log.records).toEqual([expect.objectContaining({ votable: false, reason: 'media', prompt: '' })])
+    expect(await metrics.text()).toContain('bcod_gateway_unvotable_total{reason="media"} 1')
   })
 
   it('of a version is that of the base while nothing is published', async () => {
@@ -202,6 +203,7 @@ describe('what fails', () => {
     await expect(answer.text()).rejects.toThrow()
     await eventually(() => log.records.length === 1)
     expect(log.records[0]).toMatchObject({ votable: false, reason: 'cut' })
+    expect(await metrics.text()).toContain('bcod_gateway_unvotable_total{reason="cut"} 1')
   })
 
   it('a server that dies before the first byte is one that did not answer', async () => {
@@ -235,6 +237,7 @@ describe('what fails', () => {
     left.abort()
     await eventually(() => upstream.left === 1 && log.records.length === 1)
     expect(log.records[0]).toMatchObject({ votable: false, reason: 'client_left' })
+    expect(await metrics.text()).toContain('bcod_gateway_unvotable_total{reason="client_left"} 1')
   })
 
   it('a client that leaves before the answer begins ends it, too', async () => {
