@@ -161,7 +161,7 @@ export const learning = {
     ),
     sources: list(
       [],
-      'The CloudEvents sources that may train; the source of bare rows and tombstones is the topic. Empty, the default: all. Name them if anybody else can write to the topic.',
+      'The CloudEvents sources that may train; the source of bare rows and tombstones is the topic. Empty, the default: all, because bcod cannot know the names of your applications, and a wrong list drops honest votes. Name them if anybody else can write to the topic; behind bcod gateway, gateway.source alone admits only votes on answers that it gave.',
     ),
   },
   eval: {

@@ -133,7 +133,7 @@ export class Gateway {
       maxRecordBytes: MAX_RECORD_BYTES,
     })
     await front.register(votesPlugin, {
-      ...{ ballots: this.#ballots, userSalt: gateway.userSalt, failed },
+      ...{ ballots: this.#ballots, userSalt: gateway.userSalt, ownSource: gateway.source, failed },
       ...{ votesPerMinute: gateway.votesPerMinute, keyVotesPerMinute: gateway.keyVotesPerMinute },
       ignored: (count) => metrics.eventsIgnored.inc(count),
       limited: (limit, count) => metrics.votesLimited.inc({ limit }, count),

@@ -7,20 +7,26 @@ import { isJsonObject, type JsonObject } from '../../events/json.js'
 import { invalidVote } from './vote.js'
 import type { VoteEvent } from './vote-event.js'
 
+export interface EventsOptions {
+  readonly userSalt: string
+  /** `source` of the events that the gateway itself makes. */
+  readonly ownSource: string
+}
+
 /** Most events of a batch. */
 const MOST = 1_000
 
 /**
  * The events of a request body: one CloudEvent, or an array of them. Each is read as the daemon will read it, and its
- * user becomes a salted hash.
+ * user becomes a salted hash. None may have the source of the gateway's own events: those are of answers that it gave.
  *
  * @throws VOTE_INVALID with the place of what is wrong; then none of them is taken
  */
-export function readEvents(body: unknown, isBatch: boolean, userSalt: string): readonly VoteEvent[] {
-  if (!isBatch) return [readEvent(body, '', userSalt)]
+export function readEvents(body: unknown, isBatch: boolean, gateway: EventsOptions): readonly VoteEvent[] {
+  if (!isBatch) return [readEvent(body, '', gateway)]
   if (!Array.isArray(body) || body.length === 0 || body.length > MOST)
     throw invalidVote('body', `expected an array of 1 to ${MOST} events`)
-  return body.map((event, i) => readEvent(event, `[${i}] `, userSalt))
+  return body.map((event, i) => readEvent(event, `[${i}] `, gateway))
 }
 
 /** A CloudEvent in binary mode: attributes in headers, data in the body (CloudEvents 1.0, HTTP binding, 3.1). */
@@ -33,13 +39,15 @@ export const structured = (headers: Readonly<Record<string, unknown>>, data: unk
   data,
 })
 
-function readEvent(event: unknown, place: string, userSalt: string): VoteEvent {
+function readEvent(event: unknown, place: string, { userSalt, ownSource }: EventsOptions): VoteEvent {
   if (!isJsonObject(event) || !isJsonObject(event.data))
     throw invalidVote(`${place}data`, 'expected a CloudEvent with data')
   try {
     const value = Buffer.from(JSON.stringify(event))
     const envelope = decodeEnvelope(value, STRUCTURED_HEADERS, Number.POSITIVE_INFINITY)
-    const { id, subject, user } = toFeedback(envelope, NOWHERE, { vocabSize: null })
+    const { id, subject, user, source } = toFeedback(envelope, NOWHERE, { vocabSize: null })
+    if (source === ownSource)
+      throw invalidVote('source', "expected another source than gateway.source, the gateway's own")
     if (user === null) return { id, subject: subject ?? id, value }
     const hashed = { ...event, data: { ...event.data, user: hashedUser(user, userSalt) } }
     return { id, subject: subject ?? id, value: Buffer.from(JSON.stringify(hashed)) }

@@ -11,6 +11,8 @@ import { readVote } from './vote.js'
 export interface VotesPluginOptions {
   readonly ballots: BallotBox
   readonly userSalt: string
+  /** `source` of the events of votes by id, which nobody else may send. */
+  readonly ownSource: string
   /** Votes a minute by id, of one user: by tokens, or by one API key. */
   readonly votesPerMinute: number
   /** Votes and events a minute of one API key, whoever its users are. */
@@ -102,7 +104,7 @@ export async function votesPlugin(fastify: FastifyInstance, options: VotesPlugin
     const isBatch = type.startsWith(CLOUD_EVENTS)
     const isWhole = isBatch || type.startsWith(CLOUD_EVENT)
     const body = isWhole ? request.body : structured(request.headers, request.body)
-    const events = readEvents(body, isBatch, options.userSalt)
+    const events = readEvents(body, isBatch, options)
     admitKey(reply, key, events.length)
     await ballots.publish(events)
     decided('accepted', events.length)

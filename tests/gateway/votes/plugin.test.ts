@@ -42,7 +42,7 @@ async function gateway({ votesPerMinute = 1000, keyVotesPerMinute = 6000, answer
   const fastify = Fastify({ bodyLimit: 10_000 })
   onTestFinished(() => fastify.close())
   await fastify.register(votesPlugin, {
-    ...{ ballots, userSalt: 'salt', votesPerMinute, keyVotesPerMinute },
+    ...{ ballots, userSalt: 'salt', ownSource: 'bcod-gateway', votesPerMinute, keyVotesPerMinute },
     ...{ joined: () => undefined, failed: () => undefined },
     ignored: (count) => outcomes.push(...Array<string>(count).fill('ignored')),
     limited: (limit, count) => limited.push([limit, count]),
@@ -261,6 +261,15 @@ describe('CloudEvents', () => {
     const { status, body } = await post('/v1/events', JSON.stringify([event('1', null), event('2')]), headers)
     expect([status, body]).toEqual([202, { events: ['1', '2'] }])
     expect(published.map(({ subject }) => subject)).toEqual(['answer-1', 'answer-2'])
+  })
+
+  it('cannot pretend to be votes on answers that the gateway gave', async () => {
+    const { post, published } = await gateway()
+    const forged = { ...event('1'), source: 'bcod-gateway' }
+    const headers = { ...key, 'content-type': 'application/cloudevents-batch+json' }
+    const { status, body } = await post('/v1/events', JSON.stringify([event('2'), forged]), headers)
+    expect([status, body.error.code, published]).toEqual([400, 'VOTE_INVALID', []])
+    expect(body.error.message).toContain('[1] source')
   })
 
   it('above the rate of their API key are refused as a whole', async () => {
