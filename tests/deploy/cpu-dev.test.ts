@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,6 +27,15 @@ const votes = (kafka: Played) =>
     .exec(guide)![0]
     .replace('kubectl -n bcod-dev exec -i kafka-0 --', `podman exec -i ${kafka.container}`)
 
+/** The overlay without its component, as its comment says: there is no image of vLLM here. */
+function withoutModel(directory: string) {
+  cpSync(K8S, directory, { recursive: true })
+  const overlay = join(directory, 'overlays/cpu-dev')
+  const file = join(overlay, 'kustomization.yaml')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('components:\n  - model\n', ''))
+  return render(overlay)
+}
+
 describe.skipIf(impossible !== null)('the overlay cpu-dev, played by podman', () => {
   let directory: string
   let volumes: readonly string[] = []
@@ -38,7 +47,7 @@ describe.skipIf(impossible !== null)('the overlay cpu-dev, played by podman', ()
     directory = mkdtempSync(join(tmpdir(), 'bcod-play-'))
     const file = join(directory, 'cpu-dev.yaml')
     const { args } = parseContainerfile(readFileSync('Containerfile', 'utf8'))
-    const manifests = render(join(K8S, 'overlays/cpu-dev'))
+    const manifests = withoutModel(join(directory, 'k8s'))
     const played = playable(manifests, (index) => `${SUBNET}.${index + 2}`)
     ;[kafka, daemon] = played.pods as [Played, Played]
     volumes = played.volumes
