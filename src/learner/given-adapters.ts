@@ -5,9 +5,9 @@ import { type LoraOptions, loraFromAdapter } from '../model/lora.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
-import type { TokenPair } from './packed-batch.js'
-import { packEvents, tokensOf } from './packed-events.js'
+import { packEvents } from './packed-events.js'
 import { recomputeBad } from './quarantine.js'
+import { type TokenPair, tokensOf } from './token-trees.js'
 
 /**
  * What the model computes under adapters that it is given for the call, beside the one that learns. They have variables
@@ -29,7 +29,7 @@ export class GivenAdapters {
   logps(adapter: Adapter | null, pairs: readonly TokenPair[], limit: number | null): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter))
     return this.#byPair(pairs, limit, (packed, shapes) =>
-      packEvents(this.model, shapes, packed).rows((events, shape) => this.model.scoreGiven(events, shape).logps),
+      packEvents(this.model, shapes, packed).rows((events, layout) => this.model.scoreGiven(events, layout).logps),
     )
   }
 
@@ -48,7 +48,9 @@ export class GivenAdapters {
   ): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter), this.#values(other))
     return this.#byPair(pairs, limit, (packed, shapes) =>
-      packEvents(this.model, shapes, packed).rows((events, shape) => this.model.divergence(events, shape).divergences),
+      packEvents(this.model, shapes, packed).rows(
+        (events, layout) => this.model.divergence(events, layout).divergences,
+      ),
     )
   }
 

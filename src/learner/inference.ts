@@ -2,10 +2,10 @@ import { BcodError } from '../errors.js'
 import type { SamplingOptions } from '../model/generate.js'
 import type { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
-import type { TokenPair } from './packed-batch.js'
 import { packEvents } from './packed-events.js'
 import { recomputeBad } from './quarantine.js'
 import { assertReferenceFinite } from './reference-check.js'
+import type { TokenPair } from './token-trees.js'
 
 /** Log-probabilities of the completions, by pair. */
 export interface Scores {

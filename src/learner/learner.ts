@@ -16,11 +16,12 @@ import { GivenAdapters } from './given-adapters.js'
 import { Inference, type Scores } from './inference.js'
 import type { ModelSession } from './model-session.js'
 import { type LearnerOptions, openModel } from './open-model.js'
-import type { TokenPair } from './packed-batch.js'
-import { packEvents, tokensOf } from './packed-events.js'
+import { packEvents } from './packed-events.js'
+import type { MicroBatch } from './packed-shapes.js'
 import { withoutCulprits } from './quarantine.js'
 import { readLearnerState, writeLearnerState } from './state.js'
 import type { AppliedStep } from './step.js'
+import { type TokenPair, tokensOf } from './token-trees.js'
 import { isNonFinite, type StepParts, trainStep } from './training-step.js'
 
 /** What became of the events handed to one step. */
@@ -103,6 +104,11 @@ export class Learner {
   } {
     const { executor, dtype } = this.#model.options
     return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/4' }
+  }
+
+  /** How a step of these events would be packed. */
+  plan(events: readonly TrainingEvent[]): readonly MicroBatch[] {
+    return packEvents(this.#model, this.#shapes, events).batches
   }
 
   /**

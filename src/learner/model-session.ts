@@ -19,8 +19,9 @@ import { loadWeights } from '../model/weights.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
 import { ShapeOutOfMemory } from './affordable-shapes.js'
-import { packBatch, type TokenPair } from './packed-batch.js'
+import { type BatchLayout, type PackedBatch, packBatch } from './packed-batch.js'
 import { givenVariables, type Purpose, programName, type ShapeProgram, traceLearnerPrograms } from './programs.js'
+import type { TokenPair } from './token-trees.js'
 
 export interface ModelSessionOptions {
   readonly modelPath: string
@@ -126,30 +127,46 @@ export class ModelSession {
     return { session, targetCapacity: learner.targetCapacity }
   }
 
+  /**
+   * What it costs that a query looks at one key, in tokens: attention runs at about half of the rate of the products with
+   * the weights (docs/performance.md).
+   */
+  get pairCost(): number {
+    const { hiddenSize: D, heads: H, kvHeads: G, headDim: E, intermediateSize: F } = this.model.architecture
+    const weights = D * (H + 2 * G) * E + H * E * D + 3 * D * F
+    return (2 * (2 * H * E)) / weights
+  }
+
   /** log πref(y|x) and the prompt's embedding [D] of each row of a packed batch. */
   prepare(
     events: readonly TokenPair[],
-    shape: PackedShape,
+    layout: BatchLayout,
   ): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
-    const { logps, embeddings } = this.#run('prepare', events, shape)
+    const { outputs, promptParts } = this.#run('prepare', events, layout)
+    const { logps, sums } = outputs
     const width = this.model.architecture.hiddenSize
-    const embeddingOf = (row: number) => Float64Array.from(embeddings!.subarray(row * width, (row + 1) * width))
-    return { logps: rowsOf(events, logps), embeddings: events.map((_, row) => embeddingOf(row)) }
+    const embeddings = events.map(({ promptTokens }, row) => {
+      const mean = new Float64Array(width)
+      for (const part of promptParts[row] as readonly number[])
+        for (let i = 0; i < width; i++) (mean[i] as number) += sums![part * width + i] as number
+      return mean.map((sum) => Math.fround(sum / Math.max(1, promptTokens.length)))
+    })
+    return { logps: rowsOf(events, logps), embeddings }
   }
 
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */
-  score(events: readonly TokenPair[], shape: PackedShape): { readonly logps: readonly number[] } {
-    return { logps: rowsOf(events, this.#run('score', events, shape).logps) }
+  score(events: readonly TokenPair[], layout: BatchLayout): { readonly logps: readonly number[] } {
+    return { logps: rowsOf(events, this.#run('score', events, layout).outputs.logps) }
   }
 
   /** log π(y|x) of each row of a packed batch under the given adapter. */
-  scoreGiven(events: readonly TokenPair[], shape: PackedShape): { readonly logps: readonly number[] } {
-    return { logps: rowsOf(events, this.#run('given', events, shape).logps) }
+  scoreGiven(events: readonly TokenPair[], layout: BatchLayout): { readonly logps: readonly number[] } {
+    return { logps: rowsOf(events, this.#run('given', events, layout).outputs.logps) }
   }
 
   /** KL of the given adapter from the other one over the completion of each row of a packed batch. */
-  divergence(events: readonly TokenPair[], shape: PackedShape): { readonly divergences: readonly number[] } {
-    return { divergences: rowsOf(events, this.#run('divergence', events, shape).divergences) }
+  divergence(events: readonly TokenPair[], layout: BatchLayout): { readonly divergences: readonly number[] } {
+    return { divergences: rowsOf(events, this.#run('divergence', events, layout).outputs.divergences) }
   }
 
   /** Sets the adapter of `scoreGiven` and `generateGiven`, and of `divergence` with the one that it is compared with. */
@@ -164,18 +181,18 @@ export class ModelSession {
   /** log πθ(y|x) and reward of each row of a packed batch, and its part of the loss; the gradient is added to the sum. */
   accumulate(
     events: readonly TokenPair[],
-    shape: PackedShape,
+    layout: BatchLayout,
     { referenceLogps, labels, coefficients, delta, first }: PackedTerms,
   ): { readonly logps: readonly number[]; readonly rewards: readonly number[]; readonly loss: number } {
     const padded = (values: readonly number[]) =>
-      Float32Array.from({ length: shape.sequences }, (_, row) => values[row] ?? 0)
-    const { logps, rewards, loss } = this.#run('accumulate', events, shape, {
+      Float32Array.from({ length: layout.shape.sequences }, (_, row) => values[row] ?? 0)
+    const { logps, rewards, loss } = this.#run('accumulate', events, layout, {
       reference_logps: padded(referenceLogps),
       signs: padded(labels.map((up) => (up ? 1 : -1))),
       coefficients: padded(coefficients),
       delta: Float32Array.of(delta),
       first: first ? 1 : 0,
-    })
+    }).outputs
     return { logps: rowsOf(events, logps), rewards: rowsOf(events, rewards), loss: loss![0] as number }
   }
 
@@ -258,20 +275,22 @@ export class ModelSession {
   #run(
     kind: ShapeProgram,
     events: readonly TokenPair[],
-    shape: PackedShape,
+    { shape, trees }: BatchLayout,
     further: Readonly<Record<string, InputValue>> = {},
-  ) {
+  ): { readonly outputs: Outputs; readonly promptParts: PackedBatch['promptParts'] } {
     const capacity = this.#targetCapacity.get(shapeName(shape))
     if (capacity === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
-    const batch = packBatch(events, shape, capacity)
+    const { inputs, promptParts } = packBatch(events, { shape, trees }, capacity)
     try {
-      return this.session.run(programName(kind, shape), { ...batch, ...further })
+      return { outputs: this.session.run(programName(kind, shape), { ...inputs, ...further }), promptParts }
     } catch (error) {
       const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
       throw full ? new ShapeOutOfMemory(shape, error) : error
     }
   }
 }
+
+type Outputs = ReturnType<Session['run']>
 
 /** The used rows of an output. */
 const rowsOf = (events: readonly TokenPair[], output: ArrayLike<number> | undefined): readonly number[] =>

@@ -1,12 +1,12 @@
 import { BcodError } from '../errors.js'
-import type { PackedShape } from '../model/packed-shape.js'
 import type { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
-import type { TokenPair } from './packed-batch.js'
+import type { BatchLayout } from './packed-batch.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
+import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
-export type PackedPrograms = Pick<ModelSession, 'prepare' | 'score' | 'accumulate'>
+export type PackedPrograms = Pick<ModelSession, 'prepare' | 'score' | 'accumulate' | 'pairCost'>
 
 /** What the loss needs of each event; arrays by event. */
 export interface LossTerms {
@@ -35,7 +35,7 @@ export class PackedEvents<T extends TokenPair> {
     const logps = this.#array<number>()
     const embeddings = this.#array<Float64Array>()
     for (const batch of this.batches) {
-      const out = this.model.prepare(gather(batch, this.events), batch.shape)
+      const out = this.model.prepare(gather(batch, this.events), batch)
       scatter(batch, out.logps, logps)
       scatter(batch, out.embeddings, embeddings)
     }
@@ -44,13 +44,13 @@ export class PackedEvents<T extends TokenPair> {
 
   /** log πθ(y|x), without a gradient. */
   policyLogps(): readonly number[] {
-    return this.rows((events, shape) => this.model.score(events, shape).logps)
+    return this.rows((events, layout) => this.model.score(events, layout).logps)
   }
 
   /** One number for each event. @param compute  of the rows of one batch */
-  rows(compute: (events: readonly T[], shape: PackedShape) => readonly number[]): readonly number[] {
+  rows(compute: (events: readonly T[], layout: BatchLayout) => readonly number[]): readonly number[] {
     const values = this.#array<number>()
-    for (const batch of this.batches) scatter(batch, compute(gather(batch, this.events), batch.shape), values)
+    for (const batch of this.batches) scatter(batch, compute(gather(batch, this.events), batch), values)
     return values
   }
 
@@ -64,7 +64,7 @@ export class PackedEvents<T extends TokenPair> {
     const rewards = this.#array<number>()
     let loss = 0
     this.batches.forEach((batch, number) => {
-      const out = this.model.accumulate(gather(batch, this.events), batch.shape, {
+      const out = this.model.accumulate(gather(batch, this.events), batch, {
         referenceLogps: gather(batch, referenceLogps),
         labels: gather(batch, labels),
         coefficients: gather(batch, coefficients),
@@ -102,13 +102,8 @@ export function packEvents<T extends TokenPair>(
   { shapes, longestSequence }: AffordableShapes,
   events: readonly T[],
 ): PackedEvents<T> {
-  const lengths = events.map(tokensOf)
-  const longest = Math.max(...lengths)
+  const longest = Math.max(...events.map(tokensOf))
   if (longest > longestSequence)
     throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
-  return new PackedEvents(model, events, planMicroBatches(lengths, shapes))
+  return new PackedEvents(model, events, planMicroBatches(events, shapes, model))
 }
-
-/** Prompt and completion together. */
-export const tokensOf = ({ promptTokens, completionTokens }: TokenPair): number =>
-  promptTokens.length + completionTokens.length

@@ -1,5 +1,8 @@
 import { BcodError } from '../errors.js'
 import type { PackedShape } from '../model/packed-shape.js'
+import { queryBands } from '../model/query-bands.js'
+import type { BatchLayout } from './packed-batch.js'
+import { growTrees, singleTrees, type TokenPair, type TokenTree, tokensOf, walkThrough } from './token-trees.js'
 
 /** What else a packed batch costs, in tokens: calls, and weights that are read again. */
 const BATCH_COST = 32
@@ -23,8 +26,10 @@ export function packedShapes(maxLength: number, tokens: number, size: number): r
   sizes.push(largest)
   const lengths = [maxLength]
   while ((lengths[0] as number) / 4 >= MIN_ROW_LENGTH) lengths.unshift(Math.ceil((lengths[0] as number) / 4))
+  // a tree of sequences may be longer than each of them
+  const treeSizes = new Set([3, 4, 5, 6, 7, 8].map((eighths) => sizes.find((n) => n >= (largest * eighths) / 8)))
   return sizes.flatMap((n) => {
-    const own = [...new Set(lengths.map((length) => Math.min(length, n)))]
+    const own = [...new Set([...lengths, ...(treeSizes.has(n) ? [n] : [])].map((length) => Math.min(length, n)))]
     return own.map((length) => {
       // whole sequences leave gaps at the ends of rows
       const rows = n > length ? Math.ceil((SLOT_ROOM * n) / length) : 1
@@ -33,68 +38,110 @@ export function packedShapes(maxLength: number, tokens: number, size: number): r
   })
 }
 
-/** One micro-batch: which events (by their index in the step) a packed batch holds. */
-export interface MicroBatch {
-  readonly shape: PackedShape
+/** One micro-batch: which events (by their index in the step) a packed batch holds, tree by tree. */
+export interface MicroBatch extends BatchLayout {
   readonly events: readonly number[]
 }
 
 /**
- * Splits a step's events into packed batches: a pure function of their lengths and the shapes. Full ones of the largest
- * size come first; what remains goes into the one or two that leave the fewest tokens unused.
- *
- * @param lengths  tokens of each event, prompt and completion
+ * What an event costs less if it shares tokens, and more if the rows of the attention get longer: in tokens, for a query
+ * that looks at one key.
  */
-export function planMicroBatches(lengths: readonly number[], shapes: readonly PackedShape[]): readonly MicroBatch[] {
-  const lengthOf = (index: number) => lengths[index] as number
-  let order = lengths.map((_, index) => index).sort((a, b) => lengthOf(b) - lengthOf(a) || a - b)
+export interface PlanOptions {
+  readonly pairCost: number
+}
+
+/** Beginnings shorter than the last of these are not worth a tree. */
+const LEAST_SHARED = [512, 128, 32, 8] as const
+
+/**
+ * Splits a step's events into packed batches: a pure function of the events and the shapes. Of several ways to share
+ * their beginnings, none among them, the one that costs least; of equal ones the one that shares least.
+ */
+export function planMicroBatches(
+  events: readonly TokenPair[],
+  shapes: readonly PackedShape[],
+  { pairCost }: PlanOptions,
+): readonly MicroBatch[] {
+  const longest = Math.max(0, ...events.map(tokensOf))
+  const rows = [...new Set(shapes.map(({ length }) => length))].filter((length) => length >= longest)
+  const walk = walkThrough(events)
+  const shared = LEAST_SHARED.flatMap((least) => rows.map((most) => growTrees(walk, least, most)))
+  // one that shares nothing is the plan of events by themselves
+  const ways = [singleTrees(events), ...shared.filter((trees) => trees.length < events.length)].map((trees) => {
+    const plan = planTrees(trees, shapes)
+    return { plan, cost: plan.reduce((sum, { shape }) => sum + costOf(shape, pairCost), 0) }
+  })
+  return ways.reduce((best, way) => (way.cost < best.cost ? way : best)).plan
+}
+
+/** A batch's cost in tokens. */
+const costOf = ({ tokens, rows, length }: PackedShape, pairCost: number): number =>
+  BATCH_COST +
+  tokens +
+  pairCost * rows * queryBands(length).reduce((sum, { start, end }) => sum + (end - start) * end, 0)
+
+/** Full batches of the largest size come first; what remains goes into the one or two that leave the fewest tokens unused. */
+function planTrees(trees: readonly TokenTree[], shapes: readonly PackedShape[]): readonly MicroBatch[] {
+  let order = trees.toSorted((a, b) => b.tokens - a.tokens || (a.events[0] as number) - (b.events[0] as number))
   const batches: MicroBatch[] = []
   const largest = shapes.at(-1)?.tokens ?? 0
   while (order.length > 0) {
-    const longest = lengthOf(order[0] as number)
+    const longest = (order[0] as TokenTree).tokens
     const fitting = shapes.filter((shape) => shape.length >= longest)
     // the shortest rows of each size
     const candidates = fitting.filter((shape, i) => fitting[i - 1]?.tokens !== shape.tokens)
     if (candidates.length === 0) throw new BcodError('INTERNAL', `an event of ${longest} tokens reached the learner`)
-    const total = order.reduce((sum, index) => sum + lengthOf(index), 0)
-    const batch =
-      total > largest ? fill(order, lengths, candidates.at(-1) as PackedShape) : tightest(order, lengths, candidates)
-    batches.push(batch)
-    order = rest(order, batch)
+    const total = order.reduce((sum, { tokens, targets }) => sum + Math.max(tokens, targets), 0)
+    const filled = total > largest ? fill(order, candidates.at(-1) as PackedShape) : tightest(order, candidates)
+    batches.push({
+      shape: filled.shape,
+      events: filled.trees.flatMap(({ events }) => events),
+      trees: filled.trees.map(({ events }) => events.length),
+    })
+    order = rest(order, filled)
   }
   return batches
+}
+
+/** Trees in a batch. */
+interface Filled {
+  readonly shape: PackedShape
+  readonly trees: readonly TokenTree[]
 }
 
 /**
  * The first of the one or two batches that hold all of `order` at the least cost; if two do not, the fullest of the
  * largest size.
  */
-function tightest(order: readonly number[], lengths: readonly number[], shapes: readonly PackedShape[]): MicroBatch {
-  const options = shapes.map((shape) => fill(order, lengths, shape))
-  const costs = options.map((batch) => {
-    const left = rest(order, batch)
-    if (left.length === 0) return batch.shape.tokens
-    const second = shapes.find((shape) => fill(left, lengths, shape).events.length === left.length)
-    return batch.shape.tokens + BATCH_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
+function tightest(order: readonly TokenTree[], shapes: readonly PackedShape[]): Filled {
+  const options = shapes.map((shape) => fill(order, shape))
+  const costs = options.map((filled) => {
+    const left = rest(order, filled)
+    if (left.length === 0) return filled.shape.tokens
+    const second = shapes.find((shape) => fill(left, shape).trees.length === left.length)
+    return filled.shape.tokens + BATCH_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
   })
   const least = Math.min(...costs)
-  return options.at(least === Number.POSITIVE_INFINITY ? -1 : costs.indexOf(least)) as MicroBatch
+  return options.at(least === Number.POSITIVE_INFINITY ? -1 : costs.indexOf(least)) as Filled
 }
 
-const rest = (order: readonly number[], { events }: MicroBatch) => order.filter((index) => !events.includes(index))
+const rest = (order: readonly TokenTree[], { trees }: Filled) => order.filter((tree) => !trees.includes(tree))
 
 /** Puts as many of `order` (longest first) into a batch as fit. */
-function fill(order: readonly number[], lengths: readonly number[], shape: PackedShape): MicroBatch {
-  const events: number[] = []
+function fill(order: readonly TokenTree[], shape: PackedShape): Filled {
+  const trees: TokenTree[] = []
   const free = new Array<number>(shape.rows).fill(shape.length)
-  let room = shape.tokens
-  for (const index of order) {
-    const length = lengths[index] as number
-    const row = free.findIndex((left) => left >= length)
-    if (events.length === shape.sequences || length > room || row < 0) continue
-    events.push(index)
-    free[row] = (free[row] as number) - length
-    room -= length
+  let [room, targetRoom, sequences] = [shape.tokens, shape.tokens, shape.sequences]
+  for (const tree of order) {
+    const { tokens, targets, events } = tree
+    const row = free.findIndex((left) => left >= tokens)
+    if (events.length > sequences || tokens > room || targets > targetRoom || row < 0) continue
+    trees.push(tree)
+    free[row] = (free[row] as number) - tokens
+    room -= tokens
+    targetRoom -= targets
+    sequences -= events.length
   }
-  return { shape, events }
+  return { shape, trees }
 }

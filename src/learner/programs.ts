@@ -72,15 +72,15 @@ function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: Packe
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
   const [perToken, perSlot, perTarget] = [int(tokens), int(rows * length), int(targetCapacity)]
   return {
-    ...{ inputIds: perToken, positionIds: perToken, tokenSlots: perToken, slotTokens: perSlot, segmentIds: perSlot },
+    ...{ inputIds: perToken, positionIds: perToken, tokenSlots: perToken, slotTokens: perSlot, slotEnds: perSlot },
     ...{ logitIndices: perTarget, targetIds: perTarget, targetSegmentIds: perTarget, targetCount: int() },
   }
 }
 
 const layoutOf = ({ inputs }: ProgramScope): PackedLayout => {
   const given = inputs as Readonly<Record<keyof PackedLayout, Tensor>>
-  const { inputIds, positionIds, slotTokens, tokenSlots, segmentIds } = given
-  return { inputIds, positionIds, slotTokens, tokenSlots, segmentIds }
+  const { inputIds, positionIds, slotTokens, tokenSlots, slotEnds } = given
+  return { inputIds, positionIds, slotTokens, tokenSlots, slotEnds }
 }
 
 const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
@@ -90,10 +90,10 @@ const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
   targetCount: inputs.targetCount as Tensor,
 })
 
-/** Reference log-probabilities and prompt embeddings. */
+/** Reference log-probabilities, and sums of the last hidden state over the parts of the prompts. */
 function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLora }: LearnerProgramOptions): Program {
-  const promptSegmentIds = { shape: [forward.shape.tokens], dtype: 'int32' } as const
-  const inputs: Inputs = { ...packedInputs(forward), promptSegmentIds }
+  const promptPartIds = { shape: [forward.shape.tokens], dtype: 'int32' } as const
+  const inputs: Inputs = { ...packedInputs(forward), promptPartIds }
   const body = (scope: ProgramScope) => {
     const hidden = forward.hidden(
       scope,
@@ -102,8 +102,8 @@ function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLo
       false,
     )
     const logps = forward.logps(scope, hidden, completionTokens(scope), false)
-    const embeddings = forward.promptEmbeddings(scope, hidden, scope.inputs.promptSegmentIds as Tensor)
-    return { logps, embeddings }
+    const sums = forward.promptSums(scope, hidden, scope.inputs.promptPartIds as Tensor)
+    return { logps, sums }
   }
   return traceProgram(library, programName('prepare', forward.shape), inputs, body, forward.model.dtype)
 }

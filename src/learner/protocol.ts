@@ -7,7 +7,7 @@ import type { SerializedError } from '../serialized-error.js'
 import type { LearnerConfig } from './config.js'
 import type { Learner, StepOutcome } from './learner.js'
 import type { GivenOptions } from './open-model.js'
-import type { TokenPair } from './packed-batch.js'
+import type { TokenPair } from './token-trees.js'
 
 /** What the worker is started with. */
 export interface WorkerSetup {

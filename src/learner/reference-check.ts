@@ -2,7 +2,7 @@ import { BcodError } from '../errors.js'
 import { describeNonFinite, findNonFiniteWeight } from '../model/non-finite.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { ModelSession } from './model-session.js'
-import type { TokenPair } from './packed-batch.js'
+import type { TokenPair } from './token-trees.js'
 
 /**
  * Tells a reference that is finite for no text from events that hold what it cannot take: it is asked for texts of no

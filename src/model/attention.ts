@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import { defineCompiled, type FunctionLibrary, tf, withGradient } from '../engine/index.js'
+import { queryBands } from './query-bands.js'
 
 /** Added to the scores of positions that must not be seen; exp of it is 0 in f32. */
 export const MASKED = -1e9
@@ -18,22 +19,6 @@ export function attend(q_BHTE: Tensor, k_BGSE: Tensor, v_BGSE: Tensor, mask: Ten
   const scores = tf.reshape(tf.matMul(q_BGME, k_BGSE, false, true), [B, G, H / G, T, S])
   const shares_BGMS = tf.reshape(tf.softmax(tf.add(scores, mask)), [B, G, (H / G) * T, S])
   return tf.reshape(tf.matMul(shares_BGMS, v_BGSE), [B, H, T, E])
-}
-
-/** Queries `start` to `end` of a row, which see keys 0 to `end`. */
-export interface QueryBand {
-  readonly start: number
-  readonly end: number
-}
-
-const MIN_BAND_WIDTH = 128
-const MAX_BANDS = 4
-
-/** Bands of equal width that cover a row: what lies after the end of a band is masked for all of it and not computed. */
-export function queryBands(length: number): readonly QueryBand[] {
-  const width = Math.max(MIN_BAND_WIDTH, Math.ceil(length / MAX_BANDS))
-  const count = Math.ceil(length / width)
-  return Array.from({ length: count }, (_, i) => ({ start: i * width, end: Math.min(length, (i + 1) * width) }))
 }
 
 export interface AttentionShape {

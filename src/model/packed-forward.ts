@@ -13,12 +13,13 @@ import {
   type Tensors,
   tf,
 } from '../engine/index.js'
-import { type CausalAttention, defineCausalAttention, MASKED, queryBands } from './attention.js'
+import { type CausalAttention, defineCausalAttention, MASKED } from './attention.js'
 import type { LanguageModel } from './language-model.js'
 import { type AttentionSlots, decoderLayer, type LayerOperations, rmsNorm } from './layer.js'
 import { packedOperations } from './packed-operations.js'
 import { type PackedShape, shapeName } from './packed-shape.js'
 import { productType } from './parameters.js'
+import { queryBands } from './query-bands.js'
 
 /** The completion tokens of a packed batch, as the host lays them out; int32[M], unused entries are 0. */
 export interface CompletionTokens {
@@ -41,8 +42,8 @@ export interface PackedLayout {
   readonly slotTokens: Tensor
   /** [N] the slot of each token */
   readonly tokenSlots: Tensor
-  /** [B·T] the sequence of each slot; a value of its own for a slot without one */
-  readonly segmentIds: Tensor
+  /** [B·T] up to which slot of its row a slot is seen, by itself and by those after it and before this one */
+  readonly slotEnds: Tensor
 }
 
 /** Argument of a stack: the mask of a band of queries. */
@@ -147,18 +148,15 @@ export class PackedForward {
   }
 
   /**
-   * Mean of the normalised outputs over each prompt's tokens, f32[R, D]; zero for a sequence without a prompt.
+   * Sums of the normalised outputs over the tokens of each part of the prompts, f32[2R, D]: a prompt is some of the parts.
    *
-   * @param promptSegmentIds_N  int32: the sequence whose prompt a token belongs to; R if to none's
+   * @param promptPartIds_N  int32: the part that a token belongs to; 2R if to none
    */
-  promptEmbeddings(scope: ProgramScope, hidden_ND: Tensor, promptSegmentIds_N: Tensor): Tensor {
-    const { sequences: R, tokens: N } = this.shape
+  promptSums(scope: ProgramScope, hidden_ND: Tensor, promptPartIds_N: Tensor): Tensor {
+    const { sequences: R } = this.shape
     const { variables, architecture } = this.model
     const normed_ND = rmsNorm(hidden_ND, scope.read(variables.norm), architecture.rmsNormEps)
-    const sums_RD = segmentSum(normed_ND, promptSegmentIds_N, R + 1)
-    const counts_R1 = segmentSum(tf.ones([N, 1]), promptSegmentIds_N, R + 1)
-    const means = tf.div(sums_RD, tf.maximum(counts_R1, 1))
-    return tf.slice(means, [0, 0], [R, architecture.hiddenSize])
+    return tf.slice(segmentSum(normed_ND, promptPartIds_N, 2 * R + 1), [0, 0], [2 * R, architecture.hiddenSize])
   }
 
   // each is traced when it is first asked for: not every learner needs all
@@ -217,9 +215,9 @@ export class PackedForward {
     )
     const table = (of: (angle: number) => number) =>
       tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), batch.positionIds), [N, 1, half])
-    const segmentIds_BT = tf.reshape(batch.segmentIds, [B, T])
-    const others = tf.notEqual(tf.reshape(segmentIds_BT, [B, 1, 1, T, 1]), tf.reshape(segmentIds_BT, [B, 1, 1, 1, T]))
     const columns = indices(T)
+    // what neither comes before a query nor is continued by it
+    const others = tf.greaterEqual(tf.reshape(columns, [T, 1]), tf.reshape(batch.slotEnds, [B, 1, 1, 1, T]))
     const future_TT = tf.greater(tf.reshape(columns, [1, T]), tf.reshape(columns, [T, 1]))
     const hidden = tf.maximum(tf.cast(others, 'float32'), tf.cast(future_TT, 'float32'))
     return {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { readAdapter } from '../../src/adapters/weights/peft.js'
 import { ModelSession } from '../../src/learner/model-session.js'
+import type { TokenPair } from '../../src/learner/token-trees.js'
 import { loraFromAdapter } from '../../src/model/lora.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'
 import { relativeDistance } from '../support/compare.js'
@@ -40,6 +41,11 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
   }))
   const shape = { tokens: 64 * events.length, sequences: events.length, rows: events.length, length: 64 }
 
+  // what a row of single tokens shares: every one of them begins as the one before it does
+  const treeShape = { tokens: 64, sequences: 64, rows: 1, length: 64 }
+  const tree = (some: readonly TokenPair[]) => ({ shape: treeShape, trees: [some.length] })
+  const layout = (some: readonly TokenPair[]) => ({ shape, trees: some.map(() => 1) })
+
   // XLA compiles for most of a minute; the layer with most in it stands for the others
   test.each(name === 'qwen3' || thorough ? (['graph', 'xla'] as const) : (['graph'] as const))(
     'log-probs and gradients equal those of transformers and PEFT (%s)',
@@ -50,7 +56,7 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
         dtype: 'f32',
         executor,
         lora,
-        shapes: [shape],
+        shapes: [shape, treeShape],
         optimizer: OPTIMIZER,
         beta: golden.beta,
         gradientCheckpointing: false,
@@ -69,14 +75,16 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
         }))
         const perToken = (logps: (events: typeof single) => readonly number[]) =>
           single.flatMap((each) => logps([each]))
-        const reference = perToken((each) => loaded.prepare(each, shape).logps)
-        const policy = perToken((each) => loaded.score(each, shape).logps)
+        const reference = perToken((each) => loaded.prepare(each, layout(each)).logps)
+        const policy = perToken((each) => loaded.score(each, layout(each)).logps)
         expect(relativeDistance(reference, row.ref_per_token)).toBeLessThan(1e-5)
         expect(relativeDistance(policy, row.policy_per_token)).toBeLessThan(1e-5)
+        expect(relativeDistance(loaded.prepare(single, tree(single)).logps, row.ref_per_token)).toBeLessThan(1e-5)
+        expect(relativeDistance(loaded.score(single, tree(single)).logps, row.policy_per_token)).toBeLessThan(1e-5)
       })
       const n = events.length
-      const { loss } = loaded.accumulate(events, shape, {
-        referenceLogps: loaded.prepare(events, shape).logps,
+      const { loss } = loaded.accumulate(events, layout(events), {
+        referenceLogps: loaded.prepare(events, layout(events)).logps,
         labels: golden.rows.map((row) => row.label),
         coefficients: golden.rows.map(() => 1 / n),
         delta: golden.delta,

@@ -1,15 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AffordableShapes } from '../../src/learner/affordable-shapes.js'
-import type { TokenPair } from '../../src/learner/packed-batch.js'
-import { type PackedPrograms, packEvents, tokensOf } from '../../src/learner/packed-events.js'
+import { type PackedPrograms, packEvents } from '../../src/learner/packed-events.js'
 import { packedShapes } from '../../src/learner/packed-shapes.js'
+import { type TokenPair, tokensOf } from '../../src/learner/token-trees.js'
 
 /** Programs whose outputs tell the event and the terms that they were given. */
 function programs() {
   const firsts: boolean[] = []
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
+    pairCost: 0,
     prepare: (events) => ({
       logps: events.map(logp),
       embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),

@@ -1,72 +1,120 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { feedbackLengths } from '../../src/cli/bench/lengths.js'
-import { packBatch } from '../../src/learner/packed-batch.js'
+import { type PackedInputs, packBatch } from '../../src/learner/packed-batch.js'
 import { packedShapes, planMicroBatches } from '../../src/learner/packed-shapes.js'
+import { sequenceOf, type TokenPair, tokensOf } from '../../src/learner/token-trees.js'
+import type { PackedShape } from '../../src/model/packed-shape.js'
+import { conversations } from '../support/random-conversations.js'
 
-const events = (lengths: readonly (readonly [prompt: number, completion: number])[]) =>
-  lengths.map(([prompt, completion]) => ({
-    promptTokens: Array.from({ length: prompt }, (_, i) => 1 + i),
-    completionTokens: Array.from({ length: completion }, (_, i) => 1000 + i),
+/** As in SmolLM2-135M, about. */
+const SETTINGS = { pairCost: 1 / 1500 }
+
+/** Events that share nothing. */
+const events = (lengths: readonly (readonly [prompt: number, completion: number])[]): TokenPair[] =>
+  lengths.map(([prompt, completion], event) => ({
+    promptTokens: Array.from({ length: prompt }, (_, i) => 10_000 * event + i),
+    completionTokens: Array.from({ length: completion }, (_, i) => 10_000 * event + 5000 + i),
   }))
 
-test('every event lies whole in exactly one packed batch that has room for it', () => {
+/** The tokens that the attention shows to a token, in the order of their positions: what the mask of the forward pass says. */
+function seenBy(
+  token: number,
+  { slotEnds, slotTokens, tokenSlots, positionIds }: PackedInputs,
+  { length }: PackedShape,
+) {
+  const slot = tokenSlots[token]!
+  const row = slot - (slot % length)
+  const seen = Array.from({ length: slot - row + 1 }, (_, column) => column)
+    .filter((column) => slotEnds[row + column]! > slot - row)
+    .map((column) => slotTokens[row + column]!)
+  return seen.sort((a, b) => positionIds[a]! - positionIds[b]!)
+}
+
+test('every completion token is predicted from all that stands before it in its event, and from nothing else', () => {
   const settings = fc.record({
-    maxLength: fc.integer({ min: 2, max: 2100 }),
-    tokens: fc.integer({ min: 1, max: 5000 }),
-    size: fc.integer({ min: 1, max: 40 }),
+    most: fc.integer({ min: 1, max: 30 }),
+    tokens: fc.integer({ min: 1, max: 700 }),
+    size: fc.integer({ min: 1, max: 14 }),
+    pairCost: fc.constantFrom(0, 1 / 1500, 1 / 20),
   })
-  const shares = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 40 })
   fc.assert(
-    fc.property(settings, shares, ({ maxLength, tokens, size }, all) => {
-      const shapes = packedShapes(maxLength, tokens, size)
-      const pairs = all.slice(0, size).map((share) => {
-        const length = Math.max(2, Math.round(share * maxLength))
-        return [length - 1, 1] as const
-      })
-      const plan = planMicroBatches(
-        pairs.map(([a, b]) => a + b),
-        shapes,
-      )
-      expect(plan.flatMap((batch) => batch.events).sort((a, b) => a - b)).toEqual(pairs.map((_, i) => i))
-      for (const { shape, events: indexes } of plan) {
-        const sequences = events(indexes.map((index) => pairs[index]!))
-        const packed = packBatch(sequences, shape, shape.tokens)
-        let start = 0
-        sequences.forEach(({ promptTokens, completionTokens }, sequence) => {
-          const tokens = [...promptTokens, ...completionTokens]
-          expect([...packed.inputIds.subarray(start, start + tokens.length)]).toEqual(tokens)
-          tokens.forEach((_, i) => {
-            const slot = packed.tokenSlots[start + i]!
-            expect(packed.slotTokens[slot]).toBe(start + i)
-            expect(packed.segmentIds[slot]).toBe(sequence)
-            // a row never breaks a sequence
-            expect(Math.floor(slot / shape.length)).toBe(Math.floor(packed.tokenSlots[start]! / shape.length))
+    fc.property(
+      settings.chain(({ most, ...rest }) => fc.tuple(fc.constant({ most, ...rest }), conversations(most))),
+      ([{ most, tokens, size, pairCost }, all]) => {
+        const step = all.slice(0, size)
+        const plan = planMicroBatches(step, packedShapes(5 * most + 1, tokens, size), { pairCost })
+        expect(plan.flatMap((batch) => batch.events).sort((a, b) => a - b)).toEqual(step.map((_, i) => i))
+        for (const batch of plan) {
+          const { shape } = batch
+          const own = batch.events.map((index) => step[index]!)
+          const { inputs, promptParts } = packBatch(own, batch, shape.tokens)
+          const { inputIds, positionIds, promptPartIds, tokenSlots, slotTokens } = inputs
+          // each token has a slot of its own
+          expect([...tokenSlots].map((slot) => slotTokens[slot])).toEqual([...tokenSlots.keys()])
+          expect(new Set(tokenSlots).size).toBe(shape.tokens)
+          let entry = 0
+          own.forEach((event, sequence) => {
+            const whole = sequenceOf(event)
+            const prompt = event.promptTokens.length
+            event.completionTokens.forEach((id, index) => {
+              if (prompt + index === 0) return
+              const seen = seenBy(inputs.logitIndices[entry]!, inputs, shape)
+              expect(seen.map((token) => inputIds[token])).toEqual(whole.slice(0, prompt + index))
+              expect(seen.map((token) => positionIds[token])).toEqual(seen.map((_, i) => i))
+              expect([inputs.targetIds[entry], inputs.targetSegmentIds[entry]]).toEqual([id, sequence])
+              if (index === 0)
+                expect(seen.every((token) => promptParts[sequence]!.includes(promptPartIds[token]!))).toBe(true)
+              entry++
+            })
+            const parts = promptParts[sequence]!
+            expect([...promptPartIds].filter((part) => parts.includes(part))).toHaveLength(prompt)
           })
-          start += tokens.length
-        })
-      }
-    }),
-    { numRuns: 60 },
+          expect(inputs.targetCount).toBe(entry)
+          expect(Math.max(-1, ...promptParts.flat())).toBeLessThan(2 * shape.sequences)
+        }
+      },
+    ),
+    { numRuns: 150 },
   )
 })
 
 describe('real feedback of at most 256 tokens, 8 events a step', () => {
-  const lengths = feedbackLengths().map(({ prompt, completion }) => prompt + completion)
-  const steps = Array.from({ length: lengths.length / 8 }, (_, i) => lengths.slice(8 * i, 8 * i + 8))
+  const all = events(feedbackLengths().map(({ prompt, completion }) => [prompt, completion] as const))
+  const steps = Array.from({ length: all.length / 8 }, (_, i) => all.slice(8 * i, 8 * i + 8))
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
 
   test('fills at least 92 of 100 tokens of its packed batches', () => {
     const shapes = packedShapes(256, 2048, 8)
-    const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
-    const batches = steps.flatMap((step) => planMicroBatches(step, shapes))
-    const real = sum(lengths)
+    const batches = steps.flatMap((step) => planMicroBatches(step, shapes, SETTINGS))
     const room = sum(batches.map(({ shape }) => shape.tokens))
-    expect(real / room).toBeGreaterThanOrEqual(0.92)
+    expect(sum(all.map(tokensOf)) / room).toBeGreaterThanOrEqual(0.92)
   })
 
-  test('the plan is a function of the lengths alone', () => {
+  test('the plan is a function of the events alone', () => {
     const shapes = packedShapes(256, 2048, 8)
     const again = packedShapes(256, 2048, 8)
-    for (const step of steps) expect(planMicroBatches([...step], again)).toEqual(planMicroBatches(step, shapes))
+    for (const step of steps)
+      expect(planMicroBatches([...step], again, SETTINGS)).toEqual(planMicroBatches(step, shapes, SETTINGS))
+  })
+
+  test.each([
+    ['a system prompt of 256 tokens', 256, 0.55],
+    ['a system prompt of 1,024 tokens', 1024, 0.3],
+  ])('%s stands once', (_, length, most) => {
+    const system = Array.from({ length }, (_, i) => 9_000_000 + i)
+    const shapes = packedShapes(256 + length, 3072, 8)
+    const told = steps.map((step) =>
+      step.map((event) => ({ ...event, promptTokens: [...system, ...event.promptTokens] })),
+    )
+    const room = told.flatMap((step) => planMicroBatches(step, shapes, SETTINGS)).map(({ shape }) => shape.tokens)
+    expect(sum(room) / sum(told.flat().map(tokensOf))).toBeLessThan(most)
+  })
+
+  test('a few words that all have in common are no reason for longer rows', () => {
+    const shapes = packedShapes(256, 2048, 8)
+    const greeting = [1, 2, 3, 4]
+    const told = steps[0]!.map((event) => ({ ...event, promptTokens: [...greeting, ...event.promptTokens.slice(4)] }))
+    for (const { trees } of planMicroBatches(told, shapes, SETTINGS)) expect(new Set(trees)).toEqual(new Set([1]))
   })
 })

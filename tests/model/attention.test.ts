@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { FunctionLibrary, Session, tf, traceProgram } from '../../src/engine/index.js'
-import { defineCausalAttention, MASKED, queryBands } from '../../src/model/attention.js'
+import { defineCausalAttention, MASKED } from '../../src/model/attention.js'
+import { queryBands } from '../../src/model/query-bands.js'
 
 const [B, T, H, G, E] = [2, 300, 4, 2, 8]
 const noise = (size: number, from: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(from + 7.3 * i))

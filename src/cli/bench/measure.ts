@@ -1,10 +1,8 @@
 import { availableParallelism } from 'node:os'
 import type { TrainingEvent } from '../../events/types.js'
 import type { Learner } from '../../learner/learner.js'
-import { packedShapes, planMicroBatches } from '../../learner/packed-shapes.js'
 import type { ConfigWithModel } from '../learner-config.js'
 import { benchEvents, WARM_UP } from './events.js'
-import { MAX_LENGTH } from './shapes.js'
 
 export interface Measured {
   readonly steps: number
@@ -27,19 +25,15 @@ export interface Measured {
  */
 export function measure(
   learner: Learner,
-  { batch, limits }: ConfigWithModel,
+  { batch }: ConfigWithModel,
   steps: number,
   says: (text: string) => void,
 ): Measured {
   const events = benchEvents((WARM_UP + steps) * batch.size, learner.vocabSize)
   const batches = Array.from({ length: WARM_UP + steps }, (_, i) => events.slice(i * batch.size, (i + 1) * batch.size))
-  const shapes = packedShapes(Math.min(limits.maxLength, MAX_LENGTH), batch.tokens, batch.size)
-  const lengths = (batch: readonly TrainingEvent[]) => batch.map(tokensOf)
   const used = new Map(
     batches.flatMap((each) =>
-      planMicroBatches(lengths(each), shapes).map(
-        ({ shape, events: own }) => [shape, own.map((i) => each[i]!)] as const,
-      ),
+      learner.plan(each).map(({ shape, events: own }) => [shape, own.map((i) => each[i]!)] as const),
     ),
   )
   let block = 0

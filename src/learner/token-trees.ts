@@ -1,0 +1,88 @@
+/** Token ids of one prompt and one completion. */
+export interface TokenPair {
+  readonly promptTokens: readonly number[]
+  readonly completionTokens: readonly number[]
+}
+
+/** Prompt and completion together. */
+export const tokensOf = ({ promptTokens, completionTokens }: TokenPair): number =>
+  promptTokens.length + completionTokens.length
+
+export const sequenceOf = ({ promptTokens, completionTokens }: TokenPair): readonly number[] => [
+  ...promptTokens,
+  ...completionTokens,
+]
+
+/**
+ * Sequences that begin alike, as a tree: what several of them have in common stands once. Their order is that of a walk
+ * through the tree: each shares its longest beginning with the one before it.
+ */
+export interface TokenTree {
+  /** By their index. */
+  readonly events: readonly number[]
+  /** How many tokens stand in it. */
+  readonly tokens: number
+  /** Completion tokens, each as often as there is an event that it is voted on in. */
+  readonly targets: number
+}
+
+/** How many tokens two sequences have in common, from the first one on. */
+export function sharedStart(a: readonly number[], b: readonly number[]): number {
+  const most = Math.min(a.length, b.length)
+  for (let i = 0; i < most; i++) if (a[i] !== b[i]) return i
+  return most
+}
+
+/** Each event by itself, in the order given. */
+export const singleTrees = (events: readonly TokenPair[]): readonly TokenTree[] =>
+  events.map((event, index) => ({ events: [index], tokens: tokensOf(event), targets: event.completionTokens.length }))
+
+/** Events in the order in which trees are walked, each with how many tokens it shares with the one before it. */
+export interface Walk {
+  readonly events: readonly {
+    readonly index: number
+    readonly tokens: number
+    readonly targets: number
+    readonly shared: number
+  }[]
+}
+
+/** As in a dictionary: what begins alike stands together. */
+export function walkThrough(events: readonly TokenPair[]): Walk {
+  const sequences = events.map(sequenceOf)
+  const order = sequences.map((_, index) => index).sort((a, b) => compare(sequences, a, b))
+  const at = (place: number) => sequences[order[place] as number] as readonly number[]
+  return {
+    events: order.map((index, place) => ({
+      ...{ index, tokens: at(place).length, targets: (events[index] as TokenPair).completionTokens.length },
+      shared: place === 0 ? 0 : sharedStart(at(place - 1), at(place)),
+    })),
+  }
+}
+
+/**
+ * Events that have at least `least` tokens in common, in trees of at most `most` tokens: a pure function of its
+ * arguments.
+ */
+export function growTrees({ events }: Walk, least: number, most: number): readonly TokenTree[] {
+  const trees: { events: number[]; tokens: number; targets: number }[] = []
+  for (const { index, shared, ...own } of events) {
+    const tree = trees.at(-1)
+    const tokens = (tree?.tokens ?? 0) + own.tokens - shared
+    const targets = (tree?.targets ?? 0) + own.targets
+    if (tree === undefined || shared < least || Math.max(tokens, targets) > most)
+      trees.push({ events: [index], ...own })
+    else {
+      tree.events.push(index)
+      Object.assign(tree, { tokens, targets })
+    }
+  }
+  return trees
+}
+
+/** What is equal stays in order. */
+function compare(sequences: readonly (readonly number[])[], a: number, b: number): number {
+  const [left, right] = [sequences[a] as readonly number[], sequences[b] as readonly number[]]
+  const shared = sharedStart(left, right)
+  return (left[shared] ?? -1) - (right[shared] ?? -1) || a - b
+}
