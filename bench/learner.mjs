@@ -33,7 +33,7 @@ process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 /** A random model with room for 2,048 positions. */
 function model(shape) {
   const path = mkdtempSync(join(directory, 'model-'))
-  writeRandomModel(path, shape)
+  writeRandomModel(path, shape, 2048)
   const description = join(path, 'config.json')
   const config = { ...JSON.parse(readFileSync(description, 'utf8')), max_position_embeddings: 2048 }
   writeFileSync(description, JSON.stringify(config))
@@ -131,7 +131,7 @@ function compile() {
 /** Relative errors of bf16 against f32: summed log-probabilities, and rewards after some steps of training. */
 function precision() {
   const path = model({ ...smollm, layers: 30 })
-  const events = benchEvents(32, smollm.vocabSize)
+  const events = benchEvents('plain', 32, smollm.vocabSize)
   const measured = Object.fromEntries(
     ['f32', 'bf16'].map((dtype) => {
       // with weights that bf16 holds exactly: the arithmetic alone differs
@@ -157,7 +157,7 @@ function precision() {
 /** The same four steps from the start, over and over: how many adapters come out. */
 function determinism() {
   const path = model(BENCH_SHAPES.tiny)
-  const events = benchEvents(32, BENCH_SHAPES.tiny.vocabSize)
+  const events = benchEvents('plain', 32, BENCH_SHAPES.tiny.vocabSize)
   const hashes = new Map()
   const learner = learnerOn(path, flags.dtype, 256)
   const [adapter, state] = [learner.adapter(), learner.state()]

@@ -1,7 +1,7 @@
 // bcod against TRL's BCOTrainer with PEFT on PyTorch: the same events, model, adapter shape, batch and type of number,
 // one after the other on this machine. Prints one JSON line; docs/performance.md explains it.
 //
-//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--dtype f32] [--set key=value …]
+//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--workload plain] [--dtype f32] [--set key=value …]
 //
 // --set goes to bcod. --dtype measures one type of number alone: the figures of the other are null then. Each measurement is a process of its own, so that its peak memory is its own. A round takes the
 // sides in turn, bcod first; of several rounds the median counts, and the highest memory.
@@ -15,6 +15,7 @@ import { benchEvents, WARM_UP } from '../../dist/cli/bench/events.js'
 import { usefulFlops } from '../../dist/cli/bench/flops.js'
 import { writeRandomModel } from '../../dist/cli/bench/random-model.js'
 import { BENCH_SHAPES, huggingFaceConfig } from '../../dist/cli/bench/shapes.js'
+import { WORKLOADS } from '../../dist/cli/bench/workloads.js'
 import { parseArchitecture } from '../../dist/model/architecture.js'
 import { LINEAR_LAYERS } from '../../dist/model/parameters.js'
 import { PYTHON_VARIABLES, pythonEnvironment } from './environment.mjs'
@@ -35,14 +36,25 @@ const { values: flags } = parseArgs({
     steps: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '1' },
     shape: { type: 'string', default: 'smollm2-135m' },
+    workload: { type: 'string', multiple: true, default: Object.keys(WORKLOADS) },
     dtype: { type: 'string', multiple: true, default: ['f32', 'bf16'] },
     set: { type: 'string', multiple: true, default: [] },
   },
 })
 const DTYPES = flags.dtype
 const [steps, rounds, shape] = [Number(flags.steps), Number(flags.rounds), BENCH_SHAPES[flags.shape]]
-if (!(steps > 0 && rounds > 0 && shape && DTYPES.every((dtype) => ['f32', 'bf16'].includes(dtype))))
-  throw new Error(`--steps and --rounds are numbers, --dtype f32 or bf16, --shape one of ${Object.keys(BENCH_SHAPES)}`)
+if (
+  !(
+    steps > 0 &&
+    rounds > 0 &&
+    shape &&
+    flags.workload.every((name) => name in WORKLOADS) &&
+    DTYPES.every((dtype) => ['f32', 'bf16'].includes(dtype))
+  )
+)
+  throw new Error(
+    `--steps and --rounds are numbers, --dtype f32 or bf16, --shape one of ${Object.keys(BENCH_SHAPES)}, --workload of ${Object.keys(WORKLOADS)}`,
+  )
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
 const say = (text) => console.error(`bench-trl: ${text}`)
@@ -60,9 +72,19 @@ function measure(what, command, args, variables = {}) {
   return report
 }
 
-const bcod = (dtype) =>
+const bcod = (dtype, workload) =>
   measure(`bcod, ${dtype}`, process.execPath, [
-    ...[path('../../dist/cli.js'), 'bench', '--shape', flags.shape, '--steps', String(steps), '--json'],
+    ...[
+      path('../../dist/cli.js'),
+      'bench',
+      '--shape',
+      flags.shape,
+      '--workload',
+      workload,
+      '--steps',
+      String(steps),
+      '--json',
+    ],
     ...[
       `batch.size=${BATCH}`,
       `model.dtype=${dtype}`,
@@ -108,12 +130,13 @@ const over = (reports, field, of) => of(reports.map((report) => report[field]))
 const highest = (values) => Math.max(...values)
 const lowest = (values) => Math.min(...values)
 
-function compare(directory) {
-  const python = pythonEnvironment()
-  const config = huggingFaceConfig(shape)
-  const events = benchEvents((WARM_UP + steps) * BATCH, shape.vocabSize)
+function compare(directory, workload, python) {
+  say(`events: ${workload}`)
+  const { maxLength } = WORKLOADS[workload]
+  const config = huggingFaceConfig(shape, maxLength)
+  const events = benchEvents(workload, (WARM_UP + steps) * BATCH, shape.vocabSize)
   mkdirSync(join(directory, 'model'))
-  writeRandomModel(join(directory, 'model'), shape)
+  writeRandomModel(join(directory, 'model'), shape, maxLength)
   const rows = events.map(({ promptTokens, completionTokens, label }) => ({
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
@@ -131,7 +154,7 @@ function compare(directory) {
   for (let round = 0; round < rounds; round++) {
     if (rounds > 1) say(`round ${round + 1} of ${rounds}`)
     for (const dtype of DTYPES) {
-      reports.bcod[dtype].push(bcod(dtype))
+      reports.bcod[dtype].push(bcod(dtype, workload))
       reports.trl[dtype].push(trl(dtype, python, directory))
     }
   }
@@ -197,11 +220,15 @@ function figures({ bcod, trl, torch, tensorflow }, dtype, useful, tokens) {
 
 const bestOf = ({ gflops, rows, stored }) => ({ gflops, rows, stored })
 
-const directory = mkdtempSync(join(tmpdir(), 'bcod-trl-'))
-try {
-  const result = compare(directory)
-  if (!result.undisturbed) say('something else ran on this machine meanwhile: do it again')
-  console.log(JSON.stringify(result))
-} finally {
-  rmSync(directory, { recursive: true, force: true })
+const python = pythonEnvironment()
+const results = {}
+for (const workload of flags.workload) {
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-trl-'))
+  try {
+    results[workload] = compare(directory, workload, python)
+    if (!results[workload].undisturbed) say('something else ran on this machine meanwhile: do it again')
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 }
+console.log(JSON.stringify(results))

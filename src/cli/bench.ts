@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { measure } from './bench/measure.js'
 import { writeRandomModel } from './bench/random-model.js'
-import { BENCH_SHAPES, type BenchShapeName, MAX_LENGTH } from './bench/shapes.js'
+import { BENCH_SHAPES, type BenchShapeName } from './bench/shapes.js'
+import { WORKLOADS, type WorkloadName } from './bench/workloads.js'
 import { addConfigOptions, type ConfigFlags } from './config-options.js'
 import { learnerConfig } from './learner-config.js'
 import { integerFrom } from './numbers.js'
@@ -13,6 +14,7 @@ import { example, printJson, printTable, say } from './print.js'
 
 interface BenchFlags extends ConfigFlags {
   readonly shape: BenchShapeName
+  readonly workload: WorkloadName
   readonly steps?: number
   readonly json?: boolean
 }
@@ -22,6 +24,11 @@ export function benchCommand(): Command {
   return addConfigOptions(new Command('bench'))
     .description('steps and tokens per second on this machine, with random weights and real feedback lengths')
     .addOption(new Option('--shape <name>', 'model to measure').choices(Object.keys(BENCH_SHAPES)).default('tiny'))
+    .addOption(
+      new Option('--workload <name>', 'what the events have in common')
+        .choices(Object.keys(WORKLOADS))
+        .default('plain'),
+    )
     .option('--steps <n>', 'measured steps, after the compilation and 3 steps that do not count', integerFrom(1))
     .option('--json', 'one JSON document')
     .addHelpText(
@@ -38,11 +45,12 @@ export function benchCommand(): Command {
     })
 }
 
-async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string): Promise<void> {
-  const config = learnerConfig({ ...flags, model }, { limits: { maxLength: MAX_LENGTH } })
+async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, model: string): Promise<void> {
+  const { maxLength, batchTokens } = WORKLOADS[workload]
+  const config = learnerConfig({ ...flags, model }, { limits: { maxLength }, batch: { tokens: batchTokens } })
   const says = sparsely(say)
   says(`making a model of the shape ${shape}`)
-  writeRandomModel(model, BENCH_SHAPES[shape])
+  writeRandomModel(model, BENCH_SHAPES[shape], maxLength)
   let compileMs = 0
   says('loading it')
   const started = performance.now()
@@ -52,12 +60,13 @@ async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string
     },
   })
   const loadSeconds = (performance.now() - started) / 1000
-  const measured = measure(learner, config, steps ?? BENCH_SHAPES[shape].steps, says)
+  const measured = measure(learner, config, { workload, steps: steps ?? BENCH_SHAPES[shape].steps }, says)
   const { executor, dtype, threads } = learner.resolved
   learner.dispose()
   const peakRss = process.resourceUsage().maxRSS * 1024
   const report = {
     shape,
+    workload,
     executor,
     dtype,
     threads,
@@ -68,6 +77,7 @@ async function bench({ shape, steps, json, ...flags }: BenchFlags, model: string
   }
   if (json) return printJson(report)
   printTable([
+    ['events', workload],
     ['shape', `${shape}, ${dtype}, ${executor} executor, ${threads} threads`],
     ['load', `${loadSeconds.toFixed(1)} s`],
     ['compile', `${report.compile_s.toFixed(1)} s, the first run of each program included`],

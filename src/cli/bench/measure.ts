@@ -3,6 +3,7 @@ import type { TrainingEvent } from '../../events/types.js'
 import type { Learner } from '../../learner/learner.js'
 import type { ConfigWithModel } from '../learner-config.js'
 import { benchEvents, WARM_UP } from './events.js'
+import type { WorkloadName } from './workloads.js'
 
 export interface Measured {
   readonly steps: number
@@ -26,10 +27,10 @@ export interface Measured {
 export function measure(
   learner: Learner,
   { batch }: ConfigWithModel,
-  steps: number,
+  { workload, steps }: { readonly workload: WorkloadName; readonly steps: number },
   says: (text: string) => void,
 ): Measured {
-  const events = benchEvents((WARM_UP + steps) * batch.size, learner.vocabSize)
+  const events = benchEvents(workload, (WARM_UP + steps) * batch.size, learner.vocabSize)
   const batches = Array.from({ length: WARM_UP + steps }, (_, i) => events.slice(i * batch.size, (i + 1) * batch.size))
   const used = new Map(
     batches.flatMap((each) =>

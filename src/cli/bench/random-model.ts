@@ -6,8 +6,8 @@ import { seededRandom } from '../../model/random.js'
 import { type BenchShape, huggingFaceConfig } from './shapes.js'
 
 /** Writes a model directory with random bf16 weights: matrices uniform within ±0.035 (σ = 0.02), norms 1. */
-export function writeRandomModel(directory: string, shape: BenchShape): void {
-  const config = huggingFaceConfig(shape)
+export function writeRandomModel(directory: string, shape: BenchShape, maxLength: number): void {
+  const config = huggingFaceConfig(shape, maxLength)
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config))
   const tensors = modelTensors(parseArchitecture(config, directory))
   let begin = 0

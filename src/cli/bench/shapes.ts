@@ -47,10 +47,8 @@ export const BENCH_SHAPES = {
 
 export type BenchShapeName = keyof typeof BENCH_SHAPES
 
-/** Longest event of the lengths that are measured. */
-export const MAX_LENGTH = 256
-
-export const huggingFaceConfig = (shape: BenchShape) => ({
+/** @param maxLength  longest event that is measured, in tokens */
+export const huggingFaceConfig = (shape: BenchShape, maxLength: number) => ({
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
   dtype: 'bfloat16',
@@ -61,7 +59,7 @@ export const huggingFaceConfig = (shape: BenchShape) => ({
   num_attention_heads: shape.heads,
   num_key_value_heads: shape.kvHeads,
   vocab_size: shape.vocabSize,
-  max_position_embeddings: MAX_LENGTH,
+  max_position_embeddings: maxLength,
   rms_norm_eps: 1e-5,
   rope_theta: 10_000,
   tie_word_embeddings: true,
