@@ -16,6 +16,10 @@ export interface GatewaySettings {
   readonly topic: string
   /** Further keys of `gateway`. */
   readonly gateway?: Readonly<Record<string, unknown>>
+  /** Further keys of `stream`. */
+  readonly stream?: Readonly<Record<string, unknown>>
+  /** Milliseconds that its clock is ahead. @default 0 */
+  readonly clockOffset?: number
 }
 
 export interface Asked {
@@ -39,10 +43,17 @@ export class GatewayProcess {
     writeFileSync(keys, `${API_KEY}\n`)
     const { upstreams, bootstrap, topic } = settings
     const gateway = { port, upstreams, userSalt: SECRET, voteKey: SECRET, apiKeysFile: keys, ...settings.gateway }
-    const stream = { brokers: [bootstrap], topic }
+    const stream = { brokers: [bootstrap], topic, ...settings.stream }
     writeFileSync(file, JSON.stringify({ gateway, stream, server: { port: statusPort } }))
-    const child = spawn(process.execPath, ['dist/cli.js', 'gateway', '--config', file], { stdio: 'ignore' })
-    process.once('exit', () => child.kill('SIGKILL'))
+    const { clockOffset = 0 } = settings
+    const clock = clockOffset === 0 ? [] : ['--import', './tests/support/clock.mjs']
+    const child = spawn(process.execPath, [...clock, 'dist/cli.js', 'gateway', '--config', file], {
+      stdio: 'ignore',
+      env: { ...process.env, BCOD_CLOCK_OFFSET: String(clockOffset) },
+    })
+    const end = () => void child.kill('SIGKILL')
+    process.once('exit', end)
+    child.once('exit', () => process.off('exit', end))
     const replica = new GatewayProcess(child, port, statusPort)
     // a token is the promise that the log is there
     for (const end = Date.now() + LIMIT_MS; (await replica.ask().catch(() => null))?.token == null; await sleep(100))
@@ -66,9 +77,16 @@ export class GatewayProcess {
     return { status: said.status, body: await said.json() }
   }
 
-  post(path: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  /** @param patience  milliseconds until it throws */
+  post(
+    path: string,
+    body: object,
+    headers: Readonly<Record<string, string>> = {},
+    patience = LIMIT_MS,
+  ): Promise<Response> {
     const all = { 'content-type': 'application/json', ...headers }
-    return fetch(`${this.url}${path}`, { method: 'POST', headers: all, body: JSON.stringify(body) })
+    const signal = AbortSignal.timeout(patience)
+    return fetch(`${this.url}${path}`, { method: 'POST', headers: all, body: JSON.stringify(body), signal })
   }
 
   /** What the port of Kubernetes and Prometheus answers. */
@@ -79,6 +97,10 @@ export class GatewayProcess {
   /** Asks it to end, and resolves to its exit status. */
   async stop(): Promise<number | null> {
     return this.end('SIGTERM')
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name)
   }
 
   /** Ends it at once, as a power cut does. */
