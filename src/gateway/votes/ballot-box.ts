@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BcodError } from '../../errors.js'
 import { hashedUser } from '../../events/hashed-user.js'
@@ -5,7 +6,6 @@ import { answerId, type Completion, completionTime } from '../completion.js'
 import type { CompletionLog } from '../completion-log.js'
 import { readVoteToken } from '../vote-token.js'
 import type { ApiKeys } from './api-keys.js'
-import { Sequences } from './sequences.js'
 import type { Vote } from './vote.js'
 import { type VoteEvent, voteEvent } from './vote-event.js'
 
@@ -39,8 +39,6 @@ export interface Voter {
 
 /** Takes votes by id: who votes, on which answer, and into the topic. */
 export class BallotBox {
-  private readonly sequences = new Sequences(REMEMBERED)
-
   constructor(private readonly options: BallotOptions) {}
 
   /**
@@ -97,8 +95,8 @@ export class BallotBox {
     const completion = await this.answerOf(vote.completion, now)
     const { label, weight, reason } = vote
     const user = voter.isAsker ? completion.user : voter.user
-    const voted = `${completion.id} ${user ?? ''}`
-    const sequence = vote.sequence ?? this.sequences.of(voted, label, now.getTime())
+    // up, down, up are three votes at whatever replicas; a vote that is sent again changes nothing in the daemon
+    const sequence = vote.sequence ?? randomUUID()
     return voteEvent(completion, { label, weight, reason, user, sequence }, this.options.source, now)
   }
 
@@ -134,8 +132,6 @@ export class BallotBox {
   }
 }
 
-/** Votes of the last seconds. */
-const REMEMBERED = 10_000
 /** How far the clock of another replica may be ahead. */
 const FUTURE_MS = 300_000
 

@@ -22,9 +22,9 @@ export interface VoteEvent {
 }
 
 /**
- * The feedback event of a vote on an answer. Its id follows from the vote, so that a vote that is sent twice is the same
- * event; what two replicas write for one vote differs at most in the id, and the daemon counts it once, because user,
- * answer and label are the same (docs/adr/006).
+ * The feedback event of a vote on an answer. Its id follows from the vote and its sequence, so that a vote that is sent
+ * again with the same one is the same event. With another one it differs in the id alone, and the daemon counts it once,
+ * because user, answer and label are the same (docs/adr/006).
  */
 export function voteEvent(completion: Completion, vote: CastVote, source: string, now: Date): VoteEvent {
   const { id: subject, adapter, arm, finishReason } = completion

@@ -16,7 +16,7 @@ export interface Vote {
   readonly weight: number
   /** Why the user thinks so, in his own words. */
   readonly reason: string | null
-  /** Tells a vote that was changed back from one that was sent twice; null: the time of its arrival does. */
+  /** Tells a vote that was changed back from one that was sent twice; null: each that comes is an event of its own. */
   readonly sequence: string | null
 }
 
