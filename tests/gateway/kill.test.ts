@@ -3,13 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { decodeEnvelope } from '../../src/events/envelope.js'
-import { toFeedback } from '../../src/events/feedback.js'
-import { DedupWindow } from '../../src/streams/dedup.js'
-import { HoldBack } from '../../src/streams/hold-back.js'
 import { KafkaFeedbackLog } from '../../src/streams/kafka/log.js'
-import { VoteLedger } from '../../src/streams/vote-ledger.js'
 import { GatewayProcess } from '../support/gateway-process.js'
+import { heldVotes } from '../support/held-votes.js'
 import { startBroker } from '../support/kafka-broker.js'
 import { Reading, until } from '../support/kafka-reading.js'
 import { OwnBroker } from '../support/test-broker.js'
@@ -57,13 +53,7 @@ async function counted(topic: string): Promise<readonly (string | null)[]> {
   const reading = new Reading(log)
   await until(() => reading.records.length > 0 && reading.next.size === 2)
   await sleep(2_000) // a vote too many would come now
-  const window = new DedupWindow(100)
-  const held = new HoldBack({ window: 3_600_000, ledger: new VoteLedger(100), drop: () => undefined })
-  for (const record of reading.records) {
-    const vote = toFeedback(decodeEnvelope(record.value!, record.headers, 1e6), record, { vocabSize: null })
-    if (window.admit(vote)) held.push(vote)
-  }
-  return held.snapshot().held.map(({ subject }) => subject)
+  return [...heldVotes(reading.records).keys()]
 }
 
 describe('a replica that is killed', () => {

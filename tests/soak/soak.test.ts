@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DaemonStatus } from '../../src/daemon/status.js'
 import { seededRandom } from '../../src/model/random.js'
@@ -12,6 +11,7 @@ import { DaemonProcess, settled } from '../support/daemon.js'
 import { type Broker, startBroker } from '../support/kafka-broker.js'
 import { OtherClient } from '../support/kafka-reading.js'
 import { expectedOf } from './model.js'
+import { PersistentProducer } from './persistent-producer.js'
 import { Traffic } from './traffic.js'
 
 /** `make soak MINUTES=30 SEED=7`; a minute, with the same seed each time, is in `make test-faults`. */
@@ -23,11 +23,12 @@ const PROPERTIES = { 'group.min.session.timeout.ms': '1000', 'broker.session.tim
 
 const directory = mkdtempSync(join(tmpdir(), 'bcod-soak-'))
 let broker: Broker
+let producer: PersistentProducer | null = null
 beforeAll(async () => {
   broker = await startBroker({ dir: join(directory, 'kafka'), properties: PROPERTIES })
 })
 afterAll(async () => {
-  await producer?.disconnect()
+  await producer?.close()
   await broker?.stop()
   rmSync(directory, { recursive: true, force: true })
 })
@@ -39,30 +40,6 @@ async function daemon(name: string): Promise<DaemonProcess> {
     ...{ 'checkpoint.everySteps': 3, 'checkpoint.every': '500ms', 'checkpoint.keep': 3, 'log.level': 'warn' },
     ...{ 'checkpoint.dir': join(directory, 'checkpoints'), 'adapters.dir': join(directory, 'adapters') },
   })
-}
-
-let producer: kafkajs.Producer | null = null
-
-/**
- * Sends until a broker has acknowledged it. What arrived and was not acknowledged is sent twice: its second coming is a
- * duplicate, which the topic then holds and the model knows.
- */
-async function sendThrough(bootstrap: string, messages: kafkajs.Message[]): Promise<void> {
-  for (;;) {
-    try {
-      if (producer === null) {
-        const kafka = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING })
-        producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
-        await producer.connect()
-      }
-      await producer.send({ topic: TOPIC, messages, acks: -1 })
-      return
-    } catch {
-      await producer?.disconnect().catch(() => undefined)
-      producer = null
-      await sleep(300)
-    }
-  }
 }
 
 test(
@@ -133,9 +110,11 @@ test(
 
     const traffic = new Traffic(random, PARTITIONS)
     let sending = true
+    const sender = new PersistentProducer(broker.bootstrap)
+    producer = sender
     const producing = (async () => {
       while (sending) {
-        await sendThrough(broker.bootstrap, traffic.next())
+        await sender.send(TOPIC, traffic.next())
         await sleep(between(50, 500))
       }
     })()
