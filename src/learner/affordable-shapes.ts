@@ -26,7 +26,7 @@ export class AffordableShapes {
 
   /** Tokens of the longest sequence that a shape in use holds; infinite as long as no shape was too large. */
   get longestSequence(): number {
-    return this.limit === null ? Number.POSITIVE_INFINITY : Math.max(...this.shapes.map(({ length }) => length))
+    return this.limit === null ? Number.POSITIVE_INFINITY : Math.max(...this.shapes.map(({ longest }) => longest))
   }
 
   /**

@@ -33,7 +33,7 @@ export function packedShapes(maxLength: number, tokens: number, size: number): r
     return own.map((length) => {
       // whole sequences leave gaps at the ends of rows
       const rows = n > length ? Math.ceil((SLOT_ROOM * n) / length) : 1
-      return { tokens: n, sequences: Math.min(size, n), rows, length }
+      return { tokens: n, sequences: Math.min(size, n), rows, length, longest: Math.min(length, maxLength) }
     })
   })
 }
@@ -87,11 +87,12 @@ function planTrees(trees: readonly TokenTree[], shapes: readonly PackedShape[]):
   const batches: MicroBatch[] = []
   const largest = shapes.at(-1)?.tokens ?? 0
   while (order.length > 0) {
-    const longest = (order[0] as TokenTree).tokens
-    const fitting = shapes.filter((shape) => shape.length >= longest)
+    const first = order[0] as TokenTree
+    const fitting = shapes.filter(({ length, longest }) => length >= first.tokens && longest >= first.longest)
     // the shortest rows of each size
     const candidates = fitting.filter((shape, i) => fitting[i - 1]?.tokens !== shape.tokens)
-    if (candidates.length === 0) throw new BcodError('INTERNAL', `an event of ${longest} tokens reached the learner`)
+    if (candidates.length === 0)
+      throw new BcodError('INTERNAL', `an event of ${first.longest} tokens reached the learner`)
     const total = order.reduce((sum, { tokens, targets }) => sum + Math.max(tokens, targets), 0)
     const filled = total > largest ? fill(order, candidates.at(-1) as PackedShape) : tightest(order, candidates)
     batches.push({

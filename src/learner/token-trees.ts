@@ -22,6 +22,8 @@ export interface TokenTree {
   readonly events: readonly number[]
   /** How many tokens stand in it. */
   readonly tokens: number
+  /** Tokens of its longest sequence. */
+  readonly longest: number
   /** Completion tokens, each as often as there is an event that it is voted on in. */
   readonly targets: number
 }
@@ -35,7 +37,10 @@ export function sharedStart(a: readonly number[], b: readonly number[]): number 
 
 /** Each event by itself, in the order given. */
 export const singleTrees = (events: readonly TokenPair[]): readonly TokenTree[] =>
-  events.map((event, index) => ({ events: [index], tokens: tokensOf(event), targets: event.completionTokens.length }))
+  events.map((event, index) => ({
+    ...{ events: [index], tokens: tokensOf(event), longest: tokensOf(event) },
+    targets: event.completionTokens.length,
+  }))
 
 /** Events in the order in which trees are walked, each with how many tokens it shares with the one before it. */
 export interface Walk {
@@ -65,16 +70,16 @@ export function walkThrough(events: readonly TokenPair[]): Walk {
  * arguments.
  */
 export function growTrees({ events }: Walk, least: number, most: number): readonly TokenTree[] {
-  const trees: { events: number[]; tokens: number; targets: number }[] = []
+  const trees: { events: number[]; tokens: number; longest: number; targets: number }[] = []
   for (const { index, shared, ...own } of events) {
     const tree = trees.at(-1)
     const tokens = (tree?.tokens ?? 0) + own.tokens - shared
     const targets = (tree?.targets ?? 0) + own.targets
     if (tree === undefined || shared < least || Math.max(tokens, targets) > most)
-      trees.push({ events: [index], ...own })
+      trees.push({ events: [index], ...own, longest: own.tokens })
     else {
       tree.events.push(index)
-      Object.assign(tree, { tokens, targets })
+      Object.assign(tree, { tokens, targets, longest: Math.max(tree.longest, own.tokens) })
     }
   }
   return trees

@@ -7,6 +7,8 @@ export interface PackedShape {
   /** B rows of T slots each, on which the attention runs. A sequence lies within one row. */
   readonly rows: number
   readonly length: number
+  /** The longest sequence that a batch of this shape has; what is longer than that in a row is a tree of sequences. */
+  readonly longest: number
 }
 
 export const shapeName = ({ tokens, sequences, rows, length }: PackedShape): string =>

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { BcodError } from '../../src/errors.js'
 import { AffordableShapes, ShapeOutOfMemory } from '../../src/learner/affordable-shapes.js'
 
-const shapes = [32, 64, 128, 256].map((tokens) => ({ tokens, sequences: 8, rows: 1, length: Math.min(tokens, 100) }))
+const shapes = [32, 64, 128, 256].map((tokens) => {
+  const length = Math.min(tokens, 100)
+  return { tokens, sequences: 8, rows: 1, length, longest: length }
+})
 
 /** Runs in the largest shape, on a device with memory for so many tokens. */
 const on = (memory: number, affordable: AffordableShapes) => () => {

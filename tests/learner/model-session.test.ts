@@ -39,10 +39,10 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
     promptTokens: row.prompt_tokens,
     completionTokens: row.completion_tokens,
   }))
-  const shape = { tokens: 64 * events.length, sequences: events.length, rows: events.length, length: 64 }
+  const shape = { tokens: 64 * events.length, sequences: events.length, rows: events.length, length: 64, longest: 64 }
 
   // what a row of single tokens shares: every one of them begins as the one before it does
-  const treeShape = { tokens: 64, sequences: 64, rows: 1, length: 64 }
+  const treeShape = { tokens: 64, sequences: 64, rows: 1, length: 64, longest: 64 }
   const tree = (some: readonly TokenPair[]) => ({ shape: treeShape, trees: [some.length] })
   const layout = (some: readonly TokenPair[]) => ({ shape, trees: some.map(() => 1) })
 

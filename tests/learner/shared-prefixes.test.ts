@@ -11,8 +11,8 @@ import { conversations } from '../support/random-conversations.js'
 import { runs } from '../support/thorough.js'
 
 /** One row for everything that is shared, and rows for each event by itself. */
-const SHARED = { tokens: 256, sequences: 12, rows: 1, length: 256 }
-const APART = { tokens: 768, sequences: 12, rows: 13, length: 64 }
+const SHARED = { tokens: 256, sequences: 12, rows: 1, length: 256, longest: 256 }
+const APART = { tokens: 768, sequences: 12, rows: 13, length: 64, longest: 64 }
 
 const adapter = readAdapter('tests/golden/tiny_adapter')
 const ALL = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
