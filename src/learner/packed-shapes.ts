@@ -66,7 +66,8 @@ export function planMicroBatches(
   const longest = Math.max(0, ...events.map(tokensOf))
   const rows = [...new Set(shapes.map(({ length }) => length))].filter((length) => length >= longest)
   const walk = walkThrough(events)
-  const shared = LEAST_SHARED.flatMap((least) => rows.map((most) => growTrees(walk, least, most)))
+  const sequences = Math.max(0, ...shapes.map((shape) => shape.sequences))
+  const shared = LEAST_SHARED.flatMap((least) => rows.map((tokens) => growTrees(walk, least, { tokens, sequences })))
   // one that shares nothing is the plan of events by themselves
   const ways = [singleTrees(events), ...shared.filter((trees) => trees.length < events.length)].map((trees) => {
     const plan = planTrees(trees, shapes)
@@ -88,7 +89,7 @@ function planTrees(trees: readonly TokenTree[], shapes: readonly PackedShape[]):
   const largest = shapes.at(-1)?.tokens ?? 0
   while (order.length > 0) {
     const first = order[0] as TokenTree
-    const fitting = shapes.filter(({ length, longest }) => length >= first.tokens && longest >= first.longest)
+    const fitting = shapes.filter((shape) => holds(shape, first))
     // the shortest rows of each size
     const candidates = fitting.filter((shape, i) => fitting[i - 1]?.tokens !== shape.tokens)
     if (candidates.length === 0)
@@ -104,6 +105,10 @@ function planTrees(trees: readonly TokenTree[], shapes: readonly PackedShape[]):
   }
   return batches
 }
+
+/** Whether a batch of this shape has room for the tree, if nothing else is in it. */
+const holds = (shape: PackedShape, { tokens, longest, targets, events }: TokenTree): boolean =>
+  shape.length >= tokens && shape.longest >= longest && shape.tokens >= targets && shape.sequences >= events.length
 
 /** Trees in a batch. */
 interface Filled {

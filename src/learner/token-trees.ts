@@ -65,18 +65,21 @@ export function walkThrough(events: readonly TokenPair[]): Walk {
   }
 }
 
-/**
- * Events that have at least `least` tokens in common, in trees of at most `most` tokens: a pure function of its
- * arguments.
- */
-export function growTrees({ events }: Walk, least: number, most: number): readonly TokenTree[] {
+/** How large a tree may be. */
+export interface TreeLimits {
+  readonly tokens: number
+  readonly sequences: number
+}
+
+/** Events that have at least `least` tokens in common, in trees that are no larger: a pure function of its arguments. */
+export function growTrees({ events }: Walk, least: number, most: TreeLimits): readonly TokenTree[] {
   const trees: { events: number[]; tokens: number; longest: number; targets: number }[] = []
   for (const { index, shared, ...own } of events) {
     const tree = trees.at(-1)
     const tokens = (tree?.tokens ?? 0) + own.tokens - shared
     const targets = (tree?.targets ?? 0) + own.targets
-    if (tree === undefined || shared < least || Math.max(tokens, targets) > most)
-      trees.push({ events: [index], ...own, longest: own.tokens })
+    const isFull = Math.max(tokens, targets) > most.tokens || tree?.events.length === most.sequences
+    if (tree === undefined || shared < least || isFull) trees.push({ events: [index], ...own, longest: own.tokens })
     else {
       tree.events.push(index)
       Object.assign(tree, { tokens, targets, longest: Math.max(tree.longest, own.tokens) })

@@ -41,8 +41,7 @@ test('every completion token is predicted from all that stands before it in its 
   fc.assert(
     fc.property(
       settings.chain(({ most, ...rest }) => fc.tuple(fc.constant({ most, ...rest }), conversations(most))),
-      ([{ most, tokens, size, pairCost }, all]) => {
-        const step = all.slice(0, size)
+      ([{ most, tokens, size, pairCost }, step]) => {
         const plan = planMicroBatches(step, packedShapes(5 * most + 1, tokens, size), { pairCost })
         expect(plan.flatMap((batch) => batch.events).sort((a, b) => a - b)).toEqual(step.map((_, i) => i))
         for (const batch of plan) {

@@ -67,7 +67,7 @@ describe.each([false, true])('with gradient checkpointing %s', (isCheckpointing)
   test('what several events share, computed once, gives what it gives computed for each', () => {
     fc.assert(
       fc.property(conversations(6), (events) => {
-        const trees = growTrees(walkThrough(events), 1, 256)
+        const trees = growTrees(walkThrough(events), 1, { tokens: 256, sequences: 12 })
         const shared = computed(events, trees, SHARED)
         const apart = computed(events, singleTrees(events), APART)
         for (const [name, values] of Object.entries(apart))
