@@ -92,7 +92,8 @@ tutorial-test:
 	@node scripts/vllm/environment.mjs
 	@BCOD_TEST_TUTORIAL=1 BCOD_TEST_TUTORIAL_PICTURES=$(and $(OUT),$(abspath $(OUT))) npx --no-install vitest run tests/tutorial
 
-# needs Python 3.11 or 3.12 and 2.5 GB for MLflow, Phoenix and Open WebUI: real votes through `bcod import` (docs/import.md)
+# needs Python 3.11 or 3.12 and 3.5 GB for MLflow, Phoenix, Open WebUI and Label Studio: real votes through `bcod import`
+# (docs/import.md)
 import-test:
 	@node scripts/setup.mjs --tests
 	@node tests/products/environment.mjs

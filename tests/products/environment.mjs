@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheRoot, once } from '../../scripts/cache.mjs'
 
-export const PRODUCTS = ['mlflow', 'phoenix', 'open-webui']
+export const PRODUCTS = ['mlflow', 'phoenix', 'open-webui', 'label-studio']
 
 /** The folder of a product's programs; builds the environment if it is missing (about 800 MB each). */
 export function productEnvironment(product) {
