@@ -8,7 +8,7 @@ export interface PackedInputs {
   readonly inputIds: Int32Array
   /** Position of each token within its sequences; int32[N] */
   readonly positionIds: Int32Array
-  /** The part of prompts that a token belongs to (`PromptParts`), 2R if to none; int32[N] */
+  /** The part of prompts that a token belongs to (`PackedBatch.promptParts`), 2R if to none; int32[N] */
   readonly promptPartIds: Int32Array
   /** Rows of slots, on which the attention runs: the token in each slot; int32[B·T]. Slots beyond all tokens hold token 0 again. */
   readonly slotTokens: Int32Array

@@ -42,27 +42,24 @@ export const singleTrees = (events: readonly TokenPair[]): readonly TokenTree[] 
     targets: event.completionTokens.length,
   }))
 
-/** Events in the order in which trees are walked, each with how many tokens it shares with the one before it. */
-export interface Walk {
-  readonly events: readonly {
-    readonly index: number
-    readonly tokens: number
-    readonly targets: number
-    readonly shared: number
-  }[]
+/** One event of a walk through trees. */
+export interface Walked {
+  readonly index: number
+  readonly tokens: number
+  readonly targets: number
+  /** How many tokens it has in common with the event before it. */
+  readonly shared: number
 }
 
-/** As in a dictionary: what begins alike stands together. */
-export function walkThrough(events: readonly TokenPair[]): Walk {
+/** Events in the order of a dictionary: what begins alike stands together. */
+export function walkThrough(events: readonly TokenPair[]): readonly Walked[] {
   const sequences = events.map(sequenceOf)
   const order = sequences.map((_, index) => index).sort((a, b) => compare(sequences, a, b))
   const at = (place: number) => sequences[order[place] as number] as readonly number[]
-  return {
-    events: order.map((index, place) => ({
-      ...{ index, tokens: at(place).length, targets: (events[index] as TokenPair).completionTokens.length },
-      shared: place === 0 ? 0 : sharedStart(at(place - 1), at(place)),
-    })),
-  }
+  return order.map((index, place) => ({
+    ...{ index, tokens: at(place).length, targets: (events[index] as TokenPair).completionTokens.length },
+    shared: place === 0 ? 0 : sharedStart(at(place - 1), at(place)),
+  }))
 }
 
 /** How large a tree may be. */
@@ -72,9 +69,9 @@ export interface TreeLimits {
 }
 
 /** Events that have at least `least` tokens in common, in trees that are no larger: a pure function of its arguments. */
-export function growTrees({ events }: Walk, least: number, most: TreeLimits): readonly TokenTree[] {
+export function growTrees(walk: readonly Walked[], least: number, most: TreeLimits): readonly TokenTree[] {
   const trees: { events: number[]; tokens: number; longest: number; targets: number }[] = []
-  for (const { index, shared, ...own } of events) {
+  for (const { index, shared, ...own } of walk) {
     const tree = trees.at(-1)
     const tokens = (tree?.tokens ?? 0) + own.tokens - shared
     const targets = (tree?.targets ?? 0) + own.targets
