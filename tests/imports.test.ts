@@ -84,6 +84,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   '@tensorflow/tfjs-node-gpu': 'engine',
   commander: 'cli',
   convict: 'config',
+  'csv-parse': 'import',
   fzstd: 'streams',
   kafkajs: 'streams',
   pino: 'telemetry',

@@ -2,6 +2,10 @@ import type { ErrorTable } from './entry.js'
 
 /** Import of other products' votes. */
 export const IMPORT_ERRORS = {
+  IMPORT_FILE_INVALID: {
+    cause: 'A CSV file of an import is broken, or lacks a column that the product always writes.',
+    remedy: 'Export it again, and give it as the product wrote it; the message says what is wrong and on which line.',
+  },
   IMPORT_STATE_INVALID: {
     cause: 'The state file of an import is damaged, or belongs to another source.',
     remedy: 'Give each source a state file of its own. Without one everything is imported again under the same ids.',

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../events/json.js'
+import type { Layout } from './files.js'
 import type { Row, Rows } from './rows.js'
 import { type Finding, type ForeignVote, finding } from './vote.js'
 
@@ -15,13 +16,11 @@ export interface ReadOptions {
 }
 
 /** How one product, or one kind of file, writes votes. */
-export interface Format {
+export interface Format extends Layout {
   /** On the command line, and by default the source of the events. */
   readonly name: string
   /** What it reads, for the help and the table in the documentation. */
   readonly what: string
-  /** Names of lists in a document that is one object. */
-  readonly lists: readonly string[]
   read(rows: Rows, options: ReadOptions): AsyncIterable<Finding>
 }
 

@@ -1,7 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { BcodError } from '../errors.js'
 import { isJsonObject, type JsonObject, parseJson } from '../events/json.js'
-import { DEFAULT_MAX_LINE_BYTES } from '../events/jsonl.js'
 import { readChunks, readLines } from '../events/lines.js'
 import { listElements } from '../events/list-elements.js'
 
@@ -20,21 +19,6 @@ export interface Row {
 /** The records of an export, from the first on each time that they are asked for. */
 export type Rows = () => AsyncIterable<Row>
 
-/**
- * The records of files: JSON Lines, one JSON array, or one JSON object that holds lists of records. None is ever in
- * memory as a whole.
- *
- * @param lists  names of lists in such an object; without one of them the object is a record itself
- * @param maxBytes  of a record
- * @throws FILE_UNREADABLE, FILE_FOREIGN; FEEDBACK_NOT_JSON for an array, or an object around lists, that is broken itself;
- *   FEEDBACK_TOO_LARGE for a longer record in them; as a line it is a broken row
- */
-export function fileRows(paths: readonly string[], lists: readonly string[], maxBytes = DEFAULT_MAX_LINE_BYTES): Rows {
-  return async function* () {
-    for (const path of paths) yield* rowsOf(path, { lists, maxBytes })
-  }
-}
-
 /** The records that a value of JSON holds: those of its lists, or itself. */
 export function* unpacked(value: unknown, place: string, lists: readonly string[]): Generator<Row> {
   if (!isJsonObject(value)) return yield row(value, place, null)
@@ -50,12 +34,20 @@ export function* unpacked(value: unknown, place: string, lists: readonly string[
 const row = (value: unknown, place: string, list: string | null): Row =>
   isJsonObject(value) ? { place, value, list } : { place, value: null, problem: 'not an object', list }
 
-interface FileOptions {
+export interface JsonOptions {
+  /** Names of lists in a document that is one object; without one of them the object is a record itself. */
   readonly lists: readonly string[]
+  /** Of a record. */
   readonly maxBytes: number
 }
 
-async function* rowsOf(path: string, options: FileOptions): AsyncGenerator<Row> {
+/**
+ * The records of a file of JSON: lines, one array, or one object that holds lists of records.
+ *
+ * @throws FILE_UNREADABLE, FILE_FOREIGN; FEEDBACK_NOT_JSON for an array, or an object around lists, that is broken itself;
+ *   FEEDBACK_TOO_LARGE for a longer record in them; as a line it is a broken row
+ */
+export async function* jsonRows(path: string, options: JsonOptions): AsyncGenerator<Row> {
   const { lists, maxBytes } = options
   if (await beginsDocument(path, maxBytes)) {
     const held = lists.length > 0 ? yield* listRows(path, options) : false
@@ -94,7 +86,7 @@ async function beginsDocument(path: string, maxBytes: number): Promise<boolean> 
  *
  * @returns whether there were any; if it broke before the first, it may be lines whose first is broken
  */
-async function* listRows(path: string, options: FileOptions): AsyncGenerator<Row, boolean> {
+async function* listRows(path: string, options: JsonOptions): AsyncGenerator<Row, boolean> {
   let held = false
   try {
     const elements = listElements(readChunks(path), path, options)

@@ -34,14 +34,14 @@ export function requiredId(value: unknown, field: string): string {
 const MOST_SECONDS = 1e11
 
 /**
- * Milliseconds since the epoch; null if it is no time. Numbers are seconds or milliseconds, texts are ISO 8601 and UTC
- * unless they say otherwise, `{"$date": …}` is MongoDB's.
+ * Milliseconds since the epoch; null if it is no time. Numbers are seconds or milliseconds, texts are ISO 8601 or what
+ * JavaScript prints, and UTC unless they say otherwise, `{"$date": …}` is MongoDB's.
  */
 export function timeOf(value: unknown): number | null {
   if (isJsonObject(value)) return timeOf(value.$date ?? Number(value.$numberLong))
   if (typeof value === 'number') return Number.isFinite(value) ? (value < MOST_SECONDS ? value * 1000 : value) : null
   if (typeof value !== 'string') return null
-  const zoned = /(?:z|[+-]\d\d:?\d\d)$/i.test(value) || !value.includes(':') ? value : `${value}Z`
+  const zoned = /(?:z|[+-]\d\d:?\d\d)(?: \(.*\))?$/i.test(value) || !value.includes(':') ? value : `${value}Z`
   const time = Date.parse(zoned)
   return Number.isNaN(time) ? null : time
 }

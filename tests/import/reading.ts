@@ -4,19 +4,20 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { FeedbackDraft } from '../../src/events/encode.js'
 import { type ChoiceOptions, eventsOf } from '../../src/import/events.js'
+import { fileRows } from '../../src/import/files.js'
 import type { ReadOptions } from '../../src/import/format.js'
 import { FORMATS } from '../../src/import/formats.js'
 import { type ImportReport, ReportBuilder } from '../../src/import/report.js'
-import { fileRows } from '../../src/import/rows.js'
 
 export const fixture = (name: string): string => join(import.meta.dirname, 'fixtures', name)
 
 /** A file of the text, or of the rows as JSON Lines, for one test. */
-export function written(content: string | readonly unknown[], name = 'export.json'): string {
+export function written(content: string | Buffer | readonly unknown[], name = 'export.json'): string {
   const directory = mkdtempSync(join(tmpdir(), 'bcod-import-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   const path = join(directory, name)
-  writeFileSync(path, typeof content === 'string' ? content : content.map((row) => JSON.stringify(row)).join('\n'))
+  const isWhole = typeof content === 'string' || Buffer.isBuffer(content)
+  writeFileSync(path, isWhole ? content : content.map((row) => JSON.stringify(row)).join('\n'))
   return path
 }
 
@@ -48,7 +49,7 @@ export async function reading(
   const format = FORMATS.find((each) => each.name === name)
   if (format === undefined) throw new Error(`no format ${name}`)
   const report = new ReportBuilder(name, name)
-  const found = format.read(fileRows(paths, format.lists), options)
+  const found = format.read(fileRows(paths, format), options)
   const events: FeedbackDraft[] = []
   const choice = { source: name, userOf: (user: string) => user, maxBytes: 2 ** 20, ...options }
   for await (const event of eventsOf(found, choice, report)) events.push(event)

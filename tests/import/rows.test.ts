@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { fileRows, type Row } from '../../src/import/rows.js'
+import { fileRows } from '../../src/import/files.js'
+import type { Row } from '../../src/import/rows.js'
 import { written } from './reading.js'
 
 async function rows(path: string, lists: readonly string[] = [], maxBytes?: number) {
   const found: Row[] = []
-  for await (const row of fileRows([path], lists, maxBytes)()) found.push(row)
+  for await (const row of fileRows([path], { lists }, maxBytes)()) found.push(row)
   return found.map(({ place, value, list }) => [place.replace(path, ''), list, value])
 }
 

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { loadConfig } from '../../config/config.js'
 import { parseDuration } from '../../config/units.js'
 import { BcodError } from '../../errors.js'
+import { fileRows } from '../../import/files.js'
 import { ProductApi } from '../../import/pull/api.js'
 import type { Source } from '../../import/pull/source.js'
 import { pulled, SOURCES } from '../../import/pull/sources.js'
-import { fileRows } from '../../import/rows.js'
 import type { Finding } from '../../import/vote.js'
 import { sourcesOf } from '../config-options.js'
 import { formatOf, type ImportFlags, usage } from './flags.js'
@@ -32,7 +32,7 @@ export function originOf(flags: ImportFlags, signal?: AbortSignal): Origin {
   for (const [name, given] of Object.entries({ '--key-file': flags.keyFile, '--project': flags.project })) {
     if (given !== undefined) throw usage('expected --url with it', name)
   }
-  return { findings: () => format.read(fileRows(file, format.lists), flags), next: () => null }
+  return { findings: () => format.read(fileRows(file, format), flags), next: () => null }
 }
 
 /** The product that `--from` and `--url` name. @throws USAGE */

@@ -4,16 +4,23 @@ import { labelOf } from '../label.js'
 import { idOf, list, requiredId, text, timeOf } from '../values.js'
 import { type ForeignVote, Skipped } from '../vote.js'
 
-/** AnythingLLM: workspace chats exported as JSON. Its JSONL has no ratings, and no export tells which chats belong together. */
+/**
+ * AnythingLLM: workspace chats exported as JSON or CSV. Its JSONL has no ratings, and no export tells which chats belong
+ * together.
+ */
 export const anythingLlm: Format = {
   name: 'anythingllm',
-  what: 'AnythingLLM, workspace chats exported as JSON',
+  what: 'AnythingLLM, workspace chats exported as JSON or CSV',
   lists: [],
+  csv: ['id', 'prompt', 'response', 'rating'],
   read: (rows, options) => eachRow(rows, (value, place) => one(place, () => voteOf(value, options))),
 }
 
 /** What stands where nobody has voted. */
 const NO_RATING = ['--', undefined, null, '']
+
+/** What stands for a user where chats have none: those of an installation for one, and those of the API. */
+const NOBODY = ['unknown user', 'API']
 
 function voteOf(row: JsonObject, options: ReadOptions): ForeignVote {
   if (NO_RATING.includes(row.rating as string)) throw new Skipped('not_a_vote')
@@ -25,7 +32,7 @@ function voteOf(row: JsonObject, options: ReadOptions): ForeignVote {
     // its time stays when a vote changes, so the id has the vote
     id: `${id}@${String(row.rating)}`,
     subject: id,
-    user: user === 'unknown user' ? null : user,
+    user: user !== null && NOBODY.includes(user) ? null : user,
     label: labelOf(row.rating, options),
     time: timeOf(row.sent_at),
     prompt: [{ role: 'user', content: row.prompt }],
