@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { dashboardFor, dashboardJson, pages } from '../../grafana/src/index.js'
+import { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js'
+import { Metrics } from '../../src/telemetry/metrics.js'
 import { knownSeries, labelsIn, namesIn, ratedIn, TARGET_LABELS } from '../support/series.js'
 
 const series = await knownSeries()
@@ -40,6 +42,25 @@ it('there are five pages, each with a uid of its own and links to the others', (
     })
     expect(links).toEqual(uids.filter((other) => other !== uid).map((other) => `/d/${other}`))
   }
+})
+
+/** Metrics that no panel shows, and why. */
+const WITHOUT_PANEL: Readonly<Record<string, string>> = {
+  bcod_guard_tripped: 'the alert BcodGuardTripped names the guard, and its pause is on Feedback',
+  bcod_uncommitted_records: 'Feedback has the time that they have waited, which is what is wrong with them',
+  bcod_unreadable_records_total: 'a batch is one dead letter, and Feedback has those by code',
+  bcod_abandoned_votes_total: 'they come with a rollback, and Versions has those',
+  bcod_gateway_events_ignored_total: 'how many traces an SDK sends is the application’s choice, and they cost nothing',
+}
+
+it('every metric is on a panel, or there is a reason why not', () => {
+  const shown = Object.keys(pages).flatMap((name) =>
+    panelsOf(name).flatMap(({ queries }) => queries.flatMap(({ expr }) => namesIn(expr))),
+  )
+  const catalogue = [...new Metrics().catalogue, ...new GatewayMetrics().catalogue].map(({ name }) => name)
+  const isShown = (name: string) => ['', '_bucket', '_sum', '_count'].some((part) => shown.includes(name + part))
+  const hidden = new Set(catalogue.filter((name) => !isShown(name)))
+  expect([...hidden].sort()).toEqual(Object.keys(WITHOUT_PANEL).sort())
 })
 
 describe.each(Object.keys(pages))('grafana/%s.json', (name) => {

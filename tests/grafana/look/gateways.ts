@@ -79,11 +79,14 @@ export class Gateways {
     second.handle = handle
   }
 
-  /** Somebody tries tokens for as long. */
+  /** Somebody tries tokens for as long, and votes without end with one that is right. */
   async attacked(milliseconds: number): Promise<void> {
     const [replica] = this.replicas as [GatewayProcess]
-    for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(100))
+    const stolen = await replica.ask()
+    for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(100)) {
       await replica.vote({ ...(await replica.ask()), token: 'forged' })
+      await replica.vote(stolen)
+    }
   }
 
   async close(): Promise<void> {
