@@ -52,6 +52,14 @@ const ballots = (outcomes: Readonly<Record<string, string>>): Samples =>
     Object.entries(outcomes).map(([outcome, values]) => [`bcod_gateway_votes_total{outcome="${outcome}"}`, values]),
   )
 
+/** Answers that went into the log, and those among them that cannot be voted on. */
+const answers = (logged: string, unvotable: Readonly<Record<string, string>>): Samples => ({
+  'bcod_gateway_completions_logged_total{outcome="logged"}': logged,
+  ...Object.fromEntries(
+    Object.entries(unvotable).map(([reason, values]) => [`bcod_gateway_unvotable_total{reason="${reason}"}`, values]),
+  ),
+})
+
 const GIB = 2 ** 30
 
 /** Cases of each alert: at least one in which it fires and one in which it does not. */
@@ -446,6 +454,32 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     {
       what: 'one person plays with it',
       samples: ballots({ accepted: flat(90, 120), VOTE_TOKEN_INVALID: line(0, 0.5, 120) }),
+      at: '110m',
+      fires: 0,
+    },
+  ],
+  BcodGatewayAnswersUnvotable: [
+    {
+      what: 'an application sends its own template',
+      samples: answers(line(0, 10, 120), { template: line(0, 6, 120), cut: line(0, 1, 120) }),
+      at: '110m',
+      fires: 1,
+    },
+    {
+      what: 'a product is about pictures, and users leave',
+      samples: answers(line(0, 10, 120), { media: line(0, 6, 120), client_left: line(0, 4, 120) }),
+      at: '110m',
+      fires: 0,
+    },
+    {
+      what: 'a few answers are cut',
+      samples: answers(line(0, 10, 120), { cut: line(0, 2, 120) }),
+      at: '110m',
+      fires: 0,
+    },
+    {
+      what: 'one person tries things',
+      samples: answers(line(0, 0.5, 120), { template: line(0, 0.5, 120) }),
       at: '110m',
       fires: 0,
     },
