@@ -37,7 +37,8 @@ export const VOTE_ERRORS = {
   },
   LOG_UNAVAILABLE: {
     retryable: true,
-    cause: 'Kafka did not answer in time, so the vote was not taken.',
-    remedy: 'Send the vote again after some seconds: it counts once. If this goes on, look at the brokers.',
+    cause: 'Kafka did not answer in time, so the vote is not acknowledged. It may still arrive.',
+    remedy:
+      'Send the vote again after some seconds, with the same sequence: it counts once. If this goes on, look at the brokers.',
   },
 } as const satisfies ErrorTable

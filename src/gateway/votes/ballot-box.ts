@@ -136,4 +136,4 @@ export class BallotBox {
 const FUTURE_MS = 300_000
 
 const unavailable = (reason: string, cause?: unknown): BcodError =>
-  new BcodError('LOG_UNAVAILABLE', `the vote was not taken: ${reason}`, { place: 'stream.topic', cause })
+  new BcodError('LOG_UNAVAILABLE', `the vote was not acknowledged: ${reason}`, { place: 'stream.topic', cause })
