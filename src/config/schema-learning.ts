@@ -116,6 +116,11 @@ export const learning = {
       'A step runs with fewer events when the oldest has waited this long. 0 = wait for a full batch, unless reading is paused.',
     ),
     stratify: flag(true, 'Mix both classes into each step if the waiting events allow it. false: in order of arrival.'),
+    lookAhead: integer(
+      64,
+      { min: 0, max: 4096 },
+      'A step may choose among this many of the oldest waiting events, and takes those that begin alike (a system prompt, a conversation): what they share is computed once. The oldest is always taken. 0 = by age alone, as with batch.stratify=false.',
+    ),
   },
   limits: {
     maxLength: integer(1024, { min: 2 }, 'Longest event in tokens. A prompt loses tokens from its left to fit.'),

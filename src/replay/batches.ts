@@ -10,8 +10,8 @@ export async function* batches(
   events: AsyncIterable<TrainingEvent>,
   { batch, stream }: Pick<Config, 'batch' | 'stream'>,
 ): AsyncGenerator<readonly TrainingEvent[]> {
-  const { size, stratify } = batch
-  const batcher = new Batcher({ size, stratify, maxLatency: 0 })
+  const { size, stratify, lookAhead } = batch
+  const batcher = new Batcher({ size, stratify, lookAhead, maxLatency: 0 })
   const room = stratify ? Math.max(size, stream.pendingEvents) : size
   function* next(): Generator<readonly TrainingEvent[]> {
     const taken = batcher.takeRest(0)

@@ -1,4 +1,5 @@
 import type { Serializable, TrainingEvent } from '../events/types.js'
+import { mostAlike } from './alike.js'
 import { Fifo } from './collections/fifo.js'
 import { trainingEventBytes } from './event-bytes.js'
 import { MemoryAccount } from './memory-ledger.js'
@@ -10,6 +11,8 @@ export interface BatcherOptions {
   readonly maxLatency: number
   /** Balances the classes of a batch as far as the waiting events allow; otherwise batches follow arrival order. */
   readonly stratify: boolean
+  /** Of how many of the oldest events a batch is chosen so that they begin alike; 0: of as many as it takes. */
+  readonly lookAhead: number
   /** Where the memory of the events is counted. @default an account of its own */
   readonly memory?: MemoryAccount
 }
@@ -32,8 +35,10 @@ interface Waiting {
  * Collects training events into batches. An event that was taken stays in the state until it is acknowledged. Times are
  * wall clock, milliseconds since the epoch.
  *
- * Oldest first within a class. Events older than `maxLatency` take precedence over class balance; otherwise each class
- * may fill up to half a batch, so neither can starve the other.
+ * Events older than `maxLatency` take precedence over class balance; otherwise each class may fill up to half a batch, so
+ * neither can starve the other. Among as many of the oldest as `lookAhead` says, those go together that begin alike: what
+ * they share is computed once. The oldest is in every batch, and the oldest of a class in every batch that has one of the
+ * class, so each of these events trains after at most `lookAhead − 1` more of such batches.
  */
 export class Batcher implements Serializable<BatcherState> {
   private ups = new Fifo<Waiting>()
@@ -88,12 +93,12 @@ export class Batcher implements Serializable<BatcherState> {
   takeRest(now: number): TrainingEvent[] | null {
     const size = Math.min(this.options.size, this.waiting)
     if (size === 0) return null
-    const batch: Waiting[] = []
-    while (batch.length < size && this.oldestGoesFirst(now)) batch.push(this.oldest()!.shift()!)
+    const batch = this.takeOverdue(now, size)
     const ups = this.upShare(size, batch)
     const downs = size - batch.length - ups
-    for (let i = 0; i < ups; i++) batch.push(this.ups.shift()!)
-    for (let i = 0; i < downs; i++) batch.push(this.downs.shift()!)
+    const [oldestUps, oldestDowns] = [this.nextOf(this.ups, ups), this.nextOf(this.downs, downs)]
+    const anchors = [...batch, ...oldestUps.slice(0, 1), ...oldestDowns.slice(0, 1)]
+    batch.push(...this.takeAlike(oldestUps, ups, anchors), ...this.takeAlike(oldestDowns, downs, anchors))
     batch.sort((a, b) => a.order - b.order)
     for (const entry of batch) this.taken.set(entry.event, entry)
     return batch.map(({ event }) => event)
@@ -140,8 +145,11 @@ export class Batcher implements Serializable<BatcherState> {
   }
 
   private enqueue(entry: Waiting): void {
-    const queue = entry.event.label ? this.ups : this.downs
-    queue.push(entry)
+    this.queueOf(entry.event).push(entry)
+  }
+
+  private queueOf({ label }: TrainingEvent): Fifo<Waiting> {
+    return label ? this.ups : this.downs
   }
 
   private oldest(): Fifo<Waiting> | undefined {
@@ -151,8 +159,42 @@ export class Batcher implements Serializable<BatcherState> {
     return up.order < down.order ? this.ups : this.downs
   }
 
-  private oldestGoesFirst(now: number): boolean {
-    return !this.options.stratify || this.deadline() <= now
+  /** Takes events that go before the balance of classes. */
+  private takeOverdue(now: number, size: number): Waiting[] {
+    const { stratify, maxLatency } = this.options
+    const wait = stratify ? maxLatency || Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    const oldest = [this.ups, this.downs]
+      .flatMap((queue) => queue.first(this.window(size)))
+      .sort((a, b) => a.order - b.order)
+      .slice(0, this.window(size))
+    return this.takeAlike(
+      oldest.filter(({ arrival }) => arrival + wait <= now),
+      size,
+      [],
+    )
+  }
+
+  private takeAlike(oldest: readonly Waiting[], count: number, others: readonly Waiting[]): Waiting[] {
+    const events = oldest.map(({ event }) => event)
+    const places = mostAlike(
+      events,
+      count,
+      others.map(({ event }) => event),
+    )
+    const chosen = places.map((place) => oldest[place] as Waiting)
+    for (const entry of chosen) this.queueOf(entry.event).remove(entry)
+    return chosen
+  }
+
+  /** Out of which events of a class `count` are chosen. */
+  private nextOf(queue: Fifo<Waiting>, count: number): readonly Waiting[] {
+    return count === 0 ? [] : queue.first(this.window(count))
+  }
+
+  /** Out of how many of the oldest so many are chosen. */
+  private window(count: number): number {
+    const { stratify, lookAhead } = this.options
+    return stratify ? Math.max(count, lookAhead) : count
   }
 
   /** How many ups complete the batch so that its classes are as balanced as the waiting events allow. */

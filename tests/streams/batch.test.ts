@@ -9,7 +9,7 @@ import { marbles } from './marbles.js'
 const event = (offset: number) => trainingEvent(offset, offset % 2 === 0)
 const values = { a: event(0), b: event(1), c: event(2), d: event(3), e: event(4) }
 const { a, b, c, d, e } = values
-const batcherOf = (size: number, maxLatency = 0) => new Batcher({ size, maxLatency, stratify: false })
+const batcherOf = (size: number, maxLatency = 0) => new Batcher({ size, maxLatency, stratify: false, lookAhead: 0 })
 
 test('a free consumer gets a batch as soon as it is full', () => {
   marbles(({ cold, hot, expectObservable, expectSubscriptions }) => {

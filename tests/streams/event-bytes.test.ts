@@ -62,7 +62,7 @@ function stages({ bySubject = false }: Shape) {
   const options = { window: 1_000_000_000, ledger: new VoteLedger(0), bySubject, drop: () => undefined }
   return {
     held: new HoldBack(options),
-    batcher: new Batcher({ size: 8, maxLatency: 0, stratify: false }),
+    batcher: new Batcher({ size: 8, maxLatency: 0, stratify: false, lookAhead: 0 }),
     positions: new Positions(),
   }
 }

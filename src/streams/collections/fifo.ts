@@ -1,4 +1,4 @@
-/** A queue: first in, first out, at constant cost however long it is. */
+/** A queue: first in, first out, at constant cost however long it is. What is near its head may be taken out of turn. */
 export class Fifo<T> implements Iterable<T> {
   private items: T[] = []
   private head = 0
@@ -13,6 +13,19 @@ export class Fifo<T> implements Iterable<T> {
 
   push(item: T): void {
     this.items.push(item)
+  }
+
+  /** The oldest `count`, or all if there are fewer. */
+  first(count: number): readonly T[] {
+    return this.items.slice(this.head, this.head + count)
+  }
+
+  /** Takes one out, at a cost that grows with its distance from the head. */
+  remove(item: T): void {
+    const at = this.items.indexOf(item, this.head)
+    if (at < 0) return
+    this.items.copyWithin(this.head + 1, this.head, at)
+    this.shift()
   }
 
   shift(): T | undefined {
