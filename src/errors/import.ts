@@ -3,8 +3,8 @@ import type { ErrorTable } from './entry.js'
 /** Import of other products' votes. */
 export const IMPORT_ERRORS = {
   IMPORT_FILE_INVALID: {
-    cause: 'A CSV file of an import is broken, or lacks a column that the product always writes.',
-    remedy: 'Export it again, and give it as the product wrote it; the message says what is wrong and on which line.',
+    cause: 'A CSV or Parquet file of an import is broken, or lacks a column that the product always writes.',
+    remedy: 'Export it again, and give it as the product wrote it; the message says what is wrong and where.',
   },
   IMPORT_STATE_INVALID: {
     cause: 'The state file of an import is damaged, or belongs to another source.',

@@ -26,6 +26,8 @@ export function foreignFile(head: Uint8Array): ForeignFile | null {
 }
 
 const AS_JSON = 'Save it as JSON in UTF-8.'
+const AS_LINES =
+  'Turn its rows into events with `bcod import --from trl-unpaired` or `preference`, or write them as JSON, one a line: `datasets.load_dataset(…).to_json(FILE)`.'
 const AS_SAFETENSORS =
   'Convert the weights to safetensors: save_pretrained(…, safe_serialization=True) of transformers.'
 const UNPACK = 'Unpack it first.'
@@ -35,7 +37,7 @@ const MAGICS: readonly (readonly [magic: string, what: string, remedy: string])[
   ['\xff\xfe', 'is in UTF-16, not in UTF-8', AS_JSON],
   ['\xfe\xff', 'is in UTF-16, not in UTF-8', AS_JSON],
   ['GGUF', 'is a GGUF file', 'Use the original Hugging Face directory of the model: GGUF cannot be trained.'],
-  ['PAR1', 'is a Parquet file', 'Write its rows as JSON, one a line: `datasets.load_dataset(…).to_json(FILE)`.'],
+  ['PAR1', 'is a Parquet file', AS_LINES],
   ['\x80\x02', 'is a Python pickle', AS_SAFETENSORS],
   ['\x80\x04', 'is a Python pickle', AS_SAFETENSORS],
   ['PK\x03\x04', 'is a ZIP archive, as PyTorch writes', AS_SAFETENSORS],

@@ -14,6 +14,7 @@ export const preference: Format = {
   name: 'preference',
   what: 'pairs of answers: OpenAI, Together, Fireworks, TRL, UltraFeedback, HH, Arena',
   lists: ['data'],
+  parquet: true,
   read: (rows) => eachRow(rows, votesOf),
 }
 

@@ -8,6 +8,7 @@ export const unpaired: Format = {
   name: 'trl-unpaired',
   what: "rows {prompt, completion, label}, as TRL's BCOTrainer and KTOTrainer read",
   lists: ['data'],
+  parquet: true,
   read: (rows) => eachRow(rows, (value, place) => one(place, () => voteOf(value, place))),
 }
 
