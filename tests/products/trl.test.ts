@@ -56,15 +56,18 @@ describe.runIf(wanted)('rows that TRL and datasets wrote', () => {
         ['preference', 'pairs'],
         ['trl-unpaired', 'rows'],
       ] as const) {
-        const state = join(folder, `${kind}-${written}.state`)
-        const from = ['--file', join(folder, `${kind}-${written}.jsonl`), '--state', state, '--complete']
-        const first = await imported(format, ...from)
+        const state = ['--state', join(folder, `${kind}-${written}.state`), '--complete']
+        const from = (ending: string) => ['--file', join(folder, `${kind}-${written}.${ending}`)]
+        const first = await imported(format, ...from('jsonl'), ...state)
         const read = first.votes.map(answered)
         expect(read).toHaveLength(votes.length)
         expect(read, format).toEqual(expect.arrayContaining(votes))
-        expect((await imported(format, ...from)).report, format).toMatchObject({
-          ...{ events: 0, retracted: 0, skipped_by_reason: { unchanged: votes.length } },
-        })
+        expect((await imported(format, ...from('parquet'))).votes).toEqual(first.votes)
+        const again = { events: 0, retracted: 0, skipped_by_reason: { unchanged: votes.length } }
+        for (const ending of ['jsonl', 'parquet']) {
+          const { report } = await imported(format, ...from(ending), ...state)
+          expect(report, `${format}, ${ending}`).toMatchObject(again)
+        }
       }
     }
   })

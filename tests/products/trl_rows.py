@@ -1,4 +1,4 @@
-"""Preference rows and what TRL's own function makes unpaired rows of, both written as JSON Lines by `datasets`."""
+"""Preference rows and what TRL's own function makes unpaired rows of, both written by `datasets`, as JSON Lines and as Parquet."""
 import json
 import sys
 from pathlib import Path
@@ -9,5 +9,6 @@ from trl import unpair_preference_dataset
 folder = Path(sys.argv[1])
 for kind, pairs in json.loads(sys.argv[2]).items():
     preference = Dataset.from_list(pairs)
-    preference.to_json(folder / f"{kind}-pairs.jsonl")
-    unpair_preference_dataset(preference).to_json(folder / f"{kind}-rows.jsonl")
+    for written, rows in (("pairs", preference), ("rows", unpair_preference_dataset(preference))):
+        rows.to_json(folder / f"{kind}-{written}.jsonl")
+        rows.to_parquet(folder / f"{kind}-{written}.parquet")
