@@ -46,6 +46,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   sklearn: 'system',
   // measures memory
   'streams/event-bytes': 'system',
+  // imports the build beside the sources
+  'streams/kafka/patches': 'system',
   'text/text-process': 'system',
   tutorial: 'system',
   'tutorial/page': 'unit',
