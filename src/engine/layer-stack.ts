@@ -108,7 +108,7 @@ export function defineLayerStack(
         const none = reserve(L, { type: float32, shape: [P] })
         const last = backend.recorder.int(L - 1)
         const [, dx, list] = backward([last, backend.ref(dy as Tensor), none, ...full], fixed)
-        return [backend.tensor(dx as Ref, spec.x), backend.tensor(stackOf(list as Ref, L, P), [L, P])]
+        return [backend.tensor(dx as Ref, spec.x), backend.tensor(stackOf(list as Ref, L, [P]), [L, P])]
       }
       return { value: backend.tensor(y as Ref, spec.x), gradFunc }
     })
@@ -168,23 +168,26 @@ interface StackParts {
   readonly row: ArgumentSpec
 }
 
-const I = ['i', int32] as const
-const X = ['x', float32] as const
+/** The state of a loop over layers. */
+export const I = ['i', int32] as const
+export const X = ['x', float32] as const
 
-const upTo =
+/** Whether round `i` is one of so many. */
+export const upTo =
   (layers: number): Traced =>
   () =>
     backend.op('Less', ['i', backend.recorder.int(layers)], { T: attr.type(int32) }, DataType.bool)
 const downToZero: Traced = () =>
   backend.op('GreaterEqual', ['i', backend.recorder.int(0)], { T: attr.type(int32) }, DataType.bool)
 
-const stackedSpecs = ({ layers, frozen }: LayerStackSpec): Arguments =>
+/** The frozen arguments as a stack takes them. */
+export const stackedSpecs = ({ layers, frozen }: LayerStackSpec): Arguments =>
   Object.fromEntries(
     Object.entries(frozen).map(([key, { shape, dtype }]) => [key, { shape: [layers, ...shape], dtype }]),
   )
 
 /** The frozen and shared arguments of layer `i` inside a loop. */
-const layerArguments = ({ frozen, shared }: LayerStackSpec): Ref[] => [
+export const layerArguments = ({ frozen, shared }: LayerStackSpec): Ref[] => [
   ...Object.entries(frozen).map(([key, each]) => sliceAt(key, each)),
   ...Object.keys(shared),
 ]

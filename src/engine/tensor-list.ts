@@ -28,8 +28,8 @@ export function getItem(list: Ref, element: Residual): Ref {
   return backend.op('TensorListGetItem', [list, 'i', elementShape(element)], attributes, element.type)
 }
 
-/** The list's vectors as a matrix [size, width]. */
-export function stackOf(list: Ref, size: number, width: number): Ref {
+/** The list's f32 elements of one shape along a new first axis. */
+export function stackOf(list: Ref, size: number, shape: readonly number[]): Ref {
   const attributes = { element_dtype: attr.type(float32), num_elements: attr.int(size) }
-  return backend.op('TensorListStack', [list, backend.recorder.ints([width])], attributes, float32)
+  return backend.op('TensorListStack', [list, backend.recorder.ints(shape)], attributes, float32)
 }
