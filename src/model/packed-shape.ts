@@ -9,7 +9,9 @@ export interface PackedShape {
   readonly length: number
   /** The longest sequence that a batch of this shape has; what is longer than that in a row is a tree of sequences. */
   readonly longest: number
+  /** P, room for tokens whose keys and values are known and that all sequences continue; none if it is missing. */
+  readonly beginning?: number
 }
 
-export const shapeName = ({ tokens, sequences, rows, length }: PackedShape): string =>
-  `${tokens}_${sequences}_${rows}x${length}`
+export const shapeName = ({ tokens, sequences, rows, length, beginning }: PackedShape): string =>
+  `${tokens}_${sequences}_${rows}x${length}${beginning === undefined ? '' : `_behind_${beginning}`}`
