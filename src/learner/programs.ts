@@ -20,7 +20,7 @@ import { type PackedShape, shapeName } from '../model/packed-shape.js'
 export const programName = (kind: ShapeProgram, shape: PackedShape): string => `${kind}_${shapeName(shape)}`
 
 /** Programs that exist for every shape. */
-export type ShapeProgram = 'prepare' | 'score' | 'accumulate' | 'given' | 'divergence'
+export type ShapeProgram = 'prepare' | 'score' | 'accumulate' | 'given' | 'divergence' | 'begin' | 'continue'
 
 /**
  * `train`: steps; `score`: policy log-probabilities without a gradient; `given`: the same under an adapter that is given,
@@ -68,7 +68,8 @@ export function traceLearnerPrograms(
   return { programs, targetCapacity }
 }
 
-function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: PackedForward): Inputs {
+/** What every program over packed batches takes. */
+export function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: PackedForward): Inputs {
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
   const [perToken, perSlot, perTarget] = [int(tokens), int(rows * length), int(targetCapacity)]
   return {
@@ -77,13 +78,13 @@ function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: Packe
   }
 }
 
-const layoutOf = ({ inputs }: ProgramScope): PackedLayout => {
+export const layoutOf = ({ inputs }: ProgramScope): PackedLayout => {
   const given = inputs as Readonly<Record<keyof PackedLayout, Tensor>>
   const { inputIds, positionIds, slotTokens, tokenSlots, slotEnds } = given
   return { inputIds, positionIds, slotTokens, tokenSlots, slotEnds }
 }
 
-const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
+export const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({
   logitIndices: inputs.logitIndices as Tensor,
   targetIds: inputs.targetIds as Tensor,
   targetSegmentIds: inputs.targetSegmentIds as Tensor,

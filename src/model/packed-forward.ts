@@ -59,7 +59,8 @@ export class PackedForward {
   #divergence: DivergenceHead | null = null
   readonly #head: ReturnType<typeof defineLinearHead>
   readonly #headSpec: Parameters<typeof defineLinearHead>[2]
-  readonly #operations: LayerOperations
+  /** Of the layers, over the tokens of this shape. */
+  readonly operations: LayerOperations
   readonly #attention: CausalAttention
   /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
   readonly targetCapacity: number
@@ -72,7 +73,7 @@ export class PackedForward {
     private readonly recompute = false,
   ) {
     const { architecture: a, dtype } = model
-    this.#operations = packedOperations(library, model, shape)
+    this.operations = packedOperations(library, model, shape)
     this.#attention = defineCausalAttention(library, `attention_${shapeName(shape)}`, {
       ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
       product: productType(dtype),
@@ -164,7 +165,7 @@ export class PackedForward {
   #defineBase() {
     const name = `base_${shapeName(this.shape)}`
     return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
-      decoderLayer(x, this.model.layer(fixed, null, this.#operations), this.#slotsOf(fixed)),
+      decoderLayer(x, this.model.layer(fixed, null, this.operations), this.#slotsOf(fixed)),
     )
   }
 
@@ -173,7 +174,7 @@ export class PackedForward {
     const name = `adapted_${shapeName(this.shape)}`
     const spec = { ...this.#stackSpec(), parameters: model.layerParameters }
     return defineLayerStack(this.library, name, spec, (fixed, x, row) =>
-      decoderLayer(x, model.layer(fixed, row, this.#operations), this.#slotsOf(fixed)),
+      decoderLayer(x, model.layer(fixed, row, this.operations), this.#slotsOf(fixed)),
     )
   }
 

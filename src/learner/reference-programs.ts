@@ -1,0 +1,80 @@
+import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import { type FunctionLibrary, type Inputs, type Program, tf, traceProgram, type Variable } from '../engine/index.js'
+import { ContinuedForward } from '../model/continued-forward.js'
+import type { LanguageModel } from '../model/language-model.js'
+import { PackedForward } from '../model/packed-forward.js'
+import { type PackedShape, shapeName } from '../model/packed-shape.js'
+import { completionTokens, layoutOf, packedInputs, programName } from './programs.js'
+
+export interface ReferenceProgramOptions {
+  readonly model: LanguageModel
+  /** Of beginnings, which stand alone, and of what continues them. */
+  readonly shapes: readonly PackedShape[]
+  /** The pinned adapter that is the reference; null for the bare base. */
+  readonly referenceLora: Variable | null
+}
+
+/**
+ * The reference pass over sequences of which a beginning is known: `begin` computes a beginning's keys, values and sums
+ * of hidden states; `continue` what `prepare` does, of the tokens behind it.
+ */
+export function traceReferencePrograms(
+  library: FunctionLibrary,
+  { model, shapes, referenceLora }: ReferenceProgramOptions,
+): { programs: readonly Program[]; targetCapacity: ReadonlyMap<string, number> } {
+  const targetCapacity = new Map<string, number>()
+  const programs = shapes.map((shape) => {
+    const packed = new PackedForward(library, model, shape)
+    targetCapacity.set(shapeName(shape), packed.targetCapacity)
+    const forward = new ContinuedForward(library, model, shape, packed.operations)
+    return shape.beginning === undefined
+      ? begin(library, packed, forward, referenceLora)
+      : continue_(library, packed, forward, referenceLora)
+  })
+  return { programs, targetCapacity }
+}
+
+/** A beginning by itself: keys and values by layer, f32[L, G, P, E], and sums of the last hidden state, f32[2, D]. */
+function begin(
+  library: FunctionLibrary,
+  packed: PackedForward,
+  forward: ContinuedForward,
+  referenceLora: Variable | null,
+): Program {
+  const { model, shape } = packed
+  const { layers: L, kvHeads: G, headDim: E } = model.architecture
+  const inputs: Inputs = { ...packedInputs(packed), promptPartIds: { shape: [shape.tokens], dtype: 'int32' } }
+  const body = (scope: Parameters<Parameters<typeof traceProgram>[3]>[0]) => {
+    const adapter = referenceLora === null ? null : scope.read(referenceLora)
+    const { y, keys, values } = forward.hidden(scope, layoutOf(scope), adapter, null)
+    const ofLayers = (kept: Tensor) => tf.reshape(kept, [L, G, shape.length, E])
+    const sums = packed.promptSums(scope, y, scope.inputs.promptPartIds as Tensor)
+    return { keys: ofLayers(keys), values: ofLayers(values), sums }
+  }
+  return traceProgram(library, programName('begin', shape), inputs, body, model.dtype)
+}
+
+/** Log-probabilities, and sums of the last hidden state over the parts of the prompts behind the beginning. */
+function continue_(
+  library: FunctionLibrary,
+  packed: PackedForward,
+  forward: ContinuedForward,
+  referenceLora: Variable | null,
+): Program {
+  const { model, shape } = packed
+  const { layers, kvHeads, headDim } = model.architecture
+  const cached = { shape: [layers, kvHeads, shape.beginning as number, headDim], dtype: 'float32' } as const
+  const inputs: Inputs = {
+    ...packedInputs(packed),
+    promptPartIds: { shape: [shape.tokens], dtype: 'int32' },
+    ...{ keys: cached, values: cached, count: { shape: [], dtype: 'int32' } },
+  }
+  const body = (scope: Parameters<Parameters<typeof traceProgram>[3]>[0]) => {
+    const adapter = referenceLora === null ? null : scope.read(referenceLora)
+    const { keys, values, count } = scope.inputs as Record<'keys' | 'values' | 'count', Tensor>
+    const { y } = forward.hidden(scope, layoutOf(scope), adapter, { keys, values, count })
+    const logps = packed.logps(scope, y, completionTokens(scope), false)
+    return { logps, sums: packed.promptSums(scope, y, scope.inputs.promptPartIds as Tensor) }
+  }
+  return traceProgram(library, programName('continue', shape), inputs, body, model.dtype)
+}
