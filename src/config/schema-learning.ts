@@ -41,6 +41,11 @@ export const learning = {
       false,
       'Keep only the input of each layer for the backward pass and compute the rest again: less memory, a slower step.',
     ),
+    referenceCache: bytes(
+      '256MiB',
+      { min: 0 },
+      'How much the reference keeps of what events of a step have in common at their beginnings (a system prompt of 256 tokens or more), so that later steps need not compute it again. 1,024 tokens take 45 MiB for a model of 135 million parameters, 256 MiB for one of 8 billion. It changes no result. 0 = none.',
+    ),
     threads: integer(0, { min: 0, max: 1024 }, 'CPU threads of one training step; 0 = all cores.'),
   },
   lora: {

@@ -6,7 +6,13 @@ import type { TrainingEvent } from '../events/types.js'
 import type { RemoteLearner } from '../learner/remote-learner.js'
 import type { AppliedStep } from '../learner/step.js'
 import { DeadLettered } from '../telemetry/events/feedback.js'
-import { BlocksLimited, EventQuarantined, NonFiniteStep, StepApplied } from '../telemetry/events/training.js'
+import {
+  BeginningsComputed,
+  BlocksLimited,
+  EventQuarantined,
+  NonFiniteStep,
+  StepApplied,
+} from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import type { QuarantinedEvent, StepRecorder } from '../training/step-recorder.js'
 import { asFeedback, type StreamState } from './stream/stream-state.js'
@@ -62,6 +68,7 @@ export class Trainer {
     // from here to the end nothing waits: no checkpoint can see a step that is half recorded
     const { applied, trained, quarantined, newBlockLimit } = recorder.record(embedded, outcome)
     if (newBlockLimit !== null) telemetry.emit(new BlocksLimited(newBlockLimit))
+    if (outcome.beginnings !== null) telemetry.emit(new BeginningsComputed(outcome.beginnings))
     this.#quarantine(quarantined)
     state.batcher.acknowledge(events)
     if (applied === null) return

@@ -14,6 +14,7 @@ import { AffordableShapes } from './affordable-shapes.js'
 import type { LearnerConfig } from './config.js'
 import { GivenAdapters } from './given-adapters.js'
 import { Inference, type Scores } from './inference.js'
+import { type BeginningCounts, countsSince } from './known-beginnings.js'
 import type { ModelSession } from './model-session.js'
 import { type LearnerOptions, openModel } from './open-model.js'
 import { packEvents } from './packed-events.js'
@@ -34,6 +35,8 @@ export interface StepOutcome {
   readonly refused: readonly number[]
   /** Tokens of the largest packed batch that memory allows; null as long as none was too large. */
   readonly blockLimit: number | null
+  /** What became of beginnings that events have in common; null if they have none. */
+  readonly beginnings: BeginningCounts | null
 }
 
 /**
@@ -103,7 +106,7 @@ export class Learner {
     readonly layers: string
   } {
     const { executor, dtype } = this.#model.options
-    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/4' }
+    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/5' }
   }
 
   /** How a step of these events would be packed. */
@@ -121,6 +124,7 @@ export class Learner {
    * @throws DEVICE_OUT_OF_MEMORY if there is no memory for the smallest batch either
    */
   trainStep(events: readonly TrainingEvent[]): StepOutcome {
+    const before = this.#model.beginningCounts
     return this.#shapes.retrySmaller(() => {
       const fitting = events.filter((event) => tokensOf(event) <= this.#shapes.longestSequence)
       const { result, trained, culprits } = withoutCulprits(fitting, {
@@ -141,6 +145,7 @@ export class Learner {
         quarantined: indexesOf(culprits),
         refused: indexesOf(events.filter((event) => !fitting.includes(event))),
         blockLimit: this.#shapes.limit,
+        beginnings: countsSince(before, this.#model.beginningCounts),
       }
     })
   }

@@ -19,8 +19,12 @@ import { loadWeights } from '../model/weights.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
 import { ShapeOutOfMemory } from './affordable-shapes.js'
+import type { BeginningShapes } from './beginnings.js'
+import { type BeginningCounts, type Known, KnownBeginnings } from './known-beginnings.js'
 import { type BatchLayout, type PackedBatch, packBatch } from './packed-batch.js'
 import { givenVariables, type Purpose, programName, type ShapeProgram, traceLearnerPrograms } from './programs.js'
+import { behind } from './reference-plan.js'
+import { traceReferencePrograms } from './reference-programs.js'
 import type { TokenPair } from './token-trees.js'
 
 export interface ModelSessionOptions {
@@ -29,6 +33,10 @@ export interface ModelSessionOptions {
   readonly executor: Executor
   readonly lora: LoraOptions
   readonly shapes: readonly PackedShape[]
+  /** Shapes for events that begin alike, under the reference; none if they are missing. */
+  readonly beginnings?: BeginningShapes
+  /** Bytes of beginnings that the reference keeps. @default 0 */
+  readonly referenceCache?: number
   readonly optimizer: OptimizerOptions
   readonly beta: number
   readonly gradientCheckpointing: boolean
@@ -55,6 +63,20 @@ export interface PackedTerms {
   readonly first: boolean
 }
 
+/** What the reference computes of each row of a packed batch. */
+export interface ReferenceRows {
+  /** log πref(y|x) */
+  readonly logps: readonly number[]
+  /** Mean-pooled last hidden state of the prompt, [D]. */
+  readonly embeddings: readonly Float64Array[]
+}
+
+/** A beginning that is known to the reference. */
+export interface Beginning extends Known {
+  /** How many tokens it has. */
+  readonly length: number
+}
+
 /** What a checkpoint keeps of the adapter's training: AdamW's moments, as one vector each. */
 export interface Moments {
   readonly firstMoment: Float32Array
@@ -71,8 +93,10 @@ export class ModelSession {
   /** What the operator should know of the model's files; null for nothing. */
   readonly note: string | null
   readonly #targetCapacity: ReadonlyMap<string, number>
+  readonly #known: KnownBeginnings
 
   constructor(readonly options: ModelSessionOptions) {
+    this.#known = new KnownBeginnings(options.referenceCache ?? 0)
     const reader = openModelTensors(options.modelPath)
     try {
       const { architecture, note } = resolveTies(readArchitecture(options.modelPath), reader)
@@ -93,6 +117,12 @@ export class ModelSession {
     const referenceLora: Variable | null =
       options.referenceLora === null ? null : { name: 'reference.values', shape: [model.lora.size], dtype: 'float32' }
     const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
+    const { beginnings } = this
+    const reference = traceReferencePrograms(library, {
+      model,
+      referenceLora,
+      shapes: [...beginnings.alone, ...beginnings.behind],
+    })
     const decoders = [this.#decoder, this.#givenDecoder].flatMap((spec) =>
       spec === null ? [] : [traceDecoder(library, model, spec)],
     )
@@ -104,7 +134,7 @@ export class ModelSession {
       ...(options.purposes.includes('divergence') ? [other] : []),
       ...decoders.flatMap(({ variables }) => variables),
     ]
-    const programs = [...learner.programs, ...decoders.map(({ program }) => program)]
+    const programs = [...learner.programs, ...reference.programs, ...decoders.map(({ program }) => program)]
     const session = new Session(
       library,
       [...model.variables.all, ...state],
@@ -118,13 +148,13 @@ export class ModelSession {
         const size = shape.reduce((a, b) => a * b, 1)
         return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
       })
-      const reference = options.referenceLora ? { 'reference.values': options.referenceLora } : {}
-      session.write({ ...Object.fromEntries(zeros), ...reference })
+      const pinned = options.referenceLora ? { 'reference.values': options.referenceLora } : {}
+      session.write({ ...Object.fromEntries(zeros), ...pinned })
     } catch (error) {
       session.dispose()
       throw error
     }
-    return { session, targetCapacity: learner.targetCapacity }
+    return { session, targetCapacity: new Map([...learner.targetCapacity, ...reference.targetCapacity]) }
   }
 
   /**
@@ -137,21 +167,42 @@ export class ModelSession {
     return (2 * (2 * H * E)) / weights
   }
 
+  get beginnings(): BeginningShapes {
+    return this.options.beginnings ?? { alone: [], behind: [] }
+  }
+
+  /** What became of beginnings since the session was made. */
+  get beginningCounts(): BeginningCounts {
+    return this.#known.counts
+  }
+
   /** log πref(y|x) and the prompt's embedding [D] of each row of a packed batch. */
-  prepare(
-    events: readonly TokenPair[],
-    layout: BatchLayout,
-  ): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
+  prepare(events: readonly TokenPair[], layout: BatchLayout): ReferenceRows {
     const { outputs, promptParts } = this.#run('prepare', events, layout)
-    const { logps, sums } = outputs
-    const width = this.model.architecture.hiddenSize
-    const embeddings = events.map(({ promptTokens }, row) => {
-      const mean = new Float64Array(width)
-      for (const part of promptParts[row] as readonly number[])
-        for (let i = 0; i < width; i++) (mean[i] as number) += sums![part * width + i] as number
-      return mean.map((sum) => Math.fround(sum / Math.max(1, promptTokens.length)))
+    return { logps: rowsOf(events, outputs.logps), embeddings: this.#embeddings(events, outputs.sums, promptParts) }
+  }
+
+  /**
+   * A beginning under the reference. It is always computed by itself, so it has the same bits whether it was known or not.
+   */
+  begin(tokens: readonly number[]): Beginning {
+    const shape = this.beginnings.alone.find((each) => each.tokens >= tokens.length)
+    if (shape === undefined) throw new BcodError('INTERNAL', `no shape has room for a beginning of ${tokens.length}`)
+    const known = this.#known.get(tokens, () => {
+      const pair = { promptTokens: tokens, completionTokens: [] }
+      const { keys, values, sums } = this.#run('begin', [pair], { shape, trees: [1] }).outputs as Floats
+      return { keys: keys!, values: values!, sum: sums!.slice(0, this.model.architecture.hiddenSize) }
     })
-    return { logps: rowsOf(events, logps), embeddings }
+    return { ...known, length: tokens.length }
+  }
+
+  /** As `prepare`, of events that have a beginning in common. */
+  continue(events: readonly TokenPair[], layout: BatchLayout, { length, sum, ...known }: Beginning): ReferenceRows {
+    const rests = events.map((event) => behind(event, length))
+    const further = { keys: known.keys, values: known.values, count: length }
+    const { outputs, promptParts } = this.#run('continue', rests, layout, further)
+    const embeddings = this.#embeddings(events, outputs.sums, promptParts, sum)
+    return { logps: rowsOf(events, outputs.logps), embeddings }
   }
 
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */
@@ -267,6 +318,27 @@ export class ModelSession {
     return generate(this.session, decoder, prompts, options)
   }
 
+  /**
+   * Means of the last hidden state over prompts.
+   *
+   * @param sums      over the parts of prompts
+   * @param beginning sum over tokens that all prompts begin with and that are in no part
+   */
+  #embeddings(
+    events: readonly TokenPair[],
+    sums: ArrayLike<number> | undefined,
+    promptParts: PackedBatch['promptParts'],
+    beginning?: Float32Array,
+  ): readonly Float64Array[] {
+    const width = this.model.architecture.hiddenSize
+    return events.map(({ promptTokens }, row) => {
+      const mean = Float64Array.from({ length: width }, (_, i) => beginning?.[i] ?? 0)
+      for (const part of promptParts[row] as readonly number[])
+        for (let i = 0; i < width; i++) (mean[i] as number) += sums?.[part * width + i] as number
+      return mean.map((sum) => Math.fround(sum / Math.max(1, promptTokens.length)))
+    })
+  }
+
   #read({ name }: Variable): Float32Array {
     return this.session.read(name)[0] as Float32Array
   }
@@ -281,16 +353,22 @@ export class ModelSession {
     const capacity = this.#targetCapacity.get(shapeName(shape))
     if (capacity === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
     const { inputs, promptParts } = packBatch(events, { shape, trees }, capacity)
+    const offset = typeof further.count === 'number' ? further.count : 0
+    const positionIds = inputs.positionIds.map((position) => position + offset)
     try {
-      return { outputs: this.session.run(programName(kind, shape), { ...inputs, ...further }), promptParts }
+      const outputs = this.session.run(programName(kind, shape), { ...inputs, positionIds, ...further })
+      return { outputs, promptParts }
     } catch (error) {
       const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
-      throw full ? new ShapeOutOfMemory(shape, error) : error
+      // a beginning takes memory as well
+      const tokens = Math.max(shape.tokens, shape.beginning ?? 0)
+      throw full ? new ShapeOutOfMemory({ ...shape, tokens }, error) : error
     }
   }
 }
 
 type Outputs = ReturnType<Session['run']>
+type Floats = Readonly<Record<string, Float32Array>>
 
 /** The used rows of an output. */
 const rowsOf = (events: readonly TokenPair[], output: ArrayLike<number> | undefined): readonly number[] =>

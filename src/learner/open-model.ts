@@ -4,6 +4,7 @@ import type { Executor } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
+import { beginningShapes } from './beginnings.js'
 import type { LearnerConfig } from './config.js'
 import { ModelSession } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
@@ -48,6 +49,8 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     executor: options.executor ?? resolveExecutor(model.executor),
     lora,
     shapes: packedShapes(maxLength, config.batch.tokens, config.batch.size),
+    beginnings: beginningShapes(maxLength, config.batch.size),
+    referenceCache: model.referenceCache,
     optimizer: config.optimizer,
     beta: bco.beta,
     gradientCheckpointing: model.gradientCheckpointing,

@@ -1,12 +1,16 @@
 import { BcodError } from '../errors.js'
 import type { AffordableShapes } from './affordable-shapes.js'
-import type { ModelSession } from './model-session.js'
+import type { ModelSession, ReferenceRows } from './model-session.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
+import { planReference, type ReferencePlan } from './reference-plan.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
-export type PackedPrograms = Pick<ModelSession, 'prepare' | 'score' | 'accumulate' | 'pairCost'>
+export type PackedPrograms = Pick<
+  ModelSession,
+  'prepare' | 'begin' | 'continue' | 'score' | 'accumulate' | 'pairCost' | 'beginnings'
+>
 
 /** What the loss needs of each event; arrays by event. */
 export interface LossTerms {
@@ -28,17 +32,22 @@ export class PackedEvents<T extends TokenPair> {
     private readonly model: PackedPrograms,
     readonly events: readonly T[],
     readonly batches: readonly MicroBatch[],
+    private readonly referencePlan: ReferencePlan = { continued: [], whole: batches },
   ) {}
 
   /** log πref(y|x), and the mean-pooled last hidden state of each prompt under the reference, [D]. */
   reference(): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
     const logps = this.#array<number>()
     const embeddings = this.#array<Float64Array>()
-    for (const batch of this.batches) {
-      const out = this.model.prepare(gather(batch, this.events), batch)
+    const put = (batch: MicroBatch, out: ReferenceRows) => {
       scatter(batch, out.logps, logps)
       scatter(batch, out.embeddings, embeddings)
     }
+    for (const { beginning, batches } of this.referencePlan.continued) {
+      const known = this.model.begin(beginning)
+      for (const batch of batches) put(batch, this.model.continue(gather(batch, this.events), batch, known))
+    }
+    for (const batch of this.referencePlan.whole) put(batch, this.model.prepare(gather(batch, this.events), batch))
     return { logps, embeddings }
   }
 
@@ -99,11 +108,13 @@ function scatter<V>({ events }: MicroBatch, rows: readonly V[], byEvent: V[]): v
  */
 export function packEvents<T extends TokenPair>(
   model: PackedPrograms,
-  { shapes, longestSequence }: AffordableShapes,
+  affordable: AffordableShapes,
   events: readonly T[],
 ): PackedEvents<T> {
   const longest = Math.max(...events.map(tokensOf))
-  if (longest > longestSequence)
+  if (longest > affordable.longestSequence)
     throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
-  return new PackedEvents(model, events, planMicroBatches(events, shapes, model))
+  const batches = planMicroBatches(events, affordable.shapes, model)
+  const plan = planReference(events, model.beginnings, { affordable, options: model })
+  return new PackedEvents(model, events, batches, plan.continued.length === 0 ? undefined : plan)
 }

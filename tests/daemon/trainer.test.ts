@@ -24,7 +24,15 @@ function trainer(outcome: Partial<StepOutcome>) {
   const learner = {
     async call(name: string, events: readonly TrainingEvent[]) {
       log.push(`${name} of ${events.length}`)
-      return { applied: null, quarantined: [], refused: [], blockLimit: null, durationMs: 12, ...outcome }
+      return {
+        applied: null,
+        quarantined: [],
+        refused: [],
+        blockLimit: null,
+        beginnings: null,
+        durationMs: 12,
+        ...outcome,
+      }
     },
   }
   const made = new Trainer({

@@ -81,7 +81,13 @@ test('an event that is longer than every batch left is left out and the rest tra
   expect(outcome).toMatchObject({ blockLimit: 128, refused: [5], quarantined: [], applied: { step: 1 } })
   expect(outcome.applied?.trained).toEqual([0, 1, 2, 3, 4, 6])
   const before = all(learner)
-  expect(learner.trainStep([event(0, 200)])).toEqual({ applied: null, quarantined: [], refused: [0], blockLimit: 128 })
+  expect(learner.trainStep([event(0, 200)])).toEqual({
+    applied: null,
+    quarantined: [],
+    refused: [0],
+    blockLimit: 128,
+    beginnings: null,
+  })
   expect(all(learner)).toEqual(before)
   learner.dispose()
 })

@@ -1,9 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AffordableShapes } from '../../src/learner/affordable-shapes.js'
+import { beginningShapes } from '../../src/learner/beginnings.js'
 import { type PackedPrograms, packEvents } from '../../src/learner/packed-events.js'
 import { packedShapes } from '../../src/learner/packed-shapes.js'
 import { type TokenPair, tokensOf } from '../../src/learner/token-trees.js'
+
+const NONE = new Float32Array()
 
 /** Programs whose outputs tell the event and the terms that they were given. */
 function programs() {
@@ -11,6 +14,13 @@ function programs() {
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
     pairCost: 0,
+    beginnings: beginningShapes(1024, 8),
+    begin: (tokens) => ({ ...{ keys: NONE, values: NONE, sum: NONE }, length: tokens.length }),
+    // tells the whole event and how much of it was known
+    continue: (events, { shape }, { length }) => ({
+      logps: events.map((event) => logp(event) + length / 1e4),
+      embeddings: events.map(() => Float64Array.of(shape.beginning as number)),
+    }),
     prepare: (events) => ({
       logps: events.map(logp),
       embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),
@@ -68,4 +78,19 @@ test('an event longer than the device has memory for is an error', () => {
     expect.objectContaining({ code: 'DEVICE_OUT_OF_MEMORY', message: 'there is no memory for 51 tokens at once' }),
   )
   expect(tokensOf(event)).toBe(51)
+})
+
+test('the reference continues a beginning that several events share, and computes the others whole', () => {
+  const { model, logp } = programs()
+  const system = Array.from({ length: 300 }, (_, i) => 1000 + i)
+  const event = (before: readonly number[], id: number) => ({
+    promptTokens: [...before, id],
+    completionTokens: [id, id],
+  })
+  const events = [event(system, 1), event([], 2), event(system, 3)]
+  const { logps, embeddings } = packEvents(model, new AffordableShapes(packedShapes(512, 1024, 8)), events).reference()
+  // 256 of its 300 tokens are known, in the smallest room that they have
+  const known = (row: number) => logp(events[row]!) + 256 / 1e4
+  expect(logps).toEqual([known(0), logp(events[1]!), known(2)])
+  expect(embeddings.map(([value]) => value)).toEqual([256, 2, 256])
 })

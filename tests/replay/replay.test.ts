@@ -28,7 +28,10 @@ class SummingLearner {
     const indexes = [...events.keys()]
     const isSpoilt = (index: number) => events[index]?.promptTokens[0] === SPOILT
     const trained = indexes.filter((index) => !isSpoilt(index))
-    const outcome = { quarantined: indexes.filter(isSpoilt), refused: [], blockLimit: this.step > 1 ? 64 : null }
+    const outcome = {
+      ...{ quarantined: indexes.filter(isSpoilt), refused: [], beginnings: null },
+      blockLimit: this.step > 1 ? 64 : null,
+    }
     if (trained.length === 0) return { ...outcome, applied: null }
     this.step += 1
     for (const index of trained)

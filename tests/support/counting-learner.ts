@@ -16,7 +16,7 @@ export async function startCountingLearner(): Promise<DaemonLearner> {
       step += 1
       learnt = step
       const applied = appliedStep(step, [...events.keys()])
-      return { applied, quarantined: [], refused: [], blockLimit: null, durationMs: 1 }
+      return { applied, quarantined: [], refused: [], blockLimit: null, beginnings: null, durationMs: 1 }
     },
     generate: (prompts) => prompts.map(() => []),
     snapshot() {

@@ -17,7 +17,7 @@ function recorder(...set: string[]) {
   return { recorder: made, lines, config }
 }
 
-const nothing = { quarantined: [], refused: [], blockLimit: null }
+const nothing = { quarantined: [], refused: [], blockLimit: null, beginnings: null }
 
 test('an applied step is one line with its events in order; the first line has the settings of the process', () => {
   const { recorder: made, lines } = recorder('lora.r=8')

@@ -125,6 +125,22 @@ export class EventQuarantined extends InternalEvent {
   }
 }
 
+/** The reference looked up, or computed, what the events of a step have in common. */
+export class BeginningsComputed extends InternalEvent {
+  constructor(readonly counts: { readonly known: number; readonly computed: number; readonly bytes: number }) {
+    super()
+  }
+  log(): null {
+    return null
+  }
+  override count(metrics: Metrics): void {
+    const { known, computed, bytes } = this.counts
+    metrics.training.referenceBeginnings.inc({ outcome: 'known' }, known)
+    metrics.training.referenceBeginnings.inc({ outcome: 'computed' }, computed)
+    metrics.training.referenceCache.set(bytes)
+  }
+}
+
 /** The device had no memory for a block; smaller ones are used from now on. */
 export class BlocksLimited extends InternalEvent {
   /** @param positions  of the largest block that is left */

@@ -61,6 +61,17 @@ export function trainingMetrics(set: MetricSet) {
       'tokens',
       'Positions of the largest block that memory allowed; 0 as long as no block was refused.',
     ),
+    referenceBeginnings: set.counter(
+      'reference_beginnings_total',
+      'beginnings',
+      'Beginnings that several events of a step share, of 256 tokens or more: known to the reference, or computed.',
+      ['outcome'],
+    ),
+    referenceCache: set.gauge(
+      'reference_cache_bytes',
+      'bytes',
+      'Memory of the beginnings that the reference keeps, at most model.referenceCache.',
+    ),
     compileDuration: set.histogram('compile_duration_seconds', 'seconds', 'Time to compile one program.', COMPILE),
     deviceMemory: set.gauge(
       'device_memory_bytes',
@@ -73,6 +84,8 @@ export function trainingMetrics(set: MetricSet) {
   metrics.trainingPaused.set(0)
   for (const guard of ['kl', 'margin', 'delta', 'up_rate']) metrics.guardTripped.set({ guard }, 0)
   metrics.blockLimit.set(0)
+  for (const outcome of ['known', 'computed']) metrics.referenceBeginnings.inc({ outcome }, 0)
+  metrics.referenceCache.set(0)
   return metrics
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  BeginningsComputed,
   DeviceObserved,
   EventQuarantined,
   NonFiniteStep,
@@ -98,6 +99,11 @@ describe('other events of training', () => {
     telemetry.emit(new NonFiniteStep(7))
     telemetry.emit(new ProgramCompiled('prepare', 1500))
     telemetry.emit(new DeviceObserved(42, null))
+    telemetry.emit(new BeginningsComputed({ known: 0, computed: 2, bytes: 300 }))
+    telemetry.emit(new BeginningsComputed({ known: 2, computed: 1, bytes: 400 }))
+    expect(await sample('bcod_reference_beginnings_total{outcome="known"}')).toBe(2)
+    expect(await sample('bcod_reference_beginnings_total{outcome="computed"}')).toBe(3)
+    expect(await sample('bcod_reference_cache_bytes')).toBe(400)
     expect(await sample('bcod_quarantined_events_total')).toBe(1)
     expect(await sample('bcod_nonfinite_steps_total')).toBe(1)
     expect(await sample('bcod_compile_duration_seconds_sum')).toBe(1.5)
