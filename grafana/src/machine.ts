@@ -166,6 +166,25 @@ export const machine: PageSpec = {
           unit: 'short',
           queries: [{ expr: of('bcod_block_limit_tokens'), legend: here }],
         },
+        {
+          kind: 'lines',
+          title: 'Shared beginnings',
+          shows:
+            'Beginnings, such as system prompts, that several events of a step share, a second: known to the reference, or computed.',
+          good: 'most are known, or nothing where prompts share less than 256 tokens.',
+          bad: 'most are computed: raise model.referenceCache if Memory of beginnings is at it.',
+          unit: 'short',
+          queries: [{ expr: rate('bcod_reference_beginnings_total'), legend: `{{outcome}} ${here}` }],
+        },
+        {
+          kind: 'lines',
+          title: 'Memory of beginnings',
+          shows: 'What the reference keeps of shared beginnings.',
+          good: 'flat, below model.referenceCache.',
+          bad: 'at model.referenceCache while most beginnings are computed.',
+          unit: 'bytes',
+          queries: [{ expr: of('bcod_reference_cache_bytes'), legend: here }],
+        },
       ],
     },
     {
