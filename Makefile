@@ -92,10 +92,11 @@ tutorial-test:
 	@node scripts/vllm/environment.mjs
 	@BCOD_TEST_TUTORIAL=1 BCOD_TEST_TUTORIAL_PICTURES=$(and $(OUT),$(abspath $(OUT))) npx --no-install vitest run tests/tutorial
 
-# needs Python 3.11 or 3.12 and 3.5 GB for MLflow, Phoenix, Open WebUI and Label Studio: real votes through `bcod import`
-# (docs/import.md)
+# needs Python 3.11 or 3.12, a C++ compiler and 8 GB for MLflow, Phoenix, Open WebUI, Label Studio, Flowise and TRL: real
+# votes through `bcod import` (docs/import.md)
 import-test:
 	@node scripts/setup.mjs --tests
+	@node -e "import('./bench/trl/environment.mjs').then(({ pythonEnvironment }) => pythonEnvironment())"
 	@node tests/products/environment.mjs
 	@BCOD_TEST_PRODUCTS=1 npx --no-install vitest run tests/products
 

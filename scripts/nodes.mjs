@@ -30,7 +30,7 @@ const SYSTEM = [
 ]
 
 /** The binary of that version. */
-function nodeOf({ version, sha256 }) {
+export function nodeOf({ version, sha256 }) {
   const directory = join(cacheRoot(), 'node', version)
   once(directory, (dir) => {
     console.error(`test-node: fetching Node ${version}`)

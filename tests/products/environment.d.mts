@@ -1,2 +1,3 @@
 export const PRODUCTS: readonly string[]
 export function productEnvironment(product: string): string
+export function flowiseProgram(): readonly [node: string, program: string]

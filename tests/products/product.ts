@@ -18,23 +18,21 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Starts a product's server in a directory of its own, and waits until it answers. */
-export async function started(
-  product: string,
-  command: (port: number) => readonly string[],
-  env: (port: number) => object,
-) {
+/** Starts a product's server by its environment's Python, in a directory of its own, and waits until it answers. */
+export const started = (product: string, command: (port: number) => readonly string[], env: (port: number) => object) =>
+  launched((port) => {
+    // a program's first line names the folder in which the environment was built
+    const [bin, [program = '', ...args]] = [productEnvironment(product), command(port)]
+    return [join(bin, 'python'), join(bin, program), ...args]
+  }, env)
+
+/** The same for any command. */
+export async function launched(command: (port: number) => readonly string[], env: (port: number) => object) {
   const [port, directory] = [await freePort(), scratchDirectory()]
   const [program = '', ...args] = command(port)
-  // by the environment's Python: a program's first line names the folder in which the environment was built
-  const bin = productEnvironment(product)
   const log = openSync(join(directory, 'log'), 'w')
   const options = { cwd: directory, env: { ...process.env, ...env(port) }, stdio: ['ignore', log, log] as const }
-  const child = spawn(join(bin, 'python'), [join(bin, program), ...args], {
-    ...options,
-    stdio: [...options.stdio],
-    detached: true,
-  })
+  const child = spawn(program, args, { ...options, stdio: [...options.stdio], detached: true })
   closeSync(log)
   onTestFinished(() => void process.kill(-(child.pid as number), 'SIGKILL'))
   const url = `http://127.0.0.1:${port}`
@@ -42,7 +40,7 @@ export async function started(
     const answer = await fetch(`${url}/`).catch(() => null)
     if (answer !== null && answer.status < 500) return { url, directory }
     if (child.exitCode !== null || Date.now() > end)
-      throw new Error(`${product} does not answer:\n${readFileSync(join(directory, 'log'), 'utf8').slice(-3000)}`)
+      throw new Error(`${program} does not answer:\n${readFileSync(join(directory, 'log'), 'utf8').slice(-3000)}`)
   }
 }
 
