@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startBroker } from '../../dist/demo/kafka/broker.js'
 import { EMBEDDED_MODEL } from '../../dist/demo/settings.js'
+import { ensureTopic } from '../../dist/streams/kafka/topics.js'
 import { SLOTS, servingArguments, VllmServer } from '../vllm/server.mjs'
 import { startBcod, untilReady } from './bcod.mjs'
-import { ensureTopics } from './topics.mjs'
 
+/** Of votes, and of the answers that they are on. */
+const TOPICS = ['feedback', 'feedback.completions']
 /** Longer than a daemon needs for its last checkpoint. */
 const END_MS = 20_000
 
@@ -35,7 +37,7 @@ export class Parts {
   async broker() {
     const broker = await startBroker({ dir: join(this.#directory, 'kafka') })
     this.#ends.push(() => broker.stop())
-    await ensureTopics(broker.bootstrap)
+    for (const topic of TOPICS) await ensureTopic({ brokers: [broker.bootstrap] }, { topic })
     return broker.bootstrap
   }
 

@@ -51,9 +51,10 @@ export class DeadLetterProducer {
         await createTopic(this.admin, { topic: this.topic, partitions: 1, replicationFactor })
       } catch (error) {
         const coded = kafkaError(error, this.place())
-        const refused = coded.retryable
-          ? ++lost === REFUSALS
-          : coded.code === 'KAFKA_NOT_AUTHORIZED' || coded.code === 'KAFKA_FAILED'
+        const refused =
+          coded.code === 'KAFKA_UNREACHABLE'
+            ? ++lost === REFUSALS
+            : coded.code === 'KAFKA_NOT_AUTHORIZED' || coded.code === 'KAFKA_FAILED'
         if (!refused) throw coded
         throw new BcodError('KAFKA_DLQ_MISSING', coded.message, { place: this.topic, cause: error })
       }
