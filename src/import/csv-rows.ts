@@ -74,7 +74,7 @@ function headerOf(record: readonly string[], columns: readonly string[], place: 
 
 function rowOf(record: readonly string[], header: readonly string[], place: string): Row {
   const bad = (problem: string): Row => ({ place, value: null, problem, list: null })
-  if (record.length !== header.length) return bad(`has ${record.length} fields, expected ${header.length}`)
+  if (record.length !== header.length) return bad(`expected ${header.length} fields, found ${record.length}`)
   const fields = record.map(decoded)
   if (fields.includes(null)) return bad(`not UTF-8 in field ${fields.indexOf(null) + 1}`)
   return { place, value: Object.fromEntries(header.map((name, i) => [name, fields[i]])), list: null }

@@ -45,8 +45,8 @@ it('reads back whatever stands in fields, across pieces of a file', async () => 
 it('skips a record with too many or too few fields, or of broken UTF-8, and reads on', async () => {
   const text = Buffer.from('id,a\n1,2,3\n4\n5,\xff\n6,x\n', 'latin1')
   expect(await rows(csv(text))).toEqual([
-    [':2', 'has 3 fields, expected 2'],
-    [':3', 'has 1 fields, expected 2'],
+    [':2', 'expected 2 fields, found 3'],
+    [':3', 'expected 2 fields, found 1'],
     [':4', 'not UTF-8 in field 2'],
     [':5', { id: '6', a: 'x' }],
   ])
