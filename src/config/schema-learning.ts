@@ -13,6 +13,9 @@ import {
   text,
 } from './setting.js'
 
+/** The optimizer counts its steps in f32, which is exact up to here. */
+const LAST_COUNTED_STEP = 2 ** 24
+
 /** Keys of what is learnt and how: the model, the adapter, the objective, the optimizer, the batch. */
 export const learning = {
   model: {
@@ -102,9 +105,9 @@ export const learning = {
     weightDecay: real(0, { min: 0 }, 'Decoupled weight decay on every LoRA tensor.'),
     clipNorm: real(1, { min: 0 }, 'Global gradient norm is clipped to this; 0 = off.'),
     schedule: choice(['constant', 'linear', 'cosine'], 'constant', 'Learning rate after the warm-up.'),
-    warmupSteps: integer(0, { min: 0 }, 'Steps of linear warm-up from 0 to optimizer.lr.'),
+    warmupSteps: integer(0, { min: 0, max: LAST_COUNTED_STEP }, 'Steps of linear warm-up from 0 to optimizer.lr.'),
     totalSteps: optionalInteger(
-      { min: 1 },
+      { min: 1, max: LAST_COUNTED_STEP },
       'The step at which a linear or cosine schedule reaches 0. Required for both.',
     ),
   },

@@ -37,7 +37,10 @@ export class ParameterVector {
   readonly gradient: Variable
   readonly firstMoment: Variable
   readonly secondMoment: Variable
-  /** Number of steps applied, int32. */
+  /**
+   * Number of steps applied, f32. It counts up to 2²⁴ and stays there: by then the bias correction is 1, and every
+   * schedule has ended, since the configuration allows no longer one.
+   */
   readonly step: Variable
 
   constructor(
@@ -57,7 +60,7 @@ export class ParameterVector {
     this.gradient = vector('gradient')
     this.firstMoment = vector('first_moment')
     this.secondMoment = vector('second_moment')
-    this.step = { name: `${name}.step`, shape: [], dtype: 'int32' }
+    this.step = { name: `${name}.step`, shape: [], dtype: 'float32' }
   }
 
   get variables(): readonly Variable[] {
@@ -85,16 +88,15 @@ export class ParameterVector {
 }
 
 /**
- * Learning rate of the step that follows `t` applied ones (int32 scalar), as f32. Linear warm-up from lr/warmup, then
- * constant, linear or cosine decay to 0 at `totalSteps`, as in transformers' schedulers but counted from 1.
+ * Learning rate of the step that follows `t` applied ones, both f32 scalars. Linear warm-up from lr/warmup, then constant,
+ * linear or cosine decay to 0 at `totalSteps`, as in transformers' schedulers but counted from 1.
  */
 export function scheduledRate(options: OptimizerOptions, t: Tensor): Tensor {
   const { lr, schedule, warmupSteps, totalSteps } = options
-  const n = tf.cast(t, 'float32')
-  const warm = warmupSteps > 0 ? tf.minimum(tf.div(tf.add(n, 1), warmupSteps), 1) : tf.scalar(1)
+  const warm = warmupSteps > 0 ? tf.minimum(tf.div(tf.add(t, 1), warmupSteps), 1) : tf.scalar(1)
   if (schedule === 'constant') return tf.mul(warm, lr)
   const span = Math.max(1, (totalSteps ?? 0) - warmupSteps)
-  const progress = tf.minimum(tf.maximum(tf.div(tf.sub(n, warmupSteps), span), 0), 1)
+  const progress = tf.minimum(tf.maximum(tf.div(tf.sub(t, warmupSteps), span), 0), 1)
   const decay = schedule === 'linear' ? tf.sub(1, progress) : tf.mul(tf.add(1, tf.cos(tf.mul(progress, Math.PI))), 0.5)
   return tf.mul(tf.mul(warm, decay), lr)
 }
@@ -135,11 +137,10 @@ export function applyAdamW(
   const norm = euclideanNorm(raw)
   const gradient = clipNorm > 0 ? tf.mul(raw, tf.minimum(tf.div(clipNorm, tf.add(norm, 1e-6)), 1)) : raw
   const lr = scheduledRate(options, t)
-  const next = tf.add(t, tf.scalar(1, 'int32'))
+  const next = tf.add(t, 1)
   // 1 − βᵗ through expm1: in f32 the difference itself would lose five digits at small t
-  const n = tf.cast(next, 'float32')
-  const correction1 = tf.neg(tf.expm1(tf.mul(n, Math.log(beta1))))
-  const correction2 = tf.neg(tf.expm1(tf.mul(n, Math.log(beta2))))
+  const correction1 = tf.neg(tf.expm1(tf.mul(next, Math.log(beta1))))
+  const correction2 = tf.neg(tf.expm1(tf.mul(next, Math.log(beta2))))
   const m1 = tf.add(m, tf.mul(tf.sub(gradient, m), 1 - beta1))
   const v1 = tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), 1 - beta2))
   const denominator = tf.add(tf.div(tf.sqrt(v1), tf.sqrt(correction2)), eps)

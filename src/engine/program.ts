@@ -6,11 +6,11 @@ import { ownerOf, Recorder, type Ref } from './recorder.js'
 import { tf } from './tensorflow.js'
 import { backend, type MatmulType } from './tracing-backend.js'
 
-/** A value that stays on the device between calls. */
+/** A value that stays on the device between calls. Not int32: TensorFlow keeps such variables in the host's memory. */
 export interface Variable {
   readonly name: string
   readonly shape: readonly number[]
-  readonly dtype: 'float32' | 'bfloat16' | 'int32'
+  readonly dtype: 'float32' | 'bfloat16'
 }
 
 /** Inputs come from the host. They travel as int32; a float input travels as its bits. */
@@ -116,8 +116,7 @@ class VariableUses {
     const type = dataTypeOf(variable)
     const ref = backend.op('ReadVariableOp', [variableArgument(variable)], { dtype: attr.type(type) }, type)
     use.reads.push(`^${ownerOf(ref)}`)
-    const dtype = variable.dtype === 'int32' ? 'int32' : 'float32'
-    use.value = tf.keep(backend.tensor(ref, variable.shape, dtype, type))
+    use.value = tf.keep(backend.tensor(ref, variable.shape, 'float32', type))
     return use.value
   }
 

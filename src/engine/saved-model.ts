@@ -6,7 +6,7 @@ import { type Attributes, attr, DataType, nodeDef, proto } from './proto.js'
 
 export type Executor = 'graph' | 'xla'
 
-const BYTES = { float32: 4, bfloat16: 2, int32: 4 } as const
+const BYTES = { float32: 4, bfloat16: 2 } as const
 
 /** Name of the placeholder of a program's input, and of the node that runs the program. */
 export const feedName = (program: string, input: string): string => `feed/${program}/${input}`

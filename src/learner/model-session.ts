@@ -144,9 +144,8 @@ export class ModelSession {
     )
     try {
       loadWeights(model.architecture, reader, model.variables.all, session)
-      const zeros = state.map(({ name, shape, dtype }) => {
-        const size = shape.reduce((a, b) => a * b, 1)
-        return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
+      const zeros = state.map(({ name, shape }) => {
+        return [name, new Float32Array(shape.reduce((a, b) => a * b, 1))] as const
       })
       const pinned = options.referenceLora ? { 'reference.values': options.referenceLora } : {}
       session.write({ ...Object.fromEntries(zeros), ...pinned })
@@ -280,7 +279,7 @@ export class ModelSession {
       [lora.values.name]: adapterValues,
       [lora.firstMoment.name]: firstMoment,
       [lora.secondMoment.name]: secondMoment,
-      [lora.step.name]: Int32Array.of(step),
+      [lora.step.name]: Float32Array.of(step),
     })
   }
 

@@ -13,8 +13,8 @@ import { ADAMW } from '../support/optimizer.js'
 
 const CONSTANT = { ...ADAMW, lr: 0.1 }
 
-/** Three parameters whose gradient is fed. */
-function optimizer(options: OptimizerOptions) {
+/** Three parameters whose gradient is fed, after `applied` steps. */
+function optimizer(options: OptimizerOptions, applied = 0) {
   const library = new FunctionLibrary()
   const parameters = new ParameterVector('p', { a: [2], b: [1] })
   const inputs = { gradient: { shape: [3], dtype: 'float32' }, first: { shape: [], dtype: 'int32' } } as const
@@ -24,17 +24,18 @@ function optimizer(options: OptimizerOptions) {
   })
   const apply = traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, parameters, options))
   const session = new Session(library, parameters.variables, [add, apply], 'graph')
-  const zeros = parameters.variables.map(({ name, dtype, shape }) => {
-    const size = shape.reduce((a, b) => a * b, 1)
-    return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
+  const zeros = parameters.variables.map(({ name, shape }) => {
+    return [name, new Float32Array(shape.reduce((a, b) => a * b, 1))] as const
   })
-  session.write({ ...Object.fromEntries(zeros), 'p.values': Float32Array.of(1, -2, 3) })
+  const start = { 'p.values': Float32Array.of(1, -2, 3), 'p.step': Float32Array.of(applied) }
+  session.write({ ...Object.fromEntries(zeros), ...start })
   const step = (...gradients: readonly number[][]) => {
     gradients.forEach((gradient, i) => {
       session.run('add', { gradient: Float32Array.from(gradient), first: i === 0 ? 1 : 0 })
     })
     const { lr, grad_norm } = session.run('apply')
-    return { lr: lr![0]!, norm: grad_norm![0]!, values: Array.from(session.read('p.values')[0]!) }
+    const [values, count] = session.read('p.values', 'p.step')
+    return { lr: lr![0]!, norm: grad_norm![0]!, values: Array.from(values!), applied: count![0]! }
   }
   return { step, end: () => session.dispose() }
 }
@@ -102,4 +103,25 @@ test.each([
   rates(schedule).forEach((lr, n) => {
     expect(lr).toBeCloseTo(expected[n]!, 6)
   })
+})
+
+test('steps count one by one up to 2²⁴, where the longest schedule ends, and no further', () => {
+  const last = 2 ** 24
+  const options = { ...CONSTANT, schedule: 'linear', totalSteps: last } as const
+  const { step, end } = optimizer(options, last - 2)
+  const seen = Array.from({ length: 4 }, () => step([1, 1, 1]))
+  expect(seen.map(({ applied }) => applied)).toEqual([last - 1, last, last, last])
+  const rates = [2 / last, 1 / last, 0, 0].map((share) => Math.fround(CONSTANT.lr * share))
+  expect(seen.map(({ lr }) => lr)).toEqual(rates)
+  end()
+})
+
+test('beyond 2²⁴ steps the moments are corrected by nothing', () => {
+  const { step, end } = optimizer(CONSTANT, 2 ** 24)
+  const m = 1 - CONSTANT.beta1
+  const update = (CONSTANT.lr * m) / (Math.sqrt(1 - CONSTANT.beta2) + CONSTANT.eps)
+  step([1, 1, 1]).values.forEach((value, i) => {
+    expect(value).toBeCloseTo([1, -2, 3][i]! - update, 5)
+  })
+  end()
 })

@@ -57,9 +57,8 @@ function xorSession(executor: 'graph' | 'xla'): Session {
   )
   const apply = traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, parameters, OPTIMIZER))
   const session = new Session(library, parameters.variables, [learn, apply], executor)
-  const zeros = parameters.variables.map(({ name, shape, dtype }) => {
-    const size = shape.reduce((a, b) => a * b, 1)
-    return [name, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size)] as const
+  const zeros = parameters.variables.map(({ name, shape }) => {
+    return [name, new Float32Array(shape.reduce((a, b) => a * b, 1))] as const
   })
   const start = Float32Array.from({ length: parameters.size }, (_, i) => Math.sin(i * 12.9898) * 0.8)
   session.write({ ...Object.fromEntries(zeros), [parameters.values.name]: start })
