@@ -23,7 +23,11 @@ import { TENSORFLOW, WHEELS } from './tensorflow.mjs'
 
 const ADDON = 'tfjs_binding.node'
 /** Our own small addons: their names in deps/, and their sources. */
-const OWN_ADDONS = { 'bcod_quiet_load.node': 'quiet-load.cc', 'bcod_death_notice.node': 'death-notice.cc' }
+const OWN_ADDONS = {
+  'bcod_quiet_load.node': 'quiet-load.cc',
+  'bcod_death_notice.node': 'death-notice.cc',
+  'bcod_gpu_numerics.node': 'gpu-numerics.cc',
+}
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
@@ -139,7 +143,8 @@ function fetchTensorFlow() {
 
 /**
  * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and
- * two small addons: one loads the library without its notices, one names a crash. All speak N-API: one build for all Nodes.
+ * our small addons: one loads the library without its notices, one names a crash, one switches how a GPU computes. All
+ * speak N-API: one build for all Nodes.
  */
 function buildAddon(tensorflow) {
   const source = (file) => join(root, 'scripts', 'addon', file)

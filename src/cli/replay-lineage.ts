@@ -8,6 +8,13 @@ import { openLearner } from './open-learner.js'
 import { printJson, printTable, progress } from './print.js'
 import type { ReplayFlags } from './replay.js'
 
+/** What of `Learner.resolved` a replay follows; lines that no GPU made have no `tf32`. */
+type Resolved = {
+  readonly executor: 'graph' | 'xla'
+  readonly threads: number
+  readonly tf32?: boolean
+}
+
 /** `bcod replay --lineage`: the settings come from the line itself; only the model may be named anew. */
 export async function replayLineage(flags: ReplayFlags & { readonly lineage: string }): Promise<void> {
   const summary = await verifyLineage({
@@ -17,13 +24,13 @@ export async function replayLineage(flags: ReplayFlags & { readonly lineage: str
       const path = flags.model ?? modelPath
       if (path === null)
         throw new BcodError('CONFIG_MISSING', 'the line does not say where its model is', { place: '--model' })
-      const { executor, threads } = resolved as { executor: 'graph' | 'xla'; threads: number }
+      const { executor, threads, tf32 = false } = resolved as Resolved
       const tree = made as Readonly<Record<string, Readonly<Record<string, unknown>>>>
       const reference = await referenceDirectory(
         String(tree.model?.reference ?? 'base'),
         new DirectoryFiles(join(flags.lineage, '..', 'adapters')),
       )
-      const defaults = { ...tree, model: { ...tree.model, reference, path, threads } }
+      const defaults = { ...tree, model: { ...tree.model, reference, path, threads, tf32 } }
       const config = loadConfig({ defaults, env: {}, set: flags.set ?? [] })
       return openLearner({ ...config, model: { ...config.model, path } }, { executor })
     },

@@ -36,6 +36,10 @@ export const learning = {
       'auto',
       "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto is graph. A lineage keeps the executor it began with.",
     ),
+    tf32: flag(
+      false,
+      'On a GPU: multiply f32 in TF32, which is faster and keeps 10 of the 23 bits behind the point. It changes nothing on a CPU, and nothing of bf16. A lineage keeps what it began with.',
+    ),
     reference: text(
       'base',
       "What π_ref is: the bare base model ('base'), a published version by its name (v00001234), or a PEFT adapter directory.",

@@ -10,7 +10,7 @@ import { ClassifierReset, ProgramCompiled } from '../telemetry/events/training.j
 import type { DaemonLearner, DaemonOptions } from './options.js'
 
 /**
- * Loads the model, with the executor and threads that the lineage was begun with. `restoreLearner` follows.
+ * Loads the model, with the executor, threads and TF32 that the lineage was begun with. `restoreLearner` follows.
  *
  * @throws what the model directory, the adapter or TensorFlow give as coded errors
  */
@@ -18,7 +18,8 @@ export async function loadLearner(options: DaemonOptions, snapshot: Snapshot | n
   const { config, telemetry, decoder = null, startLearner = RemoteLearner.start } = options
   const executor = (snapshot?.resolved.executor ?? null) as 'graph' | 'xla' | null
   const threads = Number(snapshot?.resolved.threads ?? config.model.threads)
-  const setup = { config: await workerConfig(config, threads), executor, decoder, given: givenFor(config) }
+  const tf32 = Boolean(snapshot?.resolved.tf32 ?? config.model.tf32)
+  const setup = { config: await workerConfig(config, { threads, tf32 }), executor, decoder, given: givenFor(config) }
   const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
   const learner = await startLearner(setup, { compiled })
   for (const note of [...learner.info.notes, startNote(config)]) if (note !== null) telemetry.emit(new ModelNoted(note))
@@ -36,8 +37,8 @@ export async function restoreLearner(
 }
 
 /** The learner's part of the configuration, without anything secret. */
-async function workerConfig(config: ConfigFor<'run'>, threads: number) {
+async function workerConfig(config: ConfigFor<'run'>, kept: { readonly threads: number; readonly tf32: boolean }) {
   const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters } = config
   const reference = await referenceDirectory(model.reference, openRegistryFiles(adapters))
-  return { model: { ...model, reference, threads }, lora, bco, ratio, optimizer, batch, limits, seed }
+  return { model: { ...model, reference, ...kept }, lora, bco, ratio, optimizer, batch, limits, seed }
 }

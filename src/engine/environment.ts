@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os'
 
+/** The set-up's addon with the switches of `gpu-numerics.ts`, beside libtensorflow. */
+export const GPU_NUMERICS = 'bcod_gpu_numerics.node'
+
 /**
  * Settings that TensorFlow reads once, from the process environment, when its addon is loaded. Call it in the main
  * thread before the first import of `tensorflow.ts`: a worker's copy of `process.env` does not reach native code.

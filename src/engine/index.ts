@@ -16,6 +16,7 @@ export {
   FunctionLibrary,
   type Tensors,
 } from './functions.js'
+export { prepareGpu } from './gpu-numerics.js'
 export { defineKeepingStack } from './keeping-stack.js'
 export { defineFrozenStack, defineLayerStack, type LayerStackSpec, type TrainableStackSpec } from './layer-stack.js'
 export {

@@ -1,6 +1,6 @@
 import { type Adapter, adapterSha256 } from '../adapters/weights/adapter.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
-import type { Executor } from '../engine/index.js'
+import { type Executor, usesGpu } from '../engine/index.js'
 import type { TrainingEvent } from '../events/types.js'
 import { ClassRate } from '../loss/class-rate.js'
 import type { Reduction } from '../loss/coefficients.js'
@@ -104,9 +104,13 @@ export class Learner {
     readonly dtype: string
     readonly threads: number
     readonly layers: string
+    /** On a GPU: whether f32 is multiplied in TF32. */
+    readonly tf32?: boolean
   } {
     const { executor, dtype } = this.#model.options
-    return { executor, dtype, threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0), layers: 'loop-over-layers/5' }
+    const threads = Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0)
+    const gpu = usesGpu() ? { tf32: this.config.model.tf32 } : {}
+    return { executor, dtype, threads, layers: 'loop-over-layers/5', ...gpu }
   }
 
   /** How a step of these events would be packed. */

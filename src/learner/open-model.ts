@@ -1,6 +1,6 @@
 import { requireFinite } from '../adapters/weights/adapter.js'
 import { readAdapter } from '../adapters/weights/peft.js'
-import type { Executor } from '../engine/index.js'
+import { type Executor, prepareGpu } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
@@ -43,6 +43,7 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
   const valuesOf = (directory: string) =>
     loraFromAdapter(parameters, lora, requireFinite(readAdapter(directory), directory), directory)
   const maxLength = Math.min(config.limits.maxLength, architecture.maxPositions)
+  prepareGpu(model)
   const session = new ModelSession({
     modelPath: model.path,
     dtype: model.dtype,

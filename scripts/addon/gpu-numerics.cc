@@ -1,0 +1,59 @@
+// Switches of how TensorFlow computes on a GPU that its C API lacks: whether f32 may be multiplied in TF32, as TensorFlow
+// does unless told otherwise, and whether every operation must give the same bits each time. The functions are exported by
+// libtensorflow_framework, which must be loaded already. See docs/adr/002-engine.md.
+#include <dlfcn.h>
+#include <node_api.h>
+
+namespace {
+
+// bool tsl::tensor_float_32_execution_enabled(), void tsl::enable_tensor_float_32_execution(bool),
+// void tsl::EnableOpDeterminism(bool), of TensorFlow 2.21
+constexpr char kTf32[] = "_ZN3tsl33tensor_float_32_execution_enabledEv";
+constexpr char kSetTf32[] = "_ZN3tsl32enable_tensor_float_32_executionEb";
+constexpr char kSetDeterminism[] = "_ZN3tsl19EnableOpDeterminismEb";
+
+/** The function of that name; null with an error in JavaScript if there is none. */
+template <typename F>
+F* find(napi_env env, const char* name) {
+  void* core = dlopen("libtensorflow_framework.so.2", RTLD_LAZY | RTLD_NOLOAD);
+  F* function = core == nullptr ? nullptr : reinterpret_cast<F*>(dlsym(core, name));
+  if (function == nullptr) napi_throw_error(env, nullptr, "libtensorflow_framework is not loaded, or lacks a switch");
+  return function;
+}
+
+bool first_argument(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  bool on = false;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  if (count == 1) napi_get_value_bool(env, argument, &on);
+  return on;
+}
+
+/** tf32(): whether f32 may be multiplied in TF32. */
+napi_value tf32(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  if (auto* enabled = find<bool()>(env, kTf32)) napi_get_boolean(env, enabled(), &result);
+  return result;
+}
+
+/** setTf32(on), setDeterminism(on): for the whole process, and for what is compiled from then on. */
+template <const char* name>
+napi_value set(napi_env env, napi_callback_info info) {
+  if (auto* enable = find<void(bool)>(env, name)) enable(first_argument(env, info));
+  return nullptr;
+}
+
+}  // namespace
+
+extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  const napi_property_descriptor all[] = {
+      {"tf32", nullptr, tf32, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"setTf32", nullptr, set<kSetTf32>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"setDeterminism", nullptr, set<kSetDeterminism>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof all / sizeof all[0], all);
+  return exports;
+}
+
+extern "C" NAPI_MODULE_EXPORT int32_t node_api_module_get_api_version_v1() { return 8; }
