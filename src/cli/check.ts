@@ -9,7 +9,8 @@ import { checkStorage } from './check/storage.js'
 import { checkStore } from './check/store.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, fail, pass } from './doctor/finding.js'
-import { checkGpu, probeTensorFlow } from './doctor/tensorflow.js'
+import { checkGpu } from './doctor/gpu.js'
+import { probeTensorFlow } from './doctor/tensorflow.js'
 import { exposureFindings } from './exposure-findings.js'
 import { printFindings } from './findings.js'
 import { example } from './print.js'
@@ -48,7 +49,7 @@ export function checkCommand(): Command {
               ...(await checkKafka(config)),
               ...(await checkStore(config)),
               ...(await checkServers(config)),
-              await checkGpu(await probeTensorFlow()),
+              ...(await checkGpu(await probeTensorFlow(config.model.tf32))),
             ]
           : []),
       ]

@@ -3,9 +3,10 @@ import { type Config, loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, pass } from './doctor/finding.js'
+import { checkGpu } from './doctor/gpu.js'
 import { checkJava, checkKafkaJars } from './doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
-import { checkBf16, checkGpu, checkTensorFlow, probeTensorFlow } from './doctor/tensorflow.js'
+import { checkBf16, checkTensorFlow, probeTensorFlow } from './doctor/tensorflow.js'
 import { printFindings } from './findings.js'
 
 /** `bcod doctor`. */
@@ -21,14 +22,14 @@ export function doctorCommand(): Command {
 
 async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
   const { config, finding } = readConfig(flags)
-  const tensorflow = await probeTensorFlow()
+  const tensorflow = await probeTensorFlow(config.model.tf32)
   return [
     checkNode(process.versions.node),
     finding,
     await checkCache(),
     checkTensorFlow(tensorflow),
     await checkBf16(config.model.dtype),
-    await checkGpu(tensorflow),
+    ...(await checkGpu(tensorflow)),
     checkJava(),
     await checkKafkaJars(),
     await checkDisk(config.checkpoint.dir),

@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkGpu, missingCudaLibraries } from '../../src/cli/doctor/gpu.js'
 import { checkKafkaJars } from '../../src/cli/doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from '../../src/cli/doctor/machine.js'
-import { checkBf16, checkGpu, checkTensorFlow, missingCudaLibraries } from '../../src/cli/doctor/tensorflow.js'
+import { checkBf16, checkTensorFlow } from '../../src/cli/doctor/tensorflow.js'
 import { doctorCommand } from '../../src/cli/doctor.js'
 import { stdoutOf } from './capture.js'
 
@@ -37,6 +38,9 @@ describe('bcod doctor', () => {
     expect(process.exitCode).toBe(1)
   })
 })
+
+/** The GPU build with a GPU. */
+const PROBE = { loaded: true, version: '2.21.0', gpu: true, tf32: false, libraries: '/x/2.21.0-gpu/lib' } as const
 
 describe('its checks', () => {
   it('take Node 22 and 24, and say of 20 that its life is over', () => {
@@ -93,9 +97,47 @@ describe('its checks', () => {
     expect(finding).toMatchObject({ status: 'fail', remedy: expect.stringContaining('make setup') })
   })
 
-  it('have nothing against a machine without a GPU, or with one in use', async () => {
-    const probe = { loaded: true, version: '2.21.0', gpu: true, libraries: '/x/2.21.0-gpu/lib' } as const
-    expect((await checkGpu(probe)).status).toBe('ok')
+  it('ask nothing of a machine that has neither a GPU nor the build for one', async () => {
+    const findings = await checkGpu({ ...PROBE, gpu: false, libraries: '/x/2.21.0-cpu/lib' }, { devices: scratch })
+    expect(findings).toEqual([expect.objectContaining({ name: 'gpu', status: 'ok' })])
+  })
+
+  it('tell the build for a CPU beside a GPU, whichever of the GPUs a container sees', async () => {
+    writeFileSync(join(scratch, 'nvidia3'), '')
+    const probe = { ...PROBE, gpu: false, libraries: '/x/2.21.0-cpu/lib' }
+    const [gpu, ...others] = await checkGpu(probe, { devices: scratch })
+    expect(gpu).toMatchObject({ status: 'warn', remedy: expect.stringContaining('BCOD_TF=gpu') })
+    expect(others).toEqual([])
+  })
+
+  it('name the libraries of the driver, without which TensorFlow registers no GPU and says nothing', async () => {
+    const machine = { devices: scratch, env: {}, loader: new Set(['libcudart.so.12']) }
+    const [gpu] = await checkGpu({ ...PROBE, gpu: false }, machine)
+    expect(gpu).toMatchObject({ status: 'warn', remedy: expect.stringContaining('NVIDIA_DRIVER_CAPABILITIES') })
+    expect(gpu!.detail).toContain('libcuda.so.1, libnvidia-ml.so.1, libcublas.so.12')
+  })
+
+  it('look for ptxas and libdevice where XLA does', async () => {
+    const compiler = async (machine: { env: NodeJS.ProcessEnv }) =>
+      (await checkGpu(PROBE, { ...machine, toolkits: [] })).find(({ name }) => name === 'gpu compiler')!
+    expect(await compiler({ env: { PATH: scratch } })).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('ptxas and libdevice.10.bc'),
+      remedy: expect.stringContaining('XLA_FLAGS=--xla_gpu_cuda_data_dir='),
+    })
+    writeFileSync(join(scratch, 'ptxas'), '')
+    expect((await compiler({ env: { PATH: scratch } })).detail).toMatch(/does not find libdevice/)
+    mkdirSync(join(scratch, 'nvvm', 'libdevice'), { recursive: true })
+    writeFileSync(join(scratch, 'nvvm', 'libdevice', 'libdevice.10.bc'), '')
+    const flags = `--xla_gpu_autotune_level=0 --xla_gpu_cuda_data_dir=${scratch}`
+    expect(await compiler({ env: { PATH: scratch, XLA_FLAGS: flags } })).toMatchObject({ status: 'ok' })
+  })
+
+  it('say whether f32 is multiplied in TF32, and that nothing trains if it cannot be switched', async () => {
+    const tf32 = async (tf32: boolean | null) => (await checkGpu({ ...PROBE, tf32 })).at(-1)!
+    expect(await tf32(false)).toMatchObject({ name: 'tf32', status: 'ok', detail: expect.stringMatching(/^off/) })
+    expect(await tf32(true)).toMatchObject({ name: 'tf32', status: 'ok', detail: expect.stringMatching(/^on/) })
+    expect(await tf32(null)).toMatchObject({ status: 'fail', remedy: 'Run make setup.' })
   })
 
   it('name the CUDA libraries that are nowhere to be found', async () => {
