@@ -7,7 +7,6 @@
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
   lutimesSync,
   mkdirSync,
   readdirSync,
@@ -20,7 +19,7 @@ import {
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TENSORFLOW } from '../tensorflow.mjs'
-import { fetchCuda } from './cuda.mjs'
+import { fetchCuda, LIBRARY_FOLDERS } from './cuda.mjs'
 import { neededFiles, PRE_GYP, shippedPackages } from './packages.mjs'
 import { sbom } from './sbom.mjs'
 import { layOutLoaderCache, layOutSystem, layOutVolumes } from './system.mjs'
@@ -68,9 +67,8 @@ const nativeFiles = (out) =>
 
 /** In the GPU variant the loader is told of CUDA's folders. */
 function tellLoader(out) {
-  const nvidia = join(out, LIBRARIES, 'lib', 'nvidia')
-  if (!existsSync(nvidia)) return
-  const folders = readdirSync(nvidia).map((name) => join('/app', LIBRARIES, 'lib', 'nvidia', name, 'lib'))
+  if (variant !== 'gpu') return
+  const folders = LIBRARY_FOLDERS.map((folder) => join('/app', LIBRARIES, folder))
   const layers = { '/': join(out, 'system'), '/app/libtensorflow': join(out, 'libtensorflow') }
   const scratch = join(out, 'loader')
   layOutLoaderCache(layers, folders, scratch)

@@ -34,6 +34,11 @@ export const FILES = [
   'nvjitlink/lib/libnvJitLink.so.12',
 ]
 
+/** Their folders, below the target of `fetchCuda`: libtensorflow's own search path leaves out cuSOLVER's. */
+export const LIBRARY_FOLDERS = [...new Set(FILES.filter((file) => file.includes('/lib/')).map(dirname))].map((folder) =>
+  join('nvidia', folder),
+)
+
 /**
  * What libtensorflow opens by name, after its functions `DsoLoader::Get…DsoHandle`: the file above that answers each
  * one, or why there is none.

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cacheRoot } from '../../scripts/cache.mjs'
-import { FILES, OPENED, pinnedWheels } from '../../scripts/image/cuda.mjs'
+import { FILES, LIBRARY_FOLDERS, OPENED, pinnedWheels } from '../../scripts/image/cuda.mjs'
 import { neededFiles, productionPackages, shippedPackages } from '../../scripts/image/packages.mjs'
 import { sbom } from '../../scripts/image/sbom.mjs'
 import { TENSORFLOW, WHEELS } from '../../scripts/tensorflow.mjs'
@@ -117,6 +117,12 @@ describe('the CUDA libraries of the GPU image', () => {
     const folders = new Set(FILES.map((file) => file.split('/')[0]!.replaceAll('_', '-')))
     expect(wheels.map(({ name }) => /^nvidia-(.*)-cu12$/.exec(name)![1]!).sort()).toEqual([...folders].sort())
     for (const answer of Object.values(OPENED)) if (answer.includes('/')) expect(FILES).toContain(answer)
+  })
+
+  it('lie in folders that the loader is told of, as they are named in the image', () => {
+    for (const answer of Object.values(OPENED))
+      if (answer.includes('/')) expect(LIBRARY_FOLDERS).toContain(dirname(join('nvidia', answer)))
+    expect(LIBRARY_FOLDERS.filter((folder) => !/^nvidia\/\w+\/lib$/.test(folder))).toEqual([])
   })
 
   const framework = join(cacheRoot(), 'libtensorflow', `${TENSORFLOW}-gpu`, 'lib', 'libtensorflow_framework.so.2')
