@@ -4,6 +4,7 @@ import {
   type InputValue,
   type OptimizerOptions,
   Session,
+  usesGpu,
   type Variable,
 } from '../engine/index.js'
 import { BcodError } from '../errors.js'
@@ -164,6 +165,14 @@ export class ModelSession {
     const { hiddenSize: D, heads: H, kvHeads: G, headDim: E, intermediateSize: F } = this.model.architecture
     const weights = D * (H + 2 * G) * E + H * E * D + 3 * D * F
     return (2 * (2 * H * E)) / weights
+  }
+
+  /**
+   * What a packed batch costs beside its tokens, in tokens. A GPU waits while the host gives out the work of a batch, which
+   * is as much for many tokens as for few: on one, two batches pay only if all events do not fit into one.
+   */
+  get batchCost(): number {
+    return usesGpu() ? 4096 : 32
   }
 
   get beginnings(): BeginningShapes {

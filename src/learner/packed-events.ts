@@ -9,7 +9,7 @@ import { type TokenPair, tokensOf } from './token-trees.js'
 /** The programs of packed batches. */
 export type PackedPrograms = Pick<
   ModelSession,
-  'prepare' | 'begin' | 'continue' | 'score' | 'accumulate' | 'pairCost' | 'beginnings'
+  'prepare' | 'begin' | 'continue' | 'score' | 'accumulate' | 'pairCost' | 'batchCost' | 'beginnings'
 >
 
 /** What the loss needs of each event; arrays by event. */

@@ -4,8 +4,6 @@ import { queryBands } from '../model/query-bands.js'
 import type { BatchLayout } from './packed-batch.js'
 import { growTrees, singleTrees, type TokenPair, type TokenTree, tokensOf, walkThrough } from './token-trees.js'
 
-/** What else a packed batch costs, in tokens: calls, and weights that are read again. */
-const BATCH_COST = 32
 /** Slots for each token, if there are several rows. */
 const SLOT_ROOM = 1.1
 /** Below this the attention gains nothing from shorter rows. */
@@ -44,11 +42,13 @@ export interface MicroBatch extends BatchLayout {
 }
 
 /**
- * What an event costs less if it shares tokens, and more if the rows of the attention get longer: in tokens, for a query
- * that looks at one key.
+ * What a plan is weighed by, in tokens. It depends on model and device alone.
  */
-export interface PlanOptions {
+export interface PlanCosts {
+  /** That a query looks at one key: rows of the attention that get longer cost more. */
   readonly pairCost: number
+  /** What a packed batch costs beside its tokens: calls, and weights that are read again. */
+  readonly batchCost: number
 }
 
 /** Beginnings shorter than the last of these are not worth a tree. */
@@ -61,7 +61,7 @@ const LEAST_SHARED = [512, 128, 32, 8] as const
 export function planMicroBatches(
   events: readonly TokenPair[],
   shapes: readonly PackedShape[],
-  { pairCost }: PlanOptions,
+  costs: PlanCosts,
 ): readonly MicroBatch[] {
   const longest = Math.max(0, ...events.map(tokensOf))
   const rows = [...new Set(shapes.map(({ length }) => length))].filter((length) => length >= longest)
@@ -70,20 +70,24 @@ export function planMicroBatches(
   const shared = LEAST_SHARED.flatMap((least) => rows.map((tokens) => growTrees(walk, least, { tokens, sequences })))
   // one that shares nothing is the plan of events by themselves
   const ways = [singleTrees(events), ...shared.filter((trees) => trees.length < events.length)].map((trees) => {
-    const plan = planTrees(trees, shapes)
-    return { plan, cost: plan.reduce((sum, { shape }) => sum + costOf(shape, pairCost), 0) }
+    const plan = planTrees(trees, shapes, costs)
+    return { plan, cost: plan.reduce((sum, { shape }) => sum + costOf(shape, costs), 0) }
   })
   return ways.reduce((best, way) => (way.cost < best.cost ? way : best)).plan
 }
 
 /** A batch's cost in tokens. */
-const costOf = ({ tokens, rows, length }: PackedShape, pairCost: number): number =>
-  BATCH_COST +
+const costOf = ({ tokens, rows, length }: PackedShape, { pairCost, batchCost }: PlanCosts): number =>
+  batchCost +
   tokens +
   pairCost * rows * queryBands(length).reduce((sum, { start, end }) => sum + (end - start) * end, 0)
 
 /** Full batches of the largest size come first; what remains goes into the one or two that leave the fewest tokens unused. */
-function planTrees(trees: readonly TokenTree[], shapes: readonly PackedShape[]): readonly MicroBatch[] {
+function planTrees(
+  trees: readonly TokenTree[],
+  shapes: readonly PackedShape[],
+  { batchCost }: PlanCosts,
+): readonly MicroBatch[] {
   let order = trees.toSorted((a, b) => b.tokens - a.tokens || (a.events[0] as number) - (b.events[0] as number))
   const batches: MicroBatch[] = []
   const largest = shapes.at(-1)?.tokens ?? 0
@@ -95,7 +99,8 @@ function planTrees(trees: readonly TokenTree[], shapes: readonly PackedShape[]):
     if (candidates.length === 0)
       throw new BcodError('INTERNAL', `an event of ${first.longest} tokens reached the learner`)
     const total = order.reduce((sum, { tokens, targets }) => sum + Math.max(tokens, targets), 0)
-    const filled = total > largest ? fill(order, candidates.at(-1) as PackedShape) : tightest(order, candidates)
+    const filled =
+      total > largest ? fill(order, candidates.at(-1) as PackedShape) : tightest(order, candidates, batchCost)
     batches.push({
       shape: filled.shape,
       events: filled.trees.flatMap(({ events }) => events),
@@ -120,13 +125,13 @@ interface Filled {
  * The first of the one or two batches that hold all of `order` at the least cost; if two do not, the fullest of the
  * largest size.
  */
-function tightest(order: readonly TokenTree[], shapes: readonly PackedShape[]): Filled {
+function tightest(order: readonly TokenTree[], shapes: readonly PackedShape[], batchCost: number): Filled {
   const options = shapes.map((shape) => fill(order, shape))
   const costs = options.map((filled) => {
     const left = rest(order, filled)
     if (left.length === 0) return filled.shape.tokens
     const second = shapes.find((shape) => fill(left, shape).trees.length === left.length)
-    return filled.shape.tokens + BATCH_COST + (second?.tokens ?? Number.POSITIVE_INFINITY)
+    return filled.shape.tokens + batchCost + (second?.tokens ?? Number.POSITIVE_INFINITY)
   })
   const least = Math.min(...costs)
   return options.at(least === Number.POSITIVE_INFINITY ? -1 : costs.indexOf(least)) as Filled

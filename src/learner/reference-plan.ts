@@ -1,6 +1,6 @@
 import type { AffordableShapes } from './affordable-shapes.js'
 import { type BeginningShapes, findBeginnings } from './beginnings.js'
-import { type MicroBatch, type PlanOptions, planMicroBatches } from './packed-shapes.js'
+import { type MicroBatch, type PlanCosts, planMicroBatches } from './packed-shapes.js'
 import type { TokenPair } from './token-trees.js'
 
 /** Events that continue one beginning, in packed batches of what is behind it. */
@@ -25,7 +25,7 @@ export const behind = ({ promptTokens, completionTokens }: TokenPair, tokens: nu
 export function planReference(
   events: readonly TokenPair[],
   { alone, behind: shapes }: BeginningShapes,
-  { affordable, options }: { readonly affordable: AffordableShapes; readonly options: PlanOptions },
+  { affordable, options }: { readonly affordable: AffordableShapes; readonly options: PlanCosts },
 ): ReferencePlan {
   const most = affordable.limit ?? Number.POSITIVE_INFINITY
   const usable = shapes.filter(({ tokens, beginning = 0 }) => Math.max(tokens, beginning) <= most)

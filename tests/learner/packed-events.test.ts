@@ -14,6 +14,7 @@ function programs() {
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
     pairCost: 0,
+    batchCost: 32,
     beginnings: beginningShapes(1024, 8),
     begin: (tokens) => ({ ...{ keys: NONE, values: NONE, sum: NONE }, length: tokens.length }),
     // tells the whole event and how much of it was known

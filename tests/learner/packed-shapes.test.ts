@@ -7,8 +7,8 @@ import { sequenceOf, type TokenPair, tokensOf } from '../../src/learner/token-tr
 import type { PackedShape } from '../../src/model/packed-shape.js'
 import { conversations } from '../support/random-conversations.js'
 
-/** As in SmolLM2-135M, about. */
-const SETTINGS = { pairCost: 1 / 1500 }
+/** As in SmolLM2-135M on a CPU, about. */
+const SETTINGS = { pairCost: 1 / 1500, batchCost: 32 }
 
 /** Events that share nothing. */
 const events = (lengths: readonly (readonly [prompt: number, completion: number])[]): TokenPair[] =>
@@ -37,12 +37,13 @@ test('every completion token is predicted from all that stands before it in its 
     tokens: fc.integer({ min: 1, max: 700 }),
     size: fc.integer({ min: 1, max: 14 }),
     pairCost: fc.constantFrom(0, 1 / 1500, 1 / 20),
+    batchCost: fc.constantFrom(32, 4096),
   })
   fc.assert(
     fc.property(
       settings.chain(({ most, ...rest }) => fc.tuple(fc.constant({ most, ...rest }), conversations(most))),
-      ([{ most, tokens, size, pairCost }, step]) => {
-        const plan = planMicroBatches(step, packedShapes(5 * most + 1, tokens, size), { pairCost })
+      ([{ most, tokens, size, ...costs }, step]) => {
+        const plan = planMicroBatches(step, packedShapes(5 * most + 1, tokens, size), costs)
         expect(plan.flatMap((batch) => batch.events).sort((a, b) => a - b)).toEqual(step.map((_, i) => i))
         for (const batch of plan) {
           const { shape } = batch
@@ -88,6 +89,14 @@ describe('real feedback of at most 256 tokens, 8 events a step', () => {
     const batches = steps.flatMap((step) => planMicroBatches(step, shapes, SETTINGS))
     const room = sum(batches.map(({ shape }) => shape.tokens))
     expect(sum(all.map(tokensOf)) / room).toBeGreaterThanOrEqual(0.92)
+  })
+
+  test('is one packed batch for each step if batches are dear, which are often two if they are not', () => {
+    const shapes = packedShapes(256, 8192, 8)
+    const batches = (batchCost: number) =>
+      steps.map((step) => planMicroBatches(step, shapes, { ...SETTINGS, batchCost }).length)
+    expect(new Set(batches(4096))).toEqual(new Set([1]))
+    expect(batches(32)).toContain(2)
   })
 
   test('the plan is a function of the events alone', () => {
