@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
+import { chooseExecutor } from '../engine/environment.js'
 import { measure } from './bench/measure.js'
 import { writeRandomModel } from './bench/random-model.js'
 import { BENCH_SHAPES, type BenchShapeName } from './bench/shapes.js'
@@ -61,14 +62,18 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
   })
   const loadSeconds = (performance.now() - started) / 1000
   const measured = measure(learner, config, { workload, steps: steps ?? BENCH_SHAPES[shape].steps }, says)
-  const { executor, dtype, threads } = learner.resolved
+  const { executor, dtype, threads, device, tf32 } = learner.resolved
+  const { reason } = chooseExecutor(config.model.executor, device === 'gpu')
   learner.dispose()
   const peakRss = process.resourceUsage().maxRSS * 1024
   const report = {
     shape,
     workload,
+    device,
     executor,
+    executor_reason: reason,
     dtype,
+    ...(tf32 === undefined ? {} : { tf32 }),
     threads,
     load_s: loadSeconds,
     compile_s: compileMs / 1000,
@@ -78,7 +83,8 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
   if (json) return printJson(report)
   printTable([
     ['events', workload],
-    ['shape', `${shape}, ${dtype}, ${executor} executor, ${threads} threads`],
+    ['shape', `${shape}, ${dtype}, ${threads} threads`],
+    ['executor', `${executor} (${reason})`],
     ['load', `${loadSeconds.toFixed(1)} s`],
     ['compile', `${report.compile_s.toFixed(1)} s, the first run of each program included`],
     ['steps', `${measured.steps_per_s.toFixed(2)}/s, ${measured.step_ms.median.toFixed(1)} ms each (median)`],

@@ -1,12 +1,13 @@
 import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.js'
+import { chooseExecutor } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, pass } from './doctor/finding.js'
 import { checkGpu } from './doctor/gpu.js'
 import { checkJava, checkKafkaJars } from './doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
-import { checkBf16, checkTensorFlow, probeTensorFlow } from './doctor/tensorflow.js'
+import { checkBf16, checkTensorFlow, probeTensorFlow, type TensorFlowProbe } from './doctor/tensorflow.js'
 import { printFindings } from './findings.js'
 
 /** `bcod doctor`. */
@@ -30,11 +31,17 @@ async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
     checkTensorFlow(tensorflow),
     await checkBf16(config.model.dtype),
     ...(await checkGpu(tensorflow)),
+    checkExecutor(config, tensorflow),
     checkJava(),
     await checkKafkaJars(),
     await checkDisk(config.checkpoint.dir),
     await checkOpenFiles(),
   ]
+}
+
+function checkExecutor({ model }: Config, probe: TensorFlowProbe): Finding {
+  const { executor, reason } = chooseExecutor(model.executor, probe.loaded && probe.gpu)
+  return pass('executor', `${executor} (${reason})`)
 }
 
 /** A wrong configuration is one finding; the other checks go on with the defaults. */

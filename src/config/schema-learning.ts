@@ -34,7 +34,7 @@ export const learning = {
     executor: choice(
       ['auto', 'graph', 'xla'],
       'auto',
-      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA. auto is graph. A lineage keeps the executor it began with.",
+      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA (xla). auto is xla on a GPU and graph on a CPU. A lineage keeps the executor it began with.",
     ),
     tf32: flag(
       false,

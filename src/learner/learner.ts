@@ -104,13 +104,14 @@ export class Learner {
     readonly dtype: string
     readonly threads: number
     readonly layers: string
+    readonly device: 'cpu' | 'gpu'
     /** On a GPU: whether f32 is multiplied in TF32. */
     readonly tf32?: boolean
   } {
     const { executor, dtype } = this.#model.options
     const threads = Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0)
-    const gpu = usesGpu() ? { tf32: this.config.model.tf32 } : {}
-    return { executor, dtype, threads, layers: 'loop-over-layers/5', ...gpu }
+    const kept = { executor, dtype, threads, layers: 'loop-over-layers/5' }
+    return usesGpu() ? { ...kept, device: 'gpu', tf32: this.config.model.tf32 } : { ...kept, device: 'cpu' }
   }
 
   /** How a step of these events would be packed. */

@@ -1,6 +1,6 @@
 import { requireFinite } from '../adapters/weights/adapter.js'
 import { readAdapter } from '../adapters/weights/peft.js'
-import { type Executor, prepareGpu } from '../engine/index.js'
+import { chooseExecutor, type Executor, prepareGpu, usesGpu } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
@@ -47,7 +47,7 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
   const session = new ModelSession({
     modelPath: model.path,
     dtype: model.dtype,
-    executor: options.executor ?? resolveExecutor(model.executor),
+    executor: options.executor ?? chooseExecutor(model.executor, usesGpu()).executor,
     lora,
     shapes: packedShapes(maxLength, config.batch.tokens, config.batch.size),
     beginnings: beginningShapes(maxLength, config.batch.size),
@@ -69,6 +69,3 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
   session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)
   return session
 }
-
-/** `auto`: the graph executor. XLA gains a few percent in f32 on a CPU and costs seconds per shape (docs/adr/002). */
-const resolveExecutor = (wanted: 'auto' | Executor): Executor => (wanted === 'auto' ? 'graph' : wanted)
