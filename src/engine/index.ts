@@ -5,6 +5,7 @@
  * read and write resident variables. Nothing in it knows of language models; anything can be trainable.
  */
 
+export { chosen, defineOption, type Option } from './choice.js'
 export { defineCompiled, defineCompiledWithGradient } from './compiled.js'
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
 export { defineDifferentiable } from './differentiable.js'

@@ -103,6 +103,7 @@ export const OPS: readonly Op[] = [
   { name: 'AssignVariableOp', outputs: [] },
   { name: 'PartitionedCall', outputs: ['output'] },
   { name: 'StatelessIf', outputs: ['output'] },
+  { name: 'StatelessCase', outputs: ['output'] },
   { name: 'StatelessWhile', outputs: ['output'] },
   { name: 'TensorListReserve', outputs: ['handle'] },
   { name: 'TensorListSetItem', outputs: ['output_handle'] },

@@ -37,6 +37,7 @@ interface Dim {
 }
 interface ListValue {
   setTypeList(v: number[]): void
+  setFuncList(v: NameAttrList[]): void
 }
 interface NameAttrList {
   setName(v: string): void
@@ -124,6 +125,12 @@ function tensorShape(shape: readonly number[]): TensorShape {
   return result
 }
 
+function functionOf(name: string): NameAttrList {
+  const list = new proto.NameAttrList()
+  list.setName(name)
+  return list
+}
+
 /** Makers of AttrValue messages. */
 export const attr = {
   type: (v: DataType) => attribute((a) => a.setType(v)),
@@ -138,11 +145,12 @@ export const attr = {
       list.setTypeList([...v])
       a.setList(list)
     }),
-  func: (name: string) =>
+  func: (name: string) => attribute((a) => a.setFunc(functionOf(name))),
+  funcs: (names: readonly string[]) =>
     attribute((a) => {
-      const list = new proto.NameAttrList()
-      list.setName(name)
-      a.setFunc(list)
+      const list = new proto.AttrValue.ListValue()
+      list.setFuncList(names.map(functionOf))
+      a.setList(list)
     }),
   tensor: (type: DataType, shape: readonly number[], content: Uint8Array) =>
     attribute((a) => {
