@@ -1,9 +1,10 @@
 import { BcodError } from '../errors.js'
 import type { PackedShape } from '../model/packed-shape.js'
+import { type BlockKeys, blockKeys } from '../model/query-blocks.js'
 import { sequenceOf, sharedStart, type TokenPair } from './token-trees.js'
 
 /** Sequences as the programs take them; N, R, B and T as in `PackedShape`. */
-export interface PackedInputs {
+export interface PackedInputs extends Partial<BlockKeys> {
   /** Token ids, tree after tree; int32[N] */
   readonly inputIds: Int32Array
   /** Position of each token within its sequences; int32[N] */
@@ -116,7 +117,9 @@ class Layout {
       tokenSlots[token] = slot
       slotTokens[slot] = token
     }
-    return { inputs: this.#inputs, promptParts: this.#parts.finish(promptPartIds) }
+    // one row is computed by blocks
+    const keys = this.#shape.rows === 1 ? blockKeys(this.#inputs.slotEnds) : {}
+    return { inputs: { ...this.#inputs, ...keys }, promptParts: this.#parts.finish(promptPartIds) }
   }
 
   #assertRoom(tree: readonly TokenPair[], size: number, row: number): void {

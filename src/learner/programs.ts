@@ -15,6 +15,7 @@ import { bcoLoss } from '../loss/bco.js'
 import type { LanguageModel } from '../model/language-model.js'
 import { type CompletionTokens, PackedForward, type PackedLayout } from '../model/packed-forward.js'
 import { type PackedShape, shapeName } from '../model/packed-shape.js'
+import { queryBlocks } from '../model/query-blocks.js'
 
 /** Names of the programs of one shape. */
 export const programName = (kind: ShapeProgram, shape: PackedShape): string => `${kind}_${shapeName(shape)}`
@@ -71,17 +72,19 @@ export function traceLearnerPrograms(
 /** What every program over packed batches takes. */
 export function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: PackedForward): Inputs {
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
+  const blocks = queryBlocks(length).length
   const [perToken, perSlot, perTarget] = [int(tokens), int(rows * length), int(targetCapacity)]
   return {
     ...{ inputIds: perToken, positionIds: perToken, tokenSlots: perToken, slotTokens: perSlot, slotEnds: perSlot },
     ...{ logitIndices: perTarget, targetIds: perTarget, targetSegmentIds: perTarget, targetCount: int() },
+    ...(rows === 1 ? { keySlots: int(blocks * length), keyCounts: int(blocks), keyCapacities: int(blocks) } : {}),
   }
 }
 
 export const layoutOf = ({ inputs }: ProgramScope): PackedLayout => {
   const given = inputs as Readonly<Record<keyof PackedLayout, Tensor>>
-  const { inputIds, positionIds, slotTokens, tokenSlots, slotEnds } = given
-  return { inputIds, positionIds, slotTokens, tokenSlots, slotEnds }
+  const { inputIds, positionIds, slotTokens, tokenSlots, slotEnds, keySlots, keyCounts, keyCapacities } = given
+  return { inputIds, positionIds, slotTokens, tokenSlots, slotEnds, keySlots, keyCounts, keyCapacities }
 }
 
 export const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => ({

@@ -8,7 +8,6 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import { type Tensors, tf, updatedProduct, withGradient } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
-import type { CausalAttention } from './attention.js'
 import { FUSED, type FusedLinear, type LinearLayer, linearShape } from './parameters.js'
 
 /** The adapter's part in one layer: matrices by `q_proj.A`, `q_proj.B`, …; absent for the bare base. */
@@ -154,9 +153,8 @@ export interface AttentionSlots {
   readonly slotTokens_S: Tensor
   /** int32[N]: the slot of each token. */
   readonly tokenSlots_N: Tensor
-  readonly attention: CausalAttention
-  /** Of each band of `attention`. */
-  readonly masks: readonly Tensor[]
+  /** @returns [B, H, T, E] */
+  attention(q_BHTE: Tensor, k_BGTE: Tensor, v_BGTE: Tensor): Tensor
 }
 
 /**
@@ -174,7 +172,7 @@ export function decoderLayer(x_ND: Tensor, layer: Layer, slots: AttentionSlots):
   const inSlots = (heads_NO: Tensor, count: number) =>
     tf.transpose(tf.reshape(relocated(heads_NO, slotTokens_S, tokenSlots_N), [B, T, count, E]), [0, 2, 1, 3])
   const [q_BHTE, k_BGTE] = tf.split(inSlots(rotated_NO, H + G), [H, G], 1) as [Tensor, Tensor]
-  const mixed_BHTE = slots.attention(q_BHTE, k_BGTE, inSlots(v_NO, G), slots.masks)
+  const mixed_BHTE = slots.attention(q_BHTE, k_BGTE, inSlots(v_NO, G))
   const mixed_SO = tf.reshape(tf.transpose(mixed_BHTE, [0, 2, 1, 3]), [B * T, H * E])
   return afterAttention(x_ND, relocated(mixed_SO, tokenSlots_N, slotTokens_S), layer)
 }

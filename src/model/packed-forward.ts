@@ -6,20 +6,18 @@ import {
   defineLayerStack,
   defineLinearHead,
   type FunctionLibrary,
-  indices,
   type LayerStackSpec,
   type ProgramScope,
   segmentSum,
   type Tensors,
   tf,
 } from '../engine/index.js'
-import { type CausalAttention, defineCausalAttention, MASKED } from './attention.js'
 import type { LanguageModel } from './language-model.js'
 import { type AttentionSlots, decoderLayer, type LayerOperations, rmsNorm } from './layer.js'
+import { definePackedAttention, type PackedAttention, type SlotLayout } from './packed-attention.js'
 import { packedOperations } from './packed-operations.js'
 import { type PackedShape, shapeName } from './packed-shape.js'
 import { productType } from './parameters.js'
-import { queryBands } from './query-bands.js'
 
 /** The completion tokens of a packed batch, as the host lays them out; int32[M], unused entries are 0. */
 export interface CompletionTokens {
@@ -33,7 +31,7 @@ export interface CompletionTokens {
 }
 
 /** The tokens of a packed batch and the slots that the attention runs on, as the host lays them out; int32. */
-export interface PackedLayout {
+export interface PackedLayout extends SlotLayout {
   /** [N] token ids */
   readonly inputIds: Tensor
   /** [N] position within the sequence */
@@ -42,12 +40,7 @@ export interface PackedLayout {
   readonly slotTokens: Tensor
   /** [N] the slot of each token */
   readonly tokenSlots: Tensor
-  /** [B·T] up to which slot of its row a slot is seen, by itself and by those after it and before this one */
-  readonly slotEnds: Tensor
 }
-
-/** Argument of a stack: the mask of a band of queries. */
-const maskName = (band: number) => `mask_${band}`
 
 /** Rows of one chunk of logits. */
 const HEAD_CHUNK = 128
@@ -61,7 +54,7 @@ export class PackedForward {
   readonly #headSpec: Parameters<typeof defineLinearHead>[2]
   /** Of the layers, over the tokens of this shape. */
   readonly operations: LayerOperations
-  readonly #attention: CausalAttention
+  readonly #attention: PackedAttention
   /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
   readonly targetCapacity: number
 
@@ -74,7 +67,7 @@ export class PackedForward {
   ) {
     const { architecture: a, dtype } = model
     this.operations = packedOperations(library, model, shape)
-    this.#attention = defineCausalAttention(library, `attention_${shapeName(shape)}`, {
+    this.#attention = definePackedAttention(library, `attention_${shapeName(shape)}`, {
       ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
       product: productType(dtype),
     })
@@ -191,9 +184,7 @@ export class PackedForward {
       frozen: this.model.layerSpecs,
       shared: {
         ...{ cos: angles, sin: angles, slotTokens: int(B * T), tokenSlots: int(N) },
-        ...Object.fromEntries(
-          queryBands(T).map(({ start, end }, i) => [maskName(i), float(B, 1, 1, end - start, end)]),
-        ),
+        ...this.#attention.shared,
       },
     }
   }
@@ -201,14 +192,13 @@ export class PackedForward {
   #slotsOf(fixed: Tensors): AttentionSlots {
     const { rows, length } = this.shape
     const { cos, sin, slotTokens, tokenSlots } = fixed as Record<'cos' | 'sin' | 'slotTokens' | 'tokenSlots', Tensor>
-    const masks = queryBands(length).map((_, i) => fixed[maskName(i)] as Tensor)
     const layout = { cos_N1E: cos, sin_N1E: sin, slotTokens_S: slotTokens, tokenSlots_N: tokenSlots }
-    return { rows, length, ...layout, masks, attention: this.#attention }
+    return { rows, length, ...layout, attention: (q, k, v) => this.#attention.attend(q, k, v, fixed) }
   }
 
   /** The shared arguments of all layers. */
   #slots(batch: PackedLayout): Tensors {
-    const { rows: B, length: T, tokens: N } = this.shape
+    const { length: T, tokens: N } = this.shape
     const half = this.model.architecture.headDim / 2
     const angles = Float64Array.from(
       { length: T * half },
@@ -216,20 +206,10 @@ export class PackedForward {
     )
     const table = (of: (angle: number) => number) =>
       tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), batch.positionIds), [N, 1, half])
-    const columns = indices(T)
-    // what neither comes before a query nor is continued by it
-    const others = tf.greaterEqual(tf.reshape(columns, [T, 1]), tf.reshape(batch.slotEnds, [B, 1, 1, 1, T]))
-    const future_TT = tf.greater(tf.reshape(columns, [1, T]), tf.reshape(columns, [T, 1]))
-    const hidden = tf.maximum(tf.cast(others, 'float32'), tf.cast(future_TT, 'float32'))
     return {
       ...{ cos: table(Math.cos), sin: table(Math.sin) },
       ...{ slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots },
-      ...Object.fromEntries(
-        queryBands(T).map(({ start, end }, i) => [
-          maskName(i),
-          tf.mul(tf.slice(hidden, [0, 0, 0, start, 0], [B, 1, 1, end - start, end]), MASKED),
-        ]),
-      ),
+      ...this.#attention.sharedOf(batch),
     }
   }
 }

@@ -1,41 +1,25 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { FunctionLibrary, Session, tf, traceProgram } from '../../src/engine/index.js'
-import { defineCausalAttention, MASKED } from '../../src/model/attention.js'
+import { definePackedAttention } from '../../src/model/packed-attention.js'
 import { queryBands } from '../../src/model/query-bands.js'
+import { blockKeys, queryBlocks } from '../../src/model/query-blocks.js'
 
-const [B, T, H, G, E] = [2, 300, 4, 2, 8]
-const noise = (size: number, from: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(from + 7.3 * i))
-const Q = noise(B * H * T * E, 1)
-const K = noise(B * G * T * E, 2)
-const V = noise(B * G * T * E, 3)
-/** Weights of the outputs in the sum that is differentiated. */
-const C = noise(B * H * T * E, 4)
-/** Row 0 holds one sequence, row 1 two and a rest of cells that see themselves alone. */
-const owner = (row: number, cell: number) => (row === 0 ? 0 : cell < 130 ? 1 : cell < 280 ? 2 : 100 + cell)
-const sees = (row: number, query: number, key: number) => key <= query && owner(row, query) === owner(row, key)
+const [T, H, G, E] = [300, 4, 2, 8]
 
-/** Output of one query in f64, by the definition. */
-function outputOf(q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>, b: number, h: number, t: number) {
-  const g = Math.floor(h / (H / G))
-  const [query, keys] = [((b * H + h) * T + t) * E, (b * G + g) * T * E]
-  const visible = Array.from({ length: T }, (_, s) => s).filter((s) => sees(b, t, s))
-  const dot = (s: number) => Array.from({ length: E }, (_, e) => q[query + e]! * k[keys + s * E + e]!)
-  const scores = visible.map((s) => dot(s).reduce((x, y) => x + y, 0))
-  const top = Math.max(...scores)
-  const shares = scores.map((score) => Math.exp(score - top))
-  const total = shares.reduce((x, y) => x + y, 0)
-  return Array.from({ length: E }, (_, e) =>
-    visible.reduce((sum, s, i) => sum + ((shares[i] as number) / total) * v[keys + s * E + e]!, 0),
-  )
+/** Up to which slot each slot of a row is seen, of runs of tokens [from, to, end]; what is in none sees itself alone. */
+function endsOf(...runs: readonly (readonly [from: number, to: number, end: number])[]): number[] {
+  const ends = Array.from({ length: T }, (_, slot) => slot + 1)
+  for (const [from, to, end] of runs) ends.fill(end, from, to)
+  return ends
 }
 
-/** The weighted sum of the outputs of one key-value head's queries in row b. */
-function sumOf(q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>, b: number, g: number): number {
-  let sum = 0
-  for (let h = (g * H) / G; h < ((g + 1) * H) / G; h++)
-    for (let t = 0; t < T; t++)
-      for (const [e, value] of outputOf(q, k, v, b, h, t).entries()) sum += value * C[((b * H + h) * T + t) * E + e]!
-  return sum
+const BATCHES = {
+  'two rows of whole sequences': [endsOf([0, 300, 300]), endsOf([0, 130, 130], [130, 280, 280])],
+  'one row of one sequence': [endsOf([0, 300, 300])],
+  // a beginning of 110, two branches behind it, the second of which divides again, and a sequence by itself
+  'one row of trees': [
+    endsOf([0, 110, 245], [110, 150, 150], [150, 170, 245], [170, 200, 200], [200, 245, 245], [245, 290, 290]),
+  ],
 }
 
 test.each([
@@ -57,47 +41,105 @@ test.each([
   }
 })
 
-test.each(['graph', 'xla'] as const)(
-  'attention in bands and its gradients are those of the definition (%s)',
-  (executor) => {
+describe('blocks of queries', () => {
+  test.each([1, 128, 129, 300, 1280, 3072])(
+    'of a row of %d cover it once, and the largest list has room for all before',
+    (length) => {
+      const blocks = queryBlocks(length)
+      expect(blocks.flatMap(({ start, end }) => [start, end])).toEqual(
+        blocks.flatMap((_, i) => [128 * i, Math.min(length, 128 * (i + 1))]),
+      )
+      for (const { end, capacities } of blocks) {
+        expect(capacities.at(-1)).toBeGreaterThanOrEqual(end)
+        expect(capacities.at(-1)).toBeLessThanOrEqual(length)
+        expect(capacities.toSorted((a, b) => a - b)).toEqual(capacities)
+      }
+    },
+  )
+
+  test.each(Object.entries(BATCHES))('have the keys that their queries see, and few more (%s)', (_, rows) => {
+    const ends = Int32Array.from(rows.at(-1)!)
+    const { keySlots, keyCounts, keyCapacities } = blockKeys(ends)
+    queryBlocks(T).forEach(({ start, end, capacities }, i) => {
+      const seen = Array.from({ length: T }, (_, key) => key).filter((key) =>
+        ends.slice(start, end).some((_, query) => key <= start + query && ends[key]! > start + query),
+      )
+      expect([...keySlots.slice(i * T, i * T + keyCounts[i]!)]).toEqual(seen)
+      expect(capacities[keyCapacities[i]!]).toBeGreaterThanOrEqual(seen.length)
+      expect(capacities[keyCapacities[i]! - 1] ?? 0).toBeLessThan(seen.length)
+    })
+  })
+
+  test('of short branches behind a long beginning have lists of about its length', () => {
+    const ends = Int32Array.from({ length: 2048 }, (_, slot) => (slot < 1024 ? 2048 : 64 * Math.floor(slot / 64) + 64))
+    const { keyCounts } = blockKeys(ends)
+    expect([...keyCounts]).toEqual(Array.from({ length: 16 }, (_, i) => Math.min(128 * (i + 1), 1024 + 128)))
+  })
+})
+
+describe.each(Object.entries(BATCHES))('attention over %s', (_, rows) => {
+  const B = rows.length
+  const noise = (size: number, from: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(from + 7.3 * i))
+  const Q = noise(B * H * T * E, 1)
+  const K = noise(B * G * T * E, 2)
+  const V = noise(B * G * T * E, 3)
+  /** Weights of the outputs in the sum that is differentiated. */
+  const C = noise(B * H * T * E, 4)
+  const sees = (row: number, query: number, key: number) => key <= query && rows[row]![key]! > query
+
+  /** Output of one query in f64, by the definition. */
+  function outputOf(q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>, b: number, h: number, t: number) {
+    const g = Math.floor(h / (H / G))
+    const [query, keys] = [((b * H + h) * T + t) * E, (b * G + g) * T * E]
+    const visible = Array.from({ length: T }, (_, s) => s).filter((s) => sees(b, t, s))
+    const dot = (s: number) => Array.from({ length: E }, (_, e) => q[query + e]! * k[keys + s * E + e]!)
+    const scores = visible.map((s) => dot(s).reduce((x, y) => x + y, 0))
+    const top = Math.max(...scores)
+    const shares = scores.map((score) => Math.exp(score - top))
+    const total = shares.reduce((x, y) => x + y, 0)
+    return Array.from({ length: E }, (_, e) =>
+      visible.reduce((sum, s, i) => sum + ((shares[i] as number) / total) * v[keys + s * E + e]!, 0),
+    )
+  }
+
+  /** The weighted sum of the outputs of one key-value head's queries in row b. */
+  function sumOf(q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>, b: number, g: number): number {
+    let sum = 0
+    for (let h = (g * H) / G; h < ((g + 1) * H) / G; h++)
+      for (let t = 0; t < T; t++)
+        for (const [e, value] of outputOf(q, k, v, b, h, t).entries()) sum += value * C[((b * H + h) * T + t) * E + e]!
+    return sum
+  }
+
+  test.each(['graph', 'xla'] as const)('and its gradients are those of the definition (%s)', (executor) => {
     const library = new FunctionLibrary()
     const shape = { rows: B, length: T, heads: H, kvHeads: G, headDim: E, product: 'float32' } as const
-    const attention = defineCausalAttention(library, 'attention', shape)
+    const attention = definePackedAttention(library, 'attention', shape)
     const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
-    const inputs = { q: float(B, H, T, E), k: float(B, G, T, E), v: float(B, G, T, E) }
-    const program = traceProgram(library, 'run', inputs, ({ inputs: { q, k, v } }) => {
-      const masks = queryBands(T).map(({ start, end }) => {
-        const cells = Array.from({ length: B * (end - start) * end }, (_, i) => {
-          const [b, t, s] = [
-            Math.floor(i / ((end - start) * end)),
-            start + (Math.floor(i / end) % (end - start)),
-            i % end,
-          ]
-          return sees(b, t, s) ? 0 : MASKED
-        })
-        return tf.tensor(Float32Array.from(cells), [B, 1, 1, end - start, end])
-      })
+    const int = (size: number) => ({ shape: [size], dtype: 'int32' as const })
+    const slotEnds = Int32Array.from(rows.flat())
+    const layout = B === 1 ? { slotEnds, ...blockKeys(slotEnds) } : { slotEnds }
+    const inputs = {
+      ...{ q: float(B, H, T, E), k: float(B, G, T, E), v: float(B, G, T, E) },
+      ...Object.fromEntries(Object.entries(layout).map(([name, values]) => [name, int(values.length)])),
+    }
+    const program = traceProgram(library, 'run', inputs, ({ inputs: given }) => {
+      const { q, k, v } = given as Record<'q' | 'k' | 'v', Parameters<typeof tf.neg>[0] & object>
+      const shared = attention.sharedOf(given as never)
+      const attend = (...[a, b, c]: (typeof q)[]) => attention.attend(a as never, b as never, c as never, shared)
       const weights = tf.tensor(C, [B, H, T, E])
-      const [dq, dk, dv] = tf.grads((...x: Parameters<typeof tf.neg>[0][]) => {
-        const [a, b, c] = x as [typeof q, typeof q, typeof q]
-        return tf.sum(tf.mul(attention(a!, b!, c!, masks), weights))
-      })([q!, k!, v!])
-      return { y: attention(q!, k!, v!, masks), dq: dq!, dk: dk!, dv: dv! }
+      const [dq, dk, dv] = tf.grads((...x) => tf.sum(tf.mul(attend(...x), weights)))([q, k, v] as never)
+      return { y: attend(q, k, v), dq: dq!, dk: dk!, dv: dv! }
     })
     const session = new Session(library, [], [program], executor)
-    const { y, dq, dk, dv } = session.run('run', { q: Q, k: K, v: V })
-    for (const [b, h, t] of [
-      [0, 0, 0],
-      [0, 1, 127],
-      [0, 2, 128],
-      [0, 3, 299],
-      [1, 0, 129],
-      [1, 1, 130],
-      [1, 2, 279],
-      [1, 3, 290],
-    ] as const)
-      for (const [e, value] of outputOf(Q, K, V, b, h, t).entries())
-        expect(y?.[((b * H + h) * T + t) * E + e]).toBeCloseTo(value, 4)
+    const { y, dq, dk, dv } = session.run('run', { q: Q, k: K, v: V, ...layout })
+    for (const t of [0, 109, 110, 127, 128, 129, 149, 150, 199, 200, 244, 279, 290, 299])
+      for (const [b, h] of [
+        [0, 1],
+        [B - 1, 3],
+      ] as const)
+        for (const [e, value] of outputOf(Q, K, V, b, h, t).entries())
+          expect(y?.[((b * H + h) * T + t) * E + e]).toBeCloseTo(value, 4)
 
     const step = 1e-4
     const slope = (which: 0 | 1 | 2, at: number, b: number, g: number) => {
@@ -112,8 +154,8 @@ test.each(['graph', 'xla'] as const)(
       [0, 0, 3, 0],
       [0, 1, 140, 5],
       [0, 0, 299, 7],
-      [1, 1, 129, 2],
-      [1, 0, 200, 3],
+      [B - 1, 1, 129, 2],
+      [B - 1, 0, 200, 3],
     ] as const) {
       const [query, key] = [((b * H + (g * H) / G) * T + t) * E + e, ((b * G + g) * T + t) * E + e]
       expect(dq?.[query]).toBeCloseTo(slope(0, query, b, g), 3)
@@ -121,5 +163,5 @@ test.each(['graph', 'xla'] as const)(
       expect(dv?.[key]).toBeCloseTo(slope(2, key, b, g), 3)
     }
     session.dispose()
-  },
-)
+  })
+})
