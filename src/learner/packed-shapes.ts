@@ -1,11 +1,22 @@
 import { BcodError } from '../errors.js'
 import type { PackedShape } from '../model/packed-shape.js'
 import { queryBands } from '../model/query-bands.js'
+import { capacityFor, queryBlocks } from '../model/query-blocks.js'
 import type { BatchLayout } from './packed-batch.js'
-import { growTrees, singleTrees, type TokenPair, type TokenTree, tokensOf, walkThrough } from './token-trees.js'
+import {
+  type Branch,
+  growTrees,
+  singleTrees,
+  type TokenPair,
+  type TokenTree,
+  tokensOf,
+  walkThrough,
+} from './token-trees.js'
 
 /** Slots for each token, if there are several rows. */
 const SLOT_ROOM = 1.1
+/** Sizes of batches that hold one large tree, as shares of the largest. */
+const TREE_SIZES = Array.from({ length: 11 }, (_, i) => (i + 6) / 16)
 /** Below this the attention gains nothing from shorter rows. */
 const MIN_ROW_LENGTH = 128
 
@@ -24,16 +35,18 @@ export function packedShapes(maxLength: number, tokens: number, size: number): r
   sizes.push(largest)
   const lengths = [maxLength]
   while ((lengths[0] as number) / 4 >= MIN_ROW_LENGTH) lengths.unshift(Math.ceil((lengths[0] as number) / 4))
-  // a tree of sequences may be longer than each of them
-  const treeSizes = new Set([3, 4, 5, 6, 7, 8].map((eighths) => sizes.find((n) => n >= (largest * eighths) / 8)))
-  return sizes.flatMap((n) => {
-    const own = [...new Set([...lengths, ...(treeSizes.has(n) ? [n] : [])].map((length) => Math.min(length, n)))]
-    return own.map((length) => {
-      // whole sequences leave gaps at the ends of rows
-      const rows = n > length ? Math.ceil((SLOT_ROOM * n) / length) : 1
-      return { tokens: n, sequences: Math.min(size, n), rows, length, longest: Math.min(length, maxLength) }
+  const treeSizes = TREE_SIZES.map((share) => Math.min(largest, 64 * Math.ceil((largest * share) / 64)))
+  return [...new Set([...sizes, ...treeSizes])]
+    .sort((a, b) => a - b)
+    .flatMap((n) => {
+      // a tree of sequences may be longer than each of them
+      const own = [...(sizes.includes(n) ? lengths : []), ...(treeSizes.includes(n) ? [n] : [])]
+      return [...new Set(own.map((length) => Math.min(length, n)))].map((length) => {
+        // whole sequences leave gaps at the ends of rows
+        const rows = n > length ? Math.ceil((SLOT_ROOM * n) / length) : 1
+        return { tokens: n, sequences: Math.min(size, n), rows, length, longest: Math.min(length, maxLength) }
+      })
     })
-  })
 }
 
 /** One micro-batch: which events (by their index in the step) a packed batch holds, tree by tree. */
@@ -71,25 +84,57 @@ export function planMicroBatches(
   // one that shares nothing is the plan of events by themselves
   const ways = [singleTrees(events), ...shared.filter((trees) => trees.length < events.length)].map((trees) => {
     const plan = planTrees(trees, shapes, costs)
-    return { plan, cost: plan.reduce((sum, { shape }) => sum + costOf(shape, costs), 0) }
+    return { plan, cost: plan.reduce((sum, filled) => sum + costOf(filled, costs), 0) }
   })
-  return ways.reduce((best, way) => (way.cost < best.cost ? way : best)).plan
+  return ways
+    .reduce((best, way) => (way.cost < best.cost ? way : best))
+    .plan.map(({ shape, trees }) => ({
+      shape,
+      events: trees.flatMap(({ events: own }) => own),
+      trees: trees.map(({ events: own }) => own.length),
+    }))
 }
 
 /** A batch's cost in tokens. */
-const costOf = ({ tokens, rows, length }: PackedShape, { pairCost, batchCost }: PlanCosts): number =>
-  batchCost +
-  tokens +
-  pairCost * rows * queryBands(length).reduce((sum, { start, end }) => sum + (end - start) * end, 0)
+const costOf = ({ shape, trees }: Filled, { pairCost, batchCost }: PlanCosts): number =>
+  batchCost + shape.tokens + pairCost * (shape.rows === 1 ? pairsOfTrees(trees, shape.length) : pairsOfRows(shape))
+
+/** Pairs of a query and a key that are computed in several rows, whatever is in them. */
+const pairsOfRows = ({ rows, length }: PackedShape): number =>
+  rows * queryBands(length).reduce((sum, { start, end }) => sum + (end - start) * end, 0)
+
+/** Pairs of a query and a key that are computed if these trees stand in one row. */
+function pairsOfTrees(trees: readonly TokenTree[], length: number): number {
+  const before = seenBefore(trees)
+  return queryBlocks(length).reduce((sum, block) => {
+    const width = block.end - block.start
+    const capacity = block.capacities[capacityFor(block, before(block.start) + width)] as number
+    return sum + width * capacity
+  }, 0)
+}
+
+/** How many of the tokens before it a token sees, by its place in the row; asked for places in rising order. */
+function seenBefore(trees: readonly TokenTree[]): (place: number) => number {
+  const branches = trees.flatMap((tree) => tree.branches)
+  let [branch, start] = [0, 0]
+  return (place) => {
+    for (; branch < branches.length; branch++) {
+      const { tokens, shared } = branches[branch] as Branch
+      if (place < start + tokens - shared) return shared + place - start
+      start += tokens - shared
+    }
+    return 0
+  }
+}
 
 /** Full batches of the largest size come first; what remains goes into the one or two that leave the fewest tokens unused. */
 function planTrees(
   trees: readonly TokenTree[],
   shapes: readonly PackedShape[],
   { batchCost }: PlanCosts,
-): readonly MicroBatch[] {
+): readonly Filled[] {
   let order = trees.toSorted((a, b) => b.tokens - a.tokens || (a.events[0] as number) - (b.events[0] as number))
-  const batches: MicroBatch[] = []
+  const batches: Filled[] = []
   const largest = shapes.at(-1)?.tokens ?? 0
   while (order.length > 0) {
     const first = order[0] as TokenTree
@@ -101,11 +146,7 @@ function planTrees(
     const total = order.reduce((sum, { tokens, targets }) => sum + Math.max(tokens, targets), 0)
     const filled =
       total > largest ? fill(order, candidates.at(-1) as PackedShape) : tightest(order, candidates, batchCost)
-    batches.push({
-      shape: filled.shape,
-      events: filled.trees.flatMap(({ events }) => events),
-      trees: filled.trees.map(({ events }) => events.length),
-    })
+    batches.push(filled)
     order = rest(order, filled)
   }
   return batches

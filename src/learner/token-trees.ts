@@ -13,6 +13,13 @@ export const sequenceOf = ({ promptTokens, completionTokens }: TokenPair): reado
   ...completionTokens,
 ]
 
+/** A sequence in a tree. */
+export interface Branch {
+  readonly tokens: number
+  /** How many of them stand there already: those that it has in common with the one before it. */
+  readonly shared: number
+}
+
 /**
  * Sequences that begin alike, as a tree: what several of them have in common stands once. Their order is that of a walk
  * through the tree: each shares its longest beginning with the one before it.
@@ -20,6 +27,8 @@ export const sequenceOf = ({ promptTokens, completionTokens }: TokenPair): reado
 export interface TokenTree {
   /** By their index. */
   readonly events: readonly number[]
+  /** How each stands in it. */
+  readonly branches: readonly Branch[]
   /** How many tokens stand in it. */
   readonly tokens: number
   /** Tokens of its longest sequence. */
@@ -39,16 +48,14 @@ export function sharedStart(a: readonly number[], b: readonly number[]): number 
 export const singleTrees = (events: readonly TokenPair[]): readonly TokenTree[] =>
   events.map((event, index) => ({
     ...{ events: [index], tokens: tokensOf(event), longest: tokensOf(event) },
+    branches: [{ tokens: tokensOf(event), shared: 0 }],
     targets: event.completionTokens.length,
   }))
 
 /** One event of a walk through trees. */
-export interface Walked {
+export interface Walked extends Branch {
   readonly index: number
-  readonly tokens: number
   readonly targets: number
-  /** How many tokens it has in common with the event before it. */
-  readonly shared: number
 }
 
 /** Events in the order of a dictionary: what begins alike stands together. */
@@ -70,15 +77,17 @@ export interface TreeLimits {
 
 /** Events that have at least `least` tokens in common, in trees that are no larger: a pure function of its arguments. */
 export function growTrees(walk: readonly Walked[], least: number, most: TreeLimits): readonly TokenTree[] {
-  const trees: { events: number[]; tokens: number; longest: number; targets: number }[] = []
+  const trees: { events: number[]; branches: Branch[]; tokens: number; longest: number; targets: number }[] = []
   for (const { index, shared, ...own } of walk) {
     const tree = trees.at(-1)
     const tokens = (tree?.tokens ?? 0) + own.tokens - shared
     const targets = (tree?.targets ?? 0) + own.targets
     const isFull = Math.max(tokens, targets) > most.tokens || tree?.events.length === most.sequences
-    if (tree === undefined || shared < least || isFull) trees.push({ events: [index], ...own, longest: own.tokens })
+    if (tree === undefined || shared < least || isFull)
+      trees.push({ events: [index], branches: [{ tokens: own.tokens, shared: 0 }], ...own, longest: own.tokens })
     else {
       tree.events.push(index)
+      tree.branches.push({ tokens: own.tokens, shared })
       Object.assign(tree, { tokens, targets, longest: Math.max(tree.longest, own.tokens) })
     }
   }
