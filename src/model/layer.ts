@@ -149,10 +149,8 @@ export interface AttentionSlots {
   /** [N, 1, E/2]: cosine and sine of the angles at each token's position. */
   readonly cos_N1E: Tensor
   readonly sin_N1E: Tensor
-  /** int32[S]: the token in each slot. */
-  readonly slotTokens_S: Tensor
-  /** int32[N]: the slot of each token. */
-  readonly tokenSlots_N: Tensor
+  /** int32[S]: the token in each slot, and int32[N]: the slot of each token; null if they stand in the same order. */
+  readonly places: { readonly slotTokens_S: Tensor; readonly tokenSlots_N: Tensor } | null
   /** @returns [B, H, T, E] */
   attention(q_BHTE: Tensor, k_BGTE: Tensor, v_BGTE: Tensor): Tensor
 }
@@ -163,18 +161,20 @@ export interface AttentionSlots {
  */
 export function decoderLayer(x_ND: Tensor, layer: Layer, slots: AttentionSlots): Tensor {
   const { heads: H, kvHeads: G, headDim: E } = layer.architecture
-  const { rows: B, length: T, cos_N1E, sin_N1E, slotTokens_S, tokenSlots_N } = slots
+  const { rows: B, length: T, cos_N1E, sin_N1E, places } = slots
   const { operations, weights } = layer
   const normed_ND = operations.norm(x_ND, weights.input_norm as Tensor)
   const qkv_NO = linear(normed_ND, 'qkv', layer)
   const [qk_NO, v_NO] = tf.split(qkv_NO, [(H + G) * E, G * E], 1) as [Tensor, Tensor]
   const rotated_NO = operations.rotated(qk_NO, cos_N1E, sin_N1E, headGains(layer))
+  const toSlots = (x: Tensor) => (places === null ? x : relocated(x, places.slotTokens_S, places.tokenSlots_N))
+  const toTokens = (x: Tensor) => (places === null ? x : relocated(x, places.tokenSlots_N, places.slotTokens_S))
   const inSlots = (heads_NO: Tensor, count: number) =>
-    tf.transpose(tf.reshape(relocated(heads_NO, slotTokens_S, tokenSlots_N), [B, T, count, E]), [0, 2, 1, 3])
+    tf.transpose(tf.reshape(toSlots(heads_NO), [B, T, count, E]), [0, 2, 1, 3])
   const [q_BHTE, k_BGTE] = tf.split(inSlots(rotated_NO, H + G), [H, G], 1) as [Tensor, Tensor]
   const mixed_BHTE = slots.attention(q_BHTE, k_BGTE, inSlots(v_NO, G))
   const mixed_SO = tf.reshape(tf.transpose(mixed_BHTE, [0, 2, 1, 3]), [B * T, H * E])
-  return afterAttention(x_ND, relocated(mixed_SO, tokenSlots_N, slotTokens_S), layer)
+  return afterAttention(x_ND, toTokens(mixed_SO), layer)
 }
 
 /**

@@ -171,6 +171,11 @@ export class PackedForward {
     )
   }
 
+  /** Whether the tokens stand in one row, each in the slot of its number. */
+  get #isInOrder(): boolean {
+    return this.shape.rows === 1
+  }
+
   #stackSpec(): LayerStackSpec {
     const { architecture: a } = this.model
     const { tokens: N, rows: B, length: T } = this.shape
@@ -183,7 +188,8 @@ export class PackedForward {
       recompute: this.recompute,
       frozen: this.model.layerSpecs,
       shared: {
-        ...{ cos: angles, sin: angles, slotTokens: int(B * T), tokenSlots: int(N) },
+        ...{ cos: angles, sin: angles },
+        ...(this.#isInOrder ? {} : { slotTokens: int(B * T), tokenSlots: int(N) }),
         ...this.#attention.shared,
       },
     }
@@ -192,7 +198,8 @@ export class PackedForward {
   #slotsOf(fixed: Tensors): AttentionSlots {
     const { rows, length } = this.shape
     const { cos, sin, slotTokens, tokenSlots } = fixed as Record<'cos' | 'sin' | 'slotTokens' | 'tokenSlots', Tensor>
-    const layout = { cos_N1E: cos, sin_N1E: sin, slotTokens_S: slotTokens, tokenSlots_N: tokenSlots }
+    const places = this.#isInOrder ? null : { slotTokens_S: slotTokens, tokenSlots_N: tokenSlots }
+    const layout = { cos_N1E: cos, sin_N1E: sin, places }
     return { rows, length, ...layout, attention: (q, k, v) => this.#attention.attend(q, k, v, fixed) }
   }
 
@@ -208,7 +215,7 @@ export class PackedForward {
       tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), batch.positionIds), [N, 1, half])
     return {
       ...{ cos: table(Math.cos), sin: table(Math.sin) },
-      ...{ slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots },
+      ...(this.#isInOrder ? {} : { slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots }),
       ...this.#attention.sharedOf(batch),
     }
   }

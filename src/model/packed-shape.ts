@@ -4,7 +4,7 @@ export interface PackedShape {
   readonly tokens: number
   /** R, room for sequences. */
   readonly sequences: number
-  /** B rows of T slots each, on which the attention runs. A sequence lies within one row. */
+  /** B rows of T slots each, on which the attention runs. A sequence lies within one row. One row has N slots. */
   readonly rows: number
   readonly length: number
   /** The longest sequence that a batch of this shape has; what is longer than that in a row is a tree of sequences. */
