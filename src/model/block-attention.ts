@@ -29,7 +29,6 @@ import { type QueryBlock, queryBlocks } from './query-blocks.js'
 export function defineBlockAttention(library: FunctionLibrary, name: string, shape: AttentionShape): PackedAttention {
   const { length: T, heads: H, kvHeads: G, headDim: E } = shape
   const R = H / G
-  const blocks = queryBlocks(T)
   const known = new Map<string, BlockFunctions>()
   const functionsOf = ({ start, end }: QueryBlock, capacity: number): BlockFunctions => {
     const key = `${end - start}x${capacity}`
@@ -37,7 +36,14 @@ export function defineBlockAttention(library: FunctionLibrary, name: string, sha
     known.set(key, found)
     return found
   }
-  const options = blocks.map((block) => block.capacities.map((capacity) => functionsOf(block, capacity)))
+  const blocks = queryBlocks(T).map((block, index) => {
+    const functions = block.capacities.map((capacity) => functionsOf(block, capacity))
+    return {
+      ...{ ...block, index },
+      forward: functions.map((each) => each.forward),
+      backward: functions.map((each) => each.backward),
+    }
+  })
 
   const queriesOf = (x_1HTE: Tensor, { start, end }: QueryBlock) =>
     tf.reshape(tf.slice(x_1HTE, [0, 0, start, 0], [1, H, end - start, E]), [G, R * (end - start), E])
@@ -48,11 +54,11 @@ export function defineBlockAttention(library: FunctionLibrary, name: string, sha
     })
     return parts.length === 1 ? (parts[0] as Tensor) : tf.concat(parts, 2)
   }
-  const argumentsOf = (block: QueryBlock, i: number, shared: Tensors) => {
-    const rowOf = (table: string) => tf.reshape(tf.slice(shared[table] as Tensor, [i, 0], [1, T]), [T])
+  const argumentsOf = ({ start, index }: (typeof blocks)[number], shared: Tensors) => {
+    const rowOf = (table: string) => tf.reshape(tf.slice(shared[table] as Tensor, [index, 0], [1, T]), [T])
     return {
-      which: tf.reshape(tf.slice(shared.keyCapacities as Tensor, [i], [1]), []),
-      lists: { slots: rowOf('keySlots'), ends: rowOf('keyEnds'), start: tf.tensor([block.start], [], 'int32') },
+      which: tf.reshape(tf.slice(shared.keyCapacities as Tensor, [index], [1]), []),
+      lists: { slots: rowOf('keySlots'), ends: rowOf('keyEnds'), start: tf.tensor([start], [], 'int32') },
     }
   }
 
@@ -76,28 +82,19 @@ export function defineBlockAttention(library: FunctionLibrary, name: string, sha
       const rowsOf = (x: Tensor) => tf.reshape(x, [G, T, E])
       const forward = (inputs: readonly Tensor[]) => {
         const [q, k, v] = inputs as [Tensor, Tensor, Tensor]
-        const outputs = blocks.map((block, i) => {
-          const { which, lists } = argumentsOf(block, i, shared)
-          const args = { ...lists, q: queriesOf(q, block), k: rowsOf(k), v: rowsOf(v) }
-          return chosen(
-            which,
-            (options[i] as BlockFunctions[]).map((each) => each.forward),
-            args,
-          ).output
+        const outputs = blocks.map((block) => {
+          const { which, lists } = argumentsOf(block, shared)
+          return chosen(which, block.forward, { ...lists, q: queriesOf(q, block), k: rowsOf(k), v: rowsOf(v) }).output
         })
         const value = joined(outputs)
         return { value, kept: [q, k, v, value] }
       }
       const gradients = (dy: Tensor, saved: readonly Tensor[]) => {
         const [q, k, v, output] = saved as [Tensor, Tensor, Tensor, Tensor]
-        const each = blocks.map((block, i) => {
-          const { which, lists } = argumentsOf(block, i, shared)
+        const each = blocks.map((block) => {
+          const { which, lists } = argumentsOf(block, shared)
           const queries = { q: queriesOf(q, block), output: queriesOf(output, block), d_output: queriesOf(dy, block) }
-          return chosen(
-            which,
-            (options[i] as BlockFunctions[]).map(({ backward }) => backward),
-            { ...lists, ...queries, k: rowsOf(k), v: rowsOf(v) },
-          )
+          return chosen(which, block.backward, { ...lists, ...queries, k: rowsOf(k), v: rowsOf(v) })
         })
         const total = (parts: Tensor[]) =>
           tf.reshape(parts.length === 1 ? (parts[0] as Tensor) : tf.addN(parts), [1, G, T, E])

@@ -11,8 +11,8 @@ import { conversations } from '../support/random-conversations.js'
 import { runs } from '../support/thorough.js'
 
 /** One row for everything that is shared, and rows for each event by itself. */
-const SHARED = { tokens: 256, sequences: 12, rows: 1, length: 256, longest: 256 }
-const APART = { tokens: 768, sequences: 12, rows: 13, length: 64, longest: 64 }
+const SHARED = { tokens: 768, sequences: 12, rows: 1, length: 768, longest: 768 }
+const APART = { tokens: 1280, sequences: 12, rows: 13, length: 104, longest: 104 }
 
 const adapter = readAdapter('tests/golden/tiny_adapter')
 const ALL = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
@@ -66,8 +66,8 @@ describe.each([false, true])('with gradient checkpointing %s', (isCheckpointing)
 
   test('what several events share, computed once, gives what it gives computed for each', () => {
     fc.assert(
-      fc.property(conversations(6), (events) => {
-        const trees = growTrees(walkThrough(events), 1, { tokens: 256, sequences: 12 })
+      fc.property(conversations(20), (events) => {
+        const trees = growTrees(walkThrough(events), 1, { tokens: 768, sequences: 12 })
         const shared = computed(events, trees, SHARED)
         const apart = computed(events, singleTrees(events), APART)
         for (const [name, values] of Object.entries(apart))
@@ -75,7 +75,7 @@ describe.each([false, true])('with gradient checkpointing %s', (isCheckpointing)
         // the same again, to the bit
         expect(computed(events, trees, SHARED)).toEqual(shared)
       }),
-      { numRuns: runs(200) },
+      { numRuns: runs(100) },
     )
   })
 })
