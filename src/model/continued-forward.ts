@@ -104,17 +104,19 @@ export class ContinuedForward {
   #attentionSlots(fixed: Tensors, kept: Record<string, Tensor>): AttentionSlots {
     const { kvHeads: G, headDim: E } = this.model.architecture
     const { rows: B, length: T, beginning: P = 0 } = this.shape
-    const { cos, sin, slotTokens, tokenSlots, mask } = fixed as Record<string, Tensor>
+    const { cos, sin, slotTokens, tokenSlots, mask } = fixed as Record<
+      'cos' | 'sin' | 'slotTokens' | 'tokenSlots' | 'mask',
+      Tensor
+    >
     const behind = (cached: Tensor | undefined, own: Tensor) =>
       cached === undefined ? own : tf.concat([tf.broadcastTo(tf.reshape(cached, [1, G, P, E]), [B, G, P, E]), own], 2)
-    const layout = { cos_N1E: cos, sin_N1E: sin, slotTokens_S: slotTokens, tokenSlots_N: tokenSlots }
     return {
-      ...{ rows: B, length: T, masks: [] },
-      ...(layout as { [name in keyof typeof layout]: Tensor }),
+      ...{ rows: B, length: T, cos_N1E: cos, sin_N1E: sin },
+      places: { slotTokens_S: slotTokens, tokenSlots_N: tokenSlots },
       attention: (q_BHTE, k_BGTE, v_BGTE) => {
         Object.assign(kept, { keys: k_BGTE, values: v_BGTE })
         const [keys, values] = [behind(fixed.cached_keys, k_BGTE), behind(fixed.cached_values, v_BGTE)]
-        return attend(q_BHTE, keys, values, mask as Tensor)
+        return attend(q_BHTE, keys, values, mask)
       },
     }
   }

@@ -54,7 +54,7 @@ export class PackedForward {
   readonly #headSpec: Parameters<typeof defineLinearHead>[2]
   /** Of the layers, over the tokens of this shape. */
   readonly operations: LayerOperations
-  readonly #attention: PackedAttention
+  #definedAttention: PackedAttention | null = null
   /** M, entries of the completion-token inputs: N, rounded up to whole chunks. */
   readonly targetCapacity: number
 
@@ -67,10 +67,6 @@ export class PackedForward {
   ) {
     const { architecture: a, dtype } = model
     this.operations = packedOperations(library, model, shape)
-    this.#attention = definePackedAttention(library, `attention_${shapeName(shape)}`, {
-      ...{ rows: shape.rows, length: shape.length, heads: a.heads, kvHeads: a.kvHeads, headDim: a.headDim },
-      product: productType(dtype),
-    })
     const chunk = Math.min(HEAD_CHUNK, shape.tokens)
     this.targetCapacity = Math.ceil(shape.tokens / chunk) * chunk
     this.#headSpec = {
@@ -169,6 +165,17 @@ export class PackedForward {
     return defineLayerStack(this.library, name, spec, (fixed, x, row) =>
       decoderLayer(x, model.layer(fixed, row, this.operations), this.#slotsOf(fixed)),
     )
+  }
+
+  get #attention(): PackedAttention {
+    const { rows, length } = this.shape
+    const { architecture, dtype } = this.model
+    const { heads, kvHeads, headDim } = architecture
+    this.#definedAttention ??= definePackedAttention(this.library, `attention_${shapeName(this.shape)}`, {
+      ...{ rows, length, heads, kvHeads, headDim },
+      product: productType(dtype),
+    })
+    return this.#definedAttention
   }
 
   /** Whether the tokens stand in one row, each in the slot of its number. */
