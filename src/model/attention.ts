@@ -1,5 +1,12 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { defineCompiled, type FunctionLibrary, tf, withGradient } from '../engine/index.js'
+import {
+  type Arguments,
+  defineCompiled,
+  type FunctionLibrary,
+  type Tensors,
+  tf,
+  withGradient,
+} from '../engine/index.js'
 import { queryBands } from './query-bands.js'
 
 /** Added to the scores of positions that must not be seen; exp of it is 0 in f32. */
@@ -29,6 +36,25 @@ export interface AttentionShape {
   readonly headDim: number
   /** Type of the matrix products. */
   readonly product: 'float32' | 'bfloat16'
+}
+
+/** The slots of a packed batch, as the host lays them out; int32. */
+export interface SlotLayout {
+  /** [B·T] up to which slot of its row a slot is seen, by itself and by those after it and before this one */
+  readonly slotEnds: Tensor
+  /** `BlockKeys`, if the batch is one row. */
+  readonly keySlots?: Tensor
+  readonly keyCounts?: Tensor
+  readonly keyCapacities?: Tensor
+}
+
+/** Causal attention over the rows of a packed batch. */
+export interface PackedAttention {
+  /** What it needs to know of a batch, the same for all layers. */
+  readonly shared: Arguments
+  sharedOf(slots: SlotLayout): Tensors
+  /** @returns [B, H, T, E] */
+  attend(q_BHTE: Tensor, k_BGTE: Tensor, v_BGTE: Tensor, shared: Tensors): Tensor
 }
 
 /**

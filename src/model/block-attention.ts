@@ -12,8 +12,7 @@ import {
   tf,
   withGradient,
 } from '../engine/index.js'
-import { type AttentionShape, MASKED } from './attention.js'
-import type { PackedAttention, SlotLayout } from './packed-attention.js'
+import { type AttentionShape, MASKED, type PackedAttention, type SlotLayout } from './attention.js'
 import { type QueryBlock, queryBlocks } from './query-blocks.js'
 
 /**

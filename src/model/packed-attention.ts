@@ -1,27 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type Arguments, type FunctionLibrary, indices, type Tensors, tf } from '../engine/index.js'
-import { type AttentionShape, defineCausalAttention, MASKED } from './attention.js'
+import { type FunctionLibrary, indices, tf } from '../engine/index.js'
+import { type AttentionShape, defineCausalAttention, MASKED, type PackedAttention } from './attention.js'
 import { defineBlockAttention } from './block-attention.js'
 import { queryBands } from './query-bands.js'
-
-/** The slots of a packed batch, as the host lays them out; int32. */
-export interface SlotLayout {
-  /** [B·T] up to which slot of its row a slot is seen, by itself and by those after it and before this one */
-  readonly slotEnds: Tensor
-  /** `BlockKeys`, if the batch is one row. */
-  readonly keySlots?: Tensor
-  readonly keyCounts?: Tensor
-  readonly keyCapacities?: Tensor
-}
-
-/** Causal attention over the rows of a packed batch. */
-export interface PackedAttention {
-  /** What it needs to know of a batch, the same for all layers. */
-  readonly shared: Arguments
-  sharedOf(slots: SlotLayout): Tensors
-  /** @returns [B, H, T, E] */
-  attend(q_BHTE: Tensor, k_BGTE: Tensor, v_BGTE: Tensor, shared: Tensors): Tensor
-}
 
 /** One row may hold trees of sequences, several rows hold whole sequences. */
 export const definePackedAttention = (

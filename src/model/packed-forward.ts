@@ -12,9 +12,10 @@ import {
   type Tensors,
   tf,
 } from '../engine/index.js'
+import type { PackedAttention, SlotLayout } from './attention.js'
 import type { LanguageModel } from './language-model.js'
 import { type AttentionSlots, decoderLayer, type LayerOperations, rmsNorm } from './layer.js'
-import { definePackedAttention, type PackedAttention, type SlotLayout } from './packed-attention.js'
+import { definePackedAttention } from './packed-attention.js'
 import { packedOperations } from './packed-operations.js'
 import { type PackedShape, shapeName } from './packed-shape.js'
 import { productType } from './parameters.js'
