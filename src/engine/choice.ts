@@ -3,20 +3,20 @@ import {
   type Arguments,
   actualRefs,
   call,
-  declare,
+  type FloatType,
   type FunctionLibrary,
+  record,
   signatureOf,
   type Tensors,
 } from './functions.js'
 import { attr, DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
-import { tf } from './tensorflow.js'
 import { backend, type MatmulType } from './tracing-backend.js'
 
 export interface OptionSpec<O extends string> {
   readonly arguments: Arguments
   /** Type that each output is handed over in, by its name. */
-  readonly outputs: Readonly<Record<O, 'float32' | 'bfloat16'>>
+  readonly outputs: Readonly<Record<O, FloatType>>
   readonly matmul: MatmulType
 }
 
@@ -35,19 +35,7 @@ export function defineOption<O extends string>(
   body: (args: Tensors) => Readonly<Record<O, Tensor>>,
 ): Option<O> {
   const recorder = new Recorder()
-  const names = Object.keys(spec.outputs) as O[]
-  const traced = backend.withMatmul(spec.matmul, () =>
-    backend.recordInto(recorder, () =>
-      tf.tidy(() => {
-        const results = body(declare(recorder, spec.arguments))
-        return names.map((key) => {
-          const isLow = spec.outputs[key] === 'bfloat16'
-          const ref = isLow ? backend.refBfloat16(results[key]) : backend.ref(results[key])
-          return { name: key, ref, type: isLow ? DataType.bfloat16 : DataType.float32, shape: results[key].shape }
-        })
-      }),
-    ),
-  )
+  const traced = backend.withMatmul(spec.matmul, () => record(recorder, spec.arguments, spec.outputs, body))
   const inputs = signatureOf(spec.arguments)
   library.write(`${name}/work`, inputs, traced, recorder)
   // a branch calls its work: TensorFlow puts oneDNN's products into called functions, not into branches

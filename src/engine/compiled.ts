@@ -4,17 +4,15 @@ import {
   type Arguments,
   actualRefs,
   call,
-  declare,
+  type FloatType,
   type FunctionLibrary,
+  record,
   signatureOf,
 } from './functions.js'
 import { withGradient } from './ops.js'
-import { DataType } from './proto.js'
 import { Recorder, type Ref } from './recorder.js'
 import { tf } from './tensorflow.js'
 import { backend } from './tracing-backend.js'
-
-type FloatType = 'float32' | 'bfloat16'
 
 /**
  * Work between the matrix products, which XLA compiles into few passes over memory whatever the executor of the
@@ -30,16 +28,7 @@ export function defineCompiled<O extends string>(
   body: (args: Readonly<Record<string, Tensor>>) => Readonly<Record<O, Tensor>>,
 ): (args: Readonly<Record<string, Tensor>>) => Record<O, Tensor> {
   const recorder = new Recorder()
-  const traced = backend.recordInto(recorder, () =>
-    tf.tidy(() => {
-      const results = body(declare(recorder, specs))
-      return (Object.entries(outputs) as [O, FloatType][]).map(([key, dtype]) => {
-        const low = dtype === 'bfloat16'
-        const ref = low ? backend.refBfloat16(results[key]) : backend.ref(results[key])
-        return { name: key, ref, type: low ? DataType.bfloat16 : DataType.float32, shape: results[key].shape }
-      })
-    }),
-  )
+  const traced = record(recorder, specs, outputs, body)
   const signature = signatureOf(specs)
   library.write(name, signature, traced, recorder)
   const inputTypes = signature.map(([, type]) => type)

@@ -118,6 +118,28 @@ export function declare(recorder: Recorder, specs: Arguments): Tensors {
   return Object.fromEntries(entries)
 }
 
+/** Type that a value of floats is handed over in. */
+export type FloatType = 'float32' | 'bfloat16'
+
+/** Records the work of a function. @returns its outputs, in the types and the order of `outputs` */
+export function record<O extends string>(
+  recorder: Recorder,
+  specs: Arguments,
+  outputs: Readonly<Record<O, FloatType>>,
+  body: (args: Tensors) => Readonly<Record<O, Tensor>>,
+) {
+  return backend.recordInto(recorder, () =>
+    tf.tidy(() => {
+      const results = body(declare(recorder, specs))
+      return (Object.entries(outputs) as [O, FloatType][]).map(([key, dtype]) => {
+        const low = dtype === 'bfloat16'
+        const ref = low ? backend.refBfloat16(results[key]) : backend.ref(results[key])
+        return { name: key, ref, type: low ? DataType.bfloat16 : DataType.float32, shape: results[key].shape }
+      })
+    }),
+  )
+}
+
 export const signatureOf = (specs: Arguments) =>
   Object.entries(specs).map(([name, spec]) => [name, dataTypeOf(spec)] as const)
 

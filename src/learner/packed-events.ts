@@ -32,7 +32,7 @@ export class PackedEvents<T extends TokenPair> {
     private readonly model: PackedPrograms,
     readonly events: readonly T[],
     readonly batches: readonly MicroBatch[],
-    private readonly referencePlan: ReferencePlan = { continued: [], whole: batches },
+    private readonly referencePlan: ReferencePlan,
   ) {}
 
   /** log πref(y|x), and the mean-pooled last hidden state of each prompt under the reference, [D]. */
@@ -114,7 +114,9 @@ export function packEvents<T extends TokenPair>(
   const longest = Math.max(...events.map(tokensOf))
   if (longest > affordable.longestSequence)
     throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
-  const batches = planMicroBatches(events, affordable.shapes, model)
-  const plan = planReference(events, model.beginnings, { affordable, options: model })
-  return new PackedEvents(model, events, batches, plan.continued.length === 0 ? undefined : plan)
+  const reference = planReference(events, model.beginnings, { affordable, options: model })
+  // if no event continues a known beginning, both passes compute the same batches
+  const isSame = reference.continued.length === 0
+  const batches = isSame ? reference.whole : planMicroBatches(events, affordable.shapes, model)
+  return new PackedEvents(model, events, batches, reference)
 }

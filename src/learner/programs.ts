@@ -69,8 +69,14 @@ export function traceLearnerPrograms(
   return { programs, targetCapacity }
 }
 
+/** What a program takes that sums over the parts of prompts. */
+export const promptInputs = (forward: PackedForward): Inputs => ({
+  ...packedInputs(forward),
+  promptPartIds: { shape: [forward.shape.tokens], dtype: 'int32' },
+})
+
 /** What every program over packed batches takes. */
-export function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: PackedForward): Inputs {
+function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: PackedForward): Inputs {
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
   const blocks = queryBlocks(length).length
   const [perToken, perSlot, perTarget] = [int(tokens), int(rows * length), int(targetCapacity)]
@@ -96,8 +102,7 @@ export const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => 
 
 /** Reference log-probabilities, and sums of the last hidden state over the parts of the prompts. */
 function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLora }: LearnerProgramOptions): Program {
-  const promptPartIds = { shape: [forward.shape.tokens], dtype: 'int32' } as const
-  const inputs: Inputs = { ...packedInputs(forward), promptPartIds }
+  const inputs = promptInputs(forward)
   const body = (scope: ProgramScope) => {
     const hidden = forward.hidden(
       scope,

@@ -1,10 +1,18 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type FunctionLibrary, type Inputs, type Program, tf, traceProgram, type Variable } from '../engine/index.js'
+import {
+  type FunctionLibrary,
+  type Inputs,
+  type Program,
+  type ProgramScope,
+  tf,
+  traceProgram,
+  type Variable,
+} from '../engine/index.js'
 import { ContinuedForward } from '../model/continued-forward.js'
 import type { LanguageModel } from '../model/language-model.js'
 import { PackedForward } from '../model/packed-forward.js'
 import { type PackedShape, shapeName } from '../model/packed-shape.js'
-import { completionTokens, layoutOf, packedInputs, programName } from './programs.js'
+import { completionTokens, layoutOf, programName, promptInputs } from './programs.js'
 
 export interface ReferenceProgramOptions {
   readonly model: LanguageModel
@@ -43,8 +51,8 @@ function begin(
 ): Program {
   const { model, shape } = packed
   const { layers: L, kvHeads: G, headDim: E } = model.architecture
-  const inputs: Inputs = { ...packedInputs(packed), promptPartIds: { shape: [shape.tokens], dtype: 'int32' } }
-  const body = (scope: Parameters<Parameters<typeof traceProgram>[3]>[0]) => {
+  const inputs = promptInputs(packed)
+  const body = (scope: ProgramScope) => {
     const adapter = referenceLora === null ? null : scope.read(referenceLora)
     const { y, keys, values } = forward.hidden(scope, layoutOf(scope), adapter, null)
     const ofLayers = (kept: Tensor) => tf.reshape(kept, [L, G, shape.length, E])
@@ -65,11 +73,10 @@ function continue_(
   const { layers, kvHeads, headDim } = model.architecture
   const cached = { shape: [layers, kvHeads, shape.beginning as number, headDim], dtype: 'float32' } as const
   const inputs: Inputs = {
-    ...packedInputs(packed),
-    promptPartIds: { shape: [shape.tokens], dtype: 'int32' },
+    ...promptInputs(packed),
     ...{ keys: cached, values: cached, count: { shape: [], dtype: 'int32' } },
   }
-  const body = (scope: Parameters<Parameters<typeof traceProgram>[3]>[0]) => {
+  const body = (scope: ProgramScope) => {
     const adapter = referenceLora === null ? null : scope.read(referenceLora)
     const { keys, values, count } = scope.inputs as Record<'keys' | 'values' | 'count', Tensor>
     const { y } = forward.hidden(scope, layoutOf(scope), adapter, { keys, values, count })

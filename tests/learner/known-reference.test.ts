@@ -14,17 +14,12 @@ import { loraFromAdapter } from '../../src/model/lora.js'
 import { seededRandom } from '../../src/model/random.js'
 import { relativeDistance } from '../support/compare.js'
 import { trainingEvent } from '../support/events.js'
+import { loraOf } from '../support/lora.js'
 import { ADAMW } from '../support/optimizer.js'
 
 const LONGEST = 480
 const adapter = readAdapter('tests/golden/tiny_adapter')
-const ALL = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
-const lora = {
-  r: adapter.r,
-  alpha: adapter.alpha,
-  rslora: adapter.rslora,
-  targets: ALL.filter((t) => adapter.targets.includes(t)),
-}
+const lora = loraOf(adapter)
 
 /** Few, since each takes time to compile. */
 const shapes = [{ tokens: 1536, sequences: 8, rows: 4, length: LONGEST, longest: LONGEST }]

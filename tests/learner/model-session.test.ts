@@ -6,10 +6,10 @@ import type { TokenPair } from '../../src/learner/token-trees.js'
 import { loraFromAdapter } from '../../src/model/lora.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'
 import { relativeDistance } from '../support/compare.js'
+import { loraOf } from '../support/lora.js'
 import { ADAMW } from '../support/optimizer.js'
 import { thorough } from '../support/thorough.js'
 
-const ALL = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
 const OPTIMIZER = { ...ADAMW, weightDecay: 0.01, clipNorm: 1 }
 
 interface ArchRow {
@@ -29,12 +29,7 @@ interface ArchCase {
 describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
   const golden = JSON.parse(readFileSync(`tests/golden/arch/${name}.json`, 'utf8')) as ArchCase
   const adapter = readAdapter(`tests/golden/arch/${name}_adapter`)
-  const lora = {
-    r: adapter.r,
-    alpha: adapter.alpha,
-    rslora: adapter.rslora,
-    targets: ALL.filter((t) => adapter.targets.includes(t)),
-  }
+  const lora = loraOf(adapter)
   const events = golden.rows.map((row) => ({
     promptTokens: row.prompt_tokens,
     completionTokens: row.completion_tokens,

@@ -6,6 +6,7 @@ import type { BatchLayout } from '../../src/learner/packed-batch.js'
 import { growTrees, singleTrees, type TokenPair, type TokenTree, walkThrough } from '../../src/learner/token-trees.js'
 import { loraFromAdapter } from '../../src/model/lora.js'
 import { relativeDistance } from '../support/compare.js'
+import { loraOf } from '../support/lora.js'
 import { ADAMW } from '../support/optimizer.js'
 import { conversations } from '../support/random-conversations.js'
 import { runs } from '../support/thorough.js'
@@ -15,13 +16,7 @@ const SHARED = { tokens: 768, sequences: 12, rows: 1, length: 768, longest: 768 
 const APART = { tokens: 1280, sequences: 12, rows: 13, length: 104, longest: 104 }
 
 const adapter = readAdapter('tests/golden/tiny_adapter')
-const ALL = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
-const lora = {
-  r: adapter.r,
-  alpha: adapter.alpha,
-  rslora: adapter.rslora,
-  targets: ALL.filter((t) => adapter.targets.includes(t)),
-}
+const lora = loraOf(adapter)
 const open = (gradientCheckpointing: boolean) => {
   const session = new ModelSession({
     ...{
