@@ -129,7 +129,7 @@ export class Learner {
    * @throws DEVICE_OUT_OF_MEMORY if there is no memory for the smallest batch either
    */
   trainStep(events: readonly TrainingEvent[]): StepOutcome {
-    const before = this.#model.beginningCounts
+    const before = this.#model.reference.counts
     return this.#shapes.retrySmaller(() => {
       const fitting = events.filter((event) => tokensOf(event) <= this.#shapes.longestSequence)
       const { result, trained, culprits } = withoutCulprits(fitting, {
@@ -150,7 +150,7 @@ export class Learner {
         quarantined: indexesOf(culprits),
         refused: indexesOf(events.filter((event) => !fitting.includes(event))),
         blockLimit: this.#shapes.limit,
-        beginnings: countsSince(before, this.#model.beginningCounts),
+        beginnings: countsSince(before, this.#model.reference.counts),
       }
     })
   }

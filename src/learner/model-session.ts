@@ -1,7 +1,6 @@
 import {
   type Executor,
   FunctionLibrary,
-  type InputValue,
   type OptimizerOptions,
   Session,
   usesGpu,
@@ -13,18 +12,17 @@ import { type DecoderShape, type DecoderSpec, traceDecoder } from '../model/deco
 import { generate, type SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
-import { type PackedShape, shapeName } from '../model/packed-shape.js'
+import type { PackedShape } from '../model/packed-shape.js'
 import type { ModelDtype } from '../model/parameters.js'
 import { resolveTies } from '../model/tied-head.js'
 import { loadWeights } from '../model/weights.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
-import { ShapeOutOfMemory } from './affordable-shapes.js'
+import { BatchRunner, rowsOf } from './batch-runner.js'
 import type { BeginningShapes } from './beginnings.js'
-import { type BeginningCounts, type Known, KnownBeginnings } from './known-beginnings.js'
-import { type BatchLayout, type PackedBatch, packBatch } from './packed-batch.js'
-import { givenVariables, type Purpose, programName, type ShapeProgram, traceLearnerPrograms } from './programs.js'
-import { behind } from './reference-plan.js'
+import type { BatchLayout } from './packed-batch.js'
+import { givenVariables, type Purpose, traceLearnerPrograms } from './programs.js'
+import { ReferencePass } from './reference-pass.js'
 import { traceReferencePrograms } from './reference-programs.js'
 import type { TokenPair } from './token-trees.js'
 
@@ -64,20 +62,6 @@ export interface PackedTerms {
   readonly first: boolean
 }
 
-/** What the reference computes of each row of a packed batch. */
-export interface ReferenceRows {
-  /** log πref(y|x) */
-  readonly logps: readonly number[]
-  /** Mean-pooled last hidden state of the prompt, [D]. */
-  readonly embeddings: readonly Float64Array[]
-}
-
-/** A beginning that is known to the reference. */
-export interface Beginning extends Known {
-  /** How many tokens it has. */
-  readonly length: number
-}
-
 /** What a checkpoint keeps of the adapter's training: AdamW's moments, as one vector each. */
 export interface Moments {
   readonly firstMoment: Float32Array
@@ -93,32 +77,36 @@ export class ModelSession {
   readonly session: Session
   /** What the operator should know of the model's files; null for nothing. */
   readonly note: string | null
-  readonly #targetCapacity: ReadonlyMap<string, number>
-  readonly #known: KnownBeginnings
+  readonly reference: ReferencePass
+  readonly #runner: BatchRunner
 
   constructor(readonly options: ModelSessionOptions) {
-    this.#known = new KnownBeginnings(options.referenceCache ?? 0)
+    const shapes = options.beginnings ?? { alone: [], behind: [] }
     const reader = openModelTensors(options.modelPath)
     try {
       const { architecture, note } = resolveTies(readArchitecture(options.modelPath), reader)
       this.note = note
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
-      const { session, targetCapacity } = this.#open(reader)
+      const { session, targetCapacity } = this.#open(reader, shapes)
       this.session = session
-      this.#targetCapacity = targetCapacity
+      this.#runner = new BatchRunner(session, targetCapacity)
+      const { hiddenSize } = architecture
+      this.reference = new ReferencePass(this.#runner, { shapes, cache: options.referenceCache ?? 0, hiddenSize })
     } finally {
       reader.close()
     }
   }
 
   /** Traces all programs and loads the weights. */
-  #open(reader: TensorReader): { readonly session: Session; readonly targetCapacity: ReadonlyMap<string, number> } {
+  #open(
+    reader: TensorReader,
+    beginnings: BeginningShapes,
+  ): { readonly session: Session; readonly targetCapacity: ReadonlyMap<string, number> } {
     const { model, options } = this
     const library = new FunctionLibrary()
     const referenceLora: Variable | null =
       options.referenceLora === null ? null : { name: 'reference.values', shape: [model.lora.size], dtype: 'float32' }
     const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
-    const { beginnings } = this
     const reference = traceReferencePrograms(library, {
       model,
       referenceLora,
@@ -175,57 +163,19 @@ export class ModelSession {
     return usesGpu() ? 4096 : 32
   }
 
-  get beginnings(): BeginningShapes {
-    return this.options.beginnings ?? { alone: [], behind: [] }
-  }
-
-  /** What became of beginnings since the session was made. */
-  get beginningCounts(): BeginningCounts {
-    return this.#known.counts
-  }
-
-  /** log πref(y|x) and the prompt's embedding [D] of each row of a packed batch. */
-  prepare(events: readonly TokenPair[], layout: BatchLayout): ReferenceRows {
-    const { outputs, promptParts } = this.#run('prepare', events, layout)
-    return { logps: rowsOf(events, outputs.logps), embeddings: this.#embeddings(events, outputs.sums, promptParts) }
-  }
-
-  /**
-   * A beginning under the reference. It is always computed by itself, so it has the same bits whether it was known or not.
-   */
-  begin(tokens: readonly number[]): Beginning {
-    const shape = this.beginnings.alone.find((each) => each.tokens >= tokens.length)
-    if (shape === undefined) throw new BcodError('INTERNAL', `no shape has room for a beginning of ${tokens.length}`)
-    const known = this.#known.get(tokens, () => {
-      const pair = { promptTokens: tokens, completionTokens: [] }
-      const { keys, values, sums } = this.#run('begin', [pair], { shape, trees: [1] }).outputs as Floats
-      return { keys: keys!, values: values!, sum: sums!.slice(0, this.model.architecture.hiddenSize) }
-    })
-    return { ...known, length: tokens.length }
-  }
-
-  /** As `prepare`, of events that have a beginning in common. */
-  continue(events: readonly TokenPair[], layout: BatchLayout, { length, sum, ...known }: Beginning): ReferenceRows {
-    const rests = events.map((event) => behind(event, length))
-    const further = { keys: known.keys, values: known.values, count: length }
-    const { outputs, promptParts } = this.#run('continue', rests, layout, further)
-    const embeddings = this.#embeddings(events, outputs.sums, promptParts, sum)
-    return { logps: rowsOf(events, outputs.logps), embeddings }
-  }
-
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */
   score(events: readonly TokenPair[], layout: BatchLayout): { readonly logps: readonly number[] } {
-    return { logps: rowsOf(events, this.#run('score', events, layout).outputs.logps) }
+    return { logps: rowsOf(events, this.#runner.run('score', events, layout).outputs.logps) }
   }
 
   /** log π(y|x) of each row of a packed batch under the given adapter. */
   scoreGiven(events: readonly TokenPair[], layout: BatchLayout): { readonly logps: readonly number[] } {
-    return { logps: rowsOf(events, this.#run('given', events, layout).outputs.logps) }
+    return { logps: rowsOf(events, this.#runner.run('given', events, layout).outputs.logps) }
   }
 
   /** KL of the given adapter from the other one over the completion of each row of a packed batch. */
   divergence(events: readonly TokenPair[], layout: BatchLayout): { readonly divergences: readonly number[] } {
-    return { divergences: rowsOf(events, this.#run('divergence', events, layout).outputs.divergences) }
+    return { divergences: rowsOf(events, this.#runner.run('divergence', events, layout).outputs.divergences) }
   }
 
   /** Sets the adapter of `scoreGiven` and `generateGiven`, and of `divergence` with the one that it is compared with. */
@@ -245,7 +195,7 @@ export class ModelSession {
   ): { readonly logps: readonly number[]; readonly rewards: readonly number[]; readonly loss: number } {
     const padded = (values: readonly number[]) =>
       Float32Array.from({ length: layout.shape.sequences }, (_, row) => values[row] ?? 0)
-    const { logps, rewards, loss } = this.#run('accumulate', events, layout, {
+    const { logps, rewards, loss } = this.#runner.run('accumulate', events, layout, {
       reference_logps: padded(referenceLogps),
       signs: padded(labels.map((up) => (up ? 1 : -1))),
       coefficients: padded(coefficients),
@@ -326,58 +276,7 @@ export class ModelSession {
     return generate(this.session, decoder, prompts, options)
   }
 
-  /**
-   * Means of the last hidden state over prompts.
-   *
-   * @param sums      over the parts of prompts
-   * @param beginning sum over tokens that all prompts begin with and that are in no part
-   */
-  #embeddings(
-    events: readonly TokenPair[],
-    sums: ArrayLike<number> | undefined,
-    promptParts: PackedBatch['promptParts'],
-    beginning?: Float32Array,
-  ): readonly Float64Array[] {
-    const width = this.model.architecture.hiddenSize
-    return events.map(({ promptTokens }, row) => {
-      const mean = Float64Array.from({ length: width }, (_, i) => beginning?.[i] ?? 0)
-      for (const part of promptParts[row] as readonly number[])
-        for (let i = 0; i < width; i++) (mean[i] as number) += sums?.[part * width + i] as number
-      return mean.map((sum) => Math.fround(sum / Math.max(1, promptTokens.length)))
-    })
-  }
-
   #read({ name }: Variable): Float32Array {
     return this.session.read(name)[0] as Float32Array
   }
-
-  /** @throws ShapeOutOfMemory */
-  #run(
-    kind: ShapeProgram,
-    events: readonly TokenPair[],
-    { shape, trees }: BatchLayout,
-    further: Readonly<Record<string, InputValue>> = {},
-  ): { readonly outputs: Outputs; readonly promptParts: PackedBatch['promptParts'] } {
-    const capacity = this.#targetCapacity.get(shapeName(shape))
-    if (capacity === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
-    const { inputs, promptParts } = packBatch(events, { shape, trees }, capacity)
-    const offset = typeof further.count === 'number' ? further.count : 0
-    const positionIds = inputs.positionIds.map((position) => position + offset)
-    try {
-      const outputs = this.session.run(programName(kind, shape), { ...inputs, positionIds, ...further })
-      return { outputs, promptParts }
-    } catch (error) {
-      const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
-      // a beginning takes memory as well
-      const tokens = Math.max(shape.tokens, shape.beginning ?? 0)
-      throw full ? new ShapeOutOfMemory({ ...shape, tokens }, error) : error
-    }
-  }
 }
-
-type Outputs = ReturnType<Session['run']>
-type Floats = Readonly<Record<string, Float32Array>>
-
-/** The used rows of an output. */
-const rowsOf = (events: readonly TokenPair[], output: ArrayLike<number> | undefined): readonly number[] =>
-  events.map((_, row) => output?.[row] as number)

@@ -1,16 +1,16 @@
 import { BcodError } from '../errors.js'
 import type { AffordableShapes } from './affordable-shapes.js'
-import type { ModelSession, ReferenceRows } from './model-session.js'
+import type { ModelSession } from './model-session.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
+import type { ReferencePass, ReferenceRows } from './reference-pass.js'
 import { planReference, type ReferencePlan } from './reference-plan.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
-export type PackedPrograms = Pick<
-  ModelSession,
-  'prepare' | 'begin' | 'continue' | 'score' | 'accumulate' | 'pairCost' | 'batchCost' | 'beginnings'
->
+export type PackedPrograms = Pick<ModelSession, 'score' | 'accumulate' | 'pairCost' | 'batchCost'> & {
+  readonly reference: Pick<ReferencePass, 'shapes' | 'prepare' | 'begin' | 'continue'>
+}
 
 /** What the loss needs of each event; arrays by event. */
 export interface LossTerms {
@@ -39,15 +39,16 @@ export class PackedEvents<T extends TokenPair> {
   reference(): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
     const logps = this.#array<number>()
     const embeddings = this.#array<Float64Array>()
+    const pass = this.model.reference
     const put = (batch: MicroBatch, out: ReferenceRows) => {
       scatter(batch, out.logps, logps)
       scatter(batch, out.embeddings, embeddings)
     }
     for (const { beginning, batches } of this.referencePlan.continued) {
-      const known = this.model.begin(beginning)
-      for (const batch of batches) put(batch, this.model.continue(gather(batch, this.events), batch, known))
+      const known = pass.begin(beginning)
+      for (const batch of batches) put(batch, pass.continue(gather(batch, this.events), batch, known))
     }
-    for (const batch of this.referencePlan.whole) put(batch, this.model.prepare(gather(batch, this.events), batch))
+    for (const batch of this.referencePlan.whole) put(batch, pass.prepare(gather(batch, this.events), batch))
     return { logps, embeddings }
   }
 
@@ -114,7 +115,7 @@ export function packEvents<T extends TokenPair>(
   const longest = Math.max(...events.map(tokensOf))
   if (longest > affordable.longestSequence)
     throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
-  const reference = planReference(events, model.beginnings, { affordable, options: model })
+  const reference = planReference(events, model.reference.shapes, { affordable, options: model })
   // if no event continues a known beginning, both passes compute the same batches
   const isSame = reference.continued.length === 0
   const batches = isSame ? reference.whole : planMicroBatches(events, affordable.shapes, model)

@@ -67,7 +67,7 @@ test.each([false, true])(
   (pinned) => {
     const session = open({ pinned })
     const together = reference(session)
-    expect(session.beginningCounts).toMatchObject({ known: 0, computed: 2 })
+    expect(session.reference.counts).toMatchObject({ known: 0, computed: 2 })
     const apart = events.map((event) => reference(session, [event]))
     expect(
       relativeDistance(
@@ -81,7 +81,7 @@ test.each([false, true])(
 
     // known now, and the same to the bit
     expect(reference(session)).toEqual(together)
-    expect(session.beginningCounts).toMatchObject({ known: 2, computed: 2 })
+    expect(session.reference.counts).toMatchObject({ known: 2, computed: 2 })
   },
 )
 
@@ -93,12 +93,12 @@ test.each([
   const warm = open({ pinned: false, dtype, executor })
   const none = open({ pinned: false, dtype, executor, referenceCache: 0 })
   reference(warm, [events[0]!, events[3]!, after(system, 8, 8)])
-  expect(warm.beginningCounts).toMatchObject({ known: 0, computed: 1 })
+  expect(warm.reference.counts).toMatchObject({ known: 0, computed: 1 })
   const first = reference(warm)
-  expect(warm.beginningCounts).toMatchObject({ known: 1, computed: 2 })
+  expect(warm.reference.counts).toMatchObject({ known: 1, computed: 2 })
   expect(reference(none)).toEqual(first)
   expect(reference(none)).toEqual(first)
-  expect(none.beginningCounts).toEqual({ known: 0, computed: 4, bytes: 0 })
+  expect(none.reference.counts).toEqual({ known: 0, computed: 4, bytes: 0 })
 })
 
 test('a learner that goes on from a checkpoint, knowing no beginning, learns the same bits', () => {

@@ -15,17 +15,19 @@ function programs() {
   const model: PackedPrograms = {
     pairCost: 0,
     batchCost: 32,
-    beginnings: beginningShapes(1024, 8),
-    begin: (tokens) => ({ ...{ keys: NONE, values: NONE, sum: NONE }, length: tokens.length }),
-    // tells the whole event and how much of it was known
-    continue: (events, { shape }, { length }) => ({
-      logps: events.map((event) => logp(event) + length / 1e4),
-      embeddings: events.map(() => Float64Array.of(shape.beginning as number)),
-    }),
-    prepare: (events) => ({
-      logps: events.map(logp),
-      embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),
-    }),
+    reference: {
+      shapes: beginningShapes(1024, 8),
+      begin: (tokens) => ({ ...{ keys: NONE, values: NONE, sum: NONE }, length: tokens.length }),
+      // tells the whole event and how much of it was known
+      continue: (events, { shape }, { length }) => ({
+        logps: events.map((event) => logp(event) + length / 1e4),
+        embeddings: events.map(() => Float64Array.of(shape.beginning as number)),
+      }),
+      prepare: (events) => ({
+        logps: events.map(logp),
+        embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),
+      }),
+    },
     score: (events) => ({ logps: events.map((event) => 2 * logp(event)) }),
     accumulate: (events, _, { referenceLogps, labels, coefficients, delta, first }) => {
       firsts.push(first)

@@ -44,7 +44,7 @@ describe.each([false, true])('with gradient checkpointing %s', (isCheckpointing)
     const events = order.map((index) => all[index]!)
     const layout = { shape, trees: trees.map((tree) => tree.events.length) }
     const inOrder = <T>(rows: readonly T[]) => all.map((_, index) => rows[order.indexOf(index)]!)
-    const reference = session.prepare(events, layout)
+    const reference = session.reference.prepare(events, layout)
     const terms = {
       ...{ referenceLogps: reference.logps, labels: order.map((index) => index % 3 > 0), delta: 0.1, first: true },
       coefficients: order.map((index) => 0.1 + index / 20),
