@@ -1,10 +1,12 @@
 // bcod against TRL's BCOTrainer with PEFT on PyTorch: the same events, model, adapter shape, batch and type of number,
 // one after the other on this machine. Prints one JSON line; docs/performance.md explains it.
 //
-//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--workload plain] [--dtype f32] [--set key=value …]
+//   node bench/trl/run.mjs [--steps 20] [--rounds 1] [--shape smollm2-135m] [--workload plain] [--dtype f32]
+//                          [--trl-parts N] [--set key=value …]
 //
-// --set goes to bcod. --dtype measures one type of number alone: the figures of the other are null then. Each measurement is a process of its own, so that its peak memory is its own. A round takes the
-// sides in turn, bcod first; of several rounds the median counts, and the highest memory.
+// --set goes to bcod. --dtype measures one type of number alone: the figures of the other are null then. --trl-parts is
+// into how many parts TRL cuts a batch. Each measurement is a process of its own, so that its peak memory is its own. A
+// round takes the sides in turn, bcod first; of several rounds the median counts, and the highest memory.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
@@ -28,6 +30,13 @@ const LORA = { r: 16, alpha: 32, targets: LINEAR_LAYERS }
  * it comes.
  */
 const KEEP_FREED = { MALLOC_MMAP_THRESHOLD_: String(2 ** 35), MALLOC_TRIM_THRESHOLD_: String(2 ** 35) }
+/**
+ * Into how many parts TRL cuts a batch, their gradients added up, where it is fastest: fewer events are padded to the
+ * longest of them, but products of few rows are slow.
+ */
+const TRL_PARTS = { plain: 2, 'system-256': 2, 'system-1024': 4, conversation: 8, regenerate: 2 }
+/** Steps of TRL's that are not counted. It compiles nothing: its first step gets memory, those after it are alike. */
+const TRL_WARM_UP = 1
 /** TRL and PyTorch keep all cores busy; below this share of them something else ran on the machine. */
 const UNDISTURBED = 0.95
 
@@ -38,6 +47,7 @@ const { values: flags } = parseArgs({
     shape: { type: 'string', default: 'smollm2-135m' },
     workload: { type: 'string', multiple: true, default: Object.keys(WORKLOADS) },
     dtype: { type: 'string', multiple: true, default: ['f32', 'bf16'] },
+    'trl-parts': { type: 'string' },
     set: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -93,13 +103,14 @@ const bcod = (dtype, workload) =>
       ...flags.set,
     ].flatMap((setting) => ['--set', setting]),
   ])
-const trl = (dtype, python, directory) =>
+const trl = (dtype, workload, python, directory) =>
   measure(
     `TRL, ${dtype}`,
     python,
     [
       ...[path('trl_side.py'), join(directory, 'model'), join(directory, 'events.json'), '--dtype', dtype],
-      ...['--batch', String(BATCH), '--warm-up', String(WARM_UP), '--steps', String(steps)],
+      ...['--batch', String(BATCH), '--parts', flags['trl-parts'] ?? String(TRL_PARTS[workload])],
+      ...['--warm-up', String(TRL_WARM_UP), '--steps', String(steps)],
     ],
     { ...PYTHON_VARIABLES, ...KEEP_FREED },
   )
@@ -137,7 +148,7 @@ function compare(directory, workload, python) {
   const events = benchEvents(workload, (WARM_UP + steps) * BATCH, shape.vocabSize)
   mkdirSync(join(directory, 'model'))
   writeRandomModel(join(directory, 'model'), shape, maxLength)
-  const rows = events.map(({ promptTokens, completionTokens, label }) => ({
+  const rows = events.slice((WARM_UP - TRL_WARM_UP) * BATCH).map(({ promptTokens, completionTokens, label }) => ({
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     label,
@@ -155,7 +166,7 @@ function compare(directory, workload, python) {
     if (rounds > 1) say(`round ${round + 1} of ${rounds}`)
     for (const dtype of DTYPES) {
       reports.bcod[dtype].push(bcod(dtype, workload))
-      reports.trl[dtype].push(trl(dtype, python, directory))
+      reports.trl[dtype].push(trl(dtype, workload, python, directory))
     }
   }
   for (const dtype of DTYPES) reports.torch[dtype] = torchMatmul(dtype, python, shapes)
@@ -181,6 +192,7 @@ function compare(directory, workload, python) {
     rounds,
     steps,
     tokens,
+    trl_parts: reports.trl[DTYPES[0]][0].parts,
     trl_padded_tokens: reports.trl[DTYPES[0]][0].padded_tokens,
     flops_per_token: useful.total / tokens,
     flops_share: {

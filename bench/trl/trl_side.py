@@ -69,12 +69,15 @@ def main():
     parser.add_argument("events", help="JSON file")
     parser.add_argument("--dtype", choices=DTYPES, required=True, help="of the weights; the adapter is f32 in both")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--parts", type=int, default=1, help="of a batch; their gradients are added up")
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--lr", type=float, default=1e-4)
     given = parser.parse_args()
 
     torch.set_num_threads(CORES)
+    if given.batch % given.parts != 0:
+        raise SystemExit(f"a batch of {given.batch} has no {given.parts} equal parts")
     with open(given.events) as file:
         events = json.load(file)[: given.batch * (given.warm_up + given.steps)]
     ends = {event["completion_tokens"][-1] for event in events}
@@ -96,7 +99,8 @@ def main():
             output_dir=output,
             use_cpu=True,
             bf16=False,  # autocast on top of bf16 weights makes it slower
-            per_device_train_batch_size=given.batch,
+            per_device_train_batch_size=given.batch // given.parts,
+            gradient_accumulation_steps=given.parts,
             num_train_epochs=1,
             gradient_checkpointing=False,
             learning_rate=given.lr,
@@ -133,13 +137,14 @@ def main():
     tokens = sum(batch["tokens"] for batch in trainer.batches)
     if tokens != sum(map(length, events)):
         raise SystemExit(f"TRL trained {tokens} tokens, not {sum(map(length, events))}")
-    measured, steps = trainer.batches[given.warm_up :], clock.steps[given.warm_up :]
+    measured, steps = trainer.batches[given.warm_up * given.parts :], clock.steps[given.warm_up :]
     seconds = sum(wall for wall, _ in steps)
     tokens = sum(batch["tokens"] for batch in measured)
     report = {
         "dtype": given.dtype,
         "threads": torch.get_num_threads(),
         "steps": len(steps),
+        "parts": given.parts,
         "tokens": tokens,
         "padded_tokens": sum(batch["padded"] for batch in measured),
         "seconds": seconds,
