@@ -4,16 +4,16 @@
 //
 //   node bench/learner.mjs tokens|depth|compile|precision|determinism [--dtype f32|bf16] [--executor graph|xla]
 //                          [--repeats 100] [--json]
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareEnvironment } from '../dist/engine/environment.js'
 
-prepareEnvironment(0)
+prepareEnvironment({ threads: 0 })
 const { benchEvents } = await import('../dist/cli/bench/events.js')
-const { writeRandomModel } = await import('../dist/cli/bench/random-model.js')
-const { BENCH_SHAPES } = await import('../dist/cli/bench/shapes.js')
+const { writeRandomModel } = await import('../dist/model/random-model.js')
+const { BENCH_SHAPES, huggingFaceConfig } = await import('../dist/cli/bench/shapes.js')
 const { loadConfig } = await import('../dist/config/config.js')
 const { Learner } = await import('../dist/learner/learner.js')
 const { packedShapes } = await import('../dist/learner/packed-shapes.js')
@@ -33,10 +33,7 @@ process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 /** A random model with room for 2,048 positions. */
 function model(shape) {
   const path = mkdtempSync(join(directory, 'model-'))
-  writeRandomModel(path, shape, 2048)
-  const description = join(path, 'config.json')
-  const config = { ...JSON.parse(readFileSync(description, 'utf8')), max_position_embeddings: 2048 }
-  writeFileSync(description, JSON.stringify(config))
+  writeRandomModel(path, huggingFaceConfig(shape, 2048))
   return path
 }
 

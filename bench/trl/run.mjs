@@ -15,11 +15,11 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { benchEvents, WARM_UP } from '../../dist/cli/bench/events.js'
 import { usefulFlops } from '../../dist/cli/bench/flops.js'
-import { writeRandomModel } from '../../dist/cli/bench/random-model.js'
 import { BENCH_SHAPES, huggingFaceConfig } from '../../dist/cli/bench/shapes.js'
 import { WORKLOADS } from '../../dist/cli/bench/workloads.js'
 import { parseArchitecture } from '../../dist/model/architecture.js'
 import { LINEAR_LAYERS } from '../../dist/model/parameters.js'
+import { writeRandomModel } from '../../dist/model/random-model.js'
 import { PYTHON_VARIABLES, pythonEnvironment } from './environment.mjs'
 
 const BATCH = 8
@@ -147,7 +147,7 @@ function compare(directory, workload, python) {
   const config = huggingFaceConfig(shape, maxLength)
   const events = benchEvents(workload, (WARM_UP + steps) * BATCH, shape.vocabSize)
   mkdirSync(join(directory, 'model'))
-  writeRandomModel(join(directory, 'model'), shape, maxLength)
+  writeRandomModel(join(directory, 'model'), config)
   const rows = events.slice((WARM_UP - TRL_WARM_UP) * BATCH).map(({ promptTokens, completionTokens, label }) => ({
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

@@ -1,13 +1,15 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArchitecture } from '../../model/architecture.js'
-import { modelTensors } from '../../model/parameters.js'
-import { seededRandom } from '../../model/random.js'
-import { type BenchShape, huggingFaceConfig } from './shapes.js'
+import type { JsonFile } from '../files/read-json.js'
+import { parseArchitecture } from './architecture.js'
+import { modelTensors } from './parameters.js'
+import { seededRandom } from './random.js'
 
-/** Writes a model directory with random bf16 weights: matrices uniform within ±0.035 (σ = 0.02), norms 1. */
-export function writeRandomModel(directory: string, shape: BenchShape, maxLength: number): void {
-  const config = huggingFaceConfig(shape, maxLength)
+/**
+ * Writes a model directory with random bf16 weights: matrices uniform within ±0.035 (σ = 0.02), norms 1.
+ * @param config  its `config.json`
+ */
+export function writeRandomModel(directory: string, config: JsonFile): void {
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config))
   const tensors = modelTensors(parseArchitecture(config, directory))
   let begin = 0
