@@ -4,7 +4,7 @@
 import { availableParallelism } from 'node:os'
 import { prepareEnvironment } from '../../dist/engine/environment.js'
 
-prepareEnvironment(0)
+prepareEnvironment({ threads: 0 })
 const { binding, FunctionLibrary, Session, tf, traceProgram } = await import('../../dist/engine/index.js')
 
 const [dtype, shapes, allRows = [256, 512, 1024, 2048]] = [process.argv[2], ...process.argv.slice(3).map(JSON.parse)]

@@ -34,7 +34,16 @@ export const learning = {
     executor: choice(
       ['auto', 'graph', 'xla'],
       'auto',
-      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA (xla). auto is xla on a GPU and graph on a CPU. A lineage keeps the executor it began with.",
+      "How the programs run: TensorFlow's own kernels (graph) or compiled by XLA (xla). auto is xla on a GPU; on a CPU it is graph, or xla if that was measured to be faster (model.measure). A lineage keeps the executor it began with.",
+    ),
+    kernels: choice(
+      ['auto', 'onednn', 'eigen'],
+      'auto',
+      'Whose matrix products graph uses on a CPU. auto is onednn (or what TF_ENABLE_ONEDNN_OPTS says), or eigen if that was measured to be faster. A lineage keeps the kernels it began with.',
+    ),
+    measure: flag(
+      true,
+      'On a CPU: before a lineage begins, measure for some seconds which executor, kernels and threads are fastest for this model, and take others than the rule gives if they are clearly faster. It is measured once for each processor and kind of model, leaves alone what is set, and is left out for small models. false: the rule alone.',
     ),
     tf32: flag(
       false,
@@ -53,7 +62,16 @@ export const learning = {
       { min: 0 },
       'How much the reference keeps of what events of a step have in common at their beginnings (a system prompt of 256 tokens or more), so that later steps need not compute it again. 1,024 tokens take 45 MiB for a model of 135 million parameters, 256 MiB for one of 8 billion. It changes no result. 0 = none.',
     ),
-    threads: integer(0, { min: 0, max: 1024 }, 'CPU threads of one training step; 0 = all cores.'),
+    threads: integer(
+      0,
+      { min: 0, max: 1024 },
+      'CPU threads of one training step; 0 = all cores, or one for each two that share a core if that was measured to be faster. A lineage keeps the number it began with.',
+    ),
+    interOpThreads: integer(
+      0,
+      { min: 0, max: 1024 },
+      'CPU threads that run operations side by side; 0 = as many as model.threads, or 1 if that was measured to be faster. A lineage keeps the number it began with.',
+    ),
   },
   lora: {
     r: integer(16, { min: 1, max: 1024 }, 'Rank of the adapter.'),

@@ -26,21 +26,63 @@ export function chooseExecutor(wanted: 'auto' | Executor, gpu: boolean): Executo
   return gpu ? { executor: 'xla', reason: 'auto, on a GPU' } : { executor: 'graph', reason: 'auto, on a CPU' }
 }
 
+/** Whose matrix products TensorFlow uses on a CPU. */
+export type Kernels = 'onednn' | 'eigen'
+
+/** What TensorFlow reads once, when it is loaded, and then keeps for the whole process. */
+export interface CpuSettings {
+  /** Threads that share the work of one operation. */
+  readonly threads: number
+  /** Threads that operations run on side by side. */
+  readonly interOpThreads: number
+  readonly kernels: Kernels
+}
+
+/** The same as the configuration has them. */
+export interface WantedCpuSettings {
+  /** 0 = one per core. */
+  readonly threads: number
+  /** 0 = as many as `threads`. @default 0 */
+  readonly interOpThreads?: number
+  /** @default auto */
+  readonly kernels?: 'auto' | Kernels
+}
+
 /**
- * Settings that TensorFlow reads once, from the process environment, when its addon is loaded. Call it in the main
- * thread before the first import of `tensorflow.ts`: a worker's copy of `process.env` does not reach native code.
- *
- * @param threads  intra-op threads; 0 = one per core
- * @returns the number of threads that TensorFlow will use
+ * What wanted settings come to without a measurement. `auto` is oneDNN, which TensorFlow turns on by itself only if the
+ * processor has AVX-512 VNNI or AMX, unless the operator's environment says otherwise.
  */
-export function prepareEnvironment(threads: number): number {
+export function cpuSettings(
+  { threads, interOpThreads = 0, kernels = 'auto' }: WantedCpuSettings,
+  environment: NodeJS.ProcessEnv = process.env,
+): CpuSettings {
   const resolved = threads > 0 ? threads : availableParallelism()
-  process.env.TF_NUM_INTRAOP_THREADS = String(resolved)
-  process.env.TF_NUM_INTEROP_THREADS = String(resolved)
-  // TensorFlow turns oneDNN on by itself only if the processor has AVX-512 VNNI or AMX
-  process.env.TF_ENABLE_ONEDNN_OPTS ??= '1'
+  return {
+    threads: resolved,
+    interOpThreads: interOpThreads > 0 ? interOpThreads : resolved,
+    kernels: kernels === 'auto' ? kernelsIn(environment) : kernels,
+  }
+}
+
+/**
+ * Puts the settings where TensorFlow finds them: in the process environment. Call it in the main thread before the first
+ * import of `tensorflow.ts`: a worker's copy of `process.env` does not reach native code.
+ */
+export function prepareEnvironment(wanted: WantedCpuSettings): void {
+  const { threads, interOpThreads, kernels } = cpuSettings(wanted)
+  process.env.TF_NUM_INTRAOP_THREADS = String(threads)
+  process.env.TF_NUM_INTEROP_THREADS = String(interOpThreads)
+  process.env.TF_ENABLE_ONEDNN_OPTS = kernels === 'onednn' ? '1' : '0'
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'
   process.env.XLA_FLAGS = xlaFlags(process.env.XLA_FLAGS)
-  return resolved
 }
+
+/** The settings that `prepareEnvironment` made; 0 threads if nobody called it. */
+export const preparedSettings = (): CpuSettings => ({
+  threads: Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0),
+  interOpThreads: Number(process.env.TF_NUM_INTEROP_THREADS ?? 0),
+  kernels: kernelsIn(process.env),
+})
+
+const kernelsIn = ({ TF_ENABLE_ONEDNN_OPTS: value }: NodeJS.ProcessEnv): Kernels => (value === '0' ? 'eigen' : 'onednn')

@@ -10,7 +10,7 @@ export { defineCompiled, defineCompiledWithGradient } from './compiled.js'
 export { defineLinearHead, type LinearHead } from './cross-entropy.js'
 export { defineDifferentiable } from './differentiable.js'
 export { type DivergenceHead, defineDivergenceHead } from './divergence.js'
-export { chooseExecutor } from './environment.js'
+export { chooseExecutor, type Kernels, preparedSettings } from './environment.js'
 export {
   type ArgumentSpec,
   type Arguments,

@@ -1,5 +1,8 @@
 import type { Config } from '../config/config.js'
 
+/** The form of the programs. It counts up with each change of them that changes bits. */
+export const PROGRAMS = 'loop-over-layers/5'
+
 /** The part of the configuration that decides what is learnt. */
 export type LearnerConfig = Pick<Config, 'model' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'>
 

@@ -1,6 +1,6 @@
 import { type Adapter, adapterSha256 } from '../adapters/weights/adapter.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
-import { type Executor, usesGpu } from '../engine/index.js'
+import { type Executor, type Kernels, preparedSettings, usesGpu } from '../engine/index.js'
 import type { TrainingEvent } from '../events/types.js'
 import { ClassRate } from '../loss/class-rate.js'
 import type { Reduction } from '../loss/coefficients.js'
@@ -11,7 +11,7 @@ import type { Embedding } from '../ratio/classifier-model.js'
 import { type PromptEmbedder, promptEmbedder } from '../ratio/embedders/embedder.js'
 import { PromptClassifier } from '../ratio/prompt-classifier.js'
 import { AffordableShapes } from './affordable-shapes.js'
-import type { LearnerConfig } from './config.js'
+import { type LearnerConfig, PROGRAMS } from './config.js'
 import { GivenAdapters } from './given-adapters.js'
 import { Inference, type Scores } from './inference.js'
 import { type BeginningCounts, countsSince } from './known-beginnings.js'
@@ -103,14 +103,15 @@ export class Learner {
     readonly executor: Executor
     readonly dtype: string
     readonly threads: number
+    readonly interOpThreads: number
+    readonly kernels: Kernels
     readonly layers: string
     readonly device: 'cpu' | 'gpu'
     /** On a GPU: whether f32 is multiplied in TF32. */
     readonly tf32?: boolean
   } {
     const { executor, dtype } = this.#model.options
-    const threads = Number(process.env.TF_NUM_INTRAOP_THREADS ?? 0)
-    const kept = { executor, dtype, threads, layers: 'loop-over-layers/5' }
+    const kept = { executor, dtype, ...preparedSettings(), layers: PROGRAMS }
     return usesGpu() ? { ...kept, device: 'gpu', tf32: this.config.model.tf32 } : { ...kept, device: 'cpu' }
   }
 

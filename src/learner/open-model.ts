@@ -1,6 +1,6 @@
 import { requireFinite } from '../adapters/weights/adapter.js'
 import { readAdapter } from '../adapters/weights/peft.js'
-import { chooseExecutor, type Executor, prepareGpu, usesGpu } from '../engine/index.js'
+import { chooseExecutor, prepareGpu, usesGpu } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
@@ -10,8 +10,6 @@ import { ModelSession } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
 
 export interface LearnerOptions {
-  /** The executor that a checkpoint was made with; null: as the config says. */
-  readonly executor?: Executor | null
   /** How many prompts are answered at once, and the longest answer; null: nothing is sampled. */
   readonly decoder?: { readonly rows: number; readonly length: number } | null
   /** Needed for `score`; `bco.mode = trl` scores in any case. */
@@ -47,7 +45,7 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
   const session = new ModelSession({
     modelPath: model.path,
     dtype: model.dtype,
-    executor: options.executor ?? chooseExecutor(model.executor, usesGpu()).executor,
+    executor: chooseExecutor(model.executor, usesGpu()).executor,
     lora,
     shapes: packedShapes(maxLength, config.batch.tokens, config.batch.size),
     beginnings: beginningShapes(maxLength, config.batch.size),

@@ -1,6 +1,5 @@
 import type { Adapter } from '../adapters/weights/adapter.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
-import type { Executor } from '../engine/index.js'
 import type { TrainingEvent } from '../events/types.js'
 import type { SamplingOptions } from '../model/generate.js'
 import type { SerializedError } from '../serialized-error.js'
@@ -12,7 +11,6 @@ import type { TokenPair } from './token-trees.js'
 /** What the worker is started with. */
 export interface WorkerSetup {
   readonly config: LearnerConfig
-  readonly executor: Executor | null
   readonly decoder: { readonly rows: number; readonly length: number } | null
   /** What it is to compute under adapters that it is given. @default nothing */
   readonly given?: GivenOptions | null

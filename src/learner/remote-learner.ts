@@ -67,7 +67,7 @@ export class RemoteLearner {
    * @throws what the model directory, the adapter or TensorFlow give as coded errors
    */
   static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
-    prepareEnvironment(setup.config.model.threads)
+    prepareEnvironment(setup.config.model)
     nameDeaths(true)
     const worker = new Worker(WORKER, { workerData: setup })
     return new Promise((resolve, reject) => new RemoteLearner(worker, events, resolve, reject))

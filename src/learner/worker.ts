@@ -10,9 +10,9 @@ if (!port) throw new Error('the learner worker was not started as a worker threa
 const send = (message: WorkerMessage) => port.postMessage(message)
 
 try {
-  const { config, executor, decoder, given = null } = workerData as WorkerSetup
+  const { config, decoder, given = null } = workerData as WorkerSetup
   const onCompiled = (program: string, ms: number) => send({ kind: 'compiled', program, ms })
-  const learner = new Learner(config, { executor, decoder, given, onCompiled })
+  const learner = new Learner(config, { decoder, given, onCompiled })
   const table = learnerCalls(learner)
   port.on('message', (message: Call | typeof CLOSE_MESSAGE) => {
     if (message === CLOSE_MESSAGE) {

@@ -10,7 +10,15 @@ import { appliedStep } from '../support/applied-step.js'
 import { trainingEvent } from '../support/events.js'
 import { SilentTelemetry } from '../support/silent-telemetry.js'
 
-const RESOLVED = { executor: 'graph', dtype: 'f32', threads: 2, layers: '', device: 'cpu' } as const
+const RESOLVED = {
+  executor: 'graph',
+  dtype: 'f32',
+  threads: 2,
+  interOpThreads: 2,
+  kernels: 'onednn',
+  layers: '',
+  device: 'cpu',
+} as const
 
 /** A trainer whose learner answers with this outcome. */
 function trainer(outcome: Partial<StepOutcome>) {

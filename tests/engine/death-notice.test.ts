@@ -33,7 +33,7 @@ const LEARNER = `
 const { RemoteLearner } = await import('${resolve('dist/learner/remote-learner.js')}')
 const { loadConfig } = await import('${resolve('dist/config/config.js')}')
 const set = ['model.path=${resolve('tests/golden/tiny_llama')}', 'lora.r=4', 'limits.maxLength=64', 'batch.tokens=512']
-await RemoteLearner.start({ config: loadConfig({ env: {}, set }), executor: null, decoder: null })`
+await RemoteLearner.start({ config: loadConfig({ env: {}, set }), decoder: null })`
 
 /** What starting a learner calls before all else. */
 const NOTICE = `(await import('${resolve('dist/engine/death-notice.js')}')).nameDeaths(true)`

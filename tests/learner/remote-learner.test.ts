@@ -13,7 +13,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const setup = (...set: string[]) => {
   const base = ['model.path=tests/golden/tiny_llama', 'lora.r=4', 'limits.maxLength=64', 'batch.tokens=512']
-  return { config: loadConfig({ env: {}, set: [...base, ...set] }), executor: null, decoder: null }
+  return { config: loadConfig({ env: {}, set: [...base, ...set] }), decoder: null }
 }
 
 async function start(events: RemoteLearnerEvents = {}, ...set: string[]): Promise<RemoteLearner> {
@@ -76,7 +76,7 @@ test('a model that cannot be loaded is the error that a learner at hand would gi
     `const { RemoteLearner } = await import('${resolve('dist/learner/remote-learner.js')}')
     const { loadConfig } = await import('${resolve('dist/config/config.js')}')
     const config = loadConfig({ env: {}, set: ['model.path=${model}'] })
-    await RemoteLearner.start({ config, executor: null, decoder: null }).catch(({ code, place }) =>
+    await RemoteLearner.start({ config, decoder: null }).catch(({ code, place }) =>
       console.log(JSON.stringify({ code, place })))`,
   )
   const stdio: StdioOptions = ['ignore', 'pipe', 'ignore']

@@ -41,7 +41,15 @@ export async function startCountingLearner(): Promise<DaemonLearner> {
   return {
     info: {
       ...{ maxLength: 32, vocabSize: 300, notes: [] },
-      resolved: { executor: 'graph', dtype: 'f32', threads: 1, layers: 'none', device: 'cpu' },
+      resolved: {
+        executor: 'graph',
+        dtype: 'f32',
+        threads: 1,
+        interOpThreads: 1,
+        kernels: 'onednn',
+        layers: 'none',
+        device: 'cpu',
+      },
     },
     busyMs: 0,
     call: async <N extends CallName>(name: N, ...args: Parameters<LearnerCalls[N]>) =>

@@ -6,11 +6,10 @@ import type { CallName, LearnerCalls } from '../../src/learner/protocol.js'
 /** The learner itself, in this thread, behind the interface of the one in a thread of its own. */
 export const startLocalLearner: NonNullable<DaemonOptions['startLearner']> = async ({
   config,
-  executor,
   decoder,
   given = null,
 }) => {
-  const learner = new Learner(config, { executor, decoder, given })
+  const learner = new Learner(config, { decoder, given })
   const calls = learnerCalls(learner)
   const { maxLength, vocabSize, resolved, notes } = learner
   const call = async <N extends CallName>(name: N, ...args: Parameters<LearnerCalls[N]>) =>

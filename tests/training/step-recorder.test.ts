@@ -5,7 +5,15 @@ import { StepRecorder } from '../../src/training/step-recorder.js'
 import { appliedStep } from '../support/applied-step.js'
 import { trainingEvent } from '../support/events.js'
 
-const RESOLVED = { executor: 'graph', dtype: 'f32', threads: 2, layers: 'a form', device: 'cpu' } as const
+const RESOLVED = {
+  executor: 'graph',
+  dtype: 'f32',
+  threads: 2,
+  interOpThreads: 2,
+  kernels: 'onednn',
+  layers: 'a form',
+  device: 'cpu',
+} as const
 const events = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => trainingEvent(from + i, { promptTokens: [1], completionTokens: [2, 3] }))
 const offsets = (of: readonly { readonly position: { readonly offset: number } }[]) => of.map((e) => e.position.offset)

@@ -152,7 +152,7 @@ const FAILED_TEMPLATE = 'Votes that bring such messages are dead letters; texts 
 /** The check that the learner makes when it starts; it needs TensorFlow's types, so that is loaded here. */
 async function checkAdapter(path: string, init: string, { lora, model }: Config): Promise<Finding> {
   const adapter = requireFinite(readAdapter(init), init)
-  prepareEnvironment(model.threads)
+  prepareEnvironment(model)
   const { loraFromAdapter, loraParameters } = await import('../../model/lora.js')
   loraFromAdapter(loraParameters(readArchitecture(path), lora), lora, adapter, init)
   return pass('adapter', `r ${adapter.r}, ${adapter.targets.length} kinds of layers, ${init}`)
