@@ -33,6 +33,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   // TensorFlow plays no part in these
   'engine/environment': 'unit',
   'learner/affordable-shapes': 'unit',
+  'learner/execution': 'unit',
+  'learner/execution/trials': 'engine',
   'learner/packed-events': 'unit',
   'learner/packed-shapes': 'unit',
   'learner/quarantine': 'unit',
