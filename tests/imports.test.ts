@@ -29,8 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checkpoint: ['adapters', 'events', 'files', 'safetensors'],
   embeddings: ['config', 'events', 'http', 'ratio', 'text'],
   learner: [
-    ...['adapters', 'serialized-error', 'checkpoint', 'config', 'engine', 'events', 'loss', 'model', 'ratio'],
-    'safetensors',
+    ...['adapters', 'serialized-error', 'checkpoint', 'config', 'engine', 'events', 'files', 'loss'],
+    ...['model', 'ratio', 'safetensors'],
   ],
   streams: ['adapters', 'serialized-error', 'checkpoint', 'config', 'events', 'files', 'text', 'uplift'],
   training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner'],
