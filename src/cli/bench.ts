@@ -3,14 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { chooseExecutor } from '../engine/environment.js'
+import { describeExecution } from '../learner/execution/candidates.js'
+import { reasonOf } from '../learner/execution/choice.js'
+import { writeRandomModel } from '../model/random-model.js'
 import { measure } from './bench/measure.js'
-import { writeRandomModel } from './bench/random-model.js'
-import { BENCH_SHAPES, type BenchShapeName } from './bench/shapes.js'
+import { BENCH_SHAPES, type BenchShapeName, huggingFaceConfig } from './bench/shapes.js'
 import { WORKLOADS, type WorkloadName } from './bench/workloads.js'
 import { addConfigOptions, type ConfigFlags } from './config-options.js'
 import { learnerConfig } from './learner-config.js'
 import { integerFrom } from './numbers.js'
-import { openLearner } from './open-learner.js'
+import { chooseForTraining, openLearner } from './open-learner.js'
 import { example, printJson, printTable, say } from './print.js'
 
 interface BenchFlags extends ConfigFlags {
@@ -51,19 +53,19 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
   const config = learnerConfig({ ...flags, model }, { limits: { maxLength }, batch: { tokens: batchTokens } })
   const says = sparsely(say)
   says(`making a model of the shape ${shape}`)
-  writeRandomModel(model, BENCH_SHAPES[shape], maxLength)
+  writeRandomModel(model, huggingFaceConfig(BENCH_SHAPES[shape], maxLength))
+  const choice = await chooseForTraining(config)
   let compileMs = 0
   says('loading it')
   const started = performance.now()
-  const learner = await openLearner(config, {
-    onCompiled: (_, ms) => {
-      compileMs += ms
-    },
-  })
+  const onCompiled = (_: string, ms: number) => {
+    compileMs += ms
+  }
+  const learner = await openLearner(config, { onCompiled }, choice)
   const loadSeconds = (performance.now() - started) / 1000
   const measured = measure(learner, config, { workload, steps: steps ?? BENCH_SHAPES[shape].steps }, says)
-  const { executor, dtype, threads, device, tf32 } = learner.resolved
-  const { reason } = chooseExecutor(config.model.executor, device === 'gpu')
+  const { executor, kernels, dtype, threads, interOpThreads, device, tf32 } = learner.resolved
+  const reason = reasonOf(choice, chooseExecutor(config.model.executor, device === 'gpu'))
   learner.dispose()
   const peakRss = process.resourceUsage().maxRSS * 1024
   const report = {
@@ -71,10 +73,13 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
     workload,
     device,
     executor,
+    kernels,
     executor_reason: reason,
+    executor_trials: choice.trials.map(({ execution, ratio }) => ({ way: describeExecution(execution), ratio })),
     dtype,
     ...(tf32 === undefined ? {} : { tf32 }),
     threads,
+    inter_op_threads: interOpThreads,
     load_s: loadSeconds,
     compile_s: compileMs / 1000,
     ...measured,
@@ -84,7 +89,14 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
   printTable([
     ['events', workload],
     ['shape', `${shape}, ${dtype}, ${threads} threads`],
-    ['executor', `${executor} (${reason})`],
+    ['executor', `${describeExecution({ executor, kernels, threads, interOpThreads })} (${reason})`],
+    ...choice.trials.map(
+      ({ execution, ratio }) =>
+        [
+          '',
+          `${ratio === null ? 'failed' : `${ratio.toFixed(2)} of its time`}: ${describeExecution(execution)}`,
+        ] as const,
+    ),
     ['load', `${loadSeconds.toFixed(1)} s`],
     ['compile', `${report.compile_s.toFixed(1)} s, the first run of each program included`],
     ['steps', `${measured.steps_per_s.toFixed(2)}/s, ${measured.step_ms.median.toFixed(1)} ms each (median)`],

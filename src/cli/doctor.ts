@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.js'
-import { chooseExecutor } from '../engine/environment.js'
+import { chooseExecutor, cpuSettings } from '../engine/environment.js'
+import type { Executor } from '../engine/saved-model.js'
 import { BcodError } from '../errors.js'
+import { describeExecution } from '../learner/execution/candidates.js'
+import { asBegun, type ExecutionChoice, foreseeExecution, reasonOf } from '../learner/execution/choice.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { type Finding, pass } from './doctor/finding.js'
 import { checkGpu } from './doctor/gpu.js'
@@ -9,6 +13,7 @@ import { checkJava, checkKafkaJars } from './doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
 import { checkBf16, checkTensorFlow, probeTensorFlow, type TensorFlowProbe } from './doctor/tensorflow.js'
 import { printFindings } from './findings.js'
+import { readCheckpoint } from './read-checkpoint.js'
 
 /** `bcod doctor`. */
 export function doctorCommand(): Command {
@@ -31,7 +36,7 @@ async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
     checkTensorFlow(tensorflow),
     await checkBf16(config.model.dtype),
     ...(await checkGpu(tensorflow)),
-    checkExecutor(config, tensorflow),
+    await checkExecutor(config, tensorflow),
     checkJava(),
     await checkKafkaJars(),
     await checkDisk(config.checkpoint.dir),
@@ -39,9 +44,31 @@ async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
   ]
 }
 
-function checkExecutor({ model }: Config, probe: TensorFlowProbe): Finding {
-  const { executor, reason } = chooseExecutor(model.executor, probe.loaded && probe.gpu)
-  return pass('executor', `${executor} (${reason})`)
+/** As a checkpoint has it, or as a new lineage would begin. */
+async function checkExecutor(config: Config, probe: TensorFlowProbe): Promise<Finding> {
+  const gpu = probe.loaded && probe.gpu
+  const rule = chooseExecutor(config.model.executor, gpu)
+  const begun = await unlessRefused(async () => begunExecution(config.checkpoint.dir))
+  const choice = begun ?? (gpu ? null : await unlessRefused(async () => foreseeExecution(config)))
+  const { executor, ...wanted } = { ...config.model, executor: rule.executor, ...choice?.settings }
+  const way = describeExecution({ ...cpuSettings(wanted), executor: executor as Executor })
+  const unknown = gpu ? rule.reason : `${rule.reason}; the first start measures whether another way is faster`
+  return pass('executor', `${way} (${choice === null ? unknown : reasonOf(choice, rule)})`)
+}
+
+/** Null without checkpoints. */
+async function begunExecution(directory: string | null): Promise<ExecutionChoice | null> {
+  return directory === null || !existsSync(directory) ? null : asBegun((await readCheckpoint(directory)).resolved)
+}
+
+/** Null for a checkpoint or a model that cannot be read: `bcod check` says what is wrong with it. */
+async function unlessRefused<T>(look: () => Promise<T | null>): Promise<T | null> {
+  try {
+    return await look()
+  } catch (error) {
+    if (error instanceof BcodError) return null
+    throw error
+  }
 }
 
 /** A wrong configuration is one finding; the other checks go on with the defaults. */

@@ -1,5 +1,6 @@
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
+import { chooseExecution, type ExecutionChoice, foreseeExecution } from '../learner/execution/choice.js'
 import type { Learner } from '../learner/learner.js'
 import type { LearnerOptions } from '../learner/open-model.js'
 import type { ConfigWithModel } from './learner-config.js'
@@ -7,13 +8,31 @@ import { say } from './print.js'
 
 /**
  * Loads TensorFlow and the model. TensorFlow reads its settings once, when it is loaded: so it is imported here, after
- * the configuration is known, and commands that do without it start fast.
+ * the configuration is known, and commands that do without it start fast. What only scores measures nothing, and runs as
+ * was measured before.
+ *
+ * @param choice  how the programs run, if that is known
  */
-export async function openLearner(config: ConfigWithModel, options: LearnerOptions): Promise<Learner> {
-  prepareEnvironment(config.model.threads)
+export async function openLearner(
+  config: ConfigWithModel,
+  options: LearnerOptions,
+  choice?: ExecutionChoice,
+): Promise<Learner> {
+  const { settings } = choice ?? (await choiceFor(config, options.training !== false))
+  const model = { ...config.model, ...settings }
+  prepareEnvironment(model)
   nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')
-  const learner = new Learner(config, options)
+  const learner = new Learner({ ...config, model }, options)
   for (const note of learner.notes) say(`warning: ${note}`)
   return learner
 }
+
+/** How the programs of a training are to run; says so if it has to measure. */
+export const chooseForTraining = (config: ConfigWithModel): Promise<ExecutionChoice> =>
+  chooseExecution(config, {
+    measuring: (executions) => say(`measuring which of ${executions.length} ways to run this model is fastest here`),
+  })
+
+const choiceFor = async (config: ConfigWithModel, training: boolean) =>
+  training ? chooseForTraining(config) : (foreseeExecution(config) ?? { settings: {} })

@@ -3,17 +3,11 @@ import { DirectoryFiles } from '../adapters/storage/directory-files.js'
 import { referenceDirectory } from '../adapters/storage/held-versions.js'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
+import { keptExecution } from '../learner/execution/kept.js'
 import { verifyLineage } from '../replay/verify.js'
 import { openLearner } from './open-learner.js'
 import { printJson, printTable, progress } from './print.js'
 import type { ReplayFlags } from './replay.js'
-
-/** What of `Learner.resolved` a replay follows; lines that no GPU made have no `tf32`. */
-type Resolved = {
-  readonly executor: 'graph' | 'xla'
-  readonly threads: number
-  readonly tf32?: boolean
-}
 
 /** `bcod replay --lineage`: the settings come from the line itself; only the model may be named anew. */
 export async function replayLineage(flags: ReplayFlags & { readonly lineage: string }): Promise<void> {
@@ -24,15 +18,14 @@ export async function replayLineage(flags: ReplayFlags & { readonly lineage: str
       const path = flags.model ?? modelPath
       if (path === null)
         throw new BcodError('CONFIG_MISSING', 'the line does not say where its model is', { place: '--model' })
-      const { executor, threads, tf32 = false } = resolved as Resolved
       const tree = made as Readonly<Record<string, Readonly<Record<string, unknown>>>>
       const reference = await referenceDirectory(
         String(tree.model?.reference ?? 'base'),
         new DirectoryFiles(join(flags.lineage, '..', 'adapters')),
       )
-      const defaults = { ...tree, model: { ...tree.model, reference, path, threads, tf32 } }
+      const defaults = { ...tree, model: { ...tree.model, reference, path } }
       const config = loadConfig({ defaults, env: {}, set: flags.set ?? [] })
-      return openLearner({ ...config, model: { ...config.model, path } }, { executor })
+      return openLearner({ ...config, model: { ...config.model, ...keptExecution(resolved), path } }, {})
     },
     ...(process.stderr.isTTY ? { progress: showProgress } : {}),
   })

@@ -261,7 +261,7 @@ export class Daemon {
       text: textOptions(config),
       ended: (error) => telemetry.emit(new TextProcessEnded(error)),
     })
-    const learner = await loadLearner(options, checkpoint?.snapshot ?? null)
+    const learner = await loadLearner(options, checkpoint?.snapshot ?? null, this.#parts.stop.signal)
     this.#learner = learner
     const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
     state.deadLetters.keepOn(new DeadLetterSegments({ directory: store.directory, fence, failed }))

@@ -4,24 +4,32 @@ import type { Snapshot } from '../checkpoint/snapshot.js'
 import type { ConfigFor } from '../config/requirements.js'
 import { givenFor } from '../gate/open-gate.js'
 import { startNote } from '../learner/config.js'
+import type { Execution } from '../learner/execution/candidates.js'
+import { asBegun, chooseExecution } from '../learner/execution/choice.js'
+import type { KeptExecution } from '../learner/execution/kept.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
-import { ModelNoted } from '../telemetry/events/daemon.js'
+import { ExecutionChosen, ModelNoted, TrialsStarted } from '../telemetry/events/daemon.js'
 import { ClassifierReset, ProgramCompiled } from '../telemetry/events/training.js'
 import type { DaemonLearner, DaemonOptions } from './options.js'
 
 /**
- * Loads the model, with the executor, threads and TF32 that the lineage was begun with. `restoreLearner` follows.
+ * Loads the model. Its programs are run as the lineage began; for a new one, that is chosen now. `restoreLearner` follows.
  *
+ * @param signal  ends a measurement
  * @throws what the model directory, the adapter or TensorFlow give as coded errors
  */
-export async function loadLearner(options: DaemonOptions, snapshot: Snapshot | null): Promise<DaemonLearner> {
+export async function loadLearner(
+  options: DaemonOptions,
+  snapshot: Snapshot | null,
+  signal: AbortSignal,
+): Promise<DaemonLearner> {
   const { config, telemetry, decoder = null, startLearner = RemoteLearner.start } = options
-  const executor = (snapshot?.resolved.executor ?? null) as 'graph' | 'xla' | null
-  const threads = Number(snapshot?.resolved.threads ?? config.model.threads)
-  const tf32 = Boolean(snapshot?.resolved.tf32 ?? config.model.tf32)
-  const setup = { config: await workerConfig(config, { threads, tf32 }), executor, decoder, given: givenFor(config) }
+  const measuring = (executions: readonly Execution[]) => telemetry.emit(new TrialsStarted(executions.length))
+  const choice = snapshot === null ? await chooseExecution(config, { signal, measuring }) : asBegun(snapshot.resolved)
+  const setup = { config: await workerConfig(config, choice.settings), decoder, given: givenFor(config) }
   const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
   const learner = await startLearner(setup, { compiled })
+  telemetry.emit(new ExecutionChosen(learner.info.resolved, choice))
   for (const note of [...learner.info.notes, startNote(config)]) if (note !== null) telemetry.emit(new ModelNoted(note))
   return learner
 }
@@ -37,8 +45,8 @@ export async function restoreLearner(
 }
 
 /** The learner's part of the configuration, without anything secret. */
-async function workerConfig(config: ConfigFor<'run'>, kept: { readonly threads: number; readonly tf32: boolean }) {
+async function workerConfig(config: ConfigFor<'run'>, execution: Partial<KeptExecution>) {
   const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters } = config
   const reference = await referenceDirectory(model.reference, openRegistryFiles(adapters))
-  return { model: { ...model, reference, ...kept }, lora, bco, ratio, optimizer, batch, limits, seed }
+  return { model: { ...model, reference, ...execution }, lora, bco, ratio, optimizer, batch, limits, seed }
 }

@@ -10,7 +10,11 @@ test('measures steps and real tokens of the small shape', async () => {
   expect(ended.stderr).toContain('making a model of the shape tiny\n')
   const report = documentOf(ended) as { [figure: string]: number }
   expect(report).toMatchObject({ shape: 'tiny', dtype: 'f32', steps: 2, events: 8 })
-  expect(report).toMatchObject({ device: 'cpu', executor: 'graph', executor_reason: 'auto, on a CPU' })
+  expect(report).toMatchObject({
+    ...{ device: 'cpu', executor: 'graph', kernels: 'onednn', executor_trials: [] },
+    executor_reason: 'auto, on a CPU; not measured: the model is small',
+  })
+  expect(report.inter_op_threads).toBe(report.threads)
   // events 13 to 20 of the list: three steps of four warm up
   const tokens = feedbackLengths()
     .slice(12, 20)

@@ -83,6 +83,35 @@ describe('bcod replay over the golden run', () => {
   })
 })
 
+test('a lineage is followed as it began: with other kernels and threads its bytes would be others', async () => {
+  const directory = scratchDirectory()
+  const events = jsonl(directory, 'events.jsonl', goldenFeedback())
+  const shaOf = async (name: string, ...settings: readonly string[]) => {
+    const set = settings.flatMap((value) => ['--set', value])
+    const ended = await bcod(
+      'replay',
+      '--events',
+      events,
+      '--out',
+      join(directory, name),
+      ...GOLDEN_RUN,
+      ...set,
+      '--json',
+    )
+    expect(ended.code, ended.stderr).toBe(0)
+    return documentOf(ended).adapter_sha256
+  }
+  const eigen = await shaOf('eigen', 'model.kernels=eigen', 'model.threads=1', 'model.interOpThreads=2')
+  expect(eigen).not.toBe(await shaOf('onednn', 'model.kernels=onednn', 'model.threads=1', 'model.interOpThreads=2'))
+
+  const checkpoints = join(directory, 'eigen', 'checkpoint')
+  const { resolved } = (await new CheckpointStore(checkpoints).latest())!.snapshot
+  expect(resolved).toMatchObject({ executor: 'graph', kernels: 'eigen', threads: 1, interOpThreads: 2 })
+  const followed = await bcod('replay', '--lineage', checkpoints, '--out', join(directory, 'again'), '--json')
+  expect(followed.code, followed.stderr).toBe(0)
+  expect(documentOf(followed).adapter_sha256).toBe(eigen)
+})
+
 const TINY = ['--model', 'src/demo/model', '--set', 'limits.maxLength=96', '--set', 'batch.size=4']
 const replay = (directory: string, rows: readonly unknown[], ...args: readonly string[]) =>
   bcod(

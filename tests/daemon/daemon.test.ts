@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { DaemonOptions } from '../../src/daemon/options.js'
+import type { WorkerSetup } from '../../src/learner/protocol.js'
 import { verdict } from '../../src/server/health.js'
 import { startCountingLearner } from '../support/counting-learner.js'
 import { trainedIds, voteIds } from './feedback.js'
@@ -33,6 +35,24 @@ test('votes become steps, checkpoints, acknowledged offsets and a live adapter; 
   await second.stop()
   expect(journal().map(({ step }) => step)).toEqual([1, 2, 3, 4])
   expect(trainedIds(journal())).toEqual(voteIds(0, 13))
+})
+
+test('the next daemon runs the programs as the lineage began, whatever is set by then', async () => {
+  const { start } = place({ 'model.executor': 'graph', 'model.threads': 1, 'model.kernels': 'onednn' })
+  const given: WorkerSetup['config']['model'][] = []
+  const startLearner: DaemonOptions['startLearner'] = async ({ config }) => {
+    given.push(config.model)
+    const learner = await startCountingLearner()
+    const began = { executor: 'xla', kernels: 'eigen', threads: 3, interOpThreads: 2 } as const
+    return { ...learner, info: { ...learner.info, resolved: { ...learner.info.resolved, ...began } } }
+  }
+  for (let life = 1; life <= 2; life++) {
+    const daemon = start(undefined, { startLearner })
+    await daemon.until(({ state }) => state === 'running')
+    await daemon.stop()
+  }
+  expect(given[0]).toMatchObject({ executor: 'graph', kernels: 'onednn', threads: 1, interOpThreads: 0 })
+  expect(given[1]).toMatchObject({ executor: 'xla', kernels: 'eigen', threads: 3, interOpThreads: 2 })
 })
 
 test('while training is paused votes wait and none trains; resumed, they do', async () => {

@@ -50,6 +50,7 @@ const WITHOUT_PANEL: Readonly<Record<string, string>> = {
   bcod_uncommitted_records: 'Feedback has the time that they have waited, which is what is wrong with them',
   bcod_unreadable_records_total: 'a batch is one dead letter, and Feedback has those by code',
   bcod_abandoned_votes_total: 'they come with a rollback, and Versions has those',
+  bcod_execution_info: 'it stays as the lineage began, and the log and doctor say why',
   bcod_gateway_events_ignored_total: 'how many traces an SDK sends is the application’s choice, and they cost nothing',
 }
 

@@ -40,6 +40,54 @@ export class StandingBy extends InternalEvent {
   }
 }
 
+/** Before a new lineage begins, it is tried how its programs run fastest. */
+export class TrialsStarted extends InternalEvent {
+  constructor(readonly candidates: number) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: 'measuring how the model trains fastest', candidates: this.candidates }
+  }
+}
+
+/** How the programs run. */
+interface Execution {
+  readonly executor: string
+  readonly kernels: string
+  readonly threads: number
+  readonly interOpThreads: number
+}
+
+/** It is known how the programs run from here on. */
+export class ExecutionChosen extends InternalEvent {
+  constructor(
+    readonly execution: Execution,
+    readonly choice: {
+      readonly source: 'rule' | 'measured' | 'lineage'
+      readonly reason: string
+      /** What was tried, and its share of the time that the rule's choice took. */
+      readonly trials: readonly { readonly execution: Execution; readonly ratio: number | null }[]
+    },
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { executor, kernels, threads, interOpThreads } = this.execution
+    const { reason, trials } = this.choice
+    const tried = trials.map(({ execution, ratio }) => ({ ...execution, ratio }))
+    return { level: 'info', msg: 'execution', executor, kernels, threads, interOpThreads, reason, tried }
+  }
+  override count(metrics: Metrics): void {
+    const { executor, kernels, threads, interOpThreads } = this.execution
+    const { source } = this.choice
+    metrics.daemon.executionInfo.reset()
+    metrics.daemon.executionInfo.set(
+      { executor, kernels, threads: String(threads), inter_op_threads: String(interOpThreads), source },
+      1,
+    )
+  }
+}
+
 /** The model or its settings were interpreted in a way that may surprise. */
 export class ModelNoted extends InternalEvent {
   constructor(readonly note: string) {

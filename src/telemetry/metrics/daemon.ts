@@ -26,6 +26,12 @@ export function daemonMetrics(set: MetricSet) {
       'executor',
       'schedule',
     ]),
+    executionInfo: set.gauge(
+      'execution_info',
+      'boolean',
+      'Always 1; how the programs run is in the labels, and whether that is by rule, measured, or as the lineage began (source).',
+      ['executor', 'kernels', 'threads', 'inter_op_threads', 'source'],
+    ),
   }
   for (const state of LIFECYCLE_STATES) metrics.lifecycleState.set({ state }, 0)
   for (const reason of REFUSALS) metrics.httpRefused.inc({ reason }, 0)
