@@ -28,7 +28,9 @@ describe('bcod doctor', () => {
     expect(process.exitCode ?? 0).toBe(0)
     expect(finding('tensorflow')).toMatchObject({ status: 'ok', detail: expect.stringMatching(/^2\.21\./) })
     expect(finding('disk').detail).toContain(scratch)
-    expect(finding('executor').detail).toMatch(/^(graph, onednn, .* \(auto, on a CPU; not measured: there is no model\)|xla, .* \(auto, on a GPU\))$/)
+    expect(finding('executor').detail).toMatch(
+      /^(graph, onednn, .* \(auto, on a CPU; not measured: there is no model\)|xla, .* \(auto, on a GPU\))$/,
+    )
     for (const check of report.checks) expect(Object.keys(check)).toEqual(['name', 'status', 'detail', 'remedy'])
   })
 
