@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
     report: { type: 'boolean', default: false }, // of what is there; nothing runs
     model: { type: 'string' },
     layers: { type: 'string' }, // only the first so many
+    'tokens-in-use': { type: 'boolean', default: false }, // the rest of the vocabulary is left out
     votes: { type: 'string' },
     pairs: { type: 'string' },
     'max-length': { type: 'string', default: '1024' }, // of a vote; longer ones are left out
@@ -50,7 +51,7 @@ const { contenderOf, pointsOf, settingsOf } = await import('./learning/plan.mjs'
 const { printTable, summarise } = await import('./learning/report.mjs')
 const { Results } = await import('./learning/results.mjs')
 const { Scorer } = await import('./learning/scorer.mjs')
-const { shallower } = await import('./learning/shallower.mjs')
+const { renumber, tokensInUse, writeSmaller } = await import('./learning/smaller.mjs')
 const { smollm2 } = await import('./learning/smollm2.mjs')
 const { TrlSide } = await import('./learning/trl-side.mjs')
 const { drawVotes, readVotes, tokensOf } = await import('./learning/votes.mjs')
@@ -66,10 +67,11 @@ process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 const inside = (name) => join(scratch, name)
 
 const original = resolve(flags.model ?? smollm2())
-const layers = numberOr(flags.layers, null)
-const model = layers === null ? original : shallower(original, layers, inside('model'))
+const smaller = { layers: numberOr(flags.layers, null), tokensInUse: flags['tokens-in-use'] }
 const lengths = { maxLength: Number(flags['max-length']), maxPairLength: Number(flags['max-pair-length']) }
-const { votes, pairs, left_out } = await readVotes({ model, votes: flags.votes, pairs: flags.pairs, ...lengths })
+const read = await readVotes({ model: original, votes: flags.votes, pairs: flags.pairs, ...lengths })
+const { model, votes, pairs } =
+  smaller.layers === null && !smaller.tokensInUse ? { model: original, ...read } : cutDown()
 const drawing = {
   count: numberOr(flags.count, votes.length),
   ups: numberOr(flags.ups, null),
@@ -77,11 +79,13 @@ const drawing = {
 }
 const longestVote = Math.max(...votes.map(tokensOf))
 const longestAnswer = Math.max(...pairs.flatMap(({ chosen, rejected }) => [tokensOf(chosen), tokensOf(rejected)]))
-const judged = { pairs: pairs.length, left_out }
-say(`${drawing.count} of ${votes.length} votes, ${pairs.length} pairs; too long or known: ${JSON.stringify(left_out)}`)
+const judged = { pairs: pairs.length, left_out: read.left_out }
+say(
+  `${drawing.count} of ${votes.length} votes, ${pairs.length} pairs; too long or known: ${JSON.stringify(read.left_out)}`,
+)
 
 const files = { model: original, votes: resolve(flags.votes), pairs: resolve(flags.pairs) }
-const results = new Results(flags.results, { ...files, layers, ...lengths, ...drawing })
+const results = new Results(flags.results, { ...files, ...smaller, ...lengths, ...drawing })
 const points = pointsOf({ lr: flags.lr, beta: flags.beta, batch: flags.batch }, flags.vary)
 const contenders = [...(flags.against === TRL.name ? [TRL] : []), ...flags.contender.map(contenderOf)]
 const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => Number(flags.first) + i)
@@ -90,6 +94,17 @@ const rows = results.rows.filter(({ seed }) => seeds.includes(seed))
 const summary = summarise(rows, { points, contenders, baseline: flags.against })
 printTable(summary)
 console.log(JSON.stringify({ ...results.experiment, judged, ...summary }))
+
+/** The smaller model, and what was read by its tokens. */
+function cutDown() {
+  const answers = read.pairs.flatMap(({ chosen, rejected }) => [chosen, rejected])
+  const tokens = smaller.tokensInUse ? tokensInUse([...read.votes, ...answers]) : null
+  writeSmaller(original, inside('model'), { layers: smaller.layers, tokens })
+  if (tokens === null) return { ...read, model: inside('model') }
+  const renumbered = renumber(answers, tokens)
+  const pairs = read.pairs.map((pair, i) => ({ ...pair, chosen: renumbered[2 * i], rejected: renumbered[2 * i + 1] }))
+  return { model: inside('model'), votes: renumber(read.votes, tokens), pairs }
+}
 
 async function runAll() {
   const trl = new TrlSide(THREADS)

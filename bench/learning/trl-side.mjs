@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { PYTHON_VARIABLES, pythonEnvironment } from '../trl/environment.mjs'
 
+/** glibc's malloc keeps what PyTorch frees, as in bench/trl/run.mjs: TRL is faster, its numbers are the same. */
+const KEEP_FREED = { MALLOC_MMAP_THRESHOLD_: String(2 ** 35), MALLOC_TRIM_THRESHOLD_: String(2 ** 35) }
+
 export class TrlSide {
   #process = null
   #lines = null
@@ -27,7 +30,8 @@ export class TrlSide {
 
   #start() {
     const threads = String(this.threads)
-    const env = { ...process.env, ...PYTHON_VARIABLES, OMP_NUM_THREADS: threads, MKL_NUM_THREADS: threads }
+    const limits = { OMP_NUM_THREADS: threads, MKL_NUM_THREADS: threads }
+    const env = { ...process.env, ...PYTHON_VARIABLES, ...KEEP_FREED, ...limits }
     const script = fileURLToPath(new URL('trl_side.py', import.meta.url))
     this.#process = spawn(pythonEnvironment(), [script, threads], { env, stdio: ['pipe', 'pipe', 2] })
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
