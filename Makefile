@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl docs house image image-test release clean
+.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl bench-launches docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -125,6 +125,10 @@ bench: setup
 # needs what test-peft needs, and a machine with nothing else to do
 bench-trl: setup
 	@node bench/trl/run.mjs
+
+# what a step asks of a GPU, counted without one and held against a budget; 572 MB for TensorFlow's GPU build, and cc
+bench-launches: setup
+	@node bench/launches.mjs
 
 docs: setup
 	@node scripts/docs.mjs

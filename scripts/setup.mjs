@@ -4,22 +4,14 @@
 // BCOD_CACHE moves the cache, BCOD_TF=gpu takes the CUDA build of libtensorflow.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from './build.mjs'
 import { cacheRoot, once } from './cache.mjs'
+import { fetchTensorFlow } from './libtensorflow.mjs'
 import { placeFile, placeLink } from './place.mjs'
-import { TENSORFLOW, WHEELS } from './tensorflow.mjs'
+import { TENSORFLOW } from './tensorflow.mjs'
 
 const ADDON = 'tfjs_binding.node'
 /** Our own small addons: their names in deps/, and their sources. */
@@ -91,56 +83,6 @@ function installPackages() {
   writeFileSync(stamp, hash)
 }
 
-const UNPACK = `
-import sys, zipfile
-wheel, target = sys.argv[1:]
-headers = tuple('tensorflow/include/' + p for p in ('tensorflow/c/', 'tensorflow/core/platform/', 'tsl/', 'xla/tsl/'))
-with zipfile.ZipFile(wheel) as z:
-    for name in z.namelist():
-        if name.startswith(headers) or name.startswith('tensorflow/libtensorflow_'):
-            z.extract(name, target)
-`
-
-/** libtensorflow from the Python wheel: lib/ and include/ of the cache. */
-function fetchTensorFlow() {
-  const target = join(cache, 'libtensorflow', `${TENSORFLOW}-${variant}`)
-  once(target, (dir) => {
-    const { name, megabytes, sha256 } = WHEELS[variant]
-    say(`downloading ${name} ${TENSORFLOW} (${megabytes} MB, once; kept in ${cache})`)
-    const platform = ['--python-version', '3.11', '--platform', 'manylinux_2_27_x86_64']
-    const requirement = join(dir, 'requirement.txt')
-    writeFileSync(requirement, `${name}==${TENSORFLOW} --hash=sha256:${sha256}\n`)
-    run('python3', [
-      '-m',
-      'pip',
-      'download',
-      '--quiet',
-      '--no-deps',
-      '--only-binary=:all:',
-      ...platform,
-      '--require-hashes',
-      ...['-d', dir, '-r', requirement],
-    ])
-    rmSync(requirement)
-    const wheel = readdirSync(dir).find((file) => file.endsWith('.whl'))
-    say('unpacking it')
-    run('python3', ['-c', UNPACK, join(dir, wheel), dir])
-    rmSync(join(dir, wheel))
-    renameSync(join(dir, 'tensorflow', 'include'), join(dir, 'include'))
-    mkdirSync(join(dir, 'lib'))
-    for (const [library, link] of [
-      ['cc', 'libtensorflow.so'],
-      ['framework', 'libtensorflow_framework.so'],
-    ]) {
-      const file = `libtensorflow_${library}.so.2`
-      renameSync(join(dir, 'tensorflow', file), join(dir, 'lib', file))
-      symlinkSync(file, join(dir, 'lib', link))
-    }
-    rmSync(join(dir, 'tensorflow'), { recursive: true })
-  })
-  return target
-}
-
 /**
  * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and
  * our small addons: one loads the library without its notices, one names a crash, one switches how a GPU computes. All
@@ -184,7 +126,7 @@ const started = Date.now()
 checkTools()
 installPackages()
 if (!packagesOnly) {
-  buildAddon(fetchTensorFlow())
+  buildAddon(fetchTensorFlow(variant, say))
   if (forTests) {
     const { ensureKafkaJars } = await import('./kafka-jars.mjs')
     await ensureKafkaJars(cache)

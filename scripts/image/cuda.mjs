@@ -1,9 +1,10 @@
 // The CUDA libraries of the GPU image: files of the wheels that deploy/image/cuda.txt pins.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { once } from '../cache.mjs'
 
 const PINS = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'deploy', 'image', 'cuda.txt')
 
@@ -74,17 +75,34 @@ with zipfile.ZipFile(wheel) as z:
         z.extract(name, target)
 `
 
+/** What XLA compiles with for a GPU, below `nvidia/cuda_nvcc/`: ptxas and libdevice. */
+const COMPILER = 'nvidia-cuda-nvcc-cu12'
+
 /** Downloads the wheels and leaves `nvidia/` in `target`, where libtensorflow looks: beside its own folder. */
-export function fetchCuda(target) {
-  const wheels = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), 'bcod-cuda-'))
+export const fetchCuda = (target) => fetchWheels(target, pinnedWheels())
+
+/** The same of the wheel with XLA's tools alone. @returns the folder that `--xla_gpu_cuda_data_dir` takes, once made */
+export function fetchCudaCompiler(cache) {
+  const wheel = pinnedWheels().find(({ name }) => name === COMPILER)
+  const target = join(cache, 'cuda-compiler', wheel.version)
+  once(target, (dir) => fetchWheels(dir, [wheel]))
+  return join(target, 'nvidia', 'cuda_nvcc')
+}
+
+function fetchWheels(target, wheels) {
+  const work = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), 'bcod-cuda-'))
   const pip = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes']
   const run = (...args) => execFileSync('python3', args, { stdio: ['ignore', 2, 2] })
+  const requirements = join(work, 'requirements.txt')
+  const pins = wheels.map(({ name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}\n`)
   try {
-    run(...pip, '-d', wheels, '-r', PINS)
+    writeFileSync(requirements, pins.join(''))
+    run(...pip, '-d', work, '-r', requirements)
     mkdirSync(target, { recursive: true })
-    for (const wheel of readdirSync(wheels)) run('-c', UNPACK, join(wheels, wheel), target, ...FILES)
+    for (const wheel of readdirSync(work).filter((file) => file.endsWith('.whl')))
+      run('-c', UNPACK, join(work, wheel), target, ...FILES)
   } finally {
-    rmSync(wheels, { recursive: true, force: true })
+    rmSync(work, { recursive: true, force: true })
   }
   chmodSync(join(target, 'nvidia', 'cuda_nvcc', 'bin', 'ptxas'), 0o755)
 }
