@@ -1,9 +1,10 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
+import { defineCompiled } from './compiled.js'
 import { type Conditional, defineConditional } from './conditional.js'
 import type { FunctionLibrary } from './functions.js'
 import { sparseCrossEntropy } from './ops.js'
 import type { Ref } from './recorder.js'
-import { tf } from './tensorflow.js'
+import { tf, usesGpu } from './tensorflow.js'
 import { backend } from './tracing-backend.js'
 
 /**
@@ -91,14 +92,29 @@ function defineChunk(
     weight: { shape: [V, D], dtype },
     targets: { shape: [K], dtype: 'int32' },
   } as const
+  const crossEntropy = usesGpu() ? defineCompiledCrossEntropy(library, name, K, V) : sparseCrossEntropy
   return defineConditional(library, name, specs, {
     matmul: dtype === 'bfloat16' ? 'bf16' : 'f32',
     work: ({ hidden, weight, targets }) => {
       const logits_KV = tf.matMul(hidden, weight, false, true)
-      const [nll_K, gradient_KV] = sparseCrossEntropy(logits_KV, targets)
+      const [nll_K, gradient_KV] = crossEntropy(logits_KV, targets)
       const logps = tf.neg(nll_K)
       return differentiate ? { logps, slope: tf.neg(tf.matMul(gradient_KV, weight)) } : { logps }
     },
     idle: () => (differentiate ? { logps: tf.zeros([K]), slope: tf.zeros([K, D]) } : { logps: tf.zeros([K]) }),
   })
+}
+
+/** TensorFlow's own kernel for a GPU adds in any order, and so is refused where the same bits are asked for: XLA's does not. */
+function defineCompiledCrossEntropy(library: FunctionLibrary, name: string, K: number, V: number) {
+  const specs = { logits: { shape: [K, V], dtype: 'float32' }, targets: { shape: [K], dtype: 'int32' } } as const
+  const outputs = { nll: 'float32', gradient: 'float32' } as const
+  const compiled = defineCompiled(library, `${name}/cross_entropy`, specs, outputs, ({ logits, targets }) => {
+    const [nll, gradient] = sparseCrossEntropy(logits as Tensor, targets as Tensor)
+    return { nll, gradient }
+  })
+  return (logits: Tensor, targets: Tensor): [loss: Tensor, gradient: Tensor] => {
+    const { nll, gradient } = compiled({ logits, targets })
+    return [nll, gradient]
+  }
 }

@@ -25,7 +25,6 @@ export {
   bitcastFloat,
   broadcastTo,
   indices,
-  segmentSum,
   sparseCrossEntropy,
   statelessUniform,
   updatedProduct,
@@ -41,6 +40,7 @@ export {
 } from './optimizer.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
-export { type Fetched, type InputValue, liveTensors, Session, usesGpu } from './session.js'
-export { binding, tf } from './tensorflow.js'
+export { segmentSum } from './segment-sum.js'
+export { type Fetched, type InputValue, liveTensors, Session } from './session.js'
+export { binding, tf, usesGpu } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

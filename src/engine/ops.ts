@@ -128,25 +128,3 @@ tf.registerGradient({
     return { x: () => tf.reshape(tf.sum(d, axes, true), x.shape) }
   },
 })
-// Gathering rows along the first axis; repeated rows add up
-tf.registerGradient({
-  kernelName: 'GatherV2',
-  inputsToSave: ['x', 'indices'],
-  gradFunc: (dy, saved) => {
-    const [x, index] = [saved[0] as Tensor, saved[1] as Tensor]
-    return {
-      x: () =>
-        runKernel('UnsortedSegmentSum', { x: dy as Tensor, segmentIds: index }, { numSegments: x.shape[0] }) as Tensor,
-      indices: () => index,
-    }
-  },
-})
-tf.registerGradient({
-  kernelName: 'UnsortedSegmentSum',
-  inputsToSave: ['segmentIds'],
-  gradFunc: (dy, saved) => ({ x: () => tf.gather(dy as Tensor, saved[0] as Tensor) }),
-})
-
-/** Sums the rows of x[n, …] that have the same segment id (int32[n]) into [segments, …]. */
-export const segmentSum = (x: Tensor, segmentIds: Tensor, segments: number): Tensor =>
-  runKernel('UnsortedSegmentSum', { x, segmentIds }, { numSegments: segments }) as Tensor

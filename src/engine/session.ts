@@ -153,9 +153,6 @@ function unaligned<T extends Int32Array | Uint8Array>(values: T): T {
   return copy
 }
 
-/** Whether TensorFlow has registered a GPU. */
-export const usesGpu = (): boolean => binding.isUsingGpuDevice()
-
 /** How many tensors TensorFlow's binding holds for this process: flat over time, or something leaks. */
 export const liveTensors = (): number => binding.getNumOfTensors()
 

@@ -72,3 +72,6 @@ function load(): typeof TensorFlow {
 
 export const tf = load()
 export const binding = (tf.findBackend('tensorflow') as unknown as { binding: Binding }).binding
+
+/** Whether TensorFlow has registered a GPU. */
+export const usesGpu = (): boolean => binding.isUsingGpuDevice()

@@ -12,6 +12,7 @@ import { type DecoderShape, type DecoderSpec, traceDecoder } from '../model/deco
 import { generate, type SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
+import { runsInBlocks } from '../model/packed-attention.js'
 import type { PackedShape } from '../model/packed-shape.js'
 import type { ModelDtype } from '../model/parameters.js'
 import { resolveTies } from '../model/tied-head.js'
@@ -161,6 +162,11 @@ export class ModelSession {
    */
   get batchCost(): number {
     return usesGpu() ? 4096 : 32
+  }
+
+  /** `PlanCosts.inBlocks` */
+  get inBlocks(): boolean {
+    return runsInBlocks({ rows: 1 })
   }
 
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */

@@ -8,7 +8,7 @@ import { planReference, type ReferencePlan } from './reference-plan.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
-export type PackedPrograms = Pick<ModelSession, 'score' | 'accumulate' | 'pairCost' | 'batchCost'> & {
+export type PackedPrograms = Pick<ModelSession, 'score' | 'accumulate' | 'pairCost' | 'batchCost' | 'inBlocks'> & {
   readonly reference: Pick<ReferencePass, 'shapes' | 'prepare' | 'begin' | 'continue'>
 }
 

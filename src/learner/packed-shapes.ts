@@ -62,6 +62,8 @@ export interface PlanCosts {
   readonly pairCost: number
   /** What a packed batch costs beside its tokens: calls, and weights that are read again. */
   readonly batchCost: number
+  /** Whether one row costs what its trees' pairs cost (`runsInBlocks`); otherwise it costs the same whatever is in it. */
+  readonly inBlocks: boolean
 }
 
 /** Beginnings shorter than the last of these are not worth a tree. */
@@ -96,10 +98,12 @@ export function planMicroBatches(
 }
 
 /** A batch's cost in tokens. */
-const costOf = ({ shape, trees }: Filled, { pairCost, batchCost }: PlanCosts): number =>
-  batchCost + shape.tokens + pairCost * (shape.rows === 1 ? pairsOfTrees(trees, shape.length) : pairsOfRows(shape))
+const costOf = ({ shape, trees }: Filled, { pairCost, batchCost, inBlocks }: PlanCosts): number => {
+  const pairs = inBlocks && shape.rows === 1 ? pairsOfTrees(trees, shape.length) : pairsOfRows(shape)
+  return batchCost + shape.tokens + pairCost * pairs
+}
 
-/** Pairs of a query and a key that are computed in several rows, whatever is in them. */
+/** Pairs of a query and a key that are computed in bands, whatever is in the rows. */
 const pairsOfRows = ({ rows, length }: PackedShape): number =>
   rows * queryBands(length).reduce((sum, { start, end }) => sum + (end - start) * end, 0)
 

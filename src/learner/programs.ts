@@ -13,6 +13,7 @@ import {
 } from '../engine/index.js'
 import { bcoLoss } from '../loss/bco.js'
 import type { LanguageModel } from '../model/language-model.js'
+import { runsInBlocks } from '../model/packed-attention.js'
 import { type CompletionTokens, PackedForward, type PackedLayout } from '../model/packed-forward.js'
 import { type PackedShape, shapeName } from '../model/packed-shape.js'
 import { queryBlocks } from '../model/query-blocks.js'
@@ -83,7 +84,9 @@ function packedInputs({ shape: { tokens, rows, length }, targetCapacity }: Packe
   return {
     ...{ inputIds: perToken, positionIds: perToken, tokenSlots: perToken, slotTokens: perSlot, slotEnds: perSlot },
     ...{ logitIndices: perTarget, targetIds: perTarget, targetSegmentIds: perTarget, targetCount: int() },
-    ...(rows === 1 ? { keySlots: int(blocks * length), keyCounts: int(blocks), keyCapacities: int(blocks) } : {}),
+    ...(runsInBlocks({ rows })
+      ? { keySlots: int(blocks * length), keyCounts: int(blocks), keyCapacities: int(blocks) }
+      : {}),
   }
 }
 

@@ -36,6 +36,8 @@ export interface AttentionShape {
   readonly headDim: number
   /** Type of the matrix products. */
   readonly product: 'float32' | 'bfloat16'
+  /** Of bands: the backward pass computes the shares again, so that memory grows with the tokens and not with the pairs. */
+  readonly recompute?: boolean
 }
 
 /** The slots of a packed batch, as the host lays them out; int32. */
@@ -69,7 +71,7 @@ export type CausalAttention = (q_BHTE: Tensor, k_BGTE: Tensor, v_BGTE: Tensor, m
  * Σ_s p_s dp_s = Σ_e do_e o_e.
  */
 export function defineCausalAttention(library: FunctionLibrary, name: string, shape: AttentionShape): CausalAttention {
-  const { rows: B, length: T, heads: H, kvHeads: G, headDim: E, product } = shape
+  const { rows: B, length: T, heads: H, kvHeads: G, headDim: E, product, recompute = false } = shape
   const R = H / G
   const bands = queryBands(T).map(({ start, end }, i) => {
     const rows = end - start
@@ -112,28 +114,30 @@ export function defineCausalAttention(library: FunctionLibrary, name: string, sh
     )
 
   return (q_BHTE, k_BGTE, v_BGTE, masks) => {
+    const band = ([q, k, v]: readonly [Tensor, Tensor, Tensor], i: number) => {
+      const { start, end, rows, masked } = bands[i] as (typeof bands)[number]
+      const [q_BGME, k_BGSE, v_BGSE] = [queriesOf(q, start, rows), keysOf(k, end), keysOf(v, end)]
+      const scores = tf.matMul(q_BGME, k_BGSE, false, true)
+      const shares = tf.reshape(tf.softmax(masked({ scores, mask: masks[i] as Tensor }).y), scores.shape)
+      return [q_BGME, k_BGSE, v_BGSE, shares] as const
+    }
     const forward = (inputs: readonly Tensor[]) => {
-      const [q, k, v] = inputs as [Tensor, Tensor, Tensor]
-      const parts = bands.map(({ start, end, rows, masked }, i) => {
-        const [q_BGME, k_BGSE, v_BGSE] = [queriesOf(q, start, rows), keysOf(k, end), keysOf(v, end)]
-        const scores = tf.matMul(q_BGME, k_BGSE, false, true)
-        const shares = tf.reshape(tf.softmax(masked({ scores, mask: masks[i] as Tensor }).y), scores.shape)
-        return [q_BGME, k_BGSE, v_BGSE, shares, tf.matMul(shares, v_BGSE)] as const
+      const parts = bands.map((_, i) => {
+        const parted = band(inputs as readonly [Tensor, Tensor, Tensor], i)
+        return [...parted, tf.matMul(parted[3], parted[2])] as const
       })
       const value = joined(
         parts.map(([, , , , output], i) => tf.reshape(output, [B, H, (bands[i] as { rows: number }).rows, E])),
       )
-      return { value, kept: parts.flat() }
+      return { value, kept: recompute ? [...inputs, value] : parts.flat() }
     }
     const gradients = (dy: Tensor, saved: readonly Tensor[]) => {
       const each = bands.map(({ start, rows, backward }, i) => {
-        const [q_BGME, k_BGSE, v_BGSE, shares, output] = saved.slice(5 * i, 5 * i + 5) as [
-          Tensor,
-          Tensor,
-          Tensor,
-          Tensor,
-          Tensor,
-        ]
+        const [q_BGME, k_BGSE, v_BGSE, shares, output] = (
+          recompute
+            ? [...band(saved as never, i), queriesOf(saved[3] as Tensor, start, rows)]
+            : saved.slice(5 * i, 5 * i + 5)
+        ) as [Tensor, Tensor, Tensor, Tensor, Tensor]
         const d_output = queriesOf(dy, start, rows)
         const d_shares = tf.matMul(d_output, v_BGSE, false, true)
         const { d_scores } = backward({ shares, d_shares, output, d_output })

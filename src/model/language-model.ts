@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import { loraScale } from '../adapters/weights/low-rank.js'
-import { type Arguments, type ParameterVector, type Tensors, tf } from '../engine/index.js'
+import { type Arguments, type ParameterVector, type Tensors, tf, withGradient } from '../engine/index.js'
 import type { Architecture } from './architecture.js'
 import type { Layer, LayerOperations } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters } from './lora.js'
@@ -38,7 +38,13 @@ export class LanguageModel {
   layerRows(vector: Tensor): Tensor {
     const rows = tf.reshape(vector, [this.architecture.layers, this.layerParameters])
     if (this.#rowOrder.every((row, layer) => row === layer)) return rows
-    return tf.gather(rows, tf.tensor1d([...this.#rowOrder], 'int32'))
+    const order = (rowOf: readonly number[]) => tf.tensor1d([...rowOf], 'int32')
+    const back = this.#rowOrder.map((_, row) => this.#rowOrder.indexOf(row))
+    return withGradient(
+      [rows],
+      ([each]) => ({ value: tf.gather(each as Tensor, order(this.#rowOrder)), kept: [] }),
+      (dy) => [tf.gather(dy, order(back))],
+    )
   }
 
   /** The adapter's matrices of one layer by `q_proj.A`, `q_proj.B`, …, out of its row. */

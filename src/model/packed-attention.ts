@@ -1,8 +1,14 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
-import { type FunctionLibrary, indices, tf } from '../engine/index.js'
+import { type FunctionLibrary, indices, tf, usesGpu } from '../engine/index.js'
 import { type AttentionShape, defineCausalAttention, MASKED, type PackedAttention } from './attention.js'
 import { defineBlockAttention } from './block-attention.js'
 import { queryBands } from './query-bands.js'
+
+/**
+ * Whether the attention runs in blocks with lists of keys: in one row, which may hold trees of sequences. Not on a GPU: the
+ * host would wait for the choice of each block, in each layer, and then call a handful of kernels.
+ */
+export const runsInBlocks = ({ rows }: Pick<AttentionShape, 'rows'>): boolean => rows === 1 && !usesGpu()
 
 /** One row may hold trees of sequences, several rows hold whole sequences. */
 export const definePackedAttention = (
@@ -10,9 +16,12 @@ export const definePackedAttention = (
   name: string,
   shape: AttentionShape,
 ): PackedAttention =>
-  shape.rows === 1 ? defineBlockAttention(library, name, shape) : defineBandAttention(library, name, shape)
+  runsInBlocks(shape)
+    ? defineBlockAttention(library, name, shape)
+    : defineBandAttention(library, name, { ...shape, recompute: shape.rows === 1 })
 
-function defineBandAttention(library: FunctionLibrary, name: string, shape: AttentionShape): PackedAttention {
+/** In bands of queries, each of which sees the keys up to its end, under a mask that trees may have as well. */
+export function defineBandAttention(library: FunctionLibrary, name: string, shape: AttentionShape): PackedAttention {
   const { rows: B, length: T } = shape
   const attention = defineCausalAttention(library, name, shape)
   const masks = queryBands(T).map((band, i) => ({ ...band, name: `mask_${i}` }))

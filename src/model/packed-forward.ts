@@ -11,6 +11,7 @@ import {
   segmentSum,
   type Tensors,
   tf,
+  usesGpu,
 } from '../engine/index.js'
 import type { PackedAttention, SlotLayout } from './attention.js'
 import type { LanguageModel } from './language-model.js'
@@ -43,8 +44,11 @@ export interface PackedLayout extends SlotLayout {
   readonly tokenSlots: Tensor
 }
 
-/** Rows of one chunk of logits. */
-const HEAD_CHUNK = 128
+/**
+ * Rows of one chunk of logits. A chunk reads all of the head, and on a GPU the host waits for each to learn whether there
+ * is anything to compute.
+ */
+const headChunk = () => (usesGpu() ? 512 : 128)
 
 /** The forward pass of packed batches of one shape: its functions are traced once and shared by all programs of that shape. */
 export class PackedForward {
@@ -68,7 +72,7 @@ export class PackedForward {
   ) {
     const { architecture: a, dtype } = model
     this.operations = packedOperations(library, model, shape)
-    const chunk = Math.min(HEAD_CHUNK, shape.tokens)
+    const chunk = Math.min(headChunk(), shape.tokens)
     this.targetCapacity = Math.ceil(shape.tokens / chunk) * chunk
     this.#headSpec = {
       ...{ rows: this.targetCapacity, chunk, width: a.hiddenSize, classes: a.vocabSize },

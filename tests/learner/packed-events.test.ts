@@ -15,6 +15,7 @@ function programs() {
   const model: PackedPrograms = {
     pairCost: 0,
     batchCost: 32,
+    inBlocks: true,
     reference: {
       shapes: beginningShapes(1024, 8),
       begin: (tokens) => ({ ...{ keys: NONE, values: NONE, sum: NONE }, length: tokens.length }),

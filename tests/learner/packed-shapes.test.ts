@@ -9,7 +9,7 @@ import { queryBlocks } from '../../src/model/query-blocks.js'
 import { conversations } from '../support/random-conversations.js'
 
 /** As in SmolLM2-135M on a CPU, about. */
-const SETTINGS = { pairCost: 1 / 1500, batchCost: 32 }
+const SETTINGS = { pairCost: 1 / 1500, batchCost: 32, inBlocks: true }
 
 /** Events that share nothing. */
 const events = (lengths: readonly (readonly [prompt: number, completion: number])[]): TokenPair[] =>
@@ -43,6 +43,7 @@ test('every completion token is predicted from all that stands before it in its 
     size: fc.integer({ min: 1, max: 14 }),
     pairCost: fc.constantFrom(0, 1 / 1500, 1 / 20),
     batchCost: fc.constantFrom(32, 4096),
+    inBlocks: fc.boolean(),
   })
   fc.assert(
     fc.property(

@@ -11,7 +11,10 @@ const shapes = packedShapes(1024, 2048, 8)
 const plan = (events: readonly TokenPair[], limit: number | null = null) => {
   const affordable = new AffordableShapes(shapes)
   affordable.limit = limit
-  return planReference(events, beginningShapes(1024, 8), { affordable, options: { pairCost: 1e-3, batchCost: 32 } })
+  return planReference(events, beginningShapes(1024, 8), {
+    affordable,
+    options: { pairCost: 1e-3, batchCost: 32, inBlocks: true },
+  })
 }
 
 const text = (name: number, length: number) => Array.from({ length }, (_, i) => name * 10_000 + i)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { FunctionLibrary, Session, tf, traceProgram } from '../../src/engine/index.js'
-import { definePackedAttention } from '../../src/model/packed-attention.js'
+import { defineBandAttention, definePackedAttention } from '../../src/model/packed-attention.js'
 import { queryBands } from '../../src/model/query-bands.js'
 import { blockKeys, queryBlocks } from '../../src/model/query-blocks.js'
 
@@ -111,10 +111,15 @@ describe.each(Object.entries(BATCHES))('attention over %s', (_, rows) => {
     return sum
   }
 
-  test.each(['graph', 'xla'] as const)('and its gradients are those of the definition (%s)', (executor) => {
+  test.each([
+    ['graph', definePackedAttention],
+    ['xla', definePackedAttention],
+    // as on a GPU, of one row
+    ['graph', defineBandAttention],
+  ] as const)('and its gradients are those of the definition (%s, %o)', (executor, define) => {
     const library = new FunctionLibrary()
     const shape = { rows: B, length: T, heads: H, kvHeads: G, headDim: E, product: 'float32' } as const
-    const attention = definePackedAttention(library, 'attention', shape)
+    const attention = define(library, 'attention', { ...shape, recompute: define === defineBandAttention })
     const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
     const int = (size: number) => ({ shape: [size], dtype: 'int32' as const })
     const slotEnds = Int32Array.from(rows.flat())
