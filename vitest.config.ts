@@ -31,6 +31,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'grafana/look': 'system',
   learner: 'engine',
   // TensorFlow plays no part in these
+  'engine/compilation-cache': 'unit',
   'engine/environment': 'unit',
   'learner/affordable-shapes': 'unit',
   'learner/execution': 'unit',

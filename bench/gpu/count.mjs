@@ -7,7 +7,7 @@ import { prepareEnvironment } from '../../dist/engine/environment.js'
 import { combine, readCounters } from './counters.mjs'
 
 const { shape, layers, workload, steps, set } = JSON.parse(process.argv[2])
-prepareEnvironment(0)
+prepareEnvironment({ threads: 0 })
 const { benchEvents } = await import('../../dist/cli/bench/events.js')
 const { writeRandomModel } = await import('../../dist/cli/bench/random-model.js')
 const { BENCH_SHAPES } = await import('../../dist/cli/bench/shapes.js')

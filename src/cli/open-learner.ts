@@ -1,3 +1,4 @@
+import { keepCompiled } from '../engine/compilation-cache.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import { chooseExecution, type ExecutionChoice, foreseeExecution } from '../learner/execution/choice.js'
@@ -21,6 +22,7 @@ export async function openLearner(
   const { settings } = choice ?? (await choiceFor(config, options.training !== false))
   const model = { ...config.model, ...settings }
   prepareEnvironment(model)
+  keepCompiled(model.compilationCache, model)
   nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')
   const learner = new Learner({ ...config, model }, options)

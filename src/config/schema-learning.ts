@@ -62,6 +62,9 @@ export const learning = {
       { min: 0 },
       'How much the reference keeps of what events of a step have in common at their beginnings (a system prompt of 256 tokens or more), so that later steps need not compute it again. 1,024 tokens take 45 MiB for a model of 135 million parameters, 256 MiB for one of 8 billion. It changes no result. 0 = none.',
     ),
+    compilationCache: optionalText(
+      'On a GPU: directory in which XLA keeps what it has compiled, so that the next start compiles less. It may be removed at any time. null: `compiled` in checkpoint.dir for the daemon, none for other commands.',
+    ),
     threads: integer(
       0,
       { min: 0, max: 1024 },

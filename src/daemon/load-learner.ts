@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { referenceDirectory } from '../adapters/storage/held-versions.js'
 import { openRegistryFiles } from '../adapters/storage/open-files.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
@@ -46,7 +47,9 @@ export async function restoreLearner(
 
 /** The learner's part of the configuration, without anything secret. */
 async function workerConfig(config: ConfigFor<'run'>, execution: Partial<KeptExecution>) {
-  const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters } = config
+  const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters, checkpoint } = config
   const reference = await referenceDirectory(model.reference, openRegistryFiles(adapters))
-  return { model: { ...model, reference, ...execution }, lora, bco, ratio, optimizer, batch, limits, seed }
+  const compilationCache = model.compilationCache ?? join(checkpoint.dir, 'compiled')
+  const own = { ...model, reference, compilationCache, ...execution }
+  return { model: own, lora, bco, ratio, optimizer, batch, limits, seed }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { keepCompiled } from '../engine/compilation-cache.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
 import { BcodError } from '../errors.js'
@@ -67,7 +68,9 @@ export class RemoteLearner {
    * @throws what the model directory, the adapter or TensorFlow give as coded errors
    */
   static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
-    prepareEnvironment(setup.config.model)
+    const { model } = setup.config
+    prepareEnvironment(model)
+    keepCompiled(model.compilationCache, model)
     nameDeaths(true)
     const worker = new Worker(WORKER, { workerData: setup })
     return new Promise((resolve, reject) => new RemoteLearner(worker, events, resolve, reject))

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { gpuNumerics } from '../../src/engine/gpu-numerics.js'
+import { gpuAddon } from '../../src/engine/gpu-addon.js'
 import { prepareGpu } from '../../src/engine/index.js'
 
 test('TensorFlow multiplies f32 in TF32 unless it is told otherwise, and can be told', () => {
-  const numerics = gpuNumerics()
+  const numerics = gpuAddon()
   expect(numerics.tf32()).toBe(true)
   numerics.setTf32(false)
   expect(numerics.tf32()).toBe(false)
@@ -13,5 +13,5 @@ test('TensorFlow multiplies f32 in TF32 unless it is told otherwise, and can be 
 
 test('a machine without a GPU keeps what it computes with', () => {
   prepareGpu({ tf32: false })
-  expect(gpuNumerics().tf32()).toBe(true)
+  expect(gpuAddon().tf32()).toBe(true)
 })

@@ -11,7 +11,7 @@ import type { Execution } from './candidates.js'
 /** Mean lengths of real feedback (docs/performance.md). */
 const [PROMPT, COMPLETION] = [105, 39]
 /** What a planner weighs by changes nothing of what is compared. */
-const COSTS = { pairCost: 0, batchCost: 32 }
+const COSTS = { pairCost: 0, batchCost: 32, inBlocks: true }
 
 /** What a trial needs of the configuration. */
 export type TrialConfig = Pick<LearnerConfig, 'model' | 'lora' | 'bco' | 'optimizer' | 'batch' | 'limits' | 'seed'>
