@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { addonDirectory, gpuAddon } from './gpu-addon.js'
+import { gpuAddon } from './gpu-addon.js'
+import { addonDirectory } from './own-addons.js'
 
 /** What decides about machine code beside the program that it is made of. TensorFlow asks for the program alone. */
 export interface CompiledFor {

@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { ERRORS } from '../errors.js'
+import { addonPath } from './own-addons.js'
 
 /** What the small addon of the set-up offers (scripts/addon/death-notice.cc). */
 interface DeathNotice {
   nameDeaths(heads: readonly string[], tails: readonly string[]): void
 }
-
-const ADDON = 'bcod_death_notice.node'
 
 /** The signals of a crash, in the addon's order, with what each means. */
 const DEATHS = {
@@ -24,12 +22,11 @@ const DEATHS = {
  * error reaches JavaScript. One JSON line, in the form of the daemon's log, or the form of a command's errors.
  */
 export function nameDeaths(json: boolean): void {
-  const require = createRequire(import.meta.url)
-  const path = join(dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'deps', ADDON)
+  const path = addonPath('deathNotice')
   // without the set-up there is nothing to load, and TensorFlow's own addon says so
   if (!existsSync(path)) return
   const lines = Object.entries(DEATHS).map(([signal, meaning]) => line(signal, meaning, json))
-  const { nameDeaths } = require(path) as DeathNotice
+  const { nameDeaths } = createRequire(import.meta.url)(path) as DeathNotice
   nameDeaths(
     lines.map(([head]) => head),
     lines.map(([, tail]) => tail),

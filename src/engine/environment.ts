@@ -1,9 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Executor } from './saved-model.js'
 
-/** The set-up's addon for GPUs (`gpu-addon.ts`), beside libtensorflow. */
-export const GPU_NUMERICS = 'bcod_gpu_numerics.node'
-
 /** XLA's kernels for a GPU give the same bits each time, and are chosen without a contest. */
 const DETERMINISTIC = '--xla_gpu_deterministic_ops'
 

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { BcodError } from '../errors.js'
-import { GPU_NUMERICS } from './environment.js'
+import { addonPath } from './own-addons.js'
 
 /** What the small addon of the set-up offers (scripts/addon/gpu-numerics.cc). Loading it does not load TensorFlow. */
 export interface GpuAddon {
@@ -15,14 +14,10 @@ export interface GpuAddon {
   setDeterminism(on: boolean): void
 }
 
-/** Where set-up puts libtensorflow (`lib`) and the small addons. */
-export const addonDirectory = (): string =>
-  join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')), 'deps')
-
 /** @throws TENSORFLOW_MISSING before the set-up */
 export function gpuAddon(): GpuAddon {
   try {
-    return createRequire(import.meta.url)(join(addonDirectory(), GPU_NUMERICS)) as GpuAddon
+    return createRequire(import.meta.url)(addonPath('gpuNumerics')) as GpuAddon
   } catch (cause) {
     throw new BcodError('TENSORFLOW_MISSING', 'the addon for computing on a GPU could not be loaded', { cause })
   }

@@ -5,9 +5,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
-import { dirname, join } from 'node:path'
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu'
 import { BcodError } from '../errors.js'
+import { addonPath } from './own-addons.js'
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
 const require = createRequire(import.meta.url)
@@ -30,9 +30,6 @@ export interface Binding {
   isUsingGpuDevice(): boolean
   readonly TF_Version: string
 }
-
-/** Loads TensorFlow's library without its notices on stderr; built by the set-up. */
-const QUIET_LOAD = 'bcod_quiet_load.node'
 
 /**
  * Puts back what the package's compiled code calls of `util` and Node has taken away (in 23: DEP0051) or warns of on
@@ -60,8 +57,7 @@ function load(): typeof TensorFlow {
   process.dlopen = (module, filename, flags = constants.dlopen.RTLD_LAZY) =>
     dlopen(module, filename, flags | KEEP_LOADED)
   try {
-    const deps = join(dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'deps')
-    if (existsSync(join(deps, QUIET_LOAD))) require(join(deps, QUIET_LOAD))
+    if (existsSync(addonPath('quietLoad'))) require(addonPath('quietLoad'))
     return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow
   } catch (cause) {
     throw new BcodError('TENSORFLOW_MISSING', "TensorFlow's addon could not be loaded", { cause })

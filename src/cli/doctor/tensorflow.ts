@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Config } from '../../config/config.js'
-import { GPU_NUMERICS } from '../../engine/environment.js'
+import { addonPath } from '../../engine/own-addons.js'
 import { type Finding, fail, pass, warn } from './finding.js'
 
 /** What a process of its own saw when it loaded TensorFlow. */
@@ -44,7 +44,7 @@ export async function probeTensorFlow(tf32: boolean): Promise<TensorFlowProbe> {
     const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu')
     const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2' }
     const deps = join(dirname(entry), '..', 'deps')
-    const args = ['-e', SCRIPT, entry, join(deps, GPU_NUMERICS), String(tf32)]
+    const args = ['-e', SCRIPT, entry, addonPath('gpuNumerics'), String(tf32)]
     const { stdout } = await run(process.execPath, args, { env, timeout: LOAD_LIMIT_MS })
     const answer = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
       version: string
