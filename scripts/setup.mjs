@@ -19,7 +19,10 @@ const OWN_ADDONS = {
   'bcod_quiet_load.node': 'quiet-load.cc',
   'bcod_death_notice.node': 'death-notice.cc',
   'bcod_gpu_numerics.node': 'gpu-numerics.cc',
+  'bcod_sessions.node': 'sessions.cc',
 }
+/** Calls the C library; the others load it, or find what they need of it once it is loaded. */
+const LINKED = 'bcod_sessions.node'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
@@ -85,8 +88,8 @@ function installPackages() {
 
 /**
  * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and
- * our small addons: one loads the library without its notices, one names a crash, one switches how a GPU computes. All
- * speak N-API: one build for all Nodes.
+ * our small addons: one runs sessions, one loads the library without its notices, one names a crash, one switches how a
+ * GPU computes. All speak N-API: one build for all Nodes.
  */
 function buildAddon(tensorflow) {
   const source = (file) => join(root, 'scripts', 'addon', file)
@@ -113,7 +116,8 @@ function buildAddon(tensorflow) {
     const theirs = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
     const wrapped = '-Wl,-rpath,$ORIGIN/../../deps/lib,--wrap=TF_NewSessionOptions'
     compile(ADDON, ...theirs, sessions, ...library, wrapped)
-    for (const [name, file] of own) compile(name, file, '-ldl', '-Wl,-rpath,$ORIGIN/lib')
+    for (const [name, file] of own)
+      compile(name, file, ...(name === LINKED ? library : []), '-pthread', '-ldl', '-Wl,-rpath,$ORIGIN/lib')
   })
   // npm ci wipes these; they are put back from the cache. A daemon may have them mapped.
   const deps = join(pkg, 'deps')

@@ -9,6 +9,8 @@ export const OWN_ADDONS = {
   deathNotice: 'bcod_death_notice.node',
   /** GPUs of the driver, and switches of how they compute that TensorFlow's C API lacks. */
   gpuNumerics: 'bcod_gpu_numerics.node',
+  /** Sessions of TensorFlow's C API. */
+  sessions: 'bcod_sessions.node',
 } as const
 
 /** Where set-up puts libtensorflow (`lib`) and the small addons. */

@@ -50,6 +50,7 @@ interface TensorProto {
 export interface NodeDef {
   setName(v: string): void
   setOp(v: string): void
+  setDevice(v: string): void
   setInputList(v: string[]): void
   getAttrMap(): ProtoMap<AttrValue>
 }
@@ -72,7 +73,7 @@ export interface FunctionDef {
 interface FunctionDefLibrary {
   addFunction(v: FunctionDef): void
 }
-interface GraphDef {
+export interface GraphDef {
   addNode(v: NodeDef): void
   setLibrary(v: FunctionDefLibrary): void
   setVersions(v: VersionDef): void

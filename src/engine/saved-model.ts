@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataTypeOf, type FunctionLibrary, OPTIMISED } from './functions.js'
 import type { Program, Variable } from './program.js'
-import { type Attributes, attr, DataType, nodeDef, proto } from './proto.js'
+import { type Attributes, attr, DataType, type GraphDef, nodeDef, proto } from './proto.js'
 
 export type Executor = 'graph' | 'xla'
 
@@ -38,6 +38,11 @@ export function writeSavedModel(
   const functions = new proto.FunctionDefLibrary()
   for (const definition of library.definitions) functions.addFunction(definition)
   graph.setLibrary(functions)
+  writeGraph(directory, graph)
+}
+
+/** Writes a graph as a SavedModel of which nothing but a session is made. */
+export function writeGraph(directory: string, graph: GraphDef): void {
   const versions = new proto.VersionDef()
   versions.setProducer(1882)
   versions.setMinConsumer(0)

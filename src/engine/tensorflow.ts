@@ -1,6 +1,6 @@
 /**
- * The one place that obtains tfjs and TensorFlow's binding. Everybody else imports `tf` from here: only the instance
- * that the package `@tensorflow/tfjs-node-gpu` loads has gradients registered.
+ * The one place that obtains tfjs, TensorFlow's binding, and our own addon for sessions. Everybody else imports `tf` from
+ * here: only the instance that the package `@tensorflow/tfjs-node-gpu` loads has gradients registered.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -31,6 +31,39 @@ export interface Binding {
   readonly TF_Version: string
 }
 
+declare const sessionHandle: unique symbol
+declare const runHandle: unique symbol
+export type SessionHandle = { readonly [sessionHandle]: true }
+export type RunHandle = { readonly [runHandle]: true }
+
+/** A value for an end of a node (`name:0`). It is copied before the call returns. */
+export interface Feed {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly values: Float32Array | Int32Array | Uint8Array
+}
+
+/**
+ * Our own addon on TensorFlow's C API (scripts/addon/sessions.cc). Errors carry TensorFlow's code by name in `code`, such
+ * as RESOURCE_EXHAUSTED.
+ */
+export interface Sessions {
+  /**
+   * Opens a session on a SavedModel.
+   * @param target  of TensorFlow's distributed runtime; empty: this process
+   * @param config  a ConfigProto
+   */
+  load(directory: string, target: string, config: Uint8Array): SessionHandle
+  /** Ends when the runs that go on have ended. */
+  close(session: SessionHandle): void
+  /** Begins a run on a thread of its own. */
+  start(session: SessionHandle, feeds: readonly Feed[], fetches: readonly string[]): RunHandle
+  /** Blocks until the run has ended. Once for each run. */
+  wait(run: RunHandle): (Float32Array | Int32Array | Uint8Array)[]
+  /** Tensors of this process that have not been freed. */
+  liveTensors(): number
+}
+
 /**
  * Puts back what the package's compiled code calls of `util` and Node has taken away (in 23: DEP0051) or warns of on
  * stderr (in 22: DEP0044). The module object is shared, so this is the one place.
@@ -51,14 +84,15 @@ const KEEP_LOADED = process.platform === 'linux' ? 0x1000 : 0
  * Node unloads an addon with the last thread that used it, which may be a learner's; TensorFlow's own threads and exit
  * handlers are still in it then, and the process would end with a segmentation fault.
  */
-function load(): typeof TensorFlow {
+function load(): { readonly tf: typeof TensorFlow; readonly sessions: Sessions } {
   restoreRemovedNodeFunctions()
   const { dlopen } = process
   process.dlopen = (module, filename, flags = constants.dlopen.RTLD_LAZY) =>
     dlopen(module, filename, flags | KEEP_LOADED)
   try {
     if (existsSync(addonPath('quietLoad'))) require(addonPath('quietLoad'))
-    return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow
+    const tf = require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow
+    return { tf, sessions: require(addonPath('sessions')) as Sessions }
   } catch (cause) {
     throw new BcodError('TENSORFLOW_MISSING', "TensorFlow's addon could not be loaded", { cause })
   } finally {
@@ -66,7 +100,7 @@ function load(): typeof TensorFlow {
   }
 }
 
-export const tf = load()
+export const { tf, sessions } = load()
 export const binding = (tf.findBackend('tensorflow') as unknown as { binding: Binding }).binding
 
 /** Whether TensorFlow has registered a GPU. */

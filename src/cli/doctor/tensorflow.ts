@@ -24,8 +24,9 @@ const LOAD_LIMIT_MS = 60_000
 
 /** Runs in the child. The answer is the last line of its output. */
 const SCRIPT = `
-const [entry, numerics, tf32] = process.argv.slice(1)
+const [entry, sessions, numerics, tf32] = process.argv.slice(1)
 const { binding } = require(entry).findBackend('tensorflow')
+require(sessions)
 const switched = () => {
   try {
     const addon = require(numerics)
@@ -43,15 +44,14 @@ export async function probeTensorFlow(tf32: boolean): Promise<TensorFlowProbe> {
   try {
     const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu')
     const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2' }
-    const deps = join(dirname(entry), '..', 'deps')
-    const args = ['-e', SCRIPT, entry, addonPath('gpuNumerics'), String(tf32)]
+    const args = ['-e', SCRIPT, entry, addonPath('sessions'), addonPath('gpuNumerics'), String(tf32)]
     const { stdout } = await run(process.execPath, args, { env, timeout: LOAD_LIMIT_MS })
     const answer = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
       version: string
       gpu: boolean
       tf32: boolean | null
     }
-    const libraries = await realpath(join(deps, 'lib'))
+    const libraries = await realpath(join(dirname(addonPath('sessions')), 'lib'))
     return { loaded: true, ...answer, libraries }
   } catch (error) {
     return { loaded: false, reason: reasonOf(error as Error & { stderr?: string; signal?: string }) }
@@ -60,7 +60,7 @@ export async function probeTensorFlow(tf32: boolean): Promise<TensorFlowProbe> {
 
 export function checkTensorFlow(probe: TensorFlowProbe): Finding {
   if (!probe.loaded)
-    return fail('tensorflow', probe.reason, 'Run make setup; it fetches libtensorflow and builds the addon.')
+    return fail('tensorflow', probe.reason, 'Run make setup; it fetches libtensorflow and builds the addons.')
   return pass('tensorflow', `${probe.version}, ${probe.libraries}`)
 }
 

@@ -1,0 +1,327 @@
+// Sessions of TensorFlow's C API for JavaScript: opened with a ConfigProto and a target, run by start() and wait(), so that
+// several runs can go on while their caller stays synchronous. Tensors are copied once on their way in and once on their
+// way out, and TensorFlow never holds memory of JavaScript. See docs/adr/027-sessions-and-places.md.
+#include <node_api.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tensorflow/c/c_api.h"
+
+namespace {
+
+/** What JavaScript gets as an error: `code` is TensorFlow's name of it. */
+struct Failure {
+  std::string code, message;
+};
+
+const char* name_of(TF_Code code) {
+  static const char* const names[] = {
+      "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+      "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+      "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+  };
+  return static_cast<size_t>(code) < sizeof names / sizeof names[0] ? names[code] : "UNKNOWN";
+}
+
+class Status {
+ public:
+  Status() : raw_(TF_NewStatus()) {}
+  ~Status() { TF_DeleteStatus(raw_); }
+  operator TF_Status*() const { return raw_; }
+  bool ok() const { return TF_GetCode(raw_) == TF_OK; }
+  Failure failure() const { return {name_of(TF_GetCode(raw_)), TF_Message(raw_)}; }
+  void check() const {
+    if (!ok()) throw failure();
+  }
+
+ private:
+  Status(const Status&) = delete;
+  TF_Status* raw_;
+};
+
+std::atomic<int> live_tensors{0};
+
+struct DeleteTensor {
+  void operator()(TF_Tensor* tensor) const {
+    TF_DeleteTensor(tensor);
+    live_tensors--;
+  }
+};
+/** A tensor that somebody owns; they are counted. */
+using Tensor = std::unique_ptr<TF_Tensor, DeleteTensor>;
+
+Tensor owned(TF_Tensor* tensor) {
+  if (tensor != nullptr) live_tensors++;
+  return Tensor(tensor);
+}
+
+/** A session and its graph. It is closed when neither JavaScript nor a run holds it any more. */
+class Session {
+ public:
+  Session(const std::string& directory, const std::string& target, const void* config, size_t size)
+      : graph_(TF_NewGraph()), remote_(!target.empty()) {
+    const Status status;
+    TF_SessionOptions* options = TF_NewSessionOptions();
+    if (remote_) TF_SetTarget(options, target.c_str());
+    TF_SetConfig(options, config, size, status);
+    const char* const tags[] = {"serve"};
+    if (status.ok())
+      session_ = TF_LoadSessionFromSavedModel(options, nullptr, directory.c_str(), tags, 1, graph_, nullptr, status);
+    TF_DeleteSessionOptions(options);
+    if (!status.ok()) TF_DeleteGraph(graph_);
+    status.check();
+  }
+
+  // Closing waits for what other tasks have to clean up, and so for a lost one until its address answers again: nobody
+  // waits for that. A session of this process ends at once, and its memory is free when this returns.
+  ~Session() {
+    if (remote_) std::thread(end, session_, graph_).detach();
+    else end(session_, graph_);
+  }
+
+  /** An end of a node, by `name:index`. */
+  TF_Output output(const std::string& name) const {
+    const size_t colon = name.rfind(':');
+    const int index = colon == std::string::npos ? 0 : std::atoi(name.c_str() + colon + 1);
+    TF_Operation* operation = TF_GraphOperationByName(graph_, name.substr(0, colon).c_str());
+    if (operation == nullptr) throw Failure{"NOT_FOUND", "the graph has no " + name};
+    return {operation, index};
+  }
+
+  TF_Session* get() const { return session_; }
+
+ private:
+  Session(const Session&) = delete;
+  static void end(TF_Session* session, TF_Graph* graph) {
+    const Status status;
+    TF_CloseSession(session, status);
+    TF_DeleteSession(session, status);
+    TF_DeleteGraph(graph);
+  }
+
+  TF_Graph* graph_;
+  bool remote_;
+  TF_Session* session_ = nullptr;
+};
+
+/** One TF_SessionRun on a thread of its own. */
+class Run {
+ public:
+  Run(std::shared_ptr<Session> session, std::vector<TF_Output> inputs, std::vector<Tensor> values,
+      std::vector<TF_Output> outputs)
+      : session_(std::move(session)), inputs_(std::move(inputs)), values_(std::move(values)), outputs_(std::move(outputs)) {
+    thread_ = std::thread([this] { run(); });
+  }
+
+  ~Run() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+  /** Blocks until it has ended. */
+  std::vector<Tensor> wait() {
+    thread_.join();
+    status_.check();
+    return std::move(results_);
+  }
+
+ private:
+  Run(const Run&) = delete;
+  void run() {
+    std::vector<TF_Tensor*> values, results(outputs_.size(), nullptr);
+    for (const Tensor& value : values_) values.push_back(value.get());
+    TF_SessionRun(session_->get(), nullptr, inputs_.data(), values.data(), static_cast<int>(values.size()),
+                  outputs_.data(), results.data(), static_cast<int>(results.size()), nullptr, 0, nullptr, status_);
+    for (TF_Tensor* result : results) results_.push_back(owned(result));
+    values_.clear();
+  }
+
+  std::shared_ptr<Session> session_;
+  std::vector<TF_Output> inputs_;
+  std::vector<Tensor> values_;
+  std::vector<TF_Output> outputs_;
+  std::vector<Tensor> results_;
+  Status status_;
+  std::thread thread_;
+};
+
+void check(napi_status status, const char* what) {
+  if (status != napi_ok) throw Failure{"INVALID_ARGUMENT", what};
+}
+
+std::string text(napi_env env, napi_value value) {
+  size_t length = 0;
+  check(napi_get_value_string_utf8(env, value, nullptr, 0, &length), "a text was expected");
+  std::string result(length, '\0');
+  napi_get_value_string_utf8(env, value, &result[0], length + 1, &length);
+  return result;
+}
+
+napi_value property(napi_env env, napi_value object, const char* name) {
+  napi_value value;
+  check(napi_get_named_property(env, object, name, &value), "an object was expected");
+  return value;
+}
+
+std::vector<napi_value> elements(napi_env env, napi_value array) {
+  uint32_t length = 0;
+  check(napi_get_array_length(env, array, &length), "an array was expected");
+  std::vector<napi_value> result(length);
+  for (uint32_t i = 0; i < length; i++) napi_get_element(env, array, i, &result[i]);
+  return result;
+}
+
+TF_DataType type_of(napi_typedarray_type kind) {
+  switch (kind) {
+    case napi_float32_array: return TF_FLOAT;
+    case napi_int32_array: return TF_INT32;
+    case napi_uint8_array: return TF_UINT8;
+    default: throw Failure{"INVALID_ARGUMENT", "values are floats, int32 or bytes"};
+  }
+}
+
+/** A copy of values in memory that is TensorFlow's own, aligned as its kernels want it. */
+Tensor to_tensor(napi_env env, napi_value shape, napi_value values) {
+  std::vector<int64_t> dims;
+  size_t size = 1;
+  for (napi_value dim : elements(env, shape)) {
+    dims.push_back(0);
+    check(napi_get_value_int64(env, dim, &dims.back()), "a size was expected");
+    size *= static_cast<size_t>(dims.back());
+  }
+  napi_typedarray_type kind;
+  size_t count = 0;
+  void* data = nullptr;
+  check(napi_get_typedarray_info(env, values, &kind, &count, &data, nullptr, nullptr), "a typed array was expected");
+  if (count != size) throw Failure{"INVALID_ARGUMENT", "values do not fit their shape"};
+  const TF_DataType type = type_of(kind);
+  const size_t bytes = count * TF_DataTypeSize(type);
+  Tensor tensor = owned(TF_AllocateTensor(type, dims.data(), static_cast<int>(dims.size()), bytes));
+  if (bytes == 0) return tensor;
+  if (tensor == nullptr || TF_TensorData(tensor.get()) == nullptr)
+    throw Failure{"RESOURCE_EXHAUSTED", "OOM when allocating a tensor of " + std::to_string(bytes) + " bytes"};
+  std::memcpy(TF_TensorData(tensor.get()), data, bytes);
+  return tensor;
+}
+
+napi_value to_typed_array(napi_env env, const TF_Tensor* tensor) {
+  const TF_DataType type = TF_TensorType(tensor);
+  if (type != TF_FLOAT && type != TF_INT32 && type != TF_UINT8)
+    throw Failure{"INVALID_ARGUMENT", "results are floats, int32 or bytes"};
+  const auto kind = type == TF_FLOAT ? napi_float32_array : type == TF_INT32 ? napi_int32_array : napi_uint8_array;
+  const size_t bytes = TF_TensorByteSize(tensor);
+  void* data = nullptr;
+  napi_value buffer, array;
+  check(napi_create_arraybuffer(env, bytes, &data, &buffer), "no memory for a result");
+  if (bytes > 0) std::memcpy(data, TF_TensorData(tensor), bytes);
+  check(napi_create_typedarray(env, kind, bytes / TF_DataTypeSize(type), buffer, 0, &array), "no memory for a result");
+  return array;
+}
+
+/**
+ * What JavaScript holds: a pointer that close() and wait() empty. What is left is let go with the handle, at the latest
+ * when the thread of its environment ends.
+ */
+template <typename P>
+napi_value to_handle(napi_env env, P pointer) {
+  auto held = std::make_unique<P>(std::move(pointer));
+  const auto let_go = [](napi_env, void* data, void*) { delete static_cast<P*>(data); };
+  napi_value handle;
+  check(napi_create_external(env, held.get(), let_go, nullptr, &handle), "no memory for a handle");
+  held.release();
+  return handle;
+}
+
+template <typename P>
+P& held_by(napi_env env, napi_value handle, const char* gone) {
+  void* data = nullptr;
+  check(napi_get_value_external(env, handle, &data), "a handle was expected");
+  P& held = *static_cast<P*>(data);
+  if (held == nullptr) throw Failure{"FAILED_PRECONDITION", gone};
+  return held;
+}
+
+using SessionPointer = std::shared_ptr<Session>;
+using RunPointer = std::unique_ptr<Run>;
+
+/** load(directory, target, config: Uint8Array) -> session. An empty target is this process. */
+napi_value load(napi_env env, const napi_value* args) {
+  void* config = nullptr;
+  size_t size = 0;
+  check(napi_get_typedarray_info(env, args[2], nullptr, &size, &config, nullptr, nullptr), "bytes were expected");
+  return to_handle(env, std::make_shared<Session>(text(env, args[0]), text(env, args[1]), config, size));
+}
+
+/** close(session): once the runs that go on have ended. */
+napi_value close(napi_env env, const napi_value* args) {
+  held_by<SessionPointer>(env, args[0], "the session is closed").reset();
+  return nullptr;
+}
+
+/** start(session, feeds: {name, shape, values}[], fetches: name[]) -> run */
+napi_value start(napi_env env, const napi_value* args) {
+  const SessionPointer& session = held_by<SessionPointer>(env, args[0], "the session is closed");
+  std::vector<TF_Output> inputs, outputs;
+  std::vector<Tensor> values;
+  for (napi_value feed : elements(env, args[1])) {
+    inputs.push_back(session->output(text(env, property(env, feed, "name"))));
+    values.push_back(to_tensor(env, property(env, feed, "shape"), property(env, feed, "values")));
+  }
+  for (napi_value fetch : elements(env, args[2])) outputs.push_back(session->output(text(env, fetch)));
+  return to_handle(env, std::make_unique<Run>(session, std::move(inputs), std::move(values), std::move(outputs)));
+}
+
+/** wait(run) -> typed arrays, in the order of the fetches. Blocks the thread. */
+napi_value wait(napi_env env, const napi_value* args) {
+  const RunPointer run = std::move(held_by<RunPointer>(env, args[0], "somebody has waited for the run"));
+  const std::vector<Tensor> results = run->wait();
+  napi_value arrays;
+  check(napi_create_array_with_length(env, results.size(), &arrays), "no memory for results");
+  for (size_t i = 0; i < results.size(); i++)
+    napi_set_element(env, arrays, static_cast<uint32_t>(i), to_typed_array(env, results[i].get()));
+  return arrays;
+}
+
+/** liveTensors() -> how many tensors of the whole process have not been freed */
+napi_value count_live_tensors(napi_env env, const napi_value*) {
+  napi_value count = nullptr;
+  napi_create_int32(env, live_tensors, &count);
+  return count;
+}
+
+template <napi_value (*function)(napi_env, const napi_value*)>
+napi_value called(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  size_t count = 3;
+  napi_get_cb_info(env, info, &count, args, nullptr, nullptr);
+  try {
+    return function(env, args);
+  } catch (const Failure& failure) {
+    napi_throw_error(env, failure.code.c_str(), failure.message.c_str());
+  } catch (const std::exception& error) {
+    // no memory, or no thread
+    napi_throw_error(env, "RESOURCE_EXHAUSTED", error.what());
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  const napi_property_descriptor all[] = {
+      {"load", nullptr, called<load>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"close", nullptr, called<close>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"start", nullptr, called<start>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"wait", nullptr, called<wait>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"liveTensors", nullptr, called<count_live_tensors>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof all / sizeof all[0], all);
+  return exports;
+}
+
+extern "C" NAPI_MODULE_EXPORT int32_t node_api_module_get_api_version_v1() { return 8; }
