@@ -87,16 +87,14 @@ function installPackages() {
 }
 
 /**
- * The package's own addon sources, unmodified, compiled against that library, with our options for its sessions; and
- * our small addons: one runs sessions, one loads the library without its notices, one names a crash, one switches how a
- * GPU computes. All speak N-API: one build for all Nodes.
+ * The package's own addon sources, unmodified, compiled against that library; and our small addons: one runs sessions,
+ * one loads the library without its notices, one names a crash, one switches how a GPU computes. All speak N-API: one
+ * build for all Nodes.
  */
 function buildAddon(tensorflow) {
-  const source = (file) => join(root, 'scripts', 'addon', file)
-  const sessions = source('session-options.cc')
-  const own = Object.entries(OWN_ADDONS).map(([name, file]) => [name, source(file)])
+  const own = Object.entries(OWN_ADDONS).map(([name, file]) => [name, join(root, 'scripts', 'addon', file)])
   const hash = createHash('sha256')
-  for (const file of [sessions, ...own.map(([, file]) => file)]) hash.update(readFileSync(file))
+  for (const [, file] of own) hash.update(readFileSync(file))
   const revision = hash.digest('hex').slice(0, 12)
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
   const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'))
@@ -114,8 +112,7 @@ function buildAddon(tensorflow) {
       ])
     const library = [`-L${join(tensorflow, 'lib')}`, '-ltensorflow', '-ltensorflow_framework']
     const theirs = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
-    const wrapped = '-Wl,-rpath,$ORIGIN/../../deps/lib,--wrap=TF_NewSessionOptions'
-    compile(ADDON, ...theirs, sessions, ...library, wrapped)
+    compile(ADDON, ...theirs, ...library, '-Wl,-rpath,$ORIGIN/../../deps/lib')
     for (const [name, file] of own)
       compile(name, file, ...(name === LINKED ? library : []), '-pthread', '-ldl', '-Wl,-rpath,$ORIGIN/lib')
   })

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import type { FunctionLibrary } from './functions.js'
 import type { Program, Variable } from './program.js'
-import { DataType } from './proto.js'
 import {
   byteShape,
   callName,
@@ -15,18 +14,24 @@ import {
   writeName,
   writeSavedModel,
 } from './saved-model.js'
-import { binding } from './tensorflow.js'
+import { binding, type Feed, type SessionHandle, sessions } from './tensorflow.js'
 
 export type InputValue = Int32Array | Float32Array | number
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
 export type Fetched = Record<string, Float32Array | Int32Array>
 
 /**
+ * ConfigProto { graph_options { rewrite_options { disable_meta_optimizer: true } } }: every call optimises the function
+ * that it calls, by itself (docs/adr/002-engine.md).
+ */
+const CONFIG = Uint8Array.of(0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01)
+
+/**
  * Compiled programs and the variables they share, resident on the device. All calls are synchronous and block the
  * thread; the first call of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
  */
 export class Session {
-  readonly #id: number
+  readonly #handle: SessionHandle
   readonly #variables: ReadonlyMap<string, Variable>
   readonly #programs: ReadonlyMap<string, Program>
   readonly #warm = new Set<string>()
@@ -44,7 +49,7 @@ export class Session {
     const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
     try {
       writeSavedModel(directory, library, variables, programs, executor)
-      this.#id = guarded('load', () => binding.loadSavedModel(directory, 'serve'))
+      this.#handle = guarded('load', () => sessions.load(directory, '', CONFIG))
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }
@@ -63,8 +68,7 @@ export class Session {
       if (array instanceof Int32Array !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
       return {
         name: `${feedName(name, key)}:0`,
-        shape: [...shape],
-        type: DataType.int32,
+        shape,
         values: new Int32Array(array.buffer, array.byteOffset, array.length),
       }
     })
@@ -100,7 +104,7 @@ export class Session {
       const shape = byteShape(variable)
       const size = shape.reduce((a, b) => a * b, 1)
       if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
-      return { name: `${writeFeedName(name)}:0`, shape, type: DataType.uint8, values: bytes }
+      return { name: `${writeFeedName(name)}:0`, shape, values: bytes }
     })
     this.#call(
       feeds,
@@ -109,7 +113,7 @@ export class Session {
   }
 
   dispose(): void {
-    binding.deleteSavedModel(this.#id)
+    sessions.close(this.#handle)
   }
 
   #known(name: string): Variable {
@@ -118,52 +122,24 @@ export class Session {
     return variable
   }
 
-  #call(
-    feeds: readonly { name: string; shape: number[]; type: DataType; values: Int32Array | Uint8Array }[],
-    fetches: readonly string[],
-  ): (Float32Array | Int32Array | Uint8Array)[] {
-    const ids = feeds.map((feed) => binding.createTensor(feed.shape, feed.type, unaligned(feed.values)))
-    try {
-      const outputs = guarded(fetches[0] ?? '', () =>
-        binding.runSavedModel(this.#id, ids, feeds.map((feed) => feed.name).join(','), fetches.join(',')),
-      )
-      try {
-        return outputs.map((output) => binding.tensorDataSync(output.id))
-      } finally {
-        for (const output of outputs) binding.deleteTensor(output.id)
-      }
-    } finally {
-      for (const id of ids) binding.deleteTensor(id)
-    }
+  #call(feeds: readonly Feed[], fetches: readonly string[]): (Float32Array | Int32Array | Uint8Array)[] {
+    return guarded(fetches[0] ?? '', () => sessions.wait(sessions.start(this.#handle, feeds, fetches)))
   }
 }
 
-/**
- * A copy that no Eigen alignment fits, so that TensorFlow copies it in turn while the tensor is made. An aligned array
- * it would share, and the addon would delete its reference from whichever of TensorFlow's threads releases it last:
- * Node-API allows that on the thread of the environment alone, and the race corrupts it (docs/adr/002-engine.md).
- */
-function unaligned<T extends Int32Array | Uint8Array>(values: T): T {
-  const copy = new (values.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => T)(
-    new ArrayBuffer(values.byteLength + 4),
-    4,
-    values.length,
-  )
-  copy.set(values)
-  return copy
-}
-
-/** How many tensors TensorFlow's binding holds for this process: flat over time, or something leaks. */
-export const liveTensors = (): number => binding.getNumOfTensors()
+/** How many tensors the engine and TensorFlow's binding hold for this process: flat over time, or something leaks. */
+export const liveTensors = (): number => sessions.liveTensors() + binding.getNumOfTensors()
 
 function guarded<T>(what: string, run: () => T): T {
   try {
     return run()
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    const code = /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(message)
-      ? 'DEVICE_OUT_OF_MEMORY'
-      : 'TENSORFLOW_FAILED'
-    throw new BcodError(code, message.split('\n', 1)[0]?.slice(0, 500) ?? '', { place: what, cause })
+    const { code, message } = cause as NodeJS.ErrnoException
+    const text = code === undefined ? message : `${code}: ${message}`
+    throw new BcodError(
+      /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(text) ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED',
+      text.split('\n', 1)[0]?.slice(0, 500) ?? '',
+      { place: what, cause },
+    )
   }
 }

@@ -12,20 +12,8 @@ import { addonPath } from './own-addons.js'
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
 const require = createRequire(import.meta.url)
 
-export interface TensorMetadata {
-  readonly id: number
-  readonly shape: number[]
-  readonly dtype: number
-}
-
-/** What the engine uses of the addon's interface (dist/tfjs_binding.d.ts). All calls are synchronous. */
+/** What the engine uses of the package's addon (dist/tfjs_binding.d.ts): it traces with tfjs and runs without it. */
 export interface Binding {
-  createTensor(shape: number[], dtype: number, values: Int32Array | Uint8Array): number
-  deleteTensor(id: number): void
-  tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array
-  loadSavedModel(directory: string, tags: string): number
-  deleteSavedModel(id: number): void
-  runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): TensorMetadata[]
   getNumOfTensors(): number
   isUsingGpuDevice(): boolean
   readonly TF_Version: string
