@@ -11,7 +11,7 @@ const trials = (rule: readonly number[] | null, ...others: (readonly number[] | 
   { execution: ways[0]!, rounds: rule && [] },
   ...others.map((each, i) => ({
     execution: ways[i + 1]!,
-    rounds: each && each.map((ms, round) => ({ ms, ruleMs: rule?.[round] ?? 1 })),
+    rounds: each?.map((ms, round) => ({ ms, ruleMs: rule?.[round] ?? 1 })) ?? null,
   })),
 ]
 
