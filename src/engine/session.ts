@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BcodError } from '../errors.js'
+import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
 import type { Program, Variable } from './program.js'
 import {
@@ -79,6 +80,8 @@ export class Session {
     )
     if (!this.#warm.has(name)) {
       this.#warm.add(name)
+      const folder = compiledFolder()
+      if (folder !== null) enterCompiled(folder)
       this.onCompiled(name, performance.now() - started)
     }
     return Object.fromEntries(program.outputs.map((output, index) => [output.name, results[index] as Float32Array]))
@@ -136,8 +139,11 @@ function guarded<T>(what: string, run: () => T): T {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const text = code === undefined ? message : `${code}: ${message}`
+    // of the volume that what was compiled is kept on
+    const isDisk = /No space left on device/i.test(text)
+    const isMemory = !isDisk && /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(text)
     throw new BcodError(
-      /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(text) ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED',
+      isMemory ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED',
       text.split('\n', 1)[0]?.slice(0, 500) ?? '',
       { place: what, cause },
     )
