@@ -5,24 +5,12 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CUDA_LIBRARIES } from '../../dist/cli/doctor/gpu.js'
 import { cacheRoot, once } from '../../scripts/cache.mjs'
 import { fetchCudaCompiler } from '../../scripts/image/cuda.mjs'
 import { fetchTensorFlow } from '../../scripts/libtensorflow.mjs'
 
 const FOLDER = fileURLToPath(new URL('stand-in', import.meta.url))
-/** What TensorFlow opens by name. */
-const NAMES = [
-  'libcuda.so.1',
-  'libnvidia-ml.so.1',
-  'libcudart.so.12',
-  'libcublas.so.12',
-  'libcublasLt.so.12',
-  'libcufft.so.11',
-  'libcusolver.so.11',
-  'libcusparse.so.12',
-  'libcudnn.so.9',
-  'libnccl.so.2',
-]
 
 /**
  * Variables of such a program.
@@ -48,7 +36,7 @@ export function standInEnvironment(counters, say) {
 function build() {
   const files = readdirSync(FOLDER).map((name) => join(FOLDER, name))
   const sources = files.filter((path) => path.endsWith('.c'))
-  const all = createHash('sha256').update(NAMES.join())
+  const all = createHash('sha256').update(CUDA_LIBRARIES.join())
   for (const path of files) all.update(readFileSync(path))
   const hash = all.digest('hex').slice(0, 12)
   const target = join(cacheRoot(), 'stand-in', hash)
@@ -56,7 +44,7 @@ function build() {
     const library = join(dir, 'libstand-in.so')
     const cc = ['-O1', '-shared', '-fPIC', '-fvisibility=hidden', '-w']
     execFileSync('cc', [...cc, '-o', library, ...sources], { stdio: ['ignore', 2, 2] })
-    for (const name of NAMES) symlinkSync('libstand-in.so', join(dir, name))
+    for (const name of CUDA_LIBRARIES) symlinkSync('libstand-in.so', join(dir, name))
   })
   return target
 }

@@ -68,7 +68,7 @@ async function notRegistered(
 const DRIVER_LIBRARIES = ['libcuda.so.1', 'libnvidia-ml.so.1']
 
 /** What TensorFlow 2.21 opens by name (CUDA 12, cuDNN 9). */
-const CUDA_LIBRARIES = [
+export const CUDA_LIBRARIES = [
   ...DRIVER_LIBRARIES,
   'libcudart.so.12',
   'libcublas.so.12',
