@@ -15,14 +15,12 @@ import sys
 import tempfile
 
 import torch
-from datasets import Dataset
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, PrinterCallback
-from trl.experimental.bco import BCOConfig, BCOTrainer
+from trl.experimental.bco import BCOTrainer
 
-# before this file's own folder, where a file has the same name
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../trl"))
-from trl_side import text, word_tokenizer  # noqa: E402
+sys.path.append(os.path.join(os.path.dirname(__file__), "../trl"))
+from bco import bco_config, dataset, logp, word_tokenizer  # noqa: E402
 
 
 class References:
@@ -59,43 +57,21 @@ def run(job, references):
     with open(job["votes"]) as file:
         votes = json.load(file)
     (end,) = {vote["completion_tokens"][-1] for vote in votes}
-    rows = [
-        {
-            "prompt": text(vote["prompt_tokens"]),
-            "completion": text(vote["completion_tokens"]),
-            "label": vote["label"],
-        }
-        for vote in votes
-    ]
     base = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
     base.config.use_cache = False
     adapted = PeftModel.from_pretrained(base, job["adapter"], is_trainable=True)
     with tempfile.TemporaryDirectory() as output:
         trainer = CachedReferences(
             model=adapted,
-            args=BCOConfig(
-                output_dir=output,
-                use_cpu=True,
-                bf16=False,
+            args=bco_config(
+                output,
                 beta=job["beta"],
                 per_device_train_batch_size=job["batch"],
-                num_train_epochs=1,
-                gradient_checkpointing=False,
                 learning_rate=job["lr"],
-                lr_scheduler_type="constant",
-                max_grad_norm=1.0,
-                weight_decay=0.0,
                 max_length=4096,  # nothing is to be cut
                 precompute_ref_log_probs=True,
-                remove_unused_columns=False,
-                report_to=[],
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-                seed=0,
             ),
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=dataset(votes),
             processing_class=word_tokenizer(base.config.vocab_size, end),
         )
         trainer.remove_callback(PrinterCallback)
@@ -111,12 +87,6 @@ def log_ratios(adapted, events):
         policy = [logp(adapted, event) for event in events]
         with adapted.disable_adapter():
             return [value - logp(adapted, event) for value, event in zip(policy, events, strict=True)]
-
-
-def logp(model, event):
-    prompt, completion = event["prompt_tokens"], event["completion_tokens"]
-    logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
-    return logits.log_softmax(-1).gather(1, torch.tensor(completion)[:, None]).sum().item()
 
 
 def main():

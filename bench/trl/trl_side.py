@@ -1,8 +1,4 @@
-"""TRL's side of the comparison: BCOTrainer and PEFT over given token ids; one JSON line on stdout.
-
-Events are a JSON list of {prompt_tokens, completion_tokens, label}; every completion ends in the same token. TRL takes
-text only, so a word-level tokenizer stands in whose words are w0, w1, …: the text of token ids becomes these ids again.
-"""
+"""TRL's side of the comparison: BCOTrainer and PEFT over given token ids; one JSON line on stdout."""
 
 import argparse
 import json
@@ -13,30 +9,13 @@ import tempfile
 import time
 
 import torch
-from datasets import Dataset
+from bco import bco_config, dataset, word_tokenizer
 from peft import LoraConfig
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
-from trl.experimental.bco import BCOConfig, BCOTrainer
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
+from trl.experimental.bco import BCOTrainer
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 CORES = len(os.sched_getaffinity(0))
-
-
-def word_tokenizer(vocab_size, end):
-    words = Tokenizer(WordLevel({word(token): token for token in range(vocab_size)}, unk_token=word(0)))
-    words.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token=word(0), eos_token=word(end))
-
-
-def word(token):
-    return f"w{token:07d}"  # of one width: no word is a part of another
-
-
-def text(tokens):
-    return "".join(f"{word(token)} " for token in tokens)
 
 
 class Clock(TrainerCallback):
@@ -66,7 +45,7 @@ class CountingTrainer(BCOTrainer):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="model directory")
-    parser.add_argument("events", help="JSON file")
+    parser.add_argument("events", help="JSON list of events")
     parser.add_argument("--dtype", choices=DTYPES, required=True, help="of the weights; the adapter is f32 in both")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--parts", type=int, default=1, help="of a batch; their gradients are added up")
@@ -86,43 +65,21 @@ def main():
     model = AutoModelForCausalLM.from_pretrained(given.model, dtype=DTYPES[given.dtype])
     model.config.use_cache = False
     tokenizer = word_tokenizer(model.config.vocab_size, ends.pop())
-    rows = [
-        {
-            "prompt": text(event["prompt_tokens"]),
-            "completion": text(event["completion_tokens"]),
-            "label": event["label"],
-        }
-        for event in events
-    ]
     with tempfile.TemporaryDirectory() as output:
-        config = BCOConfig(
-            output_dir=output,
-            use_cpu=True,
-            bf16=False,  # autocast on top of bf16 weights makes it slower
+        config = bco_config(
+            output,
             per_device_train_batch_size=given.batch // given.parts,
             gradient_accumulation_steps=given.parts,
-            num_train_epochs=1,
-            gradient_checkpointing=False,
             learning_rate=given.lr,
-            lr_scheduler_type="constant",
-            max_grad_norm=1.0,
-            weight_decay=0.0,
             max_length=max(map(length, events)) + 2,  # TRL keeps room for BOS and EOS; nothing is to be cut
             precompute_ref_log_probs=False,
-            remove_unused_columns=False,
-            report_to=[],
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-            seed=0,
         )
         clock = Clock()
         lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
         trainer = CountingTrainer(
             model=model,
             args=config,
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=dataset(events),
             processing_class=tokenizer,
             peft_config=lora,
             callbacks=[clock],

@@ -24,15 +24,13 @@ from functools import partial
 from unittest import mock
 
 import torch
-from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, PrinterCallback, TrainerCallback
-from trl.experimental.bco import BCOConfig, BCOTrainer
+from trl.experimental.bco import BCOTrainer
 
-# before this file's own folder, where a file has the same name
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../bench/trl"))
-from trl_side import text, word_tokenizer  # noqa: E402
+sys.path.append(os.path.join(os.path.dirname(__file__), "../../bench/trl"))
+from bco import bco_config, dataset, logp, word_tokenizer  # noqa: E402
 
 F64, F32 = torch.float64, torch.float32
 
@@ -151,14 +149,6 @@ def train(job, adapted, out, errors=None, seed=0):
     decoder = adapted.base_model.model.model
     decoder.rotary_emb = type(decoder.rotary_emb)(adapted.config)  # its frequencies, in the precision that holds here
     events, optimizer = job["events"], job["optimizer"]
-    rows = [
-        {
-            "prompt": text(event["prompt_tokens"]),
-            "completion": text(event["completion_tokens"]),
-            "label": event["label"],
-        }
-        for event in events
-    ]
     parameters = {
         name.replace(".default", ""): parameter
         for name, parameter in adapted.named_parameters()
@@ -168,14 +158,10 @@ def train(job, adapted, out, errors=None, seed=0):
     with tempfile.TemporaryDirectory() as output:
         trainer = RecordingTrainer(
             model=adapted,
-            args=BCOConfig(
-                output_dir=output,
-                use_cpu=True,
-                bf16=False,
+            args=bco_config(
+                output,
                 beta=job["beta"],
                 per_device_train_batch_size=job["batch"]["size"],
-                num_train_epochs=1,
-                gradient_checkpointing=False,
                 learning_rate=optimizer["lr"],
                 lr_scheduler_type=optimizer["schedule"],
                 adam_beta1=optimizer["beta1"],
@@ -184,15 +170,10 @@ def train(job, adapted, out, errors=None, seed=0):
                 weight_decay=optimizer["weightDecay"],
                 max_grad_norm=optimizer["clipNorm"],
                 max_length=1024,  # nothing is to be cut
-                remove_unused_columns=False,
-                report_to=[],
-                save_strategy="no",
+                logging_strategy="steps",
                 logging_steps=1,
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-                seed=0,
             ),
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=dataset(events),
             processing_class=word_tokenizer(adapted.config.vocab_size, job["end"]),
             callbacks=[observer],
         )
@@ -215,12 +196,6 @@ def train(job, adapted, out, errors=None, seed=0):
         with adapted.disable_adapter():
             reference = [logp(adapted, event) for event in events]
     return {"steps": steps, "policy": policy, "reference": reference}, observer.gradients
-
-
-def logp(model, event):
-    prompt, completion = event["prompt_tokens"], event["completion_tokens"]
-    logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
-    return logits.log_softmax(-1).gather(1, torch.tensor(completion)[:, None]).sum().item()
 
 
 def run(job):
