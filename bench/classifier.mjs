@@ -4,6 +4,7 @@
 //   node bench/classifier.mjs [--width 256] [--events 16000] [--json]
 import { parseArgs } from 'node:util'
 import { PromptClassifier } from '../dist/ratio/prompt-classifier.js'
+import { mean, median } from './statistics.mjs'
 
 const { values: flags } = parseArgs({
   options: {
@@ -45,11 +46,14 @@ function cost(step) {
     return Math.round((user + system) / BLOCK)
   })
   const bytes = Object.values(classifier.snapshot()).reduce((sum, { byteLength }) => sum + byteLength, 0)
-  const mean = Math.round(micros.reduce((sum, value) => sum + value, 0) / micros.length)
-  return { step, mean_us: mean, first_thousand_us: micros[0], later_us: median(micros.slice(4)), state_bytes: bytes }
+  return {
+    step,
+    mean_us: Math.round(mean(micros)),
+    first_thousand_us: micros[0],
+    later_us: Math.round(median(micros.slice(4))),
+    state_bytes: bytes,
+  }
 }
-
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1]
 
 cost(8) // warm
 const results = [8, 1].map(cost)

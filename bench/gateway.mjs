@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util'
 import { Agent, request } from 'undici'
 import { startBroker } from '../dist/demo/kafka/broker.js'
 import { ensureTopic } from '../dist/streams/kafka/topics.js'
+import { median, quantile } from './statistics.mjs'
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, memory: { type: 'string', default: '100000' } },
@@ -48,9 +49,6 @@ async function run(base, { atOnce, count, pause }) {
   return { firsts, perSecond: count / ((performance.now() - begun) / 1000) }
 }
 
-const at = (values, share) =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
-
 async function compare(direct, gateway, atOnce) {
   const sides = { direct: { firsts: [], perSecond: [] }, gateway: { firsts: [], perSecond: [] } }
   for (let round = 0; round <= Number(flags.rounds); round++)
@@ -65,8 +63,7 @@ async function compare(direct, gateway, atOnce) {
       sides[name].perSecond.push(fast.perSecond)
     }
   const figures = Object.entries(sides).map(([name, { firsts, perSecond }]) => {
-    const rate = at(perSecond, 0.5)
-    return [name, { median: at(firsts, 0.5), p99: at(firsts, 0.99), rate }]
+    return [name, { median: median(firsts), p99: quantile(firsts, 0.99), rate: median(perSecond) }]
   })
   const of = Object.fromEntries(figures)
   console.log(

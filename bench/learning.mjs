@@ -44,7 +44,7 @@ const { values: flags } = parseArgs({
 })
 for (const name of ['results', 'votes', 'pairs']) if (!flags[name]) throw new Error(`--${name} is needed`)
 const THREADS = Number(flags.threads)
-prepareEnvironment(THREADS)
+prepareEnvironment({ threads: THREADS })
 const { BcodSide, bcodConfig, initialAdapter } = await import('./learning/bcod-side.mjs')
 const { distance } = await import('./learning/distance.mjs')
 const { contenderOf, pointsOf, settingsOf } = await import('./learning/plan.mjs')

@@ -18,6 +18,7 @@ import { encodeCompletion } from '../dist/gateway/log/record.js'
 import { ApiKeys } from '../dist/gateway/votes/api-keys.js'
 import { BallotBox } from '../dist/gateway/votes/ballot-box.js'
 import { RecordProducer } from '../dist/streams/kafka/record-producer.js'
+import { median, quantile } from './statistics.mjs'
 
 const { values: flags } = parseArgs({
   options: { minutes: { type: 'string', default: '10' }, votes: { type: 'string', default: '300' } },
@@ -78,9 +79,8 @@ async function cast(ballots, ids) {
   }
   await Promise.all(Array.from({ length: AT_ONCE }, voter))
   const seconds = (performance.now() - begun) / 1000
-  times.sort((a, b) => a - b)
-  const at = (share) => times[Math.floor(share * (times.length - 1))].toFixed(0)
-  return `${(ids.length / seconds).toFixed(0)} votes/s, median ${at(0.5)} ms, p99 ${at(0.99)} ms`
+  const [middle, p99] = [median(times), quantile(times, 0.99)].map((time) => time.toFixed(0))
+  return `${(ids.length / seconds).toFixed(0)} votes/s, median ${middle} ms, p99 ${p99} ms`
 }
 
 const broker = await startBroker()

@@ -7,12 +7,13 @@
 //                           [--set ratio.min=0.5 …] [--json]
 import { parseArgs } from 'node:util'
 import { prepareEnvironment } from '../dist/engine/environment.js'
+import { mean, pairedT } from './statistics.mjs'
 
 prepareEnvironment({ threads: 1 })
 const { loadConfig } = await import('../dist/config/config.js')
 const { ANSWER_TOKENS, demoDefaults } = await import('../dist/demo/settings.js')
 const { judge } = await import('../dist/demo/world/judge.js')
-const { seededRandom } = await import('../dist/demo/world/random.js')
+const { userRandom } = await import('../dist/demo/world/random.js')
 const { prompts, topics } = await import('../dist/demo/world/world.js')
 const { Learner } = await import('../dist/learner/learner.js')
 const { loadTextModel } = await import('../dist/text/text-model.js')
@@ -80,11 +81,11 @@ function accuracy(learner, pairs) {
   }
   const [chosen, rejected] = [pairs.map((p) => p.chosen), pairs.map((p) => p.rejected)].map(margins)
   const right = chosen.map((value, i) => (value === rejected[i] ? 0.5 : Number(value > rejected[i])))
-  return right.reduce((sum, value) => sum + value, 0) / right.length
+  return mean(right)
 }
 
 function run(seed) {
-  const random = seededRandom(seed, 7)
+  const random = userRandom(seed, 7)
   const hard = new Set(Array.from({ length: KINDS }, (_, i) => topics[(KINDS * (seed - 1) + i) % topics.length]))
   const sampler = new Learner(configOf(seed, 'off'), { decoder: { rows: ROWS, length: 96 } })
   const seen = prompts().filter(({ unseen }) => !unseen)
@@ -120,7 +121,6 @@ function run(seed) {
       })
     }
     const late = (values) => values.slice(-Math.ceil(values.length / 2))
-    const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
     result[mode] = {
       ...{ hard: accuracy(learner, hardPairs), other: accuracy(learner, otherPairs) },
       ...{ weight_hard: mean(late(weights.hard)), weight_other: mean(late(weights.other)) },
@@ -129,17 +129,6 @@ function run(seed) {
   }
   return result
 }
-
-/** Mean difference and its 95 % interval over paired seeds (Student's t). */
-function interval(differences) {
-  const n = differences.length
-  const mean = differences.reduce((sum, value) => sum + value, 0) / n
-  const deviation = Math.sqrt(differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1))
-  const half = (T_95[n - 1] * deviation) / Math.sqrt(n)
-  return { mean, low: mean - half, high: mean + half }
-}
-/** Two-sided 95 % quantiles of Student's t by degrees of freedom. */
-const T_95 = [Number.NaN, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
 const percent = (value) => `${(100 * value).toFixed(1)} %`
 const results = []
@@ -154,7 +143,7 @@ for (let seed = Number(flags.first); seed < Number(flags.first) + Number(flags.s
         `off ${percent(off.other)}; w ${online.weight_hard.toFixed(2)} there, ${online.weight_other.toFixed(2)} elsewhere`,
     )
 }
-const difference = (kind) => interval(results.map(({ online, off }) => online[kind] - off[kind]))
+const difference = (kind) => pairedT(results.map(({ online, off }) => online[kind] - off[kind]))
 const summary = { events: EVENTS, annoyed: ANNOYED, hard: difference('hard'), other: difference('other') }
 if (flags.json) console.log(JSON.stringify({ ...summary, results }))
 else

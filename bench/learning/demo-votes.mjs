@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareEnvironment } from '../../dist/engine/environment.js'
 
-prepareEnvironment(1)
+prepareEnvironment({ threads: 1 })
 const { loadConfig } = await import('../../dist/config/config.js')
 const { ANSWER_TOKENS, EMBEDDED_MODEL } = await import('../../dist/demo/settings.js')
 const { judge } = await import('../../dist/demo/world/judge.js')

@@ -1,6 +1,7 @@
 // From runs to figures: each contender's means over the seeds, and its paired differences from the baseline.
 import { seededRandom } from '../../dist/model/random.js'
-import { bootstrap, mean, measures, pairedT } from './statistics.mjs'
+import { bootstrap, mean, pairedT } from '../statistics.mjs'
+import { measures } from './measures.mjs'
 
 /**
  * @param rows  of the file of results

@@ -20,6 +20,7 @@ import { WORKLOADS } from '../../dist/cli/bench/workloads.js'
 import { parseArchitecture } from '../../dist/model/architecture.js'
 import { LINEAR_LAYERS } from '../../dist/model/parameters.js'
 import { writeRandomModel } from '../../dist/model/random-model.js'
+import { median } from '../statistics.mjs'
 import { PYTHON_VARIABLES, pythonEnvironment } from './environment.mjs'
 
 const BATCH = 8
@@ -133,10 +134,6 @@ function weightedRate(products, rates) {
   return products.reduce((sum, { flops }) => sum + flops, 0) / seconds
 }
 
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
-}
 const over = (reports, field, of) => of(reports.map((report) => report[field]))
 const highest = (values) => Math.max(...values)
 const lowest = (values) => Math.min(...values)

@@ -1,4 +1,4 @@
-// What paired runs say: mean differences over seeds with their intervals.
+// What repeated runs say: medians and quantiles, and mean differences of paired ones with their intervals.
 
 /** Two-sided 95 % quantiles of Student's t, by degrees of freedom. */
 const T_95 = [
@@ -8,6 +8,18 @@ const T_95 = [
 const RESAMPLES = 2000
 
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** Of an even number of values, the mean of the middle two. */
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
+}
+
+/** The value that the share (above 0, at most 1) of the values does not exceed, by the nearest rank. */
+export function quantile(values, share) {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.ceil(share * sorted.length) - 1]
+}
 
 /** Mean of paired differences and its 95 % interval, Student's t. @param differences  one a seed */
 export function pairedT(differences) {
@@ -35,10 +47,4 @@ export function bootstrap(differences, random) {
     return sum / (seeds.length * pairs.length)
   }).sort((a, b) => a - b)
   return { low: means[Math.floor(0.025 * RESAMPLES)], high: means[Math.ceil(0.975 * RESAMPLES) - 1] }
-}
-
-/** How well an adapter ranks pairs, by measure and pair; `margin` is log π/πref of the chosen less the rejected, in nats. */
-export const measures = {
-  accuracy: (margin) => (margin > 0 ? 1 : margin === 0 ? 0.5 : 0),
-  log_sigma: (margin, beta) => Math.min(0, beta * margin) - Math.log1p(Math.exp(-Math.abs(beta * margin))),
 }

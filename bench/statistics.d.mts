@@ -5,12 +5,10 @@ export interface MeanInterval {
   readonly high: number | null
 }
 export function mean(values: readonly number[]): number
+export function median(values: readonly number[]): number
+export function quantile(values: readonly number[], share: number): number
 export function pairedT(differences: readonly number[]): MeanInterval
 export function bootstrap(
   differences: readonly (readonly number[])[],
   random: () => number,
 ): { readonly low: number; readonly high: number }
-export const measures: {
-  readonly accuracy: (margin: number) => number
-  readonly log_sigma: (margin: number, beta: number) => number
-}

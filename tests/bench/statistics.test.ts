@@ -1,6 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { bootstrap, measures, pairedT } from '../../../bench/learning/statistics.mjs'
-import { seededRandom } from '../../../src/model/random.js'
+import { bootstrap, median, pairedT, quantile } from '../../bench/statistics.mjs'
+import { seededRandom } from '../../src/model/random.js'
+
+describe('median', () => {
+  it('is the middle value, or the mean of the middle two', () => {
+    expect(median([10, 1, 2])).toBe(2)
+    expect(median([10, 1, 2, 4])).toBe(3)
+  })
+})
+
+describe('quantile', () => {
+  it('has the values of numpy.quantile(…, method="inverted_cdf")', () => {
+    const values = [50, 15, 20, 40, 35]
+    expect([0.05, 0.3, 0.4, 0.5, 1].map((share) => quantile(values, share))).toEqual([15, 20, 20, 35, 50])
+  })
+})
 
 describe('pairedT', () => {
   it('has the interval that scipy.stats.t.interval has', () => {
@@ -35,18 +49,5 @@ describe('bootstrap', () => {
     const { low, high } = bootstrap(seeds, seededRandom(1, 'test'))
     expect(low).toBe(-1)
     expect(high).toBe(1)
-  })
-})
-
-describe('measures', () => {
-  it('counts a tie half', () => {
-    expect([2, 0, -2].map(measures.accuracy)).toEqual([1, 0.5, 0])
-  })
-
-  it('takes log σ of the margin in rewards, also far from 0', () => {
-    expect(measures.log_sigma(0, 0.1)).toBeCloseTo(-Math.LN2, 12)
-    expect(measures.log_sigma(10, 0.1)).toBeCloseTo(Math.log(1 / (1 + Math.exp(-1))), 12)
-    expect(measures.log_sigma(-20_000, 0.1)).toBe(-2000)
-    expect(measures.log_sigma(20_000, 0.1)).toBeCloseTo(0, 12)
   })
 })
