@@ -38,9 +38,10 @@ export {
   ParameterVector,
   scheduledRate,
 } from './optimizer.js'
+export type { Places } from './places.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
 export { segmentSum } from './segment-sum.js'
-export { type Fetched, type InputValue, liveTensors, Session } from './session.js'
+export { type Fetched, type InputValue, type Later, liveTensors, Session } from './session.js'
 export { binding, tf, usesGpu } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

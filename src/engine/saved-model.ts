@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataTypeOf, type FunctionLibrary, OPTIMISED } from './functions.js'
+import { atPlace, everywhere, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
 import { type Attributes, attr, DataType, type GraphDef, nodeDef, proto } from './proto.js'
 
@@ -15,6 +16,9 @@ export const callName = (program: string): string => `call/${program}`
 export const readName = (variable: string): string => `read/${variable}`
 export const writeName = (variable: string): string => `write/${variable}`
 export const writeFeedName = (variable: string): string => `write_feed/${variable}`
+/** Nodes of another place that add its value of a variable to the first's, and copy the first's there. */
+export const addName = (variable: string): string => `add/${variable}`
+export const copyName = (variable: string): string => `copy/${variable}`
 
 /** Shape of the bytes (uint8) that set a variable. */
 export const byteShape = (variable: Variable): number[] => [...variable.shape, BYTES[variable.dtype]]
@@ -29,11 +33,22 @@ export function writeSavedModel(
   variables: readonly Variable[],
   programs: readonly Program[],
   executor: Executor,
+  places: Places,
 ): void {
   const graph = new proto.GraphDef()
-  const node: AddNode = (name, op, inputs, attributes) => graph.addNode(nodeDef(name, op, inputs, attributes))
-  for (const variable of variables) addVariable(node, variable)
-  for (const program of programs) addProgram(node, program, executor)
+  const node: AddNode = (place, name, op, inputs, attributes) => {
+    const definition = nodeDef(name, op, inputs, attributes)
+    const device = places.devices[place] as string
+    // what is fed comes from the host
+    if (device !== '' && op !== 'Placeholder') definition.setDevice(device)
+    graph.addNode(definition)
+  }
+  const shared = everywhere(places, programs)
+  places.devices.forEach((_, place) => {
+    for (const variable of variables)
+      if (place === 0 || shared.variables.has(variable.name)) addVariable(node, place, variable)
+    for (const program of place === 0 ? programs : shared.programs) addProgram(node, place, program, executor)
+  })
 
   const functions = new proto.FunctionDefLibrary()
   for (const definition of library.definitions) functions.addFunction(definition)
@@ -59,44 +74,63 @@ export function writeGraph(directory: string, graph: GraphDef): void {
   writeFileSync(join(directory, 'saved_model.pb'), model.serializeBinary())
 }
 
-type AddNode = (name: string, op: string, inputs: readonly string[], attributes: Attributes) => void
+/** Adds a node at a place. */
+type AddNode = (place: number, name: string, op: string, inputs: readonly string[], attributes: Attributes) => void
 
-/** A variable, and the nodes that read and write it from the host. */
-function addVariable(node: AddNode, variable: Variable): void {
+/** A variable at a place, and the nodes that read and write it. */
+function addVariable(node: AddNode, place: number, variable: Variable): void {
   const { name, shape } = variable
   const type = dataTypeOf(variable)
-  const handle = `variable/${name}`
-  const shared = { shared_name: attr.string(name), container: attr.string('') }
-  node(handle, 'VarHandleOp', [], { dtype: attr.type(type), shape: attr.shape(shape), ...shared })
-  node(`value/${name}`, 'ReadVariableOp', [handle], { dtype: attr.type(type) })
-  if (type === DataType.bfloat16) {
-    const cast = { SrcT: attr.type(type), DstT: attr.type(DataType.float32), Truncate: attr.bool(false) }
-    node(readName(name), 'Cast', [`value/${name}`], cast)
-  } else node(readName(name), 'Identity', [`value/${name}`], { T: attr.type(type) })
-  const bytes = { dtype: attr.type(DataType.uint8), shape: attr.shape(byteShape(variable)) }
-  node(writeFeedName(name), 'Placeholder', [], bytes)
-  node(`bits/${name}`, 'Bitcast', [writeFeedName(name)], { T: attr.type(DataType.uint8), type: attr.type(type) })
-  node(`assign/${name}`, 'AssignVariableOp', [handle, `bits/${name}`], { dtype: attr.type(type) })
-  const done = attr.tensor(DataType.int32, [], new Uint8Array(4))
-  node(`done/${name}`, 'Const', [], { dtype: attr.type(DataType.int32), value: done })
-  node(writeName(name), 'Identity', [`done/${name}`, `^assign/${name}`], { T: attr.type(DataType.int32) })
+  const dtype = attr.type(type)
+  const [handle, value] = [atPlace(place, `variable/${name}`), atPlace(place, `value/${name}`)]
+  const shared = { shared_name: attr.string(atPlace(place, name)), container: attr.string('') }
+  node(place, handle, 'VarHandleOp', [], { dtype, shape: attr.shape(shape), ...shared })
+  node(place, value, 'ReadVariableOp', [handle], { dtype })
+  // one value is fed for all places
+  if (place === 0) addHostNodes(node, variable)
+  addAssignment(node, place, variable, atPlace(place, writeName(name)), `bits/${name}`)
+  if (place === 0 || variable.dtype !== 'float32') return
+  node(0, atPlace(place, `sum/${name}`), 'AddV2', [`value/${name}`, value], { T: dtype })
+  addAssignment(node, 0, variable, atPlace(place, addName(name)), atPlace(place, `sum/${name}`))
+  addAssignment(node, place, variable, atPlace(place, copyName(name)), `value/${name}`)
 }
 
-/** The placeholders of a program's inputs, and its call. */
-function addProgram(node: AddNode, program: Program, executor: Executor): void {
+/** What the host reads of a variable, and what it feeds to set it. */
+function addHostNodes(node: AddNode, variable: Variable): void {
+  const { name } = variable
+  const type = dataTypeOf(variable)
+  if (type === DataType.bfloat16) {
+    const cast = { SrcT: attr.type(type), DstT: attr.type(DataType.float32), Truncate: attr.bool(false) }
+    node(0, readName(name), 'Cast', [`value/${name}`], cast)
+  } else node(0, readName(name), 'Identity', [`value/${name}`], { T: attr.type(type) })
+  const bytes = { dtype: attr.type(DataType.uint8), shape: attr.shape(byteShape(variable)) }
+  node(0, writeFeedName(name), 'Placeholder', [], bytes)
+  const cast = { T: attr.type(DataType.uint8), type: attr.type(type) }
+  node(0, `bits/${name}`, 'Bitcast', [writeFeedName(name)], cast)
+}
+
+/** Sets a variable at a place to a value of any place; `name` is what is fetched for it. */
+function addAssignment(node: AddNode, place: number, variable: Variable, name: string, value: string): void {
+  const dtype = attr.type(dataTypeOf(variable))
+  node(place, `${name}/assign`, 'AssignVariableOp', [atPlace(place, `variable/${variable.name}`), value], { dtype })
+  const done = attr.tensor(DataType.int32, [], new Uint8Array(4))
+  node(place, `${name}/done`, 'Const', [], { dtype: attr.type(DataType.int32), value: done })
+  node(place, name, 'Identity', [`${name}/done`, `^${name}/assign`], { T: attr.type(DataType.int32) })
+}
+
+/** The placeholders of a program's inputs, and its call, at a place. */
+function addProgram(node: AddNode, place: number, program: Program, executor: Executor): void {
   const inputs = Object.entries(program.inputs)
+  const feed = (input: string) => atPlace(place, feedName(program.name, input))
   for (const [input, { shape }] of inputs)
-    node(feedName(program.name, input), 'Placeholder', [], {
-      dtype: attr.type(DataType.int32),
-      shape: attr.shape(shape),
-    })
+    node(place, feed(input), 'Placeholder', [], { dtype: attr.type(DataType.int32), shape: attr.shape(shape) })
   const operands = [
-    ...inputs.map(([input]) => feedName(program.name, input)),
-    ...program.variables.map((variable) => `variable/${variable.name}`),
+    ...inputs.map(([input]) => feed(input)),
+    ...program.variables.map((variable) => atPlace(place, `variable/${variable.name}`)),
   ]
   const types = [...inputs.map(() => DataType.int32), ...program.variables.map(() => DataType.resource)]
   const none = attr.string('')
-  node(callName(program.name), 'StatefulPartitionedCall', operands, {
+  node(place, atPlace(place, callName(program.name)), 'StatefulPartitionedCall', operands, {
     Tin: attr.types(types),
     Tout: attr.types(program.outputs.map((o) => (o.dtype === 'int32' ? DataType.int32 : DataType.float32))),
     f: attr.func(program.name),

@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
+import { atPlace, everywhere, ONE_PLACE, type Places, sessionConfig } from './places.js'
 import type { Program, Variable } from './program.js'
 import {
+  addName,
   byteShape,
   callName,
+  copyName,
   type Executor,
   feedName,
   readName,
@@ -21,20 +24,26 @@ export type InputValue = Int32Array | Float32Array | number
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
 export type Fetched = Record<string, Float32Array | Int32Array>
 
-/**
- * ConfigProto { graph_options { rewrite_options { disable_meta_optimizer: true } } }: every call optimises the function
- * that it calls, by itself (docs/adr/002-engine.md).
- */
-const CONFIG = Uint8Array.of(0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01)
+/** A call that has begun. Calling it waits for its end, once. */
+export type Later<T> = () => T
+
+export interface SessionOptions {
+  /** Called after the first run of each program with the time that it took, in milliseconds. */
+  readonly onCompiled?: ((program: string, ms: number) => void) | undefined
+  /** @default one, which TensorFlow chooses */
+  readonly places?: Places
+}
 
 /**
  * Compiled programs and the variables they share, resident on the device. All calls are synchronous and block the
- * thread; the first call of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
+ * thread, unless they are begun by `start`; the first call of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
  */
 export class Session {
   readonly #handle: SessionHandle
   readonly #variables: ReadonlyMap<string, Variable>
   readonly #programs: ReadonlyMap<string, Program>
+  readonly #places: Places
+  readonly #everywhere: ReadonlySet<string>
   readonly #warm = new Set<string>()
 
   constructor(
@@ -42,22 +51,33 @@ export class Session {
     variables: readonly Variable[],
     programs: readonly Program[],
     readonly executor: Executor,
-    /** Called after the first run of each program with the time that it took, in milliseconds. */
-    private readonly onCompiled: (program: string, ms: number) => void = () => {},
+    private readonly options: SessionOptions = {},
   ) {
+    this.#places = options.places ?? ONE_PLACE
+    this.#everywhere = everywhere(this.#places, programs).variables
     this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
     this.#programs = new Map(programs.map((program) => [program.name, program]))
     const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
     try {
-      writeSavedModel(directory, library, variables, programs, executor)
-      this.#handle = guarded('load', () => sessions.load(directory, '', CONFIG))
+      writeSavedModel(directory, library, variables, programs, executor, this.#places)
+      this.#handle = guarded('load', () => sessions.load(directory, '', sessionConfig(this.#places)))
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }
   }
 
-  /** Runs a program. Inputs must have exactly the sizes that it was traced with. */
+  /** How many places there are. */
+  get places(): number {
+    return this.#places.devices.length
+  }
+
+  /** Runs a program at the first place. Inputs must have exactly the sizes that it was traced with. */
   run(name: string, inputs: Readonly<Record<string, InputValue>> = {}): Fetched {
+    return this.start(name, inputs)()
+  }
+
+  /** Begins a run of a program at a place. */
+  start(name: string, inputs: Readonly<Record<string, InputValue>> = {}, place = 0): Later<Fetched> {
     const program = this.#programs.get(name)
     if (!program) throw new Error(`no program ${name}`)
     const feeds = Object.entries(program.inputs).map(([key, { shape, dtype }]) => {
@@ -68,26 +88,30 @@ export class Session {
       if (array.length !== size) throw new Error(`${name}: input ${key} has ${array.length} values, not ${size}`)
       if (array instanceof Int32Array !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
       return {
-        name: `${feedName(name, key)}:0`,
+        name: `${atPlace(place, feedName(name, key))}:0`,
         shape,
         values: new Int32Array(array.buffer, array.byteOffset, array.length),
       }
     })
     const started = performance.now()
-    const results = this.#call(
+    const call = atPlace(place, callName(name))
+    const wait = this.#start(
       feeds,
-      program.outputs.map((_, index) => `${callName(name)}:${index}`),
+      program.outputs.map((_, index) => `${call}:${index}`),
     )
-    if (!this.#warm.has(name)) {
-      this.#warm.add(name)
-      const folder = compiledFolder()
-      if (folder !== null) enterCompiled(folder)
-      this.onCompiled(name, performance.now() - started)
+    return () => {
+      const results = wait()
+      if (!this.#warm.has(call)) {
+        this.#warm.add(call)
+        const folder = compiledFolder()
+        if (folder !== null) enterCompiled(folder)
+        this.options.onCompiled?.(name, performance.now() - started)
+      }
+      return Object.fromEntries(program.outputs.map((output, index) => [output.name, results[index] as Float32Array]))
     }
-    return Object.fromEntries(program.outputs.map((output, index) => [output.name, results[index] as Float32Array]))
   }
 
-  /** Values of variables on the host, in the order asked for; bfloat16 as floats. */
+  /** Values of variables at the first place, in the order asked for; bfloat16 as floats. */
   read(...names: readonly string[]): (Float32Array | Int32Array)[] {
     for (const name of names) this.#known(name)
     return this.#call(
@@ -97,7 +121,7 @@ export class Session {
   }
 
   /**
-   * Sets variables from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
+   * Sets variables at all places from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
    * anew for every set of names that is written or read together: use few and large ones.
    */
   write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>): void {
@@ -111,8 +135,24 @@ export class Session {
     })
     this.#call(
       feeds,
-      Object.keys(values).map((name) => `${writeName(name)}:0`),
+      Object.keys(values).flatMap((name) => this.#placesOf(name).map((k) => `${atPlace(k, writeName(name))}:0`)),
     )
+  }
+
+  /** Adds the value that an f32 variable has at another place to its value at the first. */
+  add(name: string, place: number): void {
+    this.#known(name)
+    this.#call([], [`${atPlace(place, addName(name))}:0`])
+  }
+
+  /** Gives an f32 variable at all other places the value that it has at the first. */
+  spread(name: string): void {
+    const others = this.#placesOf(this.#known(name).name).slice(1)
+    if (others.length > 0)
+      this.#call(
+        [],
+        others.map((place) => `${atPlace(place, copyName(name))}:0`),
+      )
   }
 
   dispose(): void {
@@ -125,8 +165,19 @@ export class Session {
     return variable
   }
 
+  /** Where a variable is kept. */
+  #placesOf(name: string): readonly number[] {
+    return this.#everywhere.has(name) ? this.#places.devices.map((_, place) => place) : [0]
+  }
+
   #call(feeds: readonly Feed[], fetches: readonly string[]): (Float32Array | Int32Array | Uint8Array)[] {
-    return guarded(fetches[0] ?? '', () => sessions.wait(sessions.start(this.#handle, feeds, fetches)))
+    return this.#start(feeds, fetches)()
+  }
+
+  #start(feeds: readonly Feed[], fetches: readonly string[]): Later<(Float32Array | Int32Array | Uint8Array)[]> {
+    const what = fetches[0] ?? ''
+    const run = guarded(what, () => sessions.start(this.#handle, feeds, fetches))
+    return () => guarded(what, () => sessions.wait(run))
   }
 }
 

@@ -125,13 +125,8 @@ export class ModelSession {
       ...decoders.flatMap(({ variables }) => variables),
     ]
     const programs = [...learner.programs, ...reference.programs, ...decoders.map(({ program }) => program)]
-    const session = new Session(
-      library,
-      [...model.variables.all, ...state],
-      programs,
-      options.executor,
-      options.onCompiled,
-    )
+    const { executor, onCompiled } = options
+    const session = new Session(library, [...model.variables.all, ...state], programs, executor, { onCompiled })
     try {
       loadWeights(model.architecture, reader, model.variables.all, session)
       const zeros = state.map(({ name, shape }) => {

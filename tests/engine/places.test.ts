@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { FunctionLibrary, type ProgramScope, Session, tf, traceProgram } from '../../src/engine/index.js'
+
+const V = { name: 'v', shape: [3], dtype: 'float32' } as const
+const W = { name: 'w', shape: [2], dtype: 'bfloat16' } as const
+const OWN = { name: 'own', shape: [], dtype: 'float32' } as const
+const places = { devices: ['/device:CPU:0', '/device:CPU:1', '/device:CPU:2'], atFirstOnly: ['own'] }
+
+/** `bump` adds a number to v, `look` tells v and w, and `own` counts at the first place. */
+function session(executor: 'graph' | 'xla'): Session {
+  const library = new FunctionLibrary()
+  const bump = ({ read, assign, inputs }: ProgramScope) => {
+    const next = tf.add(read(V), inputs.by!)
+    assign(V, next)
+    return { next }
+  }
+  const look = ({ read }: ProgramScope) => ({ v: read(V), w: tf.cast(read(W), 'float32') })
+  const own = ({ read, assign }: ProgramScope) => {
+    const count = tf.add(read(OWN), 1)
+    assign(OWN, count)
+    return { count }
+  }
+  const programs = [
+    traceProgram(library, 'bump', { by: { shape: [], dtype: 'float32' } }, bump),
+    traceProgram(library, 'look', {}, look),
+    traceProgram(library, 'own', {}, own),
+  ]
+  const opened = new Session(library, [V, W, OWN], programs, executor, { places })
+  // 1.5 and -2 in bfloat16
+  opened.write({ v: Float32Array.of(1, 2, 3), w: Uint8Array.of(0xc0, 0x3f, 0x00, 0xc0), own: Float32Array.of(0) })
+  return opened
+}
+
+const by = (value: number) => ({ by: Float32Array.of(value) })
+
+test.each(['graph', 'xla'] as const)(
+  'every place has values of its own, and starts with what was written (%s)',
+  (executor) => {
+    const opened = session(executor)
+    const runs = [0, 1, 2].map((place) => opened.start('bump', by(10 * place), place))
+    expect(runs.map((end) => [...end().next!])).toEqual([
+      [1, 2, 3],
+      [11, 12, 13],
+      [21, 22, 23],
+    ])
+    const seen = [0, 1, 2].map((place) => opened.start('look', {}, place)())
+    expect(seen.map(({ v }) => v![0])).toEqual([1, 11, 21])
+    for (const { w } of seen) expect([...w!]).toEqual([1.5, -2])
+    expect([...opened.read('v')[0]!]).toEqual([1, 2, 3])
+    opened.dispose()
+  },
+)
+
+test('values of other places are added to the first’s, and the first’s is spread', () => {
+  const opened = session('graph')
+  opened.start('bump', by(10), 1)()
+  opened.add('v', 1)
+  expect([...opened.read('v')[0]!]).toEqual([12, 14, 16])
+  opened.spread('v')
+  opened.run('bump', by(1))
+  expect([0, 1, 2].map((place) => opened.start('look', {}, place)().v![0])).toEqual([13, 12, 12])
+  opened.dispose()
+})
+
+test('what only the first place runs is at no other', () => {
+  const opened = session('graph')
+  expect([opened.run('own').count![0], opened.run('own').count![0]]).toEqual([1, 2])
+  opened.spread('own')
+  expect(() => opened.start('own', {}, 1)).toThrow(/place_1\/call\/own/)
+  opened.dispose()
+})
