@@ -39,6 +39,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'learner/packed-events': 'unit',
   'learner/packed-shapes': 'unit',
   'learner/quarantine': 'unit',
+  'learner/rounds': 'unit',
   'loss/bco': 'engine',
   'model/attention': 'engine',
   products: 'system',

@@ -121,8 +121,8 @@ export class Session {
   }
 
   /**
-   * Sets variables at all places from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
-   * anew for every set of names that is written or read together: use few and large ones.
+   * Sets variables at all places from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow
+   * optimises its graph anew for every set of names that is written or read together: use few and large ones.
    */
   write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>): void {
     const feeds = Object.entries(values).map(([name, value]) => {

@@ -1,6 +1,6 @@
-import type { InputValue, Session } from '../engine/index.js'
+import type { InputValue, Later, Session } from '../engine/index.js'
 import { BcodError } from '../errors.js'
-import { shapeName } from '../model/packed-shape.js'
+import { type PackedShape, shapeName } from '../model/packed-shape.js'
 import { ShapeOutOfMemory } from './affordable-shapes.js'
 import { type BatchLayout, type PackedBatch, packBatch } from './packed-batch.js'
 import { programName, type ShapeProgram } from './programs.js'
@@ -29,24 +29,29 @@ export class BatchRunner {
   ) {}
 
   /**
+   * Begins a program at a place.
+   *
    * @param inputs  beside those that say what the batch holds
-   * @throws ShapeOutOfMemory
+   * @throws ShapeOutOfMemory now or later
    */
-  run(
+  start(
     kind: ShapeProgram,
     events: readonly TokenPair[],
     layout: BatchLayout,
+    place: number,
     inputs: Readonly<Record<string, InputValue>> = {},
-  ): BatchResult {
+  ): Later<BatchResult> {
     const { inputs: own, promptParts } = packBatch(events, layout, this.#capacity(layout))
-    return { outputs: this.#run(kind, layout, { ...own, ...inputs }), promptParts }
+    const wait = this.#start(kind, layout, place, { ...own, ...inputs })
+    return () => ({ outputs: wait(), promptParts })
   }
 
-  /** As `run`, of sequences behind a beginning. */
-  continue(events: readonly TokenPair[], layout: BatchLayout, { length, inputs }: Before): BatchResult {
+  /** As `start`, of sequences behind a beginning. */
+  continue(events: readonly TokenPair[], layout: BatchLayout, place: number, before: Before): Later<BatchResult> {
     const { inputs: own, promptParts } = packBatch(events, layout, this.#capacity(layout))
-    const positionIds = own.positionIds.map((position) => position + length)
-    return { outputs: this.#run('continue', layout, { ...own, positionIds, ...inputs }), promptParts }
+    const positionIds = own.positionIds.map((position) => position + before.length)
+    const wait = this.#start('continue', layout, place, { ...own, positionIds, ...before.inputs })
+    return () => ({ outputs: wait(), promptParts })
   }
 
   #capacity({ shape }: BatchLayout): number {
@@ -55,15 +60,25 @@ export class BatchRunner {
     return capacity
   }
 
-  #run(kind: ShapeProgram, { shape }: BatchLayout, inputs: Readonly<Record<string, InputValue>>) {
-    try {
-      return this.session.run(programName(kind, shape), inputs)
-    } catch (error) {
-      const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
-      // a beginning takes memory as well
-      const tokens = Math.max(shape.tokens, shape.beginning ?? 0)
-      throw full ? new ShapeOutOfMemory({ ...shape, tokens }, error) : error
-    }
+  #start(
+    kind: ShapeProgram,
+    { shape }: BatchLayout,
+    place: number,
+    inputs: Readonly<Record<string, InputValue>>,
+  ): Later<BatchResult['outputs']> {
+    const wait = namingShape(shape, () => this.session.start(programName(kind, shape), inputs, place))
+    return () => namingShape(shape, wait)
+  }
+}
+
+function namingShape<T>(shape: PackedShape, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    const full = error instanceof BcodError && error.code === 'DEVICE_OUT_OF_MEMORY'
+    // a beginning takes memory as well
+    const tokens = Math.max(shape.tokens, shape.beginning ?? 0)
+    throw full ? new ShapeOutOfMemory({ ...shape, tokens }, error) : error
   }
 }
 

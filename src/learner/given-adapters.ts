@@ -29,7 +29,7 @@ export class GivenAdapters {
   logps(adapter: Adapter | null, pairs: readonly TokenPair[], limit: number | null): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter))
     return this.#byPair(pairs, limit, (packed, shapes) =>
-      packEvents(this.model, shapes, packed).rows((events, layout) => this.model.scoreGiven(events, layout).logps),
+      packEvents(this.model, shapes, packed).rows((...batch) => this.model.scoreGiven(...batch)),
     )
   }
 
@@ -48,9 +48,7 @@ export class GivenAdapters {
   ): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter), this.#values(other))
     return this.#byPair(pairs, limit, (packed, shapes) =>
-      packEvents(this.model, shapes, packed).rows(
-        (events, layout) => this.model.divergence(events, layout).divergences,
-      ),
+      packEvents(this.model, shapes, packed).rows((...batch) => this.model.divergence(...batch)),
     )
   }
 

@@ -1,6 +1,7 @@
 import {
   type Executor,
   FunctionLibrary,
+  type Later,
   type OptimizerOptions,
   Session,
   usesGpu,
@@ -22,7 +23,8 @@ import type { TensorReader } from '../safetensors/reader.js'
 import { BatchRunner, rowsOf } from './batch-runner.js'
 import type { BeginningShapes } from './beginnings.js'
 import type { BatchLayout } from './packed-batch.js'
-import { givenVariables, type Purpose, traceLearnerPrograms } from './programs.js'
+import { type PackedLoss, type PackedTerms, termInputs } from './packed-loss.js'
+import { givenVariables, type Purpose, type ShapeProgram, traceLearnerPrograms } from './programs.js'
 import { ReferencePass } from './reference-pass.js'
 import { traceReferencePrograms } from './reference-programs.js'
 import type { TokenPair } from './token-trees.js'
@@ -48,19 +50,9 @@ export interface ModelSessionOptions {
   readonly givenDecoder: DecoderShape | null
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
+  /** Devices that compute the batches of a step in turn; the first has the state. @default one, TensorFlow's choice */
+  readonly devices?: readonly string[]
   readonly onCompiled?: (program: string, ms: number) => void
-}
-
-/** What the loss of a packed batch needs; arrays by row. */
-export interface PackedTerms {
-  readonly referenceLogps: readonly number[]
-  /** true = thumbs-up. */
-  readonly labels: readonly boolean[]
-  /** Each row's share of the step's loss. */
-  readonly coefficients: readonly number[]
-  readonly delta: number
-  /** Starts a new sum of gradients. */
-  readonly first: boolean
 }
 
 /** What a checkpoint keeps of the adapter's training: AdamW's moments, as one vector each. */
@@ -125,8 +117,9 @@ export class ModelSession {
       ...decoders.flatMap(({ variables }) => variables),
     ]
     const programs = [...learner.programs, ...reference.programs, ...decoders.map(({ program }) => program)]
-    const { executor, onCompiled } = options
-    const session = new Session(library, [...model.variables.all, ...state], programs, executor, { onCompiled })
+    const { executor, onCompiled, devices = [''] } = options
+    const places = { devices, atFirstOnly: ['apply', ...decoders.map(({ program }) => program.name)] }
+    const session = new Session(library, [...model.variables.all, ...state], programs, executor, { onCompiled, places })
     try {
       loadWeights(model.architecture, reader, model.variables.all, session)
       const zeros = state.map(({ name, shape }) => {
@@ -164,19 +157,24 @@ export class ModelSession {
     return runsInBlocks({ rows: 1 })
   }
 
+  /** How many places compute batches at the same time. */
+  get places(): number {
+    return this.session.places
+  }
+
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */
-  score(events: readonly TokenPair[], layout: BatchLayout): { readonly logps: readonly number[] } {
-    return { logps: rowsOf(events, this.#runner.run('score', events, layout).outputs.logps) }
+  score(events: readonly TokenPair[], layout: BatchLayout, place = 0): Later<readonly number[]> {
+    return this.#rows('score', 'logps', events, layout, place)
   }
 
   /** log π(y|x) of each row of a packed batch under the given adapter. */
-  scoreGiven(events: readonly TokenPair[], layout: BatchLayout): { readonly logps: readonly number[] } {
-    return { logps: rowsOf(events, this.#runner.run('given', events, layout).outputs.logps) }
+  scoreGiven(events: readonly TokenPair[], layout: BatchLayout, place = 0): Later<readonly number[]> {
+    return this.#rows('given', 'logps', events, layout, place)
   }
 
   /** KL of the given adapter from the other one over the completion of each row of a packed batch. */
-  divergence(events: readonly TokenPair[], layout: BatchLayout): { readonly divergences: readonly number[] } {
-    return { divergences: rowsOf(events, this.#runner.run('divergence', events, layout).outputs.divergences) }
+  divergence(events: readonly TokenPair[], layout: BatchLayout, place = 0): Later<readonly number[]> {
+    return this.#rows('divergence', 'divergences', events, layout, place)
   }
 
   /** Sets the adapter of `scoreGiven` and `generateGiven`, and of `divergence` with the one that it is compared with. */
@@ -188,22 +186,22 @@ export class ModelSession {
     })
   }
 
-  /** log πθ(y|x) and reward of each row of a packed batch, and its part of the loss; the gradient is added to the sum. */
-  accumulate(
-    events: readonly TokenPair[],
-    layout: BatchLayout,
-    { referenceLogps, labels, coefficients, delta, first }: PackedTerms,
-  ): { readonly logps: readonly number[]; readonly rewards: readonly number[]; readonly loss: number } {
-    const padded = (values: readonly number[]) =>
-      Float32Array.from({ length: layout.shape.sequences }, (_, row) => values[row] ?? 0)
-    const { logps, rewards, loss } = this.#runner.run('accumulate', events, layout, {
-      reference_logps: padded(referenceLogps),
-      signs: padded(labels.map((up) => (up ? 1 : -1))),
-      coefficients: padded(coefficients),
-      delta: Float32Array.of(delta),
-      first: first ? 1 : 0,
-    }).outputs
-    return { logps: rowsOf(events, logps), rewards: rowsOf(events, rewards), loss: loss![0] as number }
+  /**
+   * log πθ(y|x) and reward of each row of a packed batch, and its part of the loss; the gradient is added to the sum of
+   * the place.
+   */
+  accumulate(events: readonly TokenPair[], layout: BatchLayout, terms: PackedTerms, place = 0): Later<PackedLoss> {
+    const inputs = termInputs(terms, layout.shape.sequences)
+    const wait = this.#runner.start('accumulate', events, layout, place, inputs)
+    return () => {
+      const { logps, rewards, loss } = wait().outputs
+      return { logps: rowsOf(events, logps), rewards: rowsOf(events, rewards), loss: loss![0] as number }
+    }
+  }
+
+  /** Adds the sum of gradients of another place to that of the first, which `apply` takes. */
+  addGradient(place: number): void {
+    this.session.add(this.model.lora.gradient.name, place)
   }
 
   /** Whether the accumulated gradient is finite. */
@@ -214,6 +212,7 @@ export class ModelSession {
   /** Applies the accumulated gradient. If it is not finite, `applied` is false and nothing has changed. */
   apply(): { applied: boolean; gradNorm: number; lr: number } {
     const out = this.session.run('apply')
+    this.session.spread(this.model.lora.values.name)
     return { applied: out.applied![0] === 1, gradNorm: out.grad_norm![0] as number, lr: out.lr![0] as number }
   }
 
@@ -270,6 +269,11 @@ export class ModelSession {
   get #givenDecoder(): DecoderSpec | null {
     const { givenDecoder } = this.options
     return givenDecoder && { ...givenDecoder, name: 'decode_given', adapter: givenVariables(this.model).given }
+  }
+
+  #rows(kind: ShapeProgram, output: string, events: readonly TokenPair[], layout: BatchLayout, place: number) {
+    const wait = this.#runner.start(kind, events, layout, place)
+    return () => rowsOf(events, wait().outputs[output])
   }
 
   #generate(decoder: DecoderSpec | null, prompts: readonly (readonly number[])[], options: SamplingOptions) {

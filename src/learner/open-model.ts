@@ -18,6 +18,8 @@ export interface LearnerOptions {
   readonly training?: boolean
   /** Needed for whatever is computed under adapters that are given. */
   readonly given?: GivenOptions | null
+  /** `ModelSessionOptions.devices` */
+  readonly devices?: readonly string[]
   readonly onCompiled?: (program: string, ms: number) => void
 }
 
@@ -62,6 +64,7 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     decoder: options.decoder ?? null,
     givenDecoder: options.given?.answerRows ? { rows: options.given.answerRows, length: maxLength } : null,
     referenceLora: model.reference === 'base' ? null : valuesOf(model.reference),
+    ...(options.devices ? { devices: options.devices } : {}),
     ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
   })
   session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)

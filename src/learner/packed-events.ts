@@ -1,3 +1,4 @@
+import type { Later } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import type { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
@@ -5,10 +6,14 @@ import type { BatchLayout } from './packed-batch.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
 import type { ReferencePass, ReferenceRows } from './reference-pass.js'
 import { planReference, type ReferencePlan } from './reference-plan.js'
+import { inRounds } from './rounds.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
-export type PackedPrograms = Pick<ModelSession, 'score' | 'accumulate' | 'pairCost' | 'batchCost' | 'inBlocks'> & {
+export type PackedPrograms = Pick<
+  ModelSession,
+  'places' | 'score' | 'accumulate' | 'addGradient' | 'pairCost' | 'batchCost' | 'inBlocks'
+> & {
   readonly reference: Pick<ReferencePass, 'shapes' | 'prepare' | 'begin' | 'continue'>
 }
 
@@ -44,27 +49,33 @@ export class PackedEvents<T extends TokenPair> {
       scatter(batch, out.logps, logps)
       scatter(batch, out.embeddings, embeddings)
     }
-    for (const { beginning, batches } of this.referencePlan.continued) {
+    const { continued, whole } = this.referencePlan
+    for (const { beginning, batches } of continued) {
       const known = pass.begin(beginning)
-      for (const batch of batches) put(batch, pass.continue(gather(batch, this.events), batch, known))
+      this.#inRounds(batches, (events, batch, place) => pass.continue(events, batch, known, place), put)
     }
-    for (const batch of this.referencePlan.whole) put(batch, pass.prepare(gather(batch, this.events), batch))
+    this.#inRounds(whole, (events, batch, place) => pass.prepare(events, batch, place), put)
     return { logps, embeddings }
   }
 
   /** log πθ(y|x), without a gradient. */
   policyLogps(): readonly number[] {
-    return this.rows((events, layout) => this.model.score(events, layout).logps)
+    return this.rows((events, layout, place) => this.model.score(events, layout, place))
   }
 
-  /** One number for each event. @param compute  of the rows of one batch */
-  rows(compute: (events: readonly T[], layout: BatchLayout) => readonly number[]): readonly number[] {
+  /** One number for each event. @param begin  computes the rows of one batch at a place */
+  rows(
+    begin: (events: readonly T[], layout: BatchLayout, place: number) => Later<readonly number[]>,
+  ): readonly number[] {
     const values = this.#array<number>()
-    for (const batch of this.batches) scatter(batch, compute(gather(batch, this.events), batch), values)
+    this.#inRounds(this.batches, begin, (batch, rows) => scatter(batch, rows, values))
     return values
   }
 
-  /** Loss and gradient of the step: the session's accumulated gradient is theirs alone afterwards. */
+  /**
+   * Loss and gradient of the step: the first place's accumulated gradient is theirs alone afterwards. Gradients are
+   * added one by one in the order of the batches, so the sum has the same bits for any number of places.
+   */
   accumulate({ referenceLogps, labels, coefficients, delta }: LossTerms): {
     readonly loss: number
     readonly policyLogps: readonly number[]
@@ -73,19 +84,37 @@ export class PackedEvents<T extends TokenPair> {
     const policyLogps = this.#array<number>()
     const rewards = this.#array<number>()
     let loss = 0
-    this.batches.forEach((batch, number) => {
-      const out = this.model.accumulate(gather(batch, this.events), batch, {
+    const begin = (events: readonly T[], batch: MicroBatch, place: number, round: number) => {
+      const terms = {
         referenceLogps: gather(batch, referenceLogps),
         labels: gather(batch, labels),
         coefficients: gather(batch, coefficients),
         delta,
-        first: number === 0,
-      })
+        // the first place goes on with the sum; the others give away what they have after each round
+        first: place > 0 || round === 0,
+      }
+      return this.model.accumulate(events, batch, terms, place)
+    }
+    this.#inRounds(this.batches, begin, (batch, out, place) => {
+      if (place > 0) this.model.addGradient(place)
       loss += out.loss
       scatter(batch, out.logps, policyLogps)
       scatter(batch, out.rewards, rewards)
     })
     return { loss, policyLogps, rewards }
+  }
+
+  #inRounds<R>(
+    batches: readonly MicroBatch[],
+    begin: (events: readonly T[], batch: MicroBatch, place: number, round: number) => Later<R>,
+    take: (batch: MicroBatch, result: R, place: number) => void,
+  ): void {
+    inRounds(
+      batches,
+      this.model.places,
+      (batch, place, round) => begin(gather(batch, this.events), batch, place, round),
+      take,
+    )
   }
 
   #array<V>(): V[] {

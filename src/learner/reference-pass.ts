@@ -1,3 +1,4 @@
+import type { Later } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { type BatchRunner, rowsOf } from './batch-runner.js'
 import type { BeginningShapes } from './beginnings.js'
@@ -50,9 +51,12 @@ export class ReferencePass {
   }
 
   /** log πref(y|x) and the prompt's embedding [D] of each row of a packed batch. */
-  prepare(events: readonly TokenPair[], layout: BatchLayout): ReferenceRows {
-    const { outputs, promptParts } = this.runner.run('prepare', events, layout)
-    return { logps: rowsOf(events, outputs.logps), embeddings: this.#embeddings(events, outputs.sums, promptParts) }
+  prepare(events: readonly TokenPair[], layout: BatchLayout, place = 0): Later<ReferenceRows> {
+    const wait = this.runner.start('prepare', events, layout, place)
+    return () => {
+      const { outputs, promptParts } = wait()
+      return { logps: rowsOf(events, outputs.logps), embeddings: this.#embeddings(events, outputs.sums, promptParts) }
+    }
   }
 
   /**
@@ -63,20 +67,23 @@ export class ReferencePass {
     if (shape === undefined) throw new BcodError('INTERNAL', `no shape has room for a beginning of ${tokens.length}`)
     const known = this.#known.get(tokens, () => {
       const pair = { promptTokens: tokens, completionTokens: [] }
-      const { keys, values, sums } = this.runner.run('begin', [pair], { shape, trees: [1] }).outputs as Floats
+      const { keys, values, sums } = this.runner.start('begin', [pair], { shape, trees: [1] }, 0)().outputs as Floats
       return { keys: keys!, values: values!, sum: sums!.slice(0, this.options.hiddenSize) }
     })
     return { ...known, length: tokens.length }
   }
 
   /** As `prepare`, of events that have a beginning in common. */
-  continue(events: readonly TokenPair[], layout: BatchLayout, beginning: Beginning): ReferenceRows {
+  continue(events: readonly TokenPair[], layout: BatchLayout, beginning: Beginning, place = 0): Later<ReferenceRows> {
     const { keys, values, sum, length } = beginning
     const rests = events.map((event) => behind(event, length))
     const before = { length, inputs: { keys, values, count: length } }
-    const { outputs, promptParts } = this.runner.continue(rests, layout, before)
-    const embeddings = this.#embeddings(events, outputs.sums, promptParts, sum)
-    return { logps: rowsOf(events, outputs.logps), embeddings }
+    const wait = this.runner.continue(rests, layout, place, before)
+    return () => {
+      const { outputs, promptParts } = wait()
+      const embeddings = this.#embeddings(events, outputs.sums, promptParts, sum)
+      return { logps: rowsOf(events, outputs.logps), embeddings }
+    }
   }
 
   /**

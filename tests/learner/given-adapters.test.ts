@@ -98,11 +98,11 @@ describe('on a device without memory for long batches', () => {
   afterEach(() => vi.restoreAllMocks())
 
   test('a pair that no batch left has room for has no figure; the others have theirs', () => {
-    const run = Session.prototype.run
-    vi.spyOn(Session.prototype, 'run').mockImplementation(function (this: Session, name, inputs) {
+    const { start } = Session.prototype
+    vi.spyOn(Session.prototype, 'start').mockImplementation(function (this: Session, name, ...rest) {
       const tokens = Number(/^(?:given|divergence)_(\d+)_/.exec(name)?.[1] ?? 0)
       if (tokens > 32) throw new BcodError('DEVICE_OUT_OF_MEMORY', 'no memory', { place: name })
-      return run.call(this, name, inputs)
+      return start.call(this, name, ...rest)
     })
     const long = { promptTokens: Array.from({ length: 40 }, (_, i) => 3 + i), completionTokens: [5, 6] }
     const isShort = ({ promptTokens, completionTokens }: TokenPair) =>

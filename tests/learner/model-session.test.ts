@@ -70,23 +70,23 @@ describe.each(['llama3_scaled_untied', 'qwen2', 'qwen3'])('%s', (name) => {
         }))
         const perToken = (logps: (events: typeof single) => readonly number[]) =>
           single.flatMap((each) => logps([each]))
-        const reference = perToken((each) => loaded.reference.prepare(each, layout(each)).logps)
-        const policy = perToken((each) => loaded.score(each, layout(each)).logps)
+        const reference = perToken((each) => loaded.reference.prepare(each, layout(each))().logps)
+        const policy = perToken((each) => loaded.score(each, layout(each))())
         expect(relativeDistance(reference, row.ref_per_token)).toBeLessThan(1e-5)
         expect(relativeDistance(policy, row.policy_per_token)).toBeLessThan(1e-5)
-        expect(relativeDistance(loaded.reference.prepare(single, tree(single)).logps, row.ref_per_token)).toBeLessThan(
-          1e-5,
-        )
-        expect(relativeDistance(loaded.score(single, tree(single)).logps, row.policy_per_token)).toBeLessThan(1e-5)
+        expect(
+          relativeDistance(loaded.reference.prepare(single, tree(single))().logps, row.ref_per_token),
+        ).toBeLessThan(1e-5)
+        expect(relativeDistance(loaded.score(single, tree(single))(), row.policy_per_token)).toBeLessThan(1e-5)
       })
       const n = events.length
       const { loss } = loaded.accumulate(events, layout(events), {
-        referenceLogps: loaded.reference.prepare(events, layout(events)).logps,
+        referenceLogps: loaded.reference.prepare(events, layout(events))().logps,
         labels: golden.rows.map((row) => row.label),
         coefficients: golden.rows.map(() => 1 / n),
         delta: golden.delta,
         first: true,
-      })
+      })()
       expect(loss).toBeCloseTo(golden.loss, 5)
       const gradients = model.lora.views(session.read(model.lora.gradient.name)[0] as Float32Array)
       const expected = openSafetensors(`tests/golden/arch/${name}_grads.safetensors`)

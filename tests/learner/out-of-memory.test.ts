@@ -23,11 +23,11 @@ const events = (length: number, count = 8) => Array.from({ length: count }, (_, 
  * refusals, which cannot be aimed like this, are met in tests/daemon/out-of-memory.test.ts.
  */
 function memoryFor(positions: number, kinds = 'prepare|score|accumulate'): { readonly refusals: () => number } {
-  const run = Session.prototype.run
+  const { start } = Session.prototype
   let refusals = 0
-  vi.spyOn(Session.prototype, 'run').mockImplementation(function (this: Session, name, inputs) {
+  vi.spyOn(Session.prototype, 'start').mockImplementation(function (this: Session, name, ...rest) {
     const [, wanted] = new RegExp(`^(?:${kinds})_(\\d+)_`).exec(name) ?? []
-    if (Number(wanted ?? 0) <= positions) return run.call(this, name, inputs)
+    if (Number(wanted ?? 0) <= positions) return start.call(this, name, ...rest)
     refusals += 1
     throw new BcodError('DEVICE_OUT_OF_MEMORY', `OOM when allocating tensor with shape[${wanted},64]`, { place: name })
   })

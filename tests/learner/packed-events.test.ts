@@ -8,11 +8,15 @@ import { type TokenPair, tokensOf } from '../../src/learner/token-trees.js'
 
 const NONE = new Float32Array()
 
-/** Programs whose outputs tell the event and the terms that they were given. */
-function programs() {
-  const firsts: boolean[] = []
+/**
+ * Programs whose outputs tell the event and the terms that they were given; of the gradient they keep, by place, which
+ * prompts it is of, in the order in which they were added.
+ */
+function programs(places = 1) {
+  const gradients: number[][] = Array.from({ length: places }, () => [])
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
+    places,
     pairCost: 0,
     batchCost: 32,
     inBlocks: true,
@@ -20,26 +24,32 @@ function programs() {
       shapes: beginningShapes(1024, 8),
       begin: (tokens) => ({ ...{ keys: NONE, values: NONE, sum: NONE }, length: tokens.length }),
       // tells the whole event and how much of it was known
-      continue: (events, { shape }, { length }) => ({
-        logps: events.map((event) => logp(event) + length / 1e4),
-        embeddings: events.map(() => Float64Array.of(shape.beginning as number)),
-      }),
-      prepare: (events) => ({
+      continue:
+        (events, { shape }, { length }) =>
+        () => ({
+          logps: events.map((event) => logp(event) + length / 1e4),
+          embeddings: events.map(() => Float64Array.of(shape.beginning as number)),
+        }),
+      prepare: (events) => () => ({
         logps: events.map(logp),
         embeddings: events.map(({ promptTokens }) => Float64Array.from(promptTokens.slice(0, 1))),
       }),
     },
-    score: (events) => ({ logps: events.map((event) => 2 * logp(event)) }),
-    accumulate: (events, _, { referenceLogps, labels, coefficients, delta, first }) => {
-      firsts.push(first)
-      return {
+    score: (events) => () => events.map((event) => 2 * logp(event)),
+    accumulate: (events, _, { referenceLogps, labels, coefficients, delta, first }, place = 0) => {
+      const own = events.map(({ promptTokens }) => promptTokens[0]!)
+      gradients[place] = [...(first ? [] : gradients[place]!), ...own]
+      return () => ({
         logps: events.map((event) => 2 * logp(event)),
         rewards: events.map((event, i) => (logp(event) - referenceLogps[i]!) * (labels[i] ? 1 : -1) - delta),
         loss: coefficients.reduce((sum, value) => sum + value, 0),
-      }
+      })
+    },
+    addGradient: (place) => {
+      gradients[0]!.push(...gradients[place]!)
     },
   }
-  return { model, firsts, logp }
+  return { model, gradients, logp }
 }
 
 const pairs = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 20 })), {
@@ -47,14 +57,14 @@ const pairs = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ mi
   maxLength: 24,
 })
 
-test('what the programs return for the rows of packed batches comes back by event', () => {
+test('what the programs return for the rows of packed batches comes back by event, from any number of places', () => {
   fc.assert(
-    fc.property(pairs, (lengths) => {
+    fc.property(pairs, fc.integer({ min: 1, max: 4 }), (lengths, places) => {
       const events = lengths.map(([prompt, completion], i) => ({
         promptTokens: Array.from({ length: prompt }, () => i),
         completionTokens: Array.from({ length: completion }, () => i),
       }))
-      const { model, firsts, logp } = programs()
+      const { model, gradients, logp } = programs(places)
       const packed = packEvents(model, new AffordableShapes(packedShapes(64, 128, 8)), events)
       const { logps, embeddings } = packed.reference()
       expect(logps).toEqual(events.map(logp))
@@ -63,12 +73,13 @@ test('what the programs return for the rows of packed batches comes back by even
 
       const labels = events.map((_, i) => i % 3 === 0)
       const terms = { referenceLogps: events.map((_, i) => i), labels, coefficients: events.map((_, i) => i), delta: 5 }
+      packed.accumulate(terms)
       const { loss, policyLogps, rewards } = packed.accumulate(terms)
       expect(policyLogps).toEqual(events.map((event) => 2 * logp(event)))
       expect(rewards).toEqual(events.map((event, i) => (logp(event) - i) * (labels[i] ? 1 : -1) - 5))
       expect(loss).toBe((events.length * (events.length - 1)) / 2)
-      // only the first batch starts a new sum of gradients
-      expect(firsts).toEqual(packed.batches.map((_, number) => number === 0))
+      // every gradient once, in the order of the batches, and none of an earlier step
+      expect(gradients[0]).toEqual(packed.batches.flatMap((batch) => batch.events))
     }),
   )
 })

@@ -44,17 +44,17 @@ describe.each([false, true])('with gradient checkpointing %s', (isCheckpointing)
     const events = order.map((index) => all[index]!)
     const layout = { shape, trees: trees.map((tree) => tree.events.length) }
     const inOrder = <T>(rows: readonly T[]) => all.map((_, index) => rows[order.indexOf(index)]!)
-    const reference = session.reference.prepare(events, layout)
+    const reference = session.reference.prepare(events, layout)()
     const terms = {
       ...{ referenceLogps: reference.logps, labels: order.map((index) => index % 3 > 0), delta: 0.1, first: true },
       coefficients: order.map((index) => 0.1 + index / 20),
     }
-    const { logps, rewards, loss } = session.accumulate(events, layout, terms)
+    const { logps, rewards, loss } = session.accumulate(events, layout, terms)()
     const gradient = session.session.read(session.model.lora.gradient.name)[0] as Float32Array
     return {
       reference: inOrder(reference.logps),
       embeddings: inOrder(reference.embeddings).flatMap((each) => [...each]),
-      ...{ policy: inOrder(logps), scored: inOrder(session.score(events, layout).logps), rewards: inOrder(rewards) },
+      ...{ policy: inOrder(logps), scored: inOrder(session.score(events, layout)()), rewards: inOrder(rewards) },
       ...{ loss: [loss], gradient: [...gradient] },
     }
   }

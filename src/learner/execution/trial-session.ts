@@ -47,7 +47,7 @@ export function openTrial({ config, execution: { executor } }: TrialSetup): (() 
   const terms = { referenceLogps: zeros, labels: own.map((_, i) => i % 2 === 0), coefficients: zeros.map(() => 1) }
   return () => {
     const started = performance.now()
-    session.accumulate(own, { shape, trees }, { ...terms, delta: 0, first: true })
+    session.accumulate(own, { shape, trees }, { ...terms, delta: 0, first: true })()
     return performance.now() - started
   }
 }

@@ -1,0 +1,41 @@
+import type { Later } from '../engine/index.js'
+
+/**
+ * Begins items in rounds of as many as there are places, the next round when the last has ended. Results come in the
+ * order of the items, whichever place is faster. If one fails, all of its round are waited for, and its error is thrown.
+ *
+ * @param take  called once for each item, and for each round when it has ended; `place` is where the item ran
+ */
+export function inRounds<T, R>(
+  items: readonly T[],
+  places: number,
+  begin: (item: T, place: number, round: number) => Later<R>,
+  take: (item: T, result: R, place: number) => void,
+): void {
+  for (let first = 0; first < items.length; first += places) {
+    const round = items.slice(first, first + places)
+    const results = endsOf(round.map((item, place) => attempt(() => begin(item, place, first / places))))
+    round.forEach((item, place) => {
+      take(item, results[place] as R, place)
+    })
+  }
+}
+
+type Outcome<R> = { readonly value: R } | { readonly error: unknown }
+
+function attempt<R>(run: () => R): Outcome<R> {
+  try {
+    return { value: run() }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** Waits for all, also if one could not begin or fails. */
+function endsOf<R>(begun: readonly Outcome<Later<R>>[]): readonly R[] {
+  const ended = begun.map((each) => ('error' in each ? each : attempt(each.value)))
+  return ended.map((each) => {
+    if ('error' in each) throw each.error
+    return each.value
+  })
+}
