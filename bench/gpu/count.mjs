@@ -27,13 +27,22 @@ const difference = (before) => combine((a, b) => b - a, before, counts())
 
 /** What each program asked for, by its kind; programs of one kind differ in their shapes. */
 let byProgram = {}
-for (const method of ['run', 'read']) {
-  const original = Session.prototype[method]
-  Session.prototype[method] = function (name, ...rest) {
-    const before = counts()
-    const result = original.call(this, name, ...rest)
-    const kind = method === 'read' ? 'read' : name.split('_')[0]
-    byProgram[kind] = combine((a, b) => a + b, byProgram[kind] ?? none, difference(before))
+const count = (kind, before) => {
+  byProgram[kind] = combine((a, b) => a + b, byProgram[kind] ?? none, difference(before))
+}
+const { read, start } = Session.prototype
+Session.prototype.read = function (...names) {
+  const before = counts()
+  const result = read.apply(this, names)
+  count('read', before)
+  return result
+}
+Session.prototype.start = function (name, ...rest) {
+  const before = counts()
+  const wait = start.call(this, name, ...rest)
+  return () => {
+    const result = wait()
+    count(name.split('_')[0], before)
     return result
   }
 }
@@ -45,11 +54,11 @@ const onCompiled = (_, ms) => {
 const settings = [`model.path=${model}`, `limits.maxLength=${maxLength}`, `batch.tokens=${batchTokens}`, 'batch.size=8']
 const learner = new Learner(loadConfig({ env: {}, set: [...settings, ...set] }), { onCompiled })
 const events = benchEvents(workload, 8, learner.vocabSize)
-const start = counts()
+const loaded = counts()
 // the first steps compile, and load what is loaded once
 for (let step = 0; step < 2; step++)
   if (learner.trainStep(events).applied === null) throw new Error('no step was applied')
-const compiled = difference(start)
+const compiled = difference(loaded)
 byProgram = {}
 const before = counts()
 for (let step = 0; step < steps; step++) learner.trainStep(events)

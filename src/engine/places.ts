@@ -29,7 +29,7 @@ export function everywhere(
  * function that it calls by itself (docs/adr/002-engine.md), and as many virtual devices of the CPU as places name.
  */
 export function sessionConfig({ devices }: Places): Uint8Array {
-  const cpus = devices.map((device) => /CPU:(\d)$/.exec(device)?.[1]).filter((index) => index !== undefined)
+  const cpus = devices.map((device) => /CPU:(\d+)$/.exec(device)?.[1]).filter((index) => index !== undefined)
   const count = Math.max(0, ...cpus.map((index) => Number(index) + 1))
   // device_count { key: "CPU" value: count }
   const virtual = count > 1 ? [0x0a, 0x07, 0x0a, 0x03, ...Buffer.from('CPU'), 0x10, count] : []

@@ -32,11 +32,15 @@ export interface SessionOptions {
   readonly onCompiled?: ((program: string, ms: number) => void) | undefined
   /** @default one, which TensorFlow chooses */
   readonly places?: Places
+  /** Of TensorFlow's distributed runtime. @default this process */
+  readonly target?: string
+  /** A ConfigProto, over what the session sets by itself. */
+  readonly config?: Uint8Array
 }
 
 /**
- * Compiled programs and the variables they share, resident on the device. All calls are synchronous and block the
- * thread, unless they are begun by `start`; the first call of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
+ * Compiled programs and the variables they share, resident on the devices. All calls but `start` block the thread until
+ * they have ended; the first of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
  */
 export class Session {
   readonly #handle: SessionHandle
@@ -60,15 +64,18 @@ export class Session {
     const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
     try {
       writeSavedModel(directory, library, variables, programs, executor, this.#places)
-      this.#handle = guarded('load', () => sessions.load(directory, '', sessionConfig(this.#places)))
+      const { target = '', config = new Uint8Array() } = options
+      // messages of protobuf are joined by writing one behind the other
+      const joined = Buffer.concat([sessionConfig(this.#places), config])
+      this.#handle = guarded('load', () => sessions.load(directory, target, joined))
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }
   }
 
-  /** How many places there are. */
-  get places(): number {
-    return this.#places.devices.length
+  /** The places, by number; the first is 0. */
+  get places(): readonly number[] {
+    return [...this.#places.devices.keys()]
   }
 
   /** Runs a program at the first place. Inputs must have exactly the sizes that it was traced with. */
@@ -167,7 +174,7 @@ export class Session {
 
   /** Where a variable is kept. */
   #placesOf(name: string): readonly number[] {
-    return this.#everywhere.has(name) ? this.#places.devices.map((_, place) => place) : [0]
+    return this.#everywhere.has(name) ? this.places : [0]
   }
 
   #call(feeds: readonly Feed[], fetches: readonly string[]): (Float32Array | Int32Array | Uint8Array)[] {

@@ -13,11 +13,11 @@ export interface BatchResult {
   readonly promptParts: PackedBatch['promptParts']
 }
 
-/** What stands before every sequence of a batch, and is not in it. */
-export interface Before {
-  /** In tokens: the batch's positions count from there. */
-  readonly length: number
-  readonly inputs: Readonly<Record<string, InputValue>>
+/** What a program takes beside the batch. */
+export interface Beside {
+  readonly inputs?: Readonly<Record<string, InputValue>>
+  /** Tokens before every sequence that are not in the batch: its positions count from there. @default 0 */
+  readonly before?: number
 }
 
 /** Runs the programs of packed batches in a session. */
@@ -31,7 +31,6 @@ export class BatchRunner {
   /**
    * Begins a program at a place.
    *
-   * @param inputs  beside those that say what the batch holds
    * @throws ShapeOutOfMemory now or later
    */
   start(
@@ -39,35 +38,16 @@ export class BatchRunner {
     events: readonly TokenPair[],
     layout: BatchLayout,
     place: number,
-    inputs: Readonly<Record<string, InputValue>> = {},
+    { inputs = {}, before = 0 }: Beside = {},
   ): Later<BatchResult> {
-    const { inputs: own, promptParts } = packBatch(events, layout, this.#capacity(layout))
-    const wait = this.#start(kind, layout, place, { ...own, ...inputs })
-    return () => ({ outputs: wait(), promptParts })
-  }
-
-  /** As `start`, of sequences behind a beginning. */
-  continue(events: readonly TokenPair[], layout: BatchLayout, place: number, before: Before): Later<BatchResult> {
-    const { inputs: own, promptParts } = packBatch(events, layout, this.#capacity(layout))
-    const positionIds = own.positionIds.map((position) => position + before.length)
-    const wait = this.#start('continue', layout, place, { ...own, positionIds, ...before.inputs })
-    return () => ({ outputs: wait(), promptParts })
-  }
-
-  #capacity({ shape }: BatchLayout): number {
+    const { shape } = layout
     const capacity = this.targetCapacity.get(shapeName(shape))
     if (capacity === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
-    return capacity
-  }
-
-  #start(
-    kind: ShapeProgram,
-    { shape }: BatchLayout,
-    place: number,
-    inputs: Readonly<Record<string, InputValue>>,
-  ): Later<BatchResult['outputs']> {
-    const wait = namingShape(shape, () => this.session.start(programName(kind, shape), inputs, place))
-    return () => namingShape(shape, wait)
+    const { inputs: own, promptParts } = packBatch(events, layout, capacity)
+    const positionIds = own.positionIds.map((position) => position + before)
+    const all = { ...own, positionIds, ...inputs }
+    const wait = namingShape(shape, () => this.session.start(programName(kind, shape), all, place))
+    return () => ({ outputs: namingShape(shape, wait), promptParts })
   }
 }
 

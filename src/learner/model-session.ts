@@ -157,8 +157,8 @@ export class ModelSession {
     return runsInBlocks({ rows: 1 })
   }
 
-  /** How many places compute batches at the same time. */
-  get places(): number {
+  /** The places that compute batches at the same time. */
+  get places(): readonly number[] {
     return this.session.places
   }
 
@@ -192,7 +192,7 @@ export class ModelSession {
    */
   accumulate(events: readonly TokenPair[], layout: BatchLayout, terms: PackedTerms, place = 0): Later<PackedLoss> {
     const inputs = termInputs(terms, layout.shape.sequences)
-    const wait = this.#runner.start('accumulate', events, layout, place, inputs)
+    const wait = this.#runner.start('accumulate', events, layout, place, { inputs })
     return () => {
       const { logps, rewards, loss } = wait().outputs
       return { logps: rowsOf(events, logps), rewards: rowsOf(events, rewards), loss: loss![0] as number }

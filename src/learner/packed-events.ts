@@ -5,7 +5,7 @@ import type { ModelSession } from './model-session.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
 import type { ReferencePass, ReferenceRows } from './reference-pass.js'
-import { planReference, type ReferencePlan } from './reference-plan.js'
+import { planReference } from './reference-plan.js'
 import { inRounds } from './rounds.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
@@ -29,16 +29,22 @@ export interface LossTerms {
 
 /**
  * Events in packed batches. Callers see arrays by event: rows are gathered for each batch, and what the programs return
- * is scattered back.
+ * is scattered back. Each pass is planned when it is first asked for.
  */
 export class PackedEvents<T extends TokenPair> {
-  /** @param batches  each event in exactly one of them */
+  #batches: readonly MicroBatch[] | null = null
+
   constructor(
     private readonly model: PackedPrograms,
+    private readonly affordable: AffordableShapes,
     readonly events: readonly T[],
-    readonly batches: readonly MicroBatch[],
-    private readonly referencePlan: ReferencePlan,
   ) {}
+
+  /** Each event is in exactly one of them. */
+  get batches(): readonly MicroBatch[] {
+    this.#batches ??= planMicroBatches(this.events, this.affordable.shapes, this.model)
+    return this.#batches
+  }
 
   /** log πref(y|x), and the mean-pooled last hidden state of each prompt under the reference, [D]. */
   reference(): { readonly logps: readonly number[]; readonly embeddings: readonly Float64Array[] } {
@@ -49,7 +55,10 @@ export class PackedEvents<T extends TokenPair> {
       scatter(batch, out.logps, logps)
       scatter(batch, out.embeddings, embeddings)
     }
-    const { continued, whole } = this.referencePlan
+    const { affordable, events, model } = this
+    const { continued, whole } = planReference(events, pass.shapes, { affordable, options: model })
+    // if no event continues a known beginning, both passes compute the same batches
+    if (continued.length === 0) this.#batches = whole
     for (const { beginning, batches } of continued) {
       const known = pass.begin(beginning)
       this.#inRounds(batches, (events, batch, place) => pass.continue(events, batch, known, place), put)
@@ -144,9 +153,5 @@ export function packEvents<T extends TokenPair>(
   const longest = Math.max(...events.map(tokensOf))
   if (longest > affordable.longestSequence)
     throw new BcodError('DEVICE_OUT_OF_MEMORY', `there is no memory for ${longest} tokens at once`)
-  const reference = planReference(events, model.reference.shapes, { affordable, options: model })
-  // if no event continues a known beginning, both passes compute the same batches
-  const isSame = reference.continued.length === 0
-  const batches = isSame ? reference.whole : planMicroBatches(events, affordable.shapes, model)
-  return new PackedEvents(model, events, batches, reference)
+  return new PackedEvents(model, affordable, events)
 }

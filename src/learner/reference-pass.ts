@@ -77,8 +77,8 @@ export class ReferencePass {
   continue(events: readonly TokenPair[], layout: BatchLayout, beginning: Beginning, place = 0): Later<ReferenceRows> {
     const { keys, values, sum, length } = beginning
     const rests = events.map((event) => behind(event, length))
-    const before = { length, inputs: { keys, values, count: length } }
-    const wait = this.runner.continue(rests, layout, place, before)
+    const beside = { before: length, inputs: { keys, values, count: length } }
+    const wait = this.runner.start('continue', rests, layout, place, beside)
     return () => {
       const { outputs, promptParts } = wait()
       const embeddings = this.#embeddings(events, outputs.sums, promptParts, sum)

@@ -1,22 +1,22 @@
 import type { Later } from '../engine/index.js'
 
 /**
- * Begins items in rounds of as many as there are places, the next round when the last has ended. Results come in the
- * order of the items, whichever place is faster. If one fails, all of its round are waited for, and its error is thrown.
+ * Begins items in rounds, one at each place, the next round when the last has ended. Results come in the order of the
+ * items, whichever place is faster. If one fails, all of its round are waited for, and its error is thrown.
  *
  * @param take  called once for each item, and for each round when it has ended; `place` is where the item ran
  */
 export function inRounds<T, R>(
   items: readonly T[],
-  places: number,
+  places: readonly number[],
   begin: (item: T, place: number, round: number) => Later<R>,
   take: (item: T, result: R, place: number) => void,
 ): void {
-  for (let first = 0; first < items.length; first += places) {
-    const round = items.slice(first, first + places)
-    const results = endsOf(round.map((item, place) => attempt(() => begin(item, place, first / places))))
-    round.forEach((item, place) => {
-      take(item, results[place] as R, place)
+  for (let number = 0; number * places.length < items.length; number++) {
+    const round = items.slice(number * places.length, (number + 1) * places.length)
+    const results = endsOf(round.map((item, i) => attempt(() => begin(item, places[i] as number, number))))
+    round.forEach((item, i) => {
+      take(item, results[i] as R, places[i] as number)
     })
   }
 }

@@ -16,7 +16,7 @@ function programs(places = 1) {
   const gradients: number[][] = Array.from({ length: places }, () => [])
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
-    places,
+    places: [...gradients.keys()],
     pairCost: 0,
     batchCost: 32,
     inBlocks: true,

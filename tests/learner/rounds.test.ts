@@ -16,8 +16,9 @@ function story(places: number, fails = ''): readonly string[] {
     }
   }
   const take = (item: string, result: string, place: number) => step(`take ${item}${result} of ${place}`)
-  if (fails === '') inRounds([...'abcde'], places, begin, take)
-  else expect(() => inRounds([...'abcde'], places, begin, take)).toThrow(fails)
+  const numbers = [...Array(places).keys()]
+  if (fails === '') inRounds([...'abcde'], numbers, begin, take)
+  else expect(() => inRounds([...'abcde'], numbers, begin, take)).toThrow(fails)
   return log
 }
 
