@@ -4,6 +4,7 @@
 #include <node_api.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -123,6 +124,9 @@ class Run {
     if (thread_.joinable()) thread_.join();
   }
 
+  /** How long it ran, once somebody has waited for it. */
+  double seconds() const { return seconds_; }
+
   /** Blocks until it has ended. */
   std::vector<Tensor> wait() {
     thread_.join();
@@ -135,8 +139,10 @@ class Run {
   void run() {
     std::vector<TF_Tensor*> values, results(outputs_.size(), nullptr);
     for (const Tensor& value : values_) values.push_back(value.get());
+    const auto begun = std::chrono::steady_clock::now();
     TF_SessionRun(session_->get(), nullptr, inputs_.data(), values.data(), static_cast<int>(values.size()),
                   outputs_.data(), results.data(), static_cast<int>(results.size()), nullptr, 0, nullptr, status_);
+    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     for (TF_Tensor* result : results) results_.push_back(owned(result));
     values_.clear();
   }
@@ -147,6 +153,7 @@ class Run {
   std::vector<TF_Output> outputs_;
   std::vector<Tensor> results_;
   Status status_;
+  double seconds_ = 0;
   std::thread thread_;
 };
 
@@ -276,7 +283,7 @@ napi_value start(napi_env env, const napi_value* args) {
   return to_handle(env, std::make_unique<Run>(session, std::move(inputs), std::move(values), std::move(outputs)));
 }
 
-/** wait(run) -> typed arrays, in the order of the fetches. Blocks the thread. */
+/** wait(run) -> typed arrays, in the order of the fetches, and how long it ran in `seconds`. Blocks the thread. */
 napi_value wait(napi_env env, const napi_value* args) {
   const RunPointer run = std::move(held_by<RunPointer>(env, args[0], "somebody has waited for the run"));
   const std::vector<Tensor> results = run->wait();
@@ -284,6 +291,9 @@ napi_value wait(napi_env env, const napi_value* args) {
   check(napi_create_array_with_length(env, results.size(), &arrays), "no memory for results");
   for (size_t i = 0; i < results.size(); i++)
     napi_set_element(env, arrays, static_cast<uint32_t>(i), to_typed_array(env, results[i].get()));
+  napi_property_descriptor seconds = {"seconds", nullptr, nullptr, nullptr, nullptr, nullptr, napi_default, nullptr};
+  check(napi_create_double(env, run->seconds(), &seconds.value), "no memory for results");
+  napi_define_properties(env, arrays, 1, &seconds);
   return arrays;
 }
 
@@ -292,6 +302,30 @@ napi_value count_live_tensors(napi_env env, const napi_value*) {
   napi_value count = nullptr;
   napi_create_int32(env, live_tensors, &count);
   return count;
+}
+
+/** devices() -> the devices that TensorFlow finds in this process, by their full names */
+napi_value devices(napi_env env, const napi_value*) {
+  const std::unique_ptr<TF_Graph, void (*)(TF_Graph*)> graph(TF_NewGraph(), TF_DeleteGraph);
+  const std::unique_ptr<TF_SessionOptions, void (*)(TF_SessionOptions*)> options(TF_NewSessionOptions(),
+                                                                                TF_DeleteSessionOptions);
+  const Status opened, listed, named;
+  const std::unique_ptr<TF_Session, void (*)(TF_Session*)> session(
+      TF_NewSession(graph.get(), options.get(), opened), [](TF_Session* each) { TF_DeleteSession(each, Status()); });
+  opened.check();
+  const std::unique_ptr<TF_DeviceList, void (*)(TF_DeviceList*)> list(TF_SessionListDevices(session.get(), listed),
+                                                                     TF_DeleteDeviceList);
+  listed.check();
+  napi_value names;
+  check(napi_create_array(env, &names), "no memory for names");
+  for (int i = 0; i < TF_DeviceListCount(list.get()); i++) {
+    const char* text = TF_DeviceListName(list.get(), i, named);
+    named.check();
+    napi_value name;
+    check(napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &name), "no memory for names");
+    napi_set_element(env, names, static_cast<uint32_t>(i), name);
+  }
+  return names;
 }
 
 template <napi_value (*function)(napi_env, const napi_value*)>
@@ -318,6 +352,7 @@ extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, n
       {"close", nullptr, called<close>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"start", nullptr, called<start>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"wait", nullptr, called<wait>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"devices", nullptr, called<devices>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"liveTensors", nullptr, called<count_live_tensors>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof all / sizeof all[0], all);

@@ -31,6 +31,9 @@ export interface Feed {
   readonly values: Float32Array | Int32Array | Uint8Array
 }
 
+/** What a run fetched, in that order, and how long it took. */
+export type RunResults = readonly (Float32Array | Int32Array | Uint8Array)[] & { readonly seconds: number }
+
 /**
  * Our own addon on TensorFlow's C API (scripts/addon/sessions.cc). Errors carry TensorFlow's code by name in `code`, such
  * as RESOURCE_EXHAUSTED.
@@ -47,9 +50,11 @@ export interface Sessions {
   /** Begins a run on a thread of its own. */
   start(session: SessionHandle, feeds: readonly Feed[], fetches: readonly string[]): RunHandle
   /** Blocks until the run has ended. Once for each run. */
-  wait(run: RunHandle): (Float32Array | Int32Array | Uint8Array)[]
+  wait(run: RunHandle): RunResults
   /** Tensors of this process that have not been freed. */
   liveTensors(): number
+  /** Devices of this process in full, such as `/job:localhost/replica:0/task:0/device:GPU:0`. */
+  devices(): string[]
 }
 
 /**
@@ -90,6 +95,10 @@ function load(): { readonly tf: typeof TensorFlow; readonly sessions: Sessions }
 
 export const { tf, sessions } = load()
 export const binding = (tf.findBackend('tensorflow') as unknown as { binding: Binding }).binding
+
+/** CPUs and GPUs that TensorFlow finds on this machine, such as `GPU:0`. */
+export const machineDevices = (): readonly string[] =>
+  sessions.devices().flatMap((name) => /\/device:((?:CPU|GPU):\d+)$/.exec(name)?.[1] ?? [])
 
 /** Whether TensorFlow has registered a GPU. */
 export const usesGpu = (): boolean => binding.isUsingGpuDevice()

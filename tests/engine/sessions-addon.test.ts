@@ -155,3 +155,13 @@ test('no tensor is left behind by runs, nor by such that fail or that nobody wai
     expect(sessions.liveTensors()).toBe(before)
   }
 })
+
+test('tells which devices there are, and how long a run took', () => {
+  expect(sessions.devices()).toContain('/job:localhost/replica:0/task:0/device:CPU:0')
+  const session = sessions.load(directory, '', TWO_DEVICES)
+  const began = performance.now()
+  const { seconds } = sessions.wait(sessions.start(session, [one(7)], ['put/done:0']))
+  expect(seconds).toBeGreaterThan(0)
+  expect(seconds).toBeLessThanOrEqual((performance.now() - began) / 1000)
+  sessions.close(session)
+})
