@@ -34,6 +34,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'engine/compilation-cache': 'unit',
   'engine/environment': 'unit',
   'learner/affordable-shapes': 'unit',
+  'learner/devices': 'unit',
   'learner/execution': 'unit',
   'learner/execution/trials': 'engine',
   'learner/packed-events': 'unit',

@@ -66,12 +66,14 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
   const measured = measure(learner, config, { workload, steps: steps ?? BENCH_SHAPES[shape].steps }, says)
   const { executor, kernels, dtype, threads, interOpThreads, device, tf32 } = learner.resolved
   const reason = reasonOf(choice, chooseExecutor(config.model.executor, device === 'gpu'))
+  const places = learner.placeUse
   learner.dispose()
   const peakRss = process.resourceUsage().maxRSS * 1024
   const report = {
     shape,
     workload,
     device,
+    places: places.map(({ device: name, used }) => ({ device: name || device, used })),
     executor,
     kernels,
     executor_reason: reason,
@@ -89,6 +91,7 @@ async function bench({ shape, workload, steps, json, ...flags }: BenchFlags, mod
   printTable([
     ['events', workload],
     ['shape', `${shape}, ${dtype}, ${threads} threads`],
+    ['places', report.places.map(({ device: name, used }) => (used ? name : `${name} (refused)`)).join(', ')],
     ['executor', `${describeExecution({ executor, kernels, threads, interOpThreads })} (${reason})`],
     ...choice.trials.map(
       ({ execution, ratio }) =>

@@ -8,6 +8,7 @@ import { checkServers } from './check/servers.js'
 import { checkStorage } from './check/storage.js'
 import { checkStore } from './check/store.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { checkDevices } from './doctor/devices.js'
 import { type Finding, fail, pass } from './doctor/finding.js'
 import { checkGpu } from './doctor/gpu.js'
 import { probeTensorFlow } from './doctor/tensorflow.js'
@@ -49,12 +50,17 @@ export function checkCommand(): Command {
               ...(await checkKafka(config)),
               ...(await checkStore(config)),
               ...(await checkServers(config)),
-              ...(await checkGpu(await probeTensorFlow(config.model.tf32))),
+              ...(await checkMachine(config)),
             ]
           : []),
       ]
       if (!printFindings(findings, json)) process.exitCode = 1
     })
+}
+
+async function checkMachine({ devices, model }: Config): Promise<readonly Finding[]> {
+  const tensorflow = await probeTensorFlow(model.tf32)
+  return [...(await checkGpu(tensorflow)), checkDevices(devices, tensorflow)]
 }
 
 function checkConfig(config: Config, file: string | undefined): Finding {

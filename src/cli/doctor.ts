@@ -7,6 +7,7 @@ import { BcodError } from '../errors.js'
 import { describeExecution } from '../learner/execution/candidates.js'
 import { asBegun, type ExecutionChoice, foreseeExecution, reasonOf } from '../learner/execution/choice.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
+import { checkDevices } from './doctor/devices.js'
 import { type Finding, pass } from './doctor/finding.js'
 import { checkGpu } from './doctor/gpu.js'
 import { checkJava, checkKafkaJars } from './doctor/kafka.js'
@@ -36,6 +37,7 @@ async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
     checkTensorFlow(tensorflow),
     await checkBf16(config.model.dtype),
     ...(await checkGpu(tensorflow)),
+    checkDevices(config.devices, tensorflow),
     await checkExecutor(config, tensorflow),
     checkJava(),
     await checkKafkaJars(),

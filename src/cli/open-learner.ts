@@ -1,3 +1,4 @@
+import { onlyCpus } from '../config/devices.js'
 import { keepCompiled } from '../engine/compilation-cache.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
@@ -21,12 +22,14 @@ export async function openLearner(
 ): Promise<Learner> {
   const { settings } = choice ?? (await choiceFor(config, options.training !== false))
   const model = { ...config.model, ...settings }
-  prepareEnvironment(model)
+  prepareEnvironment(model, { cpuAlone: onlyCpus(config.devices) })
   keepCompiled(model.compilationCache, model)
   nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')
   const learner = new Learner({ ...config, model }, options)
   for (const note of learner.notes) say(`warning: ${note}`)
+  for (const { device, used } of learner.placeUse)
+    if (!used) say(`warning: ${device} computes other bits than the first of devices and is not used`)
   return learner
 }
 

@@ -79,6 +79,12 @@ const FORMATS: Readonly<Record<Format, FormatRules>> = {
         ? `a list of ${repeats ? '' : 'distinct '}texts`
         : `a non-empty list out of ${choices.join(', ')}`,
   },
+  autoOrList: {
+    accepts: (value, setting) =>
+      value === 'auto' || (FORMATS.list.accepts(value, setting) && (value as readonly unknown[]).length > 0),
+    coerce: (value) => (value.trim() === 'auto' ? 'auto' : asList(value)),
+    expects: (setting) => `auto, or ${FORMATS.list.expects(setting).replace(/^a /, 'a non-empty ')}`,
+  },
   object: {
     accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
     coerce: asJson,

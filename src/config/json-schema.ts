@@ -31,7 +31,8 @@ function keySchema(setting: Setting<unknown>): Record<string, unknown> {
   return setting.nullable ? { ...about, anyOf: [values, { type: 'null' }] } : { ...about, ...values }
 }
 
-function valueSchema({ format, range, choices, repeats, fields }: Setting<unknown>): Record<string, unknown> {
+function valueSchema(setting: Setting<unknown>): Record<string, unknown> {
+  const { format, range, choices, repeats, fields } = setting
   switch (format) {
     case 'text':
       return { type: 'string', minLength: 1 }
@@ -59,6 +60,8 @@ function valueSchema({ format, range, choices, repeats, fields }: Setting<unknow
       )
       return { type: 'array', items: { type: 'object', additionalProperties: false, properties } }
     }
+    case 'autoOrList':
+      return { anyOf: [{ const: 'auto' }, { ...valueSchema({ ...setting, format: 'list' }), minItems: 1 }] }
     case 'list': {
       const items = choices.length === 0 ? { type: 'string', minLength: 1 } : { enum: choices }
       return {

@@ -1,4 +1,5 @@
 import { canaryRules } from './canary-rules.js'
+import { deviceRules } from './devices.js'
 import { exposureRules } from './exposure-rules.js'
 import { gateRules } from './gate-rules.js'
 import { gatewayRules } from './gateway-rules.js'
@@ -14,6 +15,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...tlsRules(config),
     ...saslRules(config),
     ...batchRules(config),
+    ...deviceRules(config),
     ...shardRules(config),
     ...embeddingRules(config),
     ...publishRules(config),

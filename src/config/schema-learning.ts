@@ -1,4 +1,5 @@
 import {
+  autoOrList,
   bytes,
   choice,
   duration,
@@ -76,6 +77,9 @@ export const learning = {
       'CPU threads that run operations side by side; 0 = as many as model.threads, or 1 if that was measured to be faster. A lineage keeps the number it began with.',
     ),
   },
+  devices: autoOrList(
+    'Where steps are computed: auto, or devices of one kind in order, such as [GPU:0, GPU:1]. auto is all GPUs of the machine, or else its CPU. The first has the state; the packed batches of a step go to all of them in turn, so a step needs as many as there are devices (batch.size, batch.tokens). No result depends on how many there are. CPU:0, CPU:1 and so on are parts of one CPU, for tests.',
+  ),
   lora: {
     r: integer(16, { min: 1, max: 1024 }, 'Rank of the adapter.'),
     alpha: real(32, { above: 0 }, 'Scale of the adapter: alpha / r, or alpha / sqrt(r) with lora.rslora.'),

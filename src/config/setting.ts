@@ -10,6 +10,7 @@ export type Format =
   | 'duration'
   | 'bytes'
   | 'list'
+  | 'autoOrList'
   | 'object'
   | 'records'
 
@@ -114,6 +115,9 @@ export const bytes = (fallback: string, range: Range, doc: string): Setting<numb
 
 export const list = (fallback: readonly string[], doc: string): Setting<readonly string[]> =>
   setting('list', fallback, doc)
+
+/** Names in an order that counts, or `auto`. */
+export const autoOrList = (doc: string): Setting<'auto' | readonly string[]> => setting('autoOrList', 'auto', doc)
 
 /** A list whose order and repetitions count, such as a program and its arguments. */
 export const words = (doc: string): Setting<readonly string[]> => ({ ...list([], doc), repeats: true })

@@ -10,7 +10,7 @@ import { asBegun, chooseExecution } from '../learner/execution/choice.js'
 import type { KeptExecution } from '../learner/execution/kept.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import { ExecutionChosen, ModelNoted, TrialsStarted } from '../telemetry/events/daemon.js'
-import { ClassifierReset, ProgramCompiled } from '../telemetry/events/training.js'
+import { ClassifierReset, PlacesChosen, ProgramCompiled } from '../telemetry/events/training.js'
 import type { DaemonLearner, DaemonOptions } from './options.js'
 
 /**
@@ -31,6 +31,7 @@ export async function loadLearner(
   const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
   const learner = await startLearner(setup, { compiled })
   telemetry.emit(new ExecutionChosen(learner.info.resolved, choice))
+  telemetry.emit(new PlacesChosen(learner.info.places))
   for (const note of [...learner.info.notes, startNote(config)]) if (note !== null) telemetry.emit(new ModelNoted(note))
   return learner
 }
@@ -47,9 +48,9 @@ export async function restoreLearner(
 
 /** The learner's part of the configuration, without anything secret. */
 async function workerConfig(config: ConfigFor<'run'>, execution: Partial<KeptExecution>) {
-  const { model, lora, bco, ratio, optimizer, batch, limits, seed, adapters, checkpoint } = config
+  const { model, devices, lora, bco, ratio, optimizer, batch, limits, seed, adapters, checkpoint } = config
   const reference = await referenceDirectory(model.reference, openRegistryFiles(adapters))
   const compilationCache = model.compilationCache ?? join(checkpoint.dir, 'compiled')
   const own = { ...model, reference, compilationCache, ...execution }
-  return { model: own, lora, bco, ratio, optimizer, batch, limits, seed }
+  return { model: own, devices, lora, bco, ratio, optimizer, batch, limits, seed }
 }

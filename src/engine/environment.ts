@@ -64,9 +64,13 @@ export function cpuSettings(
 /**
  * Puts the settings where TensorFlow finds them: in the process environment. Call it in the main thread before the first
  * import of `tensorflow.ts`: a worker's copy of `process.env` does not reach native code.
+ *
+ * @param options  `cpuAlone` leaves GPUs alone
  */
-export function prepareEnvironment(wanted: WantedCpuSettings): void {
+export function prepareEnvironment(wanted: WantedCpuSettings, { cpuAlone = false } = {}): void {
   const { threads, interOpThreads, kernels } = cpuSettings(wanted)
+  // CUDA shows no device then, and programs are traced for the CPU
+  if (cpuAlone) process.env.CUDA_VISIBLE_DEVICES = '-1'
   process.env.TF_NUM_INTRAOP_THREADS = String(threads)
   process.env.TF_NUM_INTEROP_THREADS = String(interOpThreads)
   process.env.TF_ENABLE_ONEDNN_OPTS = kernels === 'onednn' ? '1' : '0'

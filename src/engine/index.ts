@@ -43,5 +43,5 @@ export { type Inputs, type Program, type ProgramScope, traceProgram, type Variab
 export type { Executor } from './saved-model.js'
 export { segmentSum } from './segment-sum.js'
 export { type Fetched, type InputValue, type Later, liveTensors, Session } from './session.js'
-export { binding, tf, usesGpu } from './tensorflow.js'
+export { binding, machineDevices, tf, usesGpu } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

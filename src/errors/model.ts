@@ -28,6 +28,10 @@ export const MODEL_ERRORS = {
     cause: 'TensorFlow refused or failed a call.',
     remedy: 'Look at the message; try `model.executor` graph instead of xla, or f32 instead of bf16.',
   },
+  DEVICE_MISSING: {
+    cause: 'devices names a device that TensorFlow does not find on this machine.',
+    remedy: 'Name devices that are there (`bcod doctor` lists them), or leave devices at auto.',
+  },
   DEVICE_OUT_OF_MEMORY: {
     cause: 'The device had no memory left for a call.',
     remedy:

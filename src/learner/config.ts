@@ -4,7 +4,10 @@ import type { Config } from '../config/config.js'
 export const PROGRAMS = 'loop-over-layers/5'
 
 /** The part of the configuration that decides what is learnt. */
-export type LearnerConfig = Pick<Config, 'model' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'>
+export type LearnerConfig = Pick<
+  Config,
+  'model' | 'devices' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'
+>
 
 /** A warning if training starts from an adapter and rewards are not measured from there; otherwise null. */
 export const startNote = ({ lora, model }: Pick<Config, 'lora' | 'model'>): string | null =>

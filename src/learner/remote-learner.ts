@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { onlyCpus } from '../config/devices.js'
 import { keepCompiled } from '../engine/compilation-cache.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
@@ -68,8 +69,8 @@ export class RemoteLearner {
    * @throws what the model directory, the adapter or TensorFlow give as coded errors
    */
   static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
-    const { model } = setup.config
-    prepareEnvironment(model)
+    const { model, devices } = setup.config
+    prepareEnvironment(model, { cpuAlone: onlyCpus(devices) })
     keepCompiled(model.compilationCache, model)
     nameDeaths(true)
     const worker = new Worker(WORKER, { workerData: setup })

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkDevices } from '../../src/cli/doctor/devices.js'
 import { checkGpu, missingCudaLibraries } from '../../src/cli/doctor/gpu.js'
 import { checkKafkaJars } from '../../src/cli/doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from '../../src/cli/doctor/machine.js'
@@ -43,9 +44,27 @@ describe('bcod doctor', () => {
 })
 
 /** The GPU build with a GPU. */
-const PROBE = { loaded: true, version: '2.21.0', gpu: true, tf32: false, libraries: '/x/2.21.0-gpu/lib' } as const
+const PROBE = {
+  loaded: true,
+  version: '2.21.0',
+  gpu: true,
+  devices: ['CPU:0', 'GPU:0', 'GPU:1'],
+  tf32: false,
+  libraries: '/x/2.21.0-gpu/lib',
+} as const
 
 describe('its checks', () => {
+  it('say which devices compute steps, and which there are', () => {
+    const statusAndDetail = (...args: Parameters<typeof checkDevices>) => {
+      const { status, detail } = checkDevices(...args)
+      return `${status} ${detail}`
+    }
+    expect(statusAndDetail('auto', PROBE)).toMatch(/^ok steps on GPU:0, GPU:1, if .* there are CPU:0, GPU:0, GPU:1$/)
+    expect(statusAndDetail(['GPU:1'], PROBE)).toMatch(/^ok steps on GPU:1; there are/)
+    expect(statusAndDetail(['GPU:2'], PROBE)).toBe('fail DEVICE_MISSING devices: GPU:2: there is GPU:0, GPU:1')
+    expect(checkDevices('auto', { loaded: false, reason: 'gone' }).status).toBe('warn')
+  })
+
   it('take Node 22 and 24, and say of 20 that its life is over', () => {
     const statusOf = (version: string) => checkNode(version).status
     expect(['22.3.0', '24.0.0'].map(statusOf)).toEqual(['ok', 'ok'])

@@ -13,6 +13,8 @@ export type TensorFlowProbe =
       readonly loaded: true
       readonly version: string
       readonly gpu: boolean
+      /** CPUs and GPUs that it found, as in `GPU:0`. */
+      readonly devices: readonly string[]
       /** Whether TF32 is on, once it was set as asked; null if there is no addon to set it. */
       readonly tf32: boolean | null
       readonly libraries: string
@@ -26,7 +28,7 @@ const LOAD_LIMIT_MS = 60_000
 const SCRIPT = `
 const [entry, sessions, numerics, tf32] = process.argv.slice(1)
 const { binding } = require(entry).findBackend('tensorflow')
-require(sessions)
+const devices = require(sessions).devices().flatMap((name) => /device:([CG]PU:[0-9]+)$/.exec(name)?.[1] ?? [])
 const switched = () => {
   try {
     const addon = require(numerics)
@@ -36,7 +38,7 @@ const switched = () => {
     return null
   }
 }
-console.log(JSON.stringify({ version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), tf32: switched() }))
+console.log(JSON.stringify({ version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), devices, tf32: switched() }))
 `
 
 /** Loads TensorFlow in a child process, so that a crash of the native library is a finding and not our end. */
@@ -49,6 +51,7 @@ export async function probeTensorFlow(tf32: boolean): Promise<TensorFlowProbe> {
     const answer = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
       version: string
       gpu: boolean
+      devices: readonly string[]
       tf32: boolean | null
     }
     const libraries = await realpath(join(dirname(addonPath('sessions')), 'lib'))

@@ -1,0 +1,35 @@
+import type { Problem } from './problem.js'
+import type { Config } from './schema.js'
+
+/** A device that `devices` names: one of this machine, or of a worker. */
+export interface Device {
+  readonly kind: 'CPU' | 'GPU'
+  readonly index: number
+  /** `host:port`; null: this machine. */
+  readonly worker: string | null
+}
+
+/** `GPU:1`, `worker-0.bcod-workers:2222/GPU:0` */
+export function parseDevice(text: string): Device | null {
+  const [, worker, kind, index] = /^(?:([A-Za-z0-9.-]+:\d{1,5})\/)?(CPU|GPU):(0|[1-9]\d?)$/.exec(text) ?? []
+  return kind === undefined ? null : { kind: kind as Device['kind'], index: Number(index), worker: worker ?? null }
+}
+
+/** Whether the configuration keeps away from GPUs that there may be. */
+export const onlyCpus = (devices: Config['devices']): boolean =>
+  devices !== 'auto' && devices.every((text) => parseDevice(text)?.kind === 'CPU')
+
+/** Places agree on their bits only if they are of one kind. Which devices there are is known to the learner. */
+export function* deviceRules({ devices }: Pick<Config, 'devices'>): Generator<Problem> {
+  if (devices === 'auto') return
+  const key = 'devices'
+  const parsed = devices.map(parseDevice)
+  for (const [i, device] of parsed.entries()) {
+    if (device === null)
+      yield { key, text: `expected devices such as GPU:0, CPU:0 or HOST:PORT/GPU:0, got ${JSON.stringify(devices[i])}` }
+    else if (device.worker !== null)
+      yield { key, text: `${devices[i]}: devices of other machines are not supported yet; name those of this one` }
+  }
+  if (new Set(parsed.map((device) => device?.kind)).size > 1)
+    yield { key, text: 'expected GPUs alone or CPUs alone: they compute other bits' }
+}

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest'
+import { loadConfig } from '../../src/config/config.js'
+import { onlyCpus, parseDevice } from '../../src/config/devices.js'
+import { refusal, scratchFile } from './scratch.js'
+
+const load = (...set: string[]) => loadConfig({ env: {}, set })
+
+it('devices are auto, or names in their order, from a file, a variable or a flag', () => {
+  expect(load().devices).toBe('auto')
+  expect(load('devices=["GPU:1", "GPU:0"]').devices).toEqual(['GPU:1', 'GPU:0'])
+  expect(loadConfig({ env: { BCOD_DEVICES: 'CPU:0, CPU:1' } }).devices).toEqual(['CPU:0', 'CPU:1'])
+  expect(loadConfig({ env: { BCOD_DEVICES: 'auto' } }).devices).toBe('auto')
+  const file = (text: string) => loadConfig({ env: {}, file: scratchFile('bcod.yaml', text) }).devices
+  expect(file('devices: auto\n')).toBe('auto')
+  expect(file('devices: [GPU:0, GPU:2]\n')).toEqual(['GPU:0', 'GPU:2'])
+})
+
+it('a name has a kind and a number, and before them perhaps a worker', () => {
+  expect(parseDevice('GPU:12')).toEqual({ kind: 'GPU', index: 12, worker: null })
+  const worker = 'worker-0.bcod-workers:2222'
+  expect(parseDevice(`${worker}/GPU:0`)).toEqual({ kind: 'GPU', index: 0, worker })
+  for (const text of ['', 'gpu:0', 'GPU', 'GPU:', 'GPU:01', 'GPU:-1', 'TPU:0', 'host/GPU:0', 'a:1/b:2/GPU:0'])
+    expect(parseDevice(text)).toBeNull()
+})
+
+it('whether GPUs are left alone follows from the names', () => {
+  expect([['CPU:0'], ['CPU:0', 'CPU:1'], ['GPU:0'], 'auto' as const].map(onlyCpus)).toEqual([true, true, false, false])
+})
+
+it.each([
+  ['devices=[]', 'expected auto, or a non-empty list'],
+  ['devices=["GPU:0", "GPU:0"]', 'expected auto, or a non-empty list of distinct texts'],
+  ['devices=["GPU:0", "gpu:1"]', 'expected devices such as GPU:0, CPU:0 or HOST:PORT/GPU:0, got "gpu:1"'],
+  ['devices=["GPU:0", "CPU:0"]', 'expected GPUs alone or CPUs alone'],
+  ['devices=["GPU:0", "worker-0:2222/GPU:0"]', 'worker-0:2222/GPU:0: devices of other machines are not supported yet'],
+])('%s is refused', (set, text) => {
+  const { code, place, message, remedy } = refusal(() => load(set))
+  expect([code, place]).toEqual(['CONFIG_INVALID', 'devices'])
+  expect(message).toContain(text)
+  expect(remedy).toContain('bcod config explain')
+})
