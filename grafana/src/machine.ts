@@ -150,6 +150,20 @@ export const machine: PageSpec = {
         },
         {
           kind: 'lines',
+          title: 'Places',
+          shows:
+            'Share of the time that each place of devices computes, and that it waits while others do; and whether it is used (1) or was refused (0).',
+          good: 'all places compute about as much.',
+          bad: 'one waits: raise batch.size, so that a step has batches for all. 0: it computes other bits; the log has more.',
+          unit: 'percentunit',
+          queries: [
+            { expr: rate('bcod_place_busy_seconds_total'), legend: `computing {{place}} ${here}` },
+            { expr: rate('bcod_place_wait_seconds_total'), legend: `waiting {{place}} ${here}` },
+            { expr: of('bcod_place_used'), legend: `used {{place}} ${here}` },
+          ],
+        },
+        {
+          kind: 'lines',
           title: 'Tensor handles',
           shows: 'Tensor handles alive in the engine, as of each checkpoint.',
           good: 'flat.',

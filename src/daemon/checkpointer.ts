@@ -145,8 +145,8 @@ export class Checkpointer {
     const { telemetry, store, state, journal, learner, log, committer, throwIfFailed } = this.parts
     const step = this.parts.step()
     const taken = await learner.call('snapshot')
-    const { tensors, memoryBytes } = await learner.call('device')
-    telemetry.emit(new DeviceObserved(tensors, memoryBytes))
+    const { tensors, memoryBytes, places } = await learner.call('device')
+    telemetry.emit(new DeviceObserved(tensors, memoryBytes, places))
     const mark = await journal.sync()
     const revision = step === this.#step ? this.#revision + 1 : 0
     this.#clusterId ??= await log.clusterId()

@@ -52,7 +52,7 @@ async function writer(...set: string[]) {
     info: { resolved: { executor: 'graph', dtype: 'f32', threads: 2, layers: '' } },
     async call(name: string) {
       if (world.disk !== null) throw world.disk
-      if (name === 'device') return { tensors: 1, memoryBytes: null }
+      if (name === 'device') return { tensors: 1, memoryBytes: null, places: [] }
       const step = world.learnerStep ?? world.step
       return { step, delta: 0, adapter: sampleAdapter(step), state: new Map() }
     },

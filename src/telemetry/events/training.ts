@@ -185,11 +185,30 @@ export class ProgramCompiled extends InternalEvent {
   }
 }
 
-/** Memory that the engine uses on its device; null if the device does not report it. */
+/** Where the learner computes. */
+export class PlacesChosen extends InternalEvent {
+  constructor(readonly places: readonly { readonly device: string; readonly used: boolean }[]) {
+    super()
+  }
+  log(): LogLine | null {
+    const refused = this.places.filter(({ used }) => !used).map(({ device }) => device)
+    if (refused.length === 0) return null
+    const remedy = 'compare drivers and models of the devices, or leave these out of devices'
+    return { level: 'warn', msg: 'places compute other bits than the first and are not used', places: refused, remedy }
+  }
+  override count(metrics: Metrics): void {
+    metrics.training.placeUsed.reset()
+    for (const [place, { used }] of this.places.entries())
+      metrics.training.placeUsed.set({ place: String(place) }, used ? 1 : 0)
+  }
+}
+
+/** What the engine uses of its devices; no memory if they do not report it. */
 export class DeviceObserved extends InternalEvent {
   constructor(
     readonly tensors: number,
     readonly memoryBytes: number | null,
+    readonly places: readonly { readonly busySeconds: number; readonly waitSeconds: number }[],
   ) {
     super()
   }
@@ -199,5 +218,11 @@ export class DeviceObserved extends InternalEvent {
   override count(metrics: Metrics): void {
     metrics.training.tensors.set(this.tensors)
     if (this.memoryBytes !== null) metrics.training.deviceMemory.set(this.memoryBytes)
+    metrics.training.placeBusy.reset()
+    metrics.training.placeWait.reset()
+    for (const [place, { busySeconds, waitSeconds }] of this.places.entries()) {
+      metrics.training.placeBusy.inc({ place: String(place) }, busySeconds)
+      metrics.training.placeWait.inc({ place: String(place) }, waitSeconds)
+    }
   }
 }

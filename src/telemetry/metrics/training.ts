@@ -78,6 +78,24 @@ export function trainingMetrics(set: MetricSet) {
       'bytes',
       'Memory of the training device that this process uses: its resident memory on a CPU; of a GPU, see DCGM.',
     ),
+    placeUsed: set.gauge(
+      'place_used',
+      'boolean',
+      '1 for a place (of devices, from 0) that computes batches; 0 for one that was refused, because it computed other bits than the first.',
+      ['place'],
+    ),
+    placeBusy: set.counter(
+      'place_busy_seconds_total',
+      'seconds',
+      'Time that a place has run programs, as of the last checkpoint.',
+      ['place'],
+    ),
+    placeWait: set.counter(
+      'place_wait_seconds_total',
+      'seconds',
+      'Time that a place had nothing to run while batches were computed, as of the last checkpoint: it waited for the others or the host.',
+      ['place'],
+    ),
     tensors: set.gauge('tensors', 'tensors', 'Tensor handles alive in the engine; flat unless something leaks.'),
   }
   for (const label of ['up', 'down']) metrics.implicitReward.zero({ label })

@@ -4,6 +4,7 @@ import {
   DeviceObserved,
   EventQuarantined,
   NonFiniteStep,
+  PlacesChosen,
   ProgramCompiled,
   StepApplied,
 } from '../../../src/telemetry/events/training.js'
@@ -92,13 +93,37 @@ describe('an applied step', () => {
   })
 })
 
+describe('places', () => {
+  const places = (...used: boolean[]) => used.map((each, i) => ({ device: `GPU:${i}`, used: each }))
+
+  it('are counted, and nothing is said as long as all are used', async () => {
+    const { telemetry, lines, sample } = capture()
+    telemetry.emit(new PlacesChosen(places(true, true)))
+    expect(lines).toEqual([])
+    expect(await sample('bcod_place_used{place="1"}')).toBe(1)
+  })
+
+  it('that were refused are named', async () => {
+    const { telemetry, lines, sample } = capture()
+    telemetry.emit(new PlacesChosen(places(true, false, false)))
+    expect(lines[0]).toMatchObject({ level: 'warn', places: ['GPU:1', 'GPU:2'] })
+    expect(await sample('bcod_place_used{place="0"}')).toBe(1)
+    expect(await sample('bcod_place_used{place="2"}')).toBe(0)
+  })
+})
+
 describe('other events of training', () => {
   it('are counted', async () => {
     const { telemetry, lines, sample } = capture()
     telemetry.emit(new EventQuarantined({ topic: 'votes', partition: 2, offset: 9 }, 'TRAIN_NONFINITE'))
     telemetry.emit(new NonFiniteStep(7))
     telemetry.emit(new ProgramCompiled('prepare', 1500))
-    telemetry.emit(new DeviceObserved(42, null))
+    telemetry.emit(
+      new DeviceObserved(42, null, [
+        { busySeconds: 8, waitSeconds: 2 },
+        { busySeconds: 3, waitSeconds: 7 },
+      ]),
+    )
     telemetry.emit(new BeginningsComputed({ known: 0, computed: 2, bytes: 300 }))
     telemetry.emit(new BeginningsComputed({ known: 2, computed: 1, bytes: 400 }))
     expect(await sample('bcod_reference_beginnings_total{outcome="known"}')).toBe(2)
@@ -108,6 +133,8 @@ describe('other events of training', () => {
     expect(await sample('bcod_nonfinite_steps_total')).toBe(1)
     expect(await sample('bcod_compile_duration_seconds_sum')).toBe(1.5)
     expect(await sample('bcod_tensors')).toBe(42)
+    expect(await sample('bcod_place_busy_seconds_total{place="0"}')).toBe(8)
+    expect(await sample('bcod_place_wait_seconds_total{place="1"}')).toBe(7)
     expect(await sample('bcod_device_memory_bytes')).toBeNull()
     expect(lines[0]).toMatchObject({ code: 'TRAIN_NONFINITE', topic: 'votes', partition: 2, offset: 9 })
   })
