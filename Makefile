@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl bench-launches docs house image image-test release clean
+.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test devices-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl bench-launches docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -115,6 +115,11 @@ k8s-test: setup
 cluster-test:
 	@node scripts/setup.mjs --tests
 	@BCOD_TEST_CLUSTER=1 npx --no-install vitest run tests/deploy/cluster.test.ts
+
+# a step has the same bits at one, two and three places, in every way to run; places that differ; a replay on one place
+devices-test:
+	@node scripts/setup.mjs --tests
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/engine/places.test.ts tests/learner/place tests/learner/rounds.test.ts tests/cli/replay-places.test.ts
 
 lint: setup
 	@npm run --silent lint

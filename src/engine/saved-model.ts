@@ -86,8 +86,9 @@ function addVariable(node: AddNode, place: number, variable: Variable): void {
   const shared = { shared_name: attr.string(atPlace(place, name)), container: attr.string('') }
   node(place, handle, 'VarHandleOp', [], { dtype, shape: attr.shape(shape), ...shared })
   node(place, value, 'ReadVariableOp', [handle], { dtype })
+  addRead(node, place, variable)
   // one value is fed for all places
-  if (place === 0) addHostNodes(node, variable)
+  if (place === 0) addFeed(node, variable)
   addAssignment(node, place, variable, atPlace(place, writeName(name)), `bits/${name}`)
   if (place === 0 || variable.dtype !== 'float32') return
   node(0, atPlace(place, `sum/${name}`), 'AddV2', [`value/${name}`, value], { T: dtype })
@@ -95,14 +96,20 @@ function addVariable(node: AddNode, place: number, variable: Variable): void {
   addAssignment(node, place, variable, atPlace(place, copyName(name)), `value/${name}`)
 }
 
-/** What the host reads of a variable, and what it feeds to set it. */
-function addHostNodes(node: AddNode, variable: Variable): void {
-  const { name } = variable
+/** What the host reads of a variable at a place. */
+function addRead(node: AddNode, place: number, variable: Variable): void {
   const type = dataTypeOf(variable)
+  const [read, value] = [atPlace(place, readName(variable.name)), atPlace(place, `value/${variable.name}`)]
   if (type === DataType.bfloat16) {
     const cast = { SrcT: attr.type(type), DstT: attr.type(DataType.float32), Truncate: attr.bool(false) }
-    node(0, readName(name), 'Cast', [`value/${name}`], cast)
-  } else node(0, readName(name), 'Identity', [`value/${name}`], { T: attr.type(type) })
+    node(place, read, 'Cast', [value], cast)
+  } else node(place, read, 'Identity', [value], { T: attr.type(type) })
+}
+
+/** What the host feeds to set a variable. */
+function addFeed(node: AddNode, variable: Variable): void {
+  const { name } = variable
+  const type = dataTypeOf(variable)
   const bytes = { dtype: attr.type(DataType.uint8), shape: attr.shape(byteShape(variable)) }
   node(0, writeFeedName(name), 'Placeholder', [], bytes)
   const cast = { T: attr.type(DataType.uint8), type: attr.type(type) }

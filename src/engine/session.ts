@@ -18,7 +18,7 @@ import {
   writeName,
   writeSavedModel,
 } from './saved-model.js'
-import { binding, type Feed, type SessionHandle, sessions } from './tensorflow.js'
+import { binding, type Feed, type RunResults, type SessionHandle, sessions } from './tensorflow.js'
 
 export type InputValue = Int32Array | Float32Array | number
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
@@ -49,6 +49,8 @@ export class Session {
   readonly #places: Places
   readonly #everywhere: ReadonlySet<string>
   readonly #warm = new Set<string>()
+  readonly #busySeconds: number[]
+  #used: readonly number[]
 
   constructor(
     library: FunctionLibrary,
@@ -58,6 +60,8 @@ export class Session {
     private readonly options: SessionOptions = {},
   ) {
     this.#places = options.places ?? ONE_PLACE
+    this.#used = [...this.#places.devices.keys()]
+    this.#busySeconds = this.#used.map(() => 0)
     this.#everywhere = everywhere(this.#places, programs).variables
     this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
     this.#programs = new Map(programs.map((program) => [program.name, program]))
@@ -73,9 +77,19 @@ export class Session {
     }
   }
 
-  /** The places, by number; the first is 0. */
+  /** The places in use, by number; the first is 0. */
   get places(): readonly number[] {
-    return [...this.#places.devices.keys()]
+    return this.#used
+  }
+
+  /** For how long each place, also one that is not in use any more, has run programs, in seconds. */
+  get busySeconds(): readonly number[] {
+    return [...this.#busySeconds]
+  }
+
+  /** Leaves a place, other than the first, out of all that follows. What it holds stays there. */
+  drop(place: number): void {
+    this.#used = this.#used.filter((each) => each === 0 || each !== place)
   }
 
   /** Runs a program at the first place. Inputs must have exactly the sizes that it was traced with. */
@@ -108,6 +122,7 @@ export class Session {
     )
     return () => {
       const results = wait()
+      ;(this.#busySeconds[place] as number) += results.seconds
       if (!this.#warm.has(call)) {
         this.#warm.add(call)
         const folder = compiledFolder()
@@ -119,19 +134,24 @@ export class Session {
   }
 
   /** Values of variables at the first place, in the order asked for; bfloat16 as floats. */
-  read(...names: readonly string[]): (Float32Array | Int32Array)[] {
+  read(...names: readonly string[]): readonly (Float32Array | Int32Array)[] {
+    return this.readAt(0, ...names)
+  }
+
+  /** The same at another place. */
+  readAt(place: number, ...names: readonly string[]): readonly (Float32Array | Int32Array)[] {
     for (const name of names) this.#known(name)
-    return this.#call(
-      [],
-      names.map((name) => `${readName(name)}:0`),
-    ) as (Float32Array | Int32Array)[]
+    const fetches = names.map((name) => `${atPlace(place, readName(name))}:0`)
+    return this.#start([], fetches)() as readonly (Float32Array | Int32Array)[]
   }
 
   /**
-   * Sets variables at all places from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow
-   * optimises its graph anew for every set of names that is written or read together: use few and large ones.
+   * Sets variables from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
+   * anew for every set of names that is written or read together: use few and large ones.
+   *
+   * @param place  one place alone. @default all
    */
-  write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>): void {
+  write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>, place?: number): void {
     const feeds = Object.entries(values).map(([name, value]) => {
       const variable = this.#known(name)
       const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
@@ -140,26 +160,28 @@ export class Session {
       if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
       return { name: `${writeFeedName(name)}:0`, shape, values: bytes }
     })
-    this.#call(
+    const placesOf = (name: string) => (place === undefined ? this.#placesOf(name) : [place])
+    const written = Object.keys(values).flatMap((name) => placesOf(name).map((each) => atPlace(each, writeName(name))))
+    this.#start(
       feeds,
-      Object.keys(values).flatMap((name) => this.#placesOf(name).map((k) => `${atPlace(k, writeName(name))}:0`)),
-    )
+      written.map((name) => `${name}:0`),
+    )()
   }
 
   /** Adds the value that an f32 variable has at another place to its value at the first. */
   add(name: string, place: number): void {
     this.#known(name)
-    this.#call([], [`${atPlace(place, addName(name))}:0`])
+    this.#start([], [`${atPlace(place, addName(name))}:0`])()
   }
 
   /** Gives an f32 variable at all other places the value that it has at the first. */
   spread(name: string): void {
     const others = this.#placesOf(this.#known(name).name).slice(1)
     if (others.length > 0)
-      this.#call(
+      this.#start(
         [],
         others.map((place) => `${atPlace(place, copyName(name))}:0`),
-      )
+      )()
   }
 
   dispose(): void {
@@ -177,11 +199,7 @@ export class Session {
     return this.#everywhere.has(name) ? this.places : [0]
   }
 
-  #call(feeds: readonly Feed[], fetches: readonly string[]): (Float32Array | Int32Array | Uint8Array)[] {
-    return this.#start(feeds, fetches)()
-  }
-
-  #start(feeds: readonly Feed[], fetches: readonly string[]): Later<(Float32Array | Int32Array | Uint8Array)[]> {
+  #start(feeds: readonly Feed[], fetches: readonly string[]): Later<RunResults> {
     const what = fetches[0] ?? ''
     const run = guarded(what, () => sessions.start(this.#handle, feeds, fetches))
     return () => guarded(what, () => sessions.wait(run))

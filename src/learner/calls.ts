@@ -22,6 +22,10 @@ export function learnerCalls(learner: Learner): LearnerCalls {
     divergences: (adapter, other, pairs) => learner.divergences(adapter, other, pairs),
     answersUnder: (adapter, prompts, options) => learner.answersUnder(adapter, prompts, options),
     weightNorms: (modules) => learner.weightNorms(modules),
-    device: () => ({ tensors: liveTensors(), memoryBytes: usesGpu() ? null : process.memoryUsage.rss() }),
+    device: () => ({
+      tensors: liveTensors(),
+      memoryBytes: usesGpu() ? null : process.memoryUsage.rss(),
+      places: learner.placeUse,
+    }),
   }
 }

@@ -1,6 +1,6 @@
 import { type Adapter, adapterSha256 } from '../adapters/weights/adapter.js'
 import type { StateTensor } from '../checkpoint/snapshot.js'
-import { type Executor, type Kernels, preparedSettings, usesGpu } from '../engine/index.js'
+import { preparedSettings, usesGpu } from '../engine/index.js'
 import type { TrainingEvent } from '../events/types.js'
 import { ClassRate } from '../loss/class-rate.js'
 import type { Reduction } from '../loss/coefficients.js'
@@ -19,7 +19,9 @@ import type { ModelSession } from './model-session.js'
 import { type LearnerOptions, openModel } from './open-model.js'
 import { packEvents } from './packed-events.js'
 import type { MicroBatch } from './packed-shapes.js'
+import type { PlaceUse } from './place-times.js'
 import { withoutCulprits } from './quarantine.js'
+import type { Resolved } from './resolved.js'
 import { readLearnerState, writeLearnerState } from './state.js'
 import type { AppliedStep } from './step.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
@@ -89,6 +91,11 @@ export class Learner {
     return this.#model.note === null ? [] : [this.#model.note]
   }
 
+  /** By place, the first first. */
+  get placeUse(): readonly PlaceUse[] {
+    return this.#model.placeTimes.use
+  }
+
   /** Longest event that the learner takes, in tokens. */
   get maxLength(): number {
     return Math.min(this.config.limits.maxLength, this.#model.model.architecture.maxPositions)
@@ -99,17 +106,7 @@ export class Learner {
   }
 
   /** Whatever changes bits, resolved once. Checkpoints and the journal keep it; a replay follows its changes. */
-  get resolved(): {
-    readonly executor: Executor
-    readonly dtype: string
-    readonly threads: number
-    readonly interOpThreads: number
-    readonly kernels: Kernels
-    readonly layers: string
-    readonly device: 'cpu' | 'gpu'
-    /** On a GPU: whether f32 is multiplied in TF32. */
-    readonly tf32?: boolean
-  } {
+  get resolved(): Resolved {
     const { executor, dtype } = this.#model.options
     const kept = { executor, dtype, ...preparedSettings(), layers: PROGRAMS }
     return usesGpu() ? { ...kept, device: 'gpu', tf32: this.config.model.tf32 } : { ...kept, device: 'cpu' }

@@ -24,6 +24,7 @@ import { BatchRunner, rowsOf } from './batch-runner.js'
 import type { BeginningShapes } from './beginnings.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type PackedLoss, type PackedTerms, termInputs } from './packed-loss.js'
+import { PlaceTimes } from './place-times.js'
 import { givenVariables, type Purpose, type ShapeProgram, traceLearnerPrograms } from './programs.js'
 import { ReferencePass } from './reference-pass.js'
 import { traceReferencePrograms } from './reference-programs.js'
@@ -50,7 +51,7 @@ export interface ModelSessionOptions {
   readonly givenDecoder: DecoderShape | null
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
-  /** Devices that compute the batches of a step in turn; the first has the state. @default one, TensorFlow's choice */
+  /** Devices that compute the batches of a step in turn; the first has the state. @default one, of TensorFlow's choice */
   readonly devices?: readonly string[]
   readonly onCompiled?: (program: string, ms: number) => void
 }
@@ -71,8 +72,8 @@ export class ModelSession {
   /** What the operator should know of the model's files; null for nothing. */
   readonly note: string | null
   readonly reference: ReferencePass
+  readonly placeTimes: PlaceTimes
   readonly #runner: BatchRunner
-
   constructor(readonly options: ModelSessionOptions) {
     const shapes = options.beginnings ?? { alone: [], behind: [] }
     const reader = openModelTensors(options.modelPath)
@@ -82,6 +83,7 @@ export class ModelSession {
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
       const { session, targetCapacity } = this.#open(reader, shapes)
       this.session = session
+      this.placeTimes = new PlaceTimes(session, options.devices ?? [''])
       this.#runner = new BatchRunner(session, targetCapacity)
       const { hiddenSize } = architecture
       this.reference = new ReferencePass(this.#runner, { shapes, cache: options.referenceCache ?? 0, hiddenSize })
@@ -204,9 +206,14 @@ export class ModelSession {
     this.session.add(this.model.lora.gradient.name, place)
   }
 
+  /** The sum of gradients of a place. */
+  gradientAt(place: number): Float32Array {
+    return this.session.readAt(place, this.model.lora.gradient.name)[0] as Float32Array
+  }
+
   /** Whether the accumulated gradient is finite. */
   get gradientIsFinite(): boolean {
-    return this.#read(this.model.lora.gradient).every(Number.isFinite)
+    return this.gradientAt(0).every(Number.isFinite)
   }
 
   /** Applies the accumulated gradient. If it is not finite, `applied` is false and nothing has changed. */

@@ -1,13 +1,15 @@
 import { requireFinite } from '../adapters/weights/adapter.js'
 import { readAdapter } from '../adapters/weights/peft.js'
-import { chooseExecutor, prepareGpu, usesGpu } from '../engine/index.js'
+import { chooseExecutor, machineDevices, prepareGpu, usesGpu } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
 import { beginningShapes } from './beginnings.js'
 import type { LearnerConfig } from './config.js'
+import { resolveDevices } from './devices.js'
 import { ModelSession } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
+import { refusePlaces } from './place-check.js'
 
 export interface LearnerOptions {
   /** How many prompts are answered at once, and the longest answer; null: nothing is sampled. */
@@ -18,8 +20,6 @@ export interface LearnerOptions {
   readonly training?: boolean
   /** Needed for whatever is computed under adapters that are given. */
   readonly given?: GivenOptions | null
-  /** `ModelSessionOptions.devices` */
-  readonly devices?: readonly string[]
   readonly onCompiled?: (program: string, ms: number) => void
 }
 
@@ -33,7 +33,7 @@ export interface GivenOptions {
 /**
  * Loads the model with its initial adapter and compiles its programs.
  *
- * @throws CONFIG_MISSING without a model directory, MODEL_*, ADAPTER_*
+ * @throws CONFIG_MISSING without a model directory, MODEL_*, ADAPTER_*, DEVICE_MISSING
  */
 export function openModel(config: LearnerConfig, options: LearnerOptions): ModelSession {
   const { bco, lora, model } = config
@@ -64,9 +64,10 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     decoder: options.decoder ?? null,
     givenDecoder: options.given?.answerRows ? { rows: options.given.answerRows, length: maxLength } : null,
     referenceLora: model.reference === 'base' ? null : valuesOf(model.reference),
-    ...(options.devices ? { devices: options.devices } : {}),
+    devices: resolveDevices(config.devices, () => (usesGpu() ? machineDevices() : [])),
     ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
   })
   session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)
+  refusePlaces(session)
   return session
 }

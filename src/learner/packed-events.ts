@@ -4,6 +4,7 @@ import type { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
+import type { PlaceTimes } from './place-times.js'
 import type { ReferencePass, ReferenceRows } from './reference-pass.js'
 import { planReference } from './reference-plan.js'
 import { inRounds } from './rounds.js'
@@ -14,6 +15,7 @@ export type PackedPrograms = Pick<
   ModelSession,
   'places' | 'score' | 'accumulate' | 'addGradient' | 'pairCost' | 'batchCost' | 'inBlocks'
 > & {
+  readonly placeTimes: Pick<PlaceTimes, 'count'>
   readonly reference: Pick<ReferencePass, 'shapes' | 'prepare' | 'begin' | 'continue'>
 }
 
@@ -118,11 +120,9 @@ export class PackedEvents<T extends TokenPair> {
     begin: (events: readonly T[], batch: MicroBatch, place: number, round: number) => Later<R>,
     take: (batch: MicroBatch, result: R, place: number) => void,
   ): void {
-    inRounds(
-      batches,
-      this.model.places,
-      (batch, place, round) => begin(gather(batch, this.events), batch, place, round),
-      take,
+    const { events, model } = this
+    model.placeTimes.count(() =>
+      inRounds(batches, model.places, (batch, place, round) => begin(gather(batch, events), batch, place, round), take),
     )
   }
 

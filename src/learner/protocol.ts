@@ -6,6 +6,7 @@ import type { SerializedError } from '../serialized-error.js'
 import type { LearnerConfig } from './config.js'
 import type { Learner, StepOutcome } from './learner.js'
 import type { GivenOptions } from './open-model.js'
+import type { PlaceUse } from './place-times.js'
 import type { TokenPair } from './token-trees.js'
 
 /** What the worker is started with. */
@@ -23,6 +24,8 @@ export interface LearnerInfo {
   readonly resolved: Learner['resolved']
   /** What the operator should know of how the model was read. */
   readonly notes: readonly string[]
+  /** Where it computes; those that differed from the first are not used. */
+  readonly places: readonly PlaceUse[]
 }
 
 /** Learning state, as a checkpoint takes it. */
@@ -40,6 +43,8 @@ export interface DeviceUse {
   readonly tensors: number
   /** On a CPU the resident memory of the process; null for a GPU, which does not tell. */
   readonly memoryBytes: number | null
+  /** By place, the first first. */
+  readonly places: readonly PlaceUse[]
 }
 
 /** The calls that a worker answers, one at a time. */

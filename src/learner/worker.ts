@@ -28,8 +28,8 @@ try {
       send({ kind: 'failure', id, error: serializeError(error, 'learner') })
     }
   })
-  const { maxLength, vocabSize, resolved, notes } = learner
-  send({ kind: 'ready', info: { maxLength, vocabSize, resolved, notes } })
+  const { maxLength, vocabSize, resolved, notes, placeUse: places } = learner
+  send({ kind: 'ready', info: { maxLength, vocabSize, resolved, notes, places } })
 } catch (error) {
   send({ kind: 'failure', id: null, error: serializeError(error, 'learner') })
 }

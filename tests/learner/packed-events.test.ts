@@ -17,6 +17,7 @@ function programs(places = 1) {
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
     places: [...gradients.keys()],
+    placeTimes: { count: (run) => run() },
     pairCost: 0,
     batchCost: 32,
     inBlocks: true,

@@ -36,11 +36,11 @@ export async function startCountingLearner(): Promise<DaemonLearner> {
     divergences: (_, __, pairs) => pairs.map(() => 0),
     answersUnder: (_, prompts) => prompts.map(() => []),
     weightNorms: (modules) => modules.map(() => 1e3),
-    device: () => ({ tensors: 0, memoryBytes: null }),
+    device: () => ({ tensors: 0, memoryBytes: null, places: [] }),
   }
   return {
     info: {
-      ...{ maxLength: 32, vocabSize: 300, notes: [] },
+      ...{ maxLength: 32, vocabSize: 300, notes: [], places: [] },
       resolved: {
         executor: 'graph',
         dtype: 'f32',

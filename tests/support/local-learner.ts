@@ -11,8 +11,13 @@ export const startLocalLearner: NonNullable<DaemonOptions['startLearner']> = asy
 }) => {
   const learner = new Learner(config, { decoder, given })
   const calls = learnerCalls(learner)
-  const { maxLength, vocabSize, resolved, notes } = learner
+  const { maxLength, vocabSize, resolved, notes, placeUse: places } = learner
   const call = async <N extends CallName>(name: N, ...args: Parameters<LearnerCalls[N]>) =>
     (calls[name] as (...args: Parameters<LearnerCalls[N]>) => ReturnType<LearnerCalls[N]>)(...args)
-  return { info: { maxLength, vocabSize, resolved, notes }, busyMs: 0, call, close: async () => learner.dispose() }
+  return {
+    info: { maxLength, vocabSize, resolved, notes, places },
+    busyMs: 0,
+    call,
+    close: async () => learner.dispose(),
+  }
 }

@@ -1,0 +1,48 @@
+import type { Session } from '../engine/index.js'
+
+/** What a place has done since its session was opened. */
+export interface PlaceUse {
+  /** As in `GPU:1`; empty if TensorFlow chose it. */
+  readonly device: string
+  /** False if it was refused: it computed other bits than the first. */
+  readonly used: boolean
+  readonly busySeconds: number
+  /** While packed batches were computed and it had none. */
+  readonly waitSeconds: number
+}
+
+/** How busy the places of a session are. */
+export class PlaceTimes {
+  readonly #waitSeconds: number[]
+
+  /** @param devices  of the session's places */
+  constructor(
+    private readonly session: Session,
+    private readonly devices: readonly string[],
+  ) {
+    this.#waitSeconds = devices.map(() => 0)
+  }
+
+  get use(): readonly PlaceUse[] {
+    const { busySeconds, places } = this.session
+    return this.devices.map((device, place) => ({
+      device: device.replace('/device:', ''),
+      used: places.includes(place),
+      busySeconds: busySeconds[place] as number,
+      waitSeconds: this.#waitSeconds[place] as number,
+    }))
+  }
+
+  /** Runs packed batches; where a place has none meanwhile, it waits for others or for the host. */
+  count(run: () => void): void {
+    const before = this.session.busySeconds
+    const started = performance.now()
+    run()
+    const seconds = (performance.now() - started) / 1000
+    const after = this.session.busySeconds
+    for (const place of this.session.places) {
+      const busy = (after[place] as number) - (before[place] as number)
+      ;(this.#waitSeconds[place] as number) += Math.max(0, seconds - busy)
+    }
+  }
+}
