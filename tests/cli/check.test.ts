@@ -181,10 +181,13 @@ test.each([
   const set = ['--set', `model.path=${model}`, '--set', 'limits.tokeniseTimeout=1s']
   const ended = await bcod('check', '--config', configuration(COMPLETE(scratchDirectory())), ...set, '--json')
   expect(ended.code, what).toBe(1)
-  expect(byName(documentOf(ended).checks).get(finding)).toMatchObject({
+  const checks = byName(documentOf(ended).checks)
+  expect(checks.get(finding)).toMatchObject({
     status: 'fail',
     detail: expect.stringMatching(/^TEXT_TIMEOUT: not done within 1 s$/),
   })
+  // whose pairs would all wait as long
+  expect(checks.has('gate')).toBe(false)
 })
 
 test.each([

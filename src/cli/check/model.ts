@@ -82,11 +82,13 @@ async function checkText(path: string, config: Config): Promise<readonly Finding
     return ['tokenizer', 'chat template'].map((name) => fail(name, error.line, error.remedy))
   }
   try {
-    return [
+    const own = [
       await findingOf('tokenizer', () => checkTokenizer(text, path)),
       await findingOf('chat template', () => checkTemplate(text)),
-      await findingOf('gate', () => checkGate(text, path, config)),
     ]
+    // of a hundred pairs each would wait for a tokenizer or template that never ends
+    if (own.some(({ status }) => status === 'fail')) return own
+    return [...own, await findingOf('gate', () => checkGate(text, path, config))]
   } finally {
     text?.close()
   }
