@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { SlowestFirst } from './tests/support/slowest-first.js'
 
 /**
  * - unit    needs nothing but node_modules: no build, TensorFlow, broker or browser
@@ -96,6 +97,7 @@ const build = 'tests/support/global-setup.ts'
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['json'] },
     // one after the other, in this order; two files of one at a time on two cores
     projects: [
