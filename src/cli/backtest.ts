@@ -6,7 +6,6 @@ import { reportPage } from '../backtest/page.js'
 import type { ProbeResult } from '../backtest/probes.js'
 import { count, digits, interval, NAMES, verdictWords } from '../backtest/words.js'
 import { BcodError } from '../errors.js'
-import { survey } from '../replay/events.js'
 import { eventModel } from './event-model.js'
 import { handleInvalid, SKIP_INVALID } from './invalid-rows.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
@@ -49,6 +48,7 @@ async function runBacktest(flags: BacktestFlags): Promise<void> {
   const config = learnerConfig(flags, FILE_DEFAULTS)
   const model = await eventModel(config)
   const file = { path, ...model }
+  const { survey } = await import('../replay/events.js')
   const found = await survey({ ...file, config })
   handleInvalid(found, { path, output, skip })
   if (found.total === 0) throw new BcodError('USAGE', 'it has no vote that trains', { place: path })

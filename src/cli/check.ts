@@ -2,7 +2,6 @@ import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.js'
 import { missingFor } from '../config/requirements.js'
 import { BcodError } from '../errors.js'
-import { checkKafka } from './check/kafka.js'
 import { checkModel } from './check/model.js'
 import { checkServers } from './check/servers.js'
 import { checkStorage } from './check/storage.js'
@@ -45,17 +44,20 @@ export function checkCommand(): Command {
         ...(await checkModel(config)),
         ...(await checkStorage(config)),
         ...exposureFindings(config, flags.config),
-        ...(flags.online
-          ? [
-              ...(await checkKafka(config)),
-              ...(await checkStore(config)),
-              ...(await checkServers(config)),
-              ...(await checkMachine(config)),
-            ]
-          : []),
+        ...(flags.online ? await checkOnline(config) : []),
       ]
       if (!printFindings(findings, json)) process.exitCode = 1
     })
+}
+
+async function checkOnline(config: Config): Promise<readonly Finding[]> {
+  const { checkKafka } = await import('./check/kafka.js')
+  return [
+    ...(await checkKafka(config)),
+    ...(await checkStore(config)),
+    ...(await checkServers(config)),
+    ...(await checkMachine(config)),
+  ]
 }
 
 async function checkMachine({ devices, model }: Config): Promise<readonly Finding[]> {

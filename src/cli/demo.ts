@@ -1,12 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../config/config.js'
 import type { DemoRow } from '../demo/closed-loop.js'
-import { runDemo, type TaughtSummary } from '../demo/demo.js'
-import { openEmbeddedLog, openKafkaLog } from '../demo/logs.js'
+import type { TaughtSummary } from '../demo/demo.js'
 import { demoDefaults } from '../demo/settings.js'
-import { createLogger } from '../telemetry/logger.js'
-import { Metrics } from '../telemetry/metrics.js'
-import { Telemetry } from '../telemetry/telemetry.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { toldOf } from './demo-burst.js'
 import { clearProgress, progress as overwrite, print, printJson, say } from './print.js'
@@ -43,6 +39,11 @@ export function demoCommand(): Command {
         defaults: demoDefaults(flags.events),
         set: [...(sources.set ?? []), ...seed],
       })
+      const { runDemo } = await import('../demo/demo.js')
+      const { openEmbeddedLog, openKafkaLog } = await import('../demo/logs.js')
+      const { createLogger } = await import('../telemetry/logger.js')
+      const { Metrics } = await import('../telemetry/metrics.js')
+      const { Telemetry } = await import('../telemetry/telemetry.js')
       const table = new LiveTable()
       const progress = flags.json ? progressLine() : (row: DemoRow) => table.show(row)
       const summary = await runDemo({

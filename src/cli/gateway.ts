@@ -1,9 +1,6 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.js'
 import { requireFor } from '../config/requirements.js'
-import { Gateway } from '../gateway/gateway.js'
-import { GatewayMetrics } from '../telemetry/gateway-metrics.js'
-import { createLogger } from '../telemetry/logger.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { stopOnSignals } from './stop-on-signals.js'
 
@@ -17,6 +14,9 @@ export function gatewayCommand(): Command {
     .addHelpText('after', '\nExample:\n  bcod gateway --config gateway.yaml')
     .action(async (flags: ConfigFlags) => {
       const config = requireFor(loadConfig(sourcesOf(flags)), 'gateway')
+      const { Gateway } = await import('../gateway/gateway.js')
+      const { GatewayMetrics } = await import('../telemetry/gateway-metrics.js')
+      const { createLogger } = await import('../telemetry/logger.js')
       const logger = createLogger(config.log.level)
       const metrics = new GatewayMetrics()
       metrics.collectProcess()

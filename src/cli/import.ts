@@ -3,8 +3,6 @@ import { FORMATS } from '../import/formats.js'
 import { SOURCES } from '../import/pull/sources.js'
 import { addConfigOptions } from './config-options.js'
 import type { ImportFlags } from './import/flags.js'
-import { follow } from './import/follow.js'
-import { importOnce } from './import/once.js'
 import { example } from './print.js'
 
 /** `bcod import`. */
@@ -55,5 +53,8 @@ ${example(
   'bcod import --from langfuse --url https://cloud.langfuse.com --key-file key --config bcod.yaml --state lf --follow',
 )}`,
     )
-    .action((flags: ImportFlags) => (flags.follow ? follow(flags) : importOnce(flags)))
+    .action(async (flags: ImportFlags) => {
+      if (flags.follow) return (await import('./import/follow.js')).follow(flags)
+      return (await import('./import/once.js')).importOnce(flags)
+    })
 }

@@ -2,14 +2,13 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { BcodError } from '../errors.js'
-import { survey } from '../replay/events.js'
 import { eventModel } from './event-model.js'
 import { handleInvalid, SKIP_INVALID } from './invalid-rows.js'
 import { addModelOptions, FILE_DEFAULTS, type LearnerFlags, learnerConfig } from './learner-config.js'
 import { openLearner } from './open-learner.js'
 import { keepInput, writing } from './output.js'
 import { example, figure, print, printJson, printTable } from './print.js'
-import { explainRatio, type RatioExplanation, type WeighedVote } from './ratio/explain.js'
+import type { RatioExplanation, WeighedVote } from './ratio/explain.js'
 import { reliabilityPlot } from './ratio/reliability-plot.js'
 import { readCheckpoint } from './read-checkpoint.js'
 
@@ -68,8 +67,10 @@ async function explainWeights(flags: ExplainFlags): Promise<void> {
   const { text } = model
   const file = { path: flags.events, ...model, config }
   const { events: path, svg: output, skipInvalid: skip } = flags
+  const { survey } = await import('../replay/events.js')
   handleInvalid(await survey(file), { path, output, skip })
   const learner = await openLearner(config, { training: false, scoring: true })
+  const { explainRatio } = await import('./ratio/explain.js')
   let explanation: RatioExplanation
   try {
     explanation = await explainRatio({ learner, config, file: { ...file, onInvalid: () => undefined }, checkpoint })

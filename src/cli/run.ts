@@ -1,30 +1,14 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.js'
-import { type ConfigFor, requireFor } from '../config/requirements.js'
-import { adminVerbs } from '../daemon/admin-verbs.js'
-import { Daemon } from '../daemon/daemon.js'
-import { EventLoopWatch } from '../server/health.js'
-import { StatusServer } from '../server/server.js'
-import { kafkaConnection } from '../streams/kafka/connection.js'
-import { KafkaFeedbackLog } from '../streams/kafka/log.js'
-import { BuildInfo, ConfigLoaded, ExposureFound, Failed } from '../telemetry/events/daemon.js'
-import { PortRefused } from '../telemetry/events/port.js'
-import { createLogger } from '../telemetry/logger.js'
-import { Metrics } from '../telemetry/metrics.js'
-import { Telemetry } from '../telemetry/telemetry.js'
+import { requireFor } from '../config/requirements.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
-import type { Finding } from './doctor/finding.js'
 import { exposureFindings } from './exposure-findings.js'
-import { stopOnSignals } from './stop-on-signals.js'
 
 interface RunFlags extends ConfigFlags {
   readonly start?: string
   readonly acceptGap?: boolean
   readonly acceptOlder?: boolean
 }
-
-/** What is still open when everything is closed may hold the process this long. */
-const LINGER_MS = 500
 
 /** `bcod run`: the daemon. */
 export function runCommand(): Command {
@@ -42,60 +26,8 @@ export function runCommand(): Command {
         ...(flags.acceptGap ? ['stream.acceptGap=true'] : []),
       ]
       const config = requireFor(loadConfig({ ...sources, set }), 'run')
+      // the other commands start without the daemon, and it without the gateway
+      const { serve } = await import('./serve.js')
       await serve(config, flags.acceptOlder === true, undefined, exposureFindings(config, sources.file))
     })
-}
-
-/**
- * @param onStage   see `DaemonOptions`
- * @param findings  of the configuration; each is logged once
- */
-export async function serve(
-  config: ConfigFor<'run'>,
-  acceptOlder: boolean,
-  onStage?: (stage: string) => void,
-  findings: readonly Finding[] = exposureFindings(config, undefined),
-): Promise<void> {
-  const telemetry = new Telemetry(createLogger(config.log.level), new Metrics())
-  telemetry.metrics.collectProcess()
-  telemetry.emit(new BuildInfo())
-  telemetry.emit(new ConfigLoaded(config))
-  for (const finding of findings) telemetry.emit(new ExposureFound(finding))
-  const daemon = new Daemon({
-    ...{ config, log: kafkaLog(config, telemetry), telemetry, acceptOlder },
-    ...(onStage && { onStage }),
-  })
-  const watch = new EventLoopWatch()
-  const server = new StatusServer(config.server, {
-    metrics: () => telemetry.metrics.text(),
-    live: () => [watch.check(), ...daemon.live()],
-    ready: () => daemon.ready(),
-    status: () => daemon.status(),
-    routing: () => daemon.routing(),
-    history: (since) => telemetry.history.answer(since),
-    tap$: telemetry.tap.line$,
-    failed: (error) => telemetry.emit(new Failed(error, false)),
-    refused: (refusal) => telemetry.emit(new PortRefused(refusal)),
-  })
-  for (const [name, verb] of Object.entries(adminVerbs(daemon))) server.registerVerb(name, verb)
-  await server.listen()
-  const release = stopOnSignals(() => daemon.stop())
-  try {
-    await daemon.run()
-  } finally {
-    release()
-    watch.close()
-    await server.close()
-    // calls to a broker that hangs end by their own time limit: nobody needs to wait for them
-    setTimeout(() => process.exit(), LINGER_MS).unref()
-  }
-}
-
-function kafkaLog({ stream, limits }: ConfigFor<'run'>, telemetry: Telemetry): KafkaFeedbackLog {
-  const { topic, groupId, dlq, sessionTimeout } = stream
-  return new KafkaFeedbackLog({
-    ...kafkaConnection(stream),
-    ...{ topic, groupId, dlq, sessionTimeout, maxBatchBytes: limits.maxBatchBytes },
-    log: ({ level, message, fields }) => telemetry.logger[level]({ event: 'Kafka', ...fields }, message),
-  })
 }

@@ -4,8 +4,7 @@ import { Command, Option } from 'commander'
 import { loadConfig } from '../config/config.js'
 import { BcodError } from '../errors.js'
 import { printableLine } from '../printable.js'
-import { TAP_PATH } from '../server/tap.js'
-import { TAP_KINDS, type TapKind, type TapLine } from '../telemetry/tap.js'
+import { TAP_KINDS, type TapKind, type TapLine } from '../telemetry/tap-line.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { example, print } from './print.js'
 
@@ -31,7 +30,8 @@ export function tapCommand(): Command {
 
 /** Prints until the daemon ends the stream. */
 async function watch(flags: TapFlags): Promise<void> {
-  const url = tapUrl(flags)
+  const { TAP_PATH } = await import('../server/tap.js')
+  const url = tapUrl(flags, TAP_PATH)
   const response = await fetch(url, { redirect: 'manual' }).catch((error: Error) => {
     throw unreachable(url, error.cause instanceof Error ? error.cause.message : error.message)
   })
@@ -47,13 +47,13 @@ async function watch(flags: TapFlags): Promise<void> {
   }
 }
 
-function tapUrl(flags: TapFlags): string {
+function tapUrl(flags: TapFlags, path: string): string {
   if (flags.url !== undefined && !URL.canParse(flags.url))
     throw new BcodError('USAGE', 'expected a URL such as http://127.0.0.1:9464', { place: '--url' })
   if (flags.url?.includes('@')) throw new BcodError('USAGE', 'expected a URL without a user name', { place: '--url' })
-  if (flags.url !== undefined) return new URL(TAP_PATH, flags.url).href
+  if (flags.url !== undefined) return new URL(path, flags.url).href
   const { host, port } = loadConfig(sourcesOf(flags)).server
-  return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}${TAP_PATH}`
+  return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}${path}`
 }
 
 const KIND_WIDTH = Math.max(...TAP_KINDS.map(({ length }) => length))

@@ -2,7 +2,8 @@ import { History } from './history.js'
 import { type LogLimit, LogLimiter } from './log-limit.js'
 import type { Logger, LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
-import { Tap, type TapLine } from './tap.js'
+import { Tap } from './tap.js'
+import type { TapLine } from './tap-line.js'
 
 /** One log line. Fields are numbers, codes and positions; never a prompt, a completion or a user. */
 export interface LogLine {

@@ -1,7 +1,7 @@
 // `bcod run --config FILE`, killed -9 by itself when it reaches a stage for the nth time:
 //   node tests/support/victim.mjs FILE STAGE N
 
-import { serve } from '../../dist/cli/run.js'
+import { serve } from '../../dist/cli/serve.js'
 import { loadConfig } from '../../dist/config/config.js'
 import { requireFor } from '../../dist/config/requirements.js'
 

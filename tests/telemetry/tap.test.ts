@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { LifecycleChanged } from '../../src/telemetry/events/daemon.js'
 import { DeadLettered, EventDropped, EventHeldOut, FeedbackReceived } from '../../src/telemetry/events/feedback.js'
 import { AdapterPublished, CheckpointWritten } from '../../src/telemetry/events/storage.js'
-import type { TapLine } from '../../src/telemetry/tap.js'
+import type { TapLine } from '../../src/telemetry/tap-line.js'
 import { capture } from './capture.js'
 
 const position = { topic: 'votes', partition: 1, offset: 42 }

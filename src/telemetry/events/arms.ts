@@ -1,7 +1,7 @@
 import { ARMS, type ArmName } from '../../adapters/registry/routing.js'
 import type { CanaryReport } from '../../adapters/versions/canary-report.js'
 import type { Metrics } from '../metrics.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** A vote counts for an arm. */

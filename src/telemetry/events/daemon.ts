@@ -4,7 +4,7 @@ import { BcodError } from '../../errors.js'
 import type { History } from '../history.js'
 import { LIFECYCLE_STATES, type LifecycleState } from '../lifecycle.js'
 import type { Metrics } from '../metrics.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { VERSION } from '../version.js'
 

@@ -3,7 +3,7 @@ import type { DropReason, Position } from '../../events/types.js'
 import type { History } from '../history.js'
 import type { LogLimit } from '../log-limit.js'
 import type { Metrics } from '../metrics.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** A valid vote was read. */

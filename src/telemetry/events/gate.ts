@@ -1,6 +1,6 @@
 import type { CheckResult, GateReport } from '../../adapters/versions/gate-report.js'
 import type { Metrics } from '../metrics.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** What a check can say. */

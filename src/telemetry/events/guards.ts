@@ -1,5 +1,5 @@
 import type { Metrics } from '../metrics.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** What can pause training by itself; the values of the label `guard`. */

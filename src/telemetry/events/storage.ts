@@ -4,7 +4,7 @@ import { VERSION_STATES } from '../../adapters/versions/version-record.js'
 import { observeAll } from '../metrics/metric-set.js'
 import { ROLLBACK_CAUSES } from '../metrics/storage.js'
 import type { Metrics } from '../metrics.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 
 /** A checkpoint is complete on disk. */

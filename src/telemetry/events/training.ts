@@ -3,7 +3,7 @@ import type { History } from '../history.js'
 import { observeAll } from '../metrics/metric-set.js'
 import type { Metrics } from '../metrics.js'
 import type { ClassifierReport, StepReport } from '../step-report.js'
-import type { TapLine } from '../tap.js'
+import type { TapLine } from '../tap-line.js'
 import { InternalEvent, type LogLine } from '../telemetry.js'
 import { place } from './feedback.js'
 
