@@ -7,7 +7,7 @@ import { readAdapter } from '../../src/adapters/weights/peft.js'
 import type { Comparison } from '../../src/gate/comparison.js'
 import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
 import { registryIn } from '../support/registry.js'
-import { type GoldenRow, goldenRows } from './golden.js'
+import { FEW_SHAPES, type GoldenRow, goldenRows } from './golden.js'
 
 const rows = [0, 1, 2, 3].flatMap(goldenRows).filter(({ completion }) => completion.length > 1)
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
@@ -32,6 +32,7 @@ async function place() {
     bcod(
       ...['adapters', 'gate', 'candidate', '--adapters', registry.files.place, '--model', 'tests/golden/tiny_llama'],
       ...[`gate.probes=["${probe}"]`, ...set].flatMap((value) => ['--set', value]),
+      ...FEW_SHAPES,
       '--json',
     )
   const reportOf = (version: string) =>
@@ -88,7 +89,7 @@ test("diff has the margins of both versions, which are TRL's, and without a mode
   const { registry, probe } = await place()
   const diff = (...args: string[]) =>
     bcod('adapters', 'diff', 'live', 'candidate', '--adapters', registry.files.place, ...args)
-  const model = ['--model', 'tests/golden/tiny_llama', '--set', `gate.probes=["${probe}"]`, '--json']
+  const model = ['--model', 'tests/golden/tiny_llama', '--set', `gate.probes=["${probe}"]`, ...FEW_SHAPES, '--json']
   const ended = await diff(...model)
   expect(ended.code, ended.stderr).toBe(0)
   const { versions, margins, answers, left_out } = documentOf(ended) as unknown as ComparedVersions & Comparison

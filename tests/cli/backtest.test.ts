@@ -39,7 +39,18 @@ function votes(count: number, answer: Answer, label: 'of the answer' | 'of a coi
 }
 
 const backtest = (events: string, ...args: readonly string[]) =>
-  bcod('backtest', '--events', events, '--model', 'src/demo/model', '--set', 'limits.maxLength=96', ...args)
+  bcod(
+    'backtest',
+    '--events',
+    events,
+    '--model',
+    'src/demo/model',
+    '--set',
+    'limits.maxLength=96',
+    '--set',
+    'batch.tokens=96',
+    ...args,
+  )
 
 interface Told {
   readonly [field: string]: unknown
@@ -51,7 +62,7 @@ interface Told {
 }
 
 async function told(rows: readonly unknown[]): Promise<Told> {
-  const ended = await backtest(jsonl(scratchDirectory(), 'votes.jsonl', rows), '--json')
+  const ended = await backtest(jsonl(scratchDirectory(), 'votes.jsonl', rows), '--set', 'gate.probes=[]', '--json')
   expect(ended.code, ended.stderr).toBe(0)
   return documentOf(ended) as unknown as Told
 }

@@ -5,7 +5,7 @@ import { END_TOKEN, WORKLOADS, type WorkloadName } from '../../src/cli/bench/wor
 import { bcod, documentOf } from '../support/bcod.js'
 
 test('measures steps and real tokens of the small shape', async () => {
-  const ended = await bcod('bench', '--steps', '2', '--set', 'batch.size=4', '--json')
+  const ended = await bcod('bench', '--steps', '2', '--set', 'batch.size=4', '--set', 'batch.tokens=256', '--json')
   expect(ended.code, ended.stderr).toBe(0)
   expect(ended.stderr).toContain('making a model of the shape tiny\n')
   const report = documentOf(ended) as { [figure: string]: number }

@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { bcod, documentOf, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
-import { GOLDEN_RUN, type GoldenRow, golden, goldenFeedback, goldenRows } from './golden.js'
+import { FEW_SHAPES, GOLDEN_RUN, type GoldenRow, golden, goldenFeedback, goldenRows } from './golden.js'
 
-const TINY = ['--model', 'tests/golden/tiny_llama']
+const TINY = ['--model', 'tests/golden/tiny_llama', ...FEW_SHAPES]
+const DEMO = ['--model', 'src/demo/model', ...FEW_SHAPES]
 const ADAPTER = ['--adapter', 'tests/golden/tiny_adapter']
 const BETA = 0.1
 
@@ -87,17 +88,10 @@ test('texts and messages are pairs as well; a bad row ends it with file and line
       rejected: [{ role: 'assistant', content: 'No idea.' }],
     },
   ]
-  const ended = await bcod(
-    'eval',
-    '--model',
-    'src/demo/model',
-    '--pairs',
-    jsonl(directory, 'good.jsonl', good),
-    '--json',
-  )
+  const ended = await bcod('eval', ...DEMO, '--pairs', jsonl(directory, 'good.jsonl', good), '--json')
   expect(documentOf(ended)).toMatchObject({ pairs: 2, accuracy: 0.5 })
   const bad = jsonl(directory, 'bad.jsonl', [...good, { prompt: 'a', chosen: 'b' }])
-  const failed = await bcod('eval', '--model', 'src/demo/model', '--pairs', bad, '--json')
+  const failed = await bcod('eval', ...DEMO, '--pairs', bad, '--json')
   expect(failed.code).toBe(1)
   expect(failed.stderr).toMatch(/^PAIRS_INVALID .*bad\.jsonl:3 rejected: /m)
   expect(failed.stdout).toBe('')
@@ -114,7 +108,7 @@ test('all pairs that cannot be used are named at once, and left out with --skip-
     { prompt: 'a', chosen: 'b' },
   ])
   const rows = join(directory, 'rows.jsonl')
-  const args = ['eval', '--model', 'src/demo/model', '--pairs', path, '--rows', rows, '--json']
+  const args = ['eval', ...DEMO, '--pairs', path, '--rows', rows, '--json']
   const refused = await bcod(...args)
   expect(refused.code).toBe(1)
   expect(refused.stderr.match(/pairs\.jsonl:\d+/g)).toEqual(['pairs.jsonl:1', 'pairs.jsonl:3', 'pairs.jsonl:5'])

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { bcod, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
-import { goldenRows } from './golden.js'
+import { FEW_SHAPES, goldenRows } from './golden.js'
 
-const TINY = ['--model', 'tests/golden/tiny_llama', '--adapter', 'tests/golden/tiny_adapter']
-const BREAD = ['--prompt', 'Where is my parcel?', '--max-tokens', '24']
+const TINY = ['--model', 'tests/golden/tiny_llama', '--adapter', 'tests/golden/tiny_adapter', ...FEW_SHAPES]
+const BREAD = ['--prompt', 'Where is my parcel?', '--max-tokens', '24', ...FEW_SHAPES]
 
 test('prints the answer alone, the same for the same seed', async () => {
   const first = await bcod('generate', ...BREAD, '--seed', '3')

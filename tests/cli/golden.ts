@@ -58,9 +58,13 @@ export const goldenFeedback = (): readonly object[] =>
 
 const set = (...values: readonly string[]) => values.flatMap((value) => ['--set', value])
 
+/** A golden batch has 60 tokens at most: what a command need not trace. */
+export const FEW_SHAPES = set('limits.maxLength=128', 'batch.tokens=128')
+
 /** The flags of the golden training run. */
 export const GOLDEN_RUN = [
   ...['--model', 'tests/golden/tiny_llama', '--init-adapter', 'tests/golden/tiny_adapter'],
   ...set('bco.mode=trl', 'ratio.mode=off', 'batch.size=4', 'batch.stratify=false', 'optimizer.lr=1e-3'),
   ...set('optimizer.weightDecay=0.01', 'optimizer.clipNorm=1', 'optimizer.schedule=constant'),
+  ...FEW_SHAPES,
 ]

@@ -55,7 +55,7 @@ test('of exports that overlap every vote counts once', async () => {
   expect(await subjects(both)).toHaveLength(4)
   const replayed = await bcod(
     ...['replay', '--events', both, '--model', 'src/demo/model', '--out', join(directory, 'run'), '--json'],
-    ...['--set', 'limits.maxLength=96'],
+    ...['--set', 'limits.maxLength=96', '--set', 'batch.tokens=96'],
   )
   expect(replayed.code, replayed.stderr).toBe(0)
   expect(documentOf(replayed)).toMatchObject({ events: 4, trained: 3, dropped_by_reason: { duplicate: 1 } })

@@ -17,11 +17,14 @@ describe('bcod', () => {
   })
 
   test('has --help with an example for every command', async () => {
-    for (const name of program().commands.map((command) => command.name())) {
-      const { code, stdout } = await bcod(name, '--help')
-      expect(code, name).toBe(0)
-      expect(stdout, name).toMatch(new RegExp(`Examples?:\n(.*\n)*.*bcod ${name}`))
+    const help = (name: string) => new RegExp(`Examples?:\n(.*\n)*.*bcod ${name}`)
+    for (const command of program().commands) {
+      const [name, said] = [command.name(), [] as string[]]
+      command.configureOutput({ writeOut: (text) => said.push(text) })
+      command.outputHelp()
+      expect(said.join(''), name).toMatch(help(name))
     }
+    expect(await bcod('run', '--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(help('run')) })
   })
 
   test('does not load TensorFlow for help, configuration or wrong usage', async () => {
@@ -99,7 +102,8 @@ describe('a model directory that is not whole', () => {
   async function refused(model: string, message: RegExp): Promise<void> {
     const directory = scratchDirectory()
     const events = jsonl(directory, 'events.jsonl', [{ prompt_tokens: [1, 2], completion_tokens: [3], label: true }])
-    const replayed = await bcod('replay', '--model', model, '--events', events, '--out', join(directory, 'out'))
+    const set = ['--set', 'batch.tokens=64', '--set', 'limits.maxLength=64']
+    const replayed = await bcod('replay', '--model', model, '--events', events, '--out', join(directory, 'out'), ...set)
     expect(replayed.stderr).toMatch(message)
     expect([replayed.code, replayed.stdout]).toEqual([1, ''])
     expect(existsSync(join(directory, 'out'))).toBe(false)

@@ -5,7 +5,7 @@ import { prompts } from '../../src/demo/world/world.js'
 import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
 import { thorough } from '../support/thorough.js'
 
-const DEMO = ['--model', 'src/demo/model']
+const DEMO = ['--model', 'src/demo/model', '--set', 'batch.tokens=128']
 const SECRET = 'refund'
 
 /** Votes of which those on refunds and parcels are nearly all down, and the others nearly all up. */

@@ -9,7 +9,7 @@ import { CheckpointStore } from '../../src/checkpoint/store.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'
 import { bcod, documentOf, jsonl, linesOf, scratchDirectory } from '../support/bcod.js'
 import { relativeDistance } from '../support/compare.js'
-import { GOLDEN_RUN, golden, goldenFeedback } from './golden.js'
+import { FEW_SHAPES, GOLDEN_RUN, golden, goldenFeedback } from './golden.js'
 
 const STEP_FIELDS = [
   ...['step', 'events', 'up', 'down', 'tokens', 'loss', 'delta', 'reward_up_mean', 'reward_down_mean'],
@@ -112,7 +112,7 @@ test('a lineage is followed as it began: with other kernels and threads its byte
   expect(documentOf(followed).adapter_sha256).toBe(eigen)
 })
 
-const TINY = ['--model', 'src/demo/model', '--set', 'limits.maxLength=96', '--set', 'batch.size=4']
+const TINY = ['--model', 'src/demo/model', '--set', 'batch.size=4', ...FEW_SHAPES]
 const replay = (directory: string, rows: readonly unknown[], ...args: readonly string[]) =>
   bcod(
     ...['replay', '--events', jsonl(directory, 'votes.jsonl', rows), '--out', join(directory, 'out'), '--json'],

@@ -59,7 +59,7 @@ export function place(settings: Readonly<Record<string, unknown>> = {}) {
   const directory = temporaryDirectory()
   const scheduler = new ManualScheduler(NOW)
   const all = {
-    ...{ 'model.path': 'tests/golden/tiny_llama', 'lora.r': 4, 'limits.maxLength': 32, 'batch.tokens': 256 },
+    ...{ 'model.path': 'tests/golden/tiny_llama', 'lora.r': 4, 'limits.maxLength': 32, 'batch.tokens': 64 },
     ...{ 'limits.userShare': 0, 'limits.promptRepeats': 0, 'stream.holdBack': '0', 'stream.brokers': ['embedded:0'] },
     ...{ 'stream.topic': 'feedback', 'batch.size': 4, 'batch.maxLatency': '0', 'batch.stratify': false },
     ...{ 'checkpoint.dir': join(directory, 'checkpoints'), 'adapters.dir': join(directory, 'adapters') },

@@ -29,7 +29,7 @@ const learner = new Learner(
     env: {},
     set: [
       ...['model.path=tests/golden/tiny_llama', 'lora.init=tests/golden/tiny_adapter', 'lora.r=4', 'lora.alpha=8'],
-      ...['ratio.mode=off', 'batch.size=32', 'batch.tokens=512', 'limits.maxLength=64', 'optimizer.lr=1e-2'],
+      ...['ratio.mode=off', 'batch.size=32', 'batch.tokens=128', 'limits.maxLength=64', 'optimizer.lr=1e-2'],
     ],
   }),
   { given: { divergence: true, answerRows: 2 } },

@@ -106,7 +106,7 @@ test('a learner that goes on from a checkpoint, knowing no beginning, learns the
   cpSync('tests/golden/tiny_llama', model, { recursive: true })
   const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
   writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: LONGEST }))
-  const set = [`model.path=${model}`, `limits.maxLength=${LONGEST}`, 'batch.size=4', 'batch.tokens=1024', 'lora.r=4']
+  const set = [`model.path=${model}`, `limits.maxLength=${LONGEST}`, 'batch.size=4', 'batch.tokens=480', 'lora.r=4']
   const start = () => new Learner(loadConfig({ env: {}, set: [...set, 'optimizer.lr=1e-2'] }))
   const step = (length: number) =>
     [1, 2, 3, 4].map((i) => trainingEvent(10 * length + i, { ...after(system, length, 5 * i), label: i % 2 === 0 }))

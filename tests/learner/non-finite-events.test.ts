@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), 'bcod-quarantine-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const learner = (model: string, ...set: string[]) => {
-  const base = [`model.path=${model}`, 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=256', 'optimizer.lr=1e-2']
+  const base = [`model.path=${model}`, 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=64', 'optimizer.lr=1e-2']
   return new Learner(loadConfig({ env: {}, set: [...base, 'batch.size=6', ...set] }))
 }
 
@@ -65,7 +65,7 @@ describe.each([
 
 test('compiled code finds the event too', () => {
   const model = spoiltModel(join(directory, 'xla'), SPOILT, Number.NaN)
-  const subject = learner(model, 'model.executor=xla')
+  const subject = learner(model, 'model.executor=xla', 'batch.tokens=32')
   const { applied, quarantined } = subject.trainStep(events(3))
   expect(quarantined).toEqual([3])
   expect(applied).toMatchObject({ step: 1, trained: [0, 1, 2, 4, 5] })

@@ -36,7 +36,7 @@ function variant(from: string, config: object, change: (tensors: Tensors) => voi
 }
 
 function withLearner<T>(model: string, options: LearnerOptions, use: (learner: Learner) => T, ...set: string[]): T {
-  const base = [`model.path=${model}`, 'lora.r=4', 'limits.maxLength=96', 'batch.tokens=256', 'batch.size=4']
+  const base = [`model.path=${model}`, 'lora.r=4', 'limits.maxLength=96', 'batch.tokens=96', 'batch.size=4']
   const learner = new Learner(loadConfig({ env: {}, set: [...base, ...set] }), options)
   try {
     return use(learner)
@@ -216,7 +216,7 @@ describe('a model that is finite for no text', () => {
     async function* pairs(...tokens: number[]) {
       yield* tokens.map(pair)
     }
-    const base = [`model.path=${spoilt}`, 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=256']
+    const base = [`model.path=${spoilt}`, 'lora.r=4', 'limits.maxLength=32', 'batch.tokens=64']
     const learner = new Learner(loadConfig({ env: {}, set: base }), SCORING)
     const options = { beta: 0.1, delta: null, rows: null }
     expect(await evaluate(learner, pairs(3, 150), options)).toMatchObject({ pairs: 1, accuracy: 0.5, non_finite: 1 })

@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), 'bcod-remote-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const setup = (...set: string[]) => {
-  const base = ['model.path=tests/golden/tiny_llama', 'lora.r=4', 'limits.maxLength=64', 'batch.tokens=512']
+  const base = ['model.path=tests/golden/tiny_llama', 'lora.r=4', 'limits.maxLength=64', 'batch.tokens=64']
   return { config: loadConfig({ env: {}, set: [...base, ...set] }), decoder: null }
 }
 

@@ -27,7 +27,9 @@ async function score(adapter: string) {
   }))
   const out = join(directory, 'rows.jsonl')
   const files = ['--pairs', jsonl(directory, 'pairs.jsonl', pairs), '--rows', out]
-  const ended = await bcod('eval', '--model', `tests/golden/${golden.model}`, '--adapter', adapter, ...files)
+  // fewer shapes to trace
+  const limits = ['--set', 'limits.maxLength=128', '--set', 'batch.tokens=128']
+  const ended = await bcod('eval', '--model', `tests/golden/${golden.model}`, '--adapter', adapter, ...files, ...limits)
   expect(ended.code, ended.stderr).toBe(0)
   return linesOf(readFileSync(out, 'utf8')) as readonly { readonly [field: string]: number }[]
 }
