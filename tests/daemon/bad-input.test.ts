@@ -15,7 +15,6 @@ const daemonOn = async (topic: string, settings: Readonly<Record<string, unknown
     'stream.brokers': [kafka.broker.bootstrap],
     'stream.topic': topic,
     'stream.groupId': topic,
-    'stream.sessionTimeout': '6s',
     'batch.maxLatency': '300ms',
     'checkpoint.every': '300ms',
     ...settings,

@@ -36,7 +36,7 @@ const daemonOn = async (topic: string, settings: Readonly<Record<string, unknown
       'stream.tls.enabled': true,
       'stream.tls.ca': join(directory, 'cert.pem'),
     },
-    ...{ 'stream.sessionTimeout': '6s', 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
+    ...{ 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
     ...settings,
   })
   onTestFinished(() => daemon.kill())

@@ -28,7 +28,7 @@ test('while the disk is full nothing is committed beyond the last checkpoint, an
   const disk = await smallDisk(16 * 2 ** 20)
   if (disk === null) throw new Error('this test needs a small file system')
   const daemon = await DaemonProcess.create(directory, {
-    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': TOPIC, 'stream.sessionTimeout': '6s' },
+    ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': TOPIC },
     ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.everySteps': 2, 'checkpoint.every': '300ms' },
     ...{ 'checkpoint.dir': join(disk, 'checkpoints'), 'checkpoint.keep': 1 },
   })

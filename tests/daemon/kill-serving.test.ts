@@ -57,7 +57,7 @@ async function serving(topic: string) {
   const servers = [await RecordedVllm.start(), await RecordedVllm.start()] as const
   const daemon = await DaemonProcess.create(join(kafka.directory, topic), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
-    ...{ 'stream.sessionTimeout': '6s', 'batch.size': 4, 'batch.maxLatency': '100ms' },
+    ...{ 'batch.size': 4, 'batch.maxLatency': '100ms' },
     ...{ 'checkpoint.every': '0', 'checkpoint.everySteps': 1, 'adapters.keep': 8 },
     ...{ 'publish.targets': [{ kind: 'vllm', urls: servers.map(({ url }) => url) }], 'publish.attest': 20 },
     ...{ 'publish.timeout': '2s', 'publish.probeEvery': '1s' },

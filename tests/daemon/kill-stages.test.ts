@@ -8,7 +8,7 @@ import { eventually, trainedIds, voteIds, votes } from './feedback.js'
 import { expectUnharmed } from './oracle.js'
 
 const TOPIC = 'stages'
-const kafka = new OwnBroker(TOPIC, { 'group.min.session.timeout.ms': '1000' })
+const kafka = new OwnBroker(TOPIC)
 
 /** Every point between a record and a published adapter, in the order of the way. */
 const EVERY_STAGE: readonly (readonly [stage: string, count: number])[] = [

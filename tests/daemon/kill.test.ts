@@ -66,7 +66,6 @@ test.runIf(thorough)(
     const daemon = await DaemonProcess.create(directory, {
       'stream.brokers': [broker.bootstrap],
       'stream.topic': TOPIC,
-      'stream.sessionTimeout': '6s',
       'batch.maxLatency': '500ms',
       'checkpoint.everySteps': 3,
       'checkpoint.every': '1s',

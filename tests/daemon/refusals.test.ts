@@ -51,7 +51,7 @@ afterAll(async () => {
 const daemonIn = (name: string, settings: Readonly<Record<string, unknown>> = {}) =>
   DaemonProcess.create(join(directory, name), {
     ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': TOPIC, 'stream.groupId': TOPIC },
-    ...{ 'stream.sessionTimeout': '6s', 'batch.size': 4, 'batch.stratify': false, 'batch.maxLatency': '300ms' },
+    ...{ 'batch.size': 4, 'batch.stratify': false, 'batch.maxLatency': '300ms' },
     ...{ 'checkpoint.everySteps': 3, 'checkpoint.every': 0 },
     ...settings,
   })

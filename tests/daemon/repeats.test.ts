@@ -14,7 +14,7 @@ async function daemonOn(topic: string, settings: Readonly<Record<string, unknown
   await kafka.client.topic(topic, PARTITIONS)
   const daemon = await DaemonProcess.create(join(kafka.directory, topic), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
-    ...{ 'stream.sessionTimeout': '6s', 'batch.size': 8, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
+    ...{ 'batch.size': 8, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
     ...settings,
   })
   onTestFinished(() => daemon.kill())

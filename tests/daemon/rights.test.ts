@@ -48,7 +48,7 @@ const revoke = (type: number, name: string) =>
 const daemonWith = async (name: string, settings: Readonly<Record<string, unknown>> = {}) => {
   const daemon = await DaemonProcess.create(join(directory, name), {
     ...{ 'stream.brokers': [broker.bootstrap], 'stream.topic': TOPIC, 'stream.groupId': TOPIC },
-    ...{ 'stream.tls.enabled': true, 'stream.tls.ca': join(directory, 'cert.pem'), 'stream.sessionTimeout': '6s' },
+    ...{ 'stream.tls.enabled': true, 'stream.tls.ca': join(directory, 'cert.pem') },
     ...{ 'stream.sasl.mechanism': 'scram-sha-512', 'stream.sasl.username': 'reader' },
     ...{ 'stream.sasl.password': USERS.reader, 'batch.size': 4, 'batch.maxLatency': '200ms' },
     ...{ 'checkpoint.everySteps': 1, 'checkpoint.every': '300ms' },

@@ -13,7 +13,7 @@ const kafka = new TestBroker('sharing')
 async function daemonOn(topic: string, name: string, settings: Readonly<Record<string, unknown>>) {
   const daemon = await DaemonProcess.create(join(kafka.directory, name), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': name },
-    ...{ 'stream.sessionTimeout': '6s', 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
+    ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
     ...settings,
   })
   onTestFinished(() => daemon.kill())

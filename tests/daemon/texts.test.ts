@@ -25,7 +25,7 @@ test('five votes of a megabyte and a template that never ends for one vote hold 
   await kafka.client.topic('texts')
   const daemon = await DaemonProcess.create(join(kafka.directory, 'texts'), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': 'texts', 'stream.groupId': 'texts' },
-    ...{ 'stream.sessionTimeout': '6s', 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
+    ...{ 'batch.size': 4, 'batch.maxLatency': '200ms', 'checkpoint.every': '300ms' },
     ...{ 'model.path': model, 'limits.tokeniseTimeout': '3s', 'limits.maxRecordBytes': '2MiB' },
   })
   onTestFinished(() => daemon.kill())

@@ -12,7 +12,7 @@ const daemonOn = async (topic: string, holdBack: string | number, settings: Read
   await kafka.client.topic(topic)
   const daemon = await DaemonProcess.create(join(directory, topic), {
     ...{ 'stream.brokers': [kafka.broker.bootstrap], 'stream.topic': topic, 'stream.groupId': topic },
-    ...{ 'stream.sessionTimeout': '6s', 'stream.holdBack': holdBack, 'batch.size': 1, 'checkpoint.every': '300ms' },
+    ...{ 'stream.holdBack': holdBack, 'batch.size': 1, 'checkpoint.every': '300ms' },
     ...settings,
   })
   onTestFinished(() => daemon.kill())

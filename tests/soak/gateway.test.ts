@@ -20,7 +20,7 @@ const SEED = Number(process.env.SOAK_SEED || 1)
 const [TOPIC, VOTES, COMPLETIONS] = ['soak', 'soak.by-id', 'soak.completions']
 const PARTITIONS = 3
 const VOTERS = 6
-const PROPERTIES = { 'group.min.session.timeout.ms': '1000', 'broker.session.timeout.ms': '4000' }
+const PROPERTIES = { 'broker.session.timeout.ms': '4000' }
 /** Of the two replicas' clocks, milliseconds. */
 const CLOCKS = [20_000, -20_000]
 

@@ -19,7 +19,7 @@ const MINUTES = Number(process.env.SOAK_MINUTES || 1)
 const SEED = Number(process.env.SOAK_SEED || 1)
 const TOPIC = 'soak'
 const PARTITIONS = 3
-const PROPERTIES = { 'group.min.session.timeout.ms': '1000', 'broker.session.timeout.ms': '4000' }
+const PROPERTIES = { 'broker.session.timeout.ms': '4000' }
 
 const directory = mkdtempSync(join(tmpdir(), 'bcod-soak-'))
 let broker: Broker

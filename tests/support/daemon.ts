@@ -47,8 +47,11 @@ export class DaemonProcess {
       // a few voters and prompts are all there is: caps have tests of their own
       'limits.userShare': 0,
       'limits.promptRepeats': 0,
-      'batch.tokens': 256,
+      // few shapes of batches to trace and compile: votes are short, and a step of several batches is as good
+      'batch.tokens': 64,
       'stream.holdBack': '0',
+      // one that follows a kill -9 waits so long for its partitions
+      'stream.sessionTimeout': '3s',
       'checkpoint.dir': daemon.checkpoints,
       'adapters.dir': daemon.adapters,
       'server.port': daemon.port,

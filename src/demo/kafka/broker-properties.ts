@@ -22,6 +22,7 @@ export function brokerProperties({ dir, port, controllerPort, extra }: BrokerSet
     'log.dirs': join(dir, 'data'),
     'auto.create.topics.enable': 'false',
     'group.initial.rebalance.delay.ms': '0',
+    'group.min.session.timeout.ms': '1000',
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '4',
     'transaction.state.log.replication.factor': '1',
