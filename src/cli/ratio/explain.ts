@@ -1,4 +1,3 @@
-import { hashModelDirectory } from '../../checkpoint/identity.js'
 import type { Snapshot } from '../../checkpoint/snapshot.js'
 import { eventEmbedding } from '../../embeddings/event-embedding.js'
 import { BcodError } from '../../errors.js'
@@ -10,6 +9,7 @@ import type { PromptClassifier } from '../../ratio/prompt-classifier.js'
 import { unprefixed } from '../../ratio/tensors.js'
 import { batches } from '../../replay/batches.js'
 import { type EventFile, fileEvents } from '../../replay/events.js'
+import { hashModelDirectory } from '../../safetensors/model-identity.js'
 import type { ConfigWithModel } from '../learner-config.js'
 
 /** One thumbs-down and what it weighs. */
