@@ -1,5 +1,6 @@
 import { ADAPTER_ERRORS } from './errors/adapters.js'
 import { CHECKPOINT_ERRORS } from './errors/checkpoint.js'
+import { CLUSTER_ERRORS } from './errors/cluster.js'
 import { CONFIGURATION_ERRORS } from './errors/configuration.js'
 import type { ErrorEntry } from './errors/entry.js'
 import { FEEDBACK_ERRORS } from './errors/feedback.js'
@@ -29,6 +30,7 @@ export const ERRORS = {
   ...TEXT_ERRORS,
   ...MODEL_ERRORS,
   ...TRAINING_ERRORS,
+  ...CLUSTER_ERRORS,
   ...ADAPTER_ERRORS,
   ...S3_ERRORS,
   ...SERVING_ERRORS,

@@ -23,6 +23,9 @@ describe('errors', () => {
       'SERVING_UNREACHABLE',
       'UPSTREAM_TIMEOUT',
       'UPSTREAM_UNREACHABLE',
+      'WORKER_LOST',
+      'WORKER_TIMEOUT',
+      'WORKER_UNREACHABLE',
     ])
   })
 
