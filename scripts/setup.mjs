@@ -23,6 +23,10 @@ const OWN_ADDONS = {
 }
 /** Calls the C library; the others load it, or find what they need of it once it is loaded. */
 const LINKED = 'bcod_sessions.node'
+/** The worker of a cluster: a program beside the addons. */
+const WORKER = 'bcod_worker'
+/** Sources that are no addon by themselves. */
+const FURTHER_SOURCES = ['worker.cc', 'one-address.h']
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
@@ -89,12 +93,13 @@ function installPackages() {
 /**
  * The package's own addon sources, unmodified, compiled against that library; and our small addons: one runs sessions,
  * one loads the library without its notices, one names a crash, one switches how a GPU computes. All speak N-API: one
- * build for all Nodes.
+ * build for all Nodes. Beside them the program that `bcod worker` runs, which needs no Node.
  */
 function buildAddon(tensorflow) {
-  const own = Object.entries(OWN_ADDONS).map(([name, file]) => [name, join(root, 'scripts', 'addon', file)])
+  const source = (file) => join(root, 'scripts', 'addon', file)
+  const own = Object.entries(OWN_ADDONS).map(([name, file]) => [name, source(file)])
   const hash = createHash('sha256')
-  for (const [, file] of own) hash.update(readFileSync(file))
+  for (const file of [...Object.values(OWN_ADDONS), ...FURTHER_SOURCES]) hash.update(readFileSync(source(file)))
   const revision = hash.digest('hex').slice(0, 12)
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
   const manifest = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'))
@@ -105,21 +110,22 @@ function buildAddon(tensorflow) {
     const includes = [join(root, 'node_modules', 'node-api-headers', 'include'), join(tensorflow, 'include')]
     const compile = (output, ...args) =>
       run('c++', [
-        ...['-O2', '-std=c++17', '-shared', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
+        ...['-O2', '-std=c++17', '-fPIC', '-w', `-DNAPI_VERSION=${napi}`, '-DBUILDING_NODE_EXTENSION'],
         ...includes.map((folder) => `-I${folder}`),
         ...args,
         ...['-o', join(dir, output)],
       ])
     const library = [`-L${join(tensorflow, 'lib')}`, '-ltensorflow', '-ltensorflow_framework']
     const theirs = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(pkg, 'binding', file))
-    compile(ADDON, ...theirs, ...library, '-Wl,-rpath,$ORIGIN/../../deps/lib')
-    for (const [name, file] of own)
-      compile(name, file, ...(name === LINKED ? library : []), '-pthread', '-ldl', '-Wl,-rpath,$ORIGIN/lib')
+    compile(ADDON, '-shared', ...theirs, ...library, '-Wl,-rpath,$ORIGIN/../../deps/lib')
+    const beside = ['-pthread', '-ldl', '-Wl,-rpath,$ORIGIN/lib']
+    for (const [name, file] of own) compile(name, '-shared', file, ...(name === LINKED ? library : []), ...beside)
+    compile(WORKER, source('worker.cc'), ...library, ...beside)
   })
   // npm ci wipes these; they are put back from the cache. A daemon may have them mapped.
   const deps = join(pkg, 'deps')
   placeLink(join(tensorflow, 'lib'), join(deps, 'lib'))
-  for (const [name] of own) placeFile(join(built, name), join(deps, name))
+  for (const name of [...own.map(([name]) => name), WORKER]) placeFile(join(built, name), join(deps, name))
   placeFile(join(built, ADDON), join(pkg, 'lib', `napi-v${napi}`, ADDON))
 }
 

@@ -1,6 +1,7 @@
 // Sessions of TensorFlow's C API for JavaScript: opened with a ConfigProto and a target, run by start() and wait(), so that
-// several runs can go on while their caller stays synchronous. Tensors are copied once on their way in and once on their
-// way out, and TensorFlow never holds memory of JavaScript. See docs/adr/027-sessions-and-places.md.
+// several runs can go on while their caller stays synchronous; and the server of a process that leads others. Tensors are
+// copied once on their way in and once on their way out, and TensorFlow never holds memory of JavaScript. See
+// docs/adr/027-sessions-and-places.md.
 #include <node_api.h>
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "one-address.h"
 #include "tensorflow/c/c_api.h"
 
 namespace {
@@ -297,6 +299,25 @@ napi_value wait(napi_env env, const napi_value* args) {
   return arrays;
 }
 
+/**
+ * serve(definition: Uint8Array, address) -> target. This process becomes a task of a cluster that listens at one address.
+ * It stays one until it ends: TensorFlow knows no end of a server.
+ */
+napi_value serve(napi_env env, const napi_value* args) {
+  void* definition = nullptr;
+  size_t size = 0;
+  check(napi_get_typedarray_info(env, args[0], nullptr, &size, &definition, nullptr, nullptr), "bytes were expected");
+  const std::string why = one_address::listen_at(text(env, args[1]));
+  if (!why.empty()) throw Failure{"INVALID_ARGUMENT", why};
+  const Status status;
+  TF_Server* server = TF_NewServer(definition, size, status);
+  if (status.ok()) TF_ServerStart(server, status);
+  if (!status.ok()) throw Failure{status.failure().code, one_address::explained(status.failure().message)};
+  napi_value target;
+  check(napi_create_string_utf8(env, TF_ServerTarget(server), NAPI_AUTO_LENGTH, &target), "no memory for a text");
+  return target;
+}
+
 /** liveTensors() -> how many tensors of the whole process have not been freed */
 napi_value count_live_tensors(napi_env env, const napi_value*) {
   napi_value count = nullptr;
@@ -353,6 +374,7 @@ extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, n
       {"start", nullptr, called<start>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"wait", nullptr, called<wait>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"devices", nullptr, called<devices>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"serve", nullptr, called<serve>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"liveTensors", nullptr, called<count_live_tensors>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof all / sizeof all[0], all);

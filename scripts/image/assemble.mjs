@@ -29,7 +29,7 @@ const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'
 const TFJS = join('node_modules', '@tensorflow', 'tfjs-node-gpu')
 const LIBRARIES = join('libtensorflow', `${TENSORFLOW}-${variant}`)
 
-const NATIVE = /\.(node|so(\.\d+)*)$|\/ptxas$/
+const NATIVE = /\.(node|so(\.\d+)*)$|\/(ptxas|bcod_worker)$/
 
 const copy = (from, to) => {
   mkdirSync(dirname(to), { recursive: true })

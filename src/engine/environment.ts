@@ -62,21 +62,35 @@ export function cpuSettings(
 }
 
 /**
+ * The variables by which TensorFlow learns the settings, beside those that it is given.
+ *
+ * @param given  what an operator has set goes before our defaults
+ */
+export function tensorFlowEnvironment(
+  wanted: WantedCpuSettings,
+  given: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const { threads, interOpThreads, kernels } = cpuSettings(wanted, given)
+  return {
+    TF_NUM_INTRAOP_THREADS: String(threads),
+    TF_NUM_INTEROP_THREADS: String(interOpThreads),
+    TF_ENABLE_ONEDNN_OPTS: kernels === 'onednn' ? '1' : '0',
+    TF_CPP_MIN_LOG_LEVEL: given.TF_CPP_MIN_LOG_LEVEL ?? '2',
+    TF_FORCE_GPU_ALLOW_GROWTH: given.TF_FORCE_GPU_ALLOW_GROWTH ?? 'true',
+    XLA_FLAGS: xlaFlags(given.XLA_FLAGS),
+  }
+}
+
+/**
  * Puts the settings where TensorFlow finds them: in the process environment. Call it in the main thread before the first
  * import of `tensorflow.ts`: a worker's copy of `process.env` does not reach native code.
  *
  * @param options  `cpuAlone` leaves GPUs alone
  */
 export function prepareEnvironment(wanted: WantedCpuSettings, { cpuAlone = false } = {}): void {
-  const { threads, interOpThreads, kernels } = cpuSettings(wanted)
   // CUDA shows no device then, and programs are traced for the CPU
   if (cpuAlone) process.env.CUDA_VISIBLE_DEVICES = '-1'
-  process.env.TF_NUM_INTRAOP_THREADS = String(threads)
-  process.env.TF_NUM_INTEROP_THREADS = String(interOpThreads)
-  process.env.TF_ENABLE_ONEDNN_OPTS = kernels === 'onednn' ? '1' : '0'
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
-  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'
-  process.env.XLA_FLAGS = xlaFlags(process.env.XLA_FLAGS)
+  Object.assign(process.env, tensorFlowEnvironment(wanted))
 }
 
 /** The settings that `prepareEnvironment` made; 0 threads if nobody called it. */

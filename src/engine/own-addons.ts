@@ -11,6 +11,8 @@ export const OWN_ADDONS = {
   gpuNumerics: 'bcod_gpu_numerics.node',
   /** Sessions of TensorFlow's C API. */
   sessions: 'bcod_sessions.node',
+  /** A program and no addon: one task of a cluster. */
+  worker: 'bcod_worker',
 } as const
 
 /** Where set-up puts libtensorflow (`lib`) and the small addons. */

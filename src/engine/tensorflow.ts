@@ -51,6 +51,12 @@ export interface Sessions {
   start(session: SessionHandle, feeds: readonly Feed[], fetches: readonly string[]): RunHandle
   /** Blocks until the run has ended. Once for each run. */
   wait(run: RunHandle): RunResults
+  /**
+   * Makes this process a task of a cluster until it ends, and returns its target.
+   * @param definition  a ServerDef
+   * @param address     the IP address to listen at
+   */
+  serve(definition: Uint8Array, address: string): string
   /** Tensors of this process that have not been freed. */
   liveTensors(): number
   /** Devices of this process in full, such as `/job:localhost/replica:0/task:0/device:GPU:0`. */
