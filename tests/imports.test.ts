@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: [],
   config: [],
   server: [],
+  worker: ['config', 'engine', 'safetensors', 'telemetry'],
   safetensors: ['files'],
   events: ['files'],
   adapters: ['files', 's3', 'safetensors'],
@@ -33,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['model', 'ratio', 'safetensors'],
   ],
   streams: ['adapters', 'serialized-error', 'checkpoint', 'config', 'events', 'files', 'text', 'uplift'],
-  training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner'],
+  training: ['adapters', 'checkpoint', 'config', 'events', 'files', 'learner', 'safetensors'],
   telemetry: ['adapters', 'config', 'events', 'server'],
   replay: [
     'adapters',

@@ -25,7 +25,18 @@ export function exposureFindings(
     ...endpointFindings(config),
     ...certificateFindings(environment),
     ...fileFindings(config, file),
+    ...workerFindings(config),
   ]
+}
+
+/** The same of a worker, which has no secrets. */
+export function* workerFindings({ worker }: Config): Generator<Finding> {
+  if (!isLoopback(worker.address))
+    yield warn(
+      'worker',
+      `worker.address=${worker.address}: whoever reaches port ${worker.port} can run any program as the worker, and read what is sent to it`,
+      'Let only the leader reach it: the NetworkPolicy of deploy/k8s/components/workers, a firewall, and mTLS around it.',
+    )
 }
 
 function* loginFindings({ stream }: Config): Generator<Finding> {

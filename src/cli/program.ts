@@ -17,6 +17,7 @@ import { replayCommand } from './replay.js'
 import { replayLineage } from './replay-lineage.js'
 import { runCommand } from './run.js'
 import { tapCommand } from './tap.js'
+import { workerCommand } from './worker.js'
 
 /** `bcod` with every command, in the order of its help. None of them loads TensorFlow before it runs. */
 export function program(): Command {
@@ -29,6 +30,7 @@ export function program(): Command {
     demoCommand(),
     runCommand(),
     gatewayCommand(),
+    workerCommand(),
     tapCommand(),
     adaptersCommand(),
     checkCommand(),

@@ -7,6 +7,7 @@ import type { Problem } from './problem.js'
 import { publishRules } from './publish-rules.js'
 import type { Config } from './schema.js'
 import { storeRules } from './store-rules.js'
+import { workerRules } from './worker-rules.js'
 
 /** What must hold between keys, each of which is right by itself. */
 export function contradictions(config: Config): readonly Problem[] {
@@ -24,6 +25,7 @@ export function contradictions(config: Config): readonly Problem[] {
     ...storeRules(config),
     ...canaryRules(config),
     ...gatewayRules(config),
+    ...workerRules(config),
   ]
 }
 

@@ -5,10 +5,13 @@ import { guarding } from './schema-guard.js'
 import { learning } from './schema-learning.js'
 import { publishing } from './schema-publish.js'
 import { service } from './schema-service.js'
+import { working } from './schema-worker.js'
 import { isSetting, type Setting } from './setting.js'
 
 /** Every key that bcod knows, in the order in which documentation lists them. */
-export const schema = { ...learning, ...guarding, ...service, ...gating, ...publishing, ...testing, ...gateway }
+export const schema = {
+  ...{ ...learning, ...guarding, ...service, ...gating, ...publishing, ...testing, ...gateway, ...working },
+}
 
 /** What the program sees: a read-only tree of resolved values. */
 type ValuesOf<Node> = {

@@ -1,0 +1,76 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { addonPath } from '../engine/own-addons.js'
+import { BcodError } from '../errors.js'
+
+/** TensorFlow's version, as the worker's program has it. @throws TENSORFLOW_MISSING before the set-up */
+export async function tensorFlowVersion(): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(addonPath('worker'), ['--version'], { timeout: 60_000 })
+    return stdout.trim()
+  } catch (cause) {
+    throw new BcodError('TENSORFLOW_MISSING', "the worker's program could not be run", { cause })
+  }
+}
+
+/** What the program needs to know. */
+export interface ServerProcessOptions {
+  /** The IP address that it listens at. */
+  readonly address: string
+  /** A ServerDef, which has the port. */
+  readonly definition: Uint8Array
+  /** Whether a GPU may multiply f32 in TF32. */
+  readonly tf32: boolean
+  /** Its whole environment: what runs there is somebody else's program, so it gets no secrets. */
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/** How the program has ended. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** TensorFlow's server in a process of its own, which ends with this one however that ends. */
+export class ServerProcess {
+  private constructor(
+    private readonly child: ChildProcess,
+    /** When it has ended. */
+    readonly ended: Promise<Ending>,
+  ) {}
+
+  /**
+   * Resolves when the server serves.
+   * @throws WORKER_BIND_FAILED, WORKER_FAILED
+   */
+  static async start({ address, definition, tf32, environment }: ServerProcessOptions): Promise<ServerProcess> {
+    // a group of its own: Ctrl-C in a terminal is for this process, which ends it
+    const child = spawn(addonPath('worker'), [address, tf32 ? '1' : '0', String(process.pid)], {
+      ...{ env: environment, stdio: ['pipe', 'pipe', 'inherit'], detached: true },
+    })
+    const ended = new Promise<Ending>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+    child.on('error', () => {}) // then it writes nothing
+    child.stdin.on('error', () => {}) // then it has ended, and has said why
+    child.stdin.end(definition)
+    const lines = createInterface({ input: child.stdout })
+    const [word] = await Promise.race([once(lines, 'line'), once(lines, 'close')])
+    if (word === 'serves') return new ServerProcess(child, ended)
+    child.kill('SIGKILL')
+    const reason = String(word ?? 'it ended without a word').slice(0, 300)
+    throw new BcodError(reason.startsWith('bind: ') ? 'WORKER_BIND_FAILED' : 'WORKER_FAILED', reason, {
+      place: address,
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid
+  }
+
+  /** Ends it at once: it holds nothing that would be lost. */
+  async stop(): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.ended
+  }
+}
