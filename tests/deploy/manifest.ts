@@ -25,6 +25,7 @@ export interface Probe {
   readonly tcpSocket?: { readonly port: Port }
   readonly periodSeconds?: number
   readonly failureThreshold?: number
+  readonly timeoutSeconds?: number
 }
 
 export interface Container {
@@ -53,7 +54,7 @@ export interface Container {
 export interface Volume {
   readonly name: string
   readonly configMap?: { readonly name: string }
-  readonly persistentVolumeClaim?: { readonly claimName: string }
+  readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean }
   readonly secret?: { readonly secretName: string }
 }
 

@@ -8,7 +8,7 @@ import { PROBE_PATHS } from './checks/pod.js'
 import { canRender, daemonOf, K8S, render } from './manifest.js'
 
 /** Everything that a person can apply. */
-const ENTRIES = ['base', 'overlays/cpu-dev', 'overlays/gpu', 'overlays/keda', 'overlays/monitoring']
+const ENTRIES = ['base', 'overlays/cpu-dev', 'overlays/gpu', 'overlays/keda', 'overlays/monitoring', 'overlays/workers']
 
 describe.skipIf(!canRender)('deploy/k8s', () => {
   const base = canRender ? render(join(K8S, 'base')) : []

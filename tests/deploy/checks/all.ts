@@ -8,6 +8,7 @@ import { drains, oneWriter, selectors } from './objects.js'
 import { images, probes, resources, restricted, shutdown } from './pod.js'
 import { scaling } from './scaling.js'
 import { storage } from './storage.js'
+import { workers } from './workers.js'
 
 /** @param daemon  the manifests that the monitoring watches, where it is applied apart */
 export const allChecks = (daemon: readonly Manifest[]): ReadonlyMap<string, Check> =>
@@ -26,6 +27,16 @@ export const allChecks = (daemon: readonly Manifest[]): ReadonlyMap<string, Chec
         probes,
         shutdown,
       },
-      ...{ selectors, oneWriter, drains, storage, scaling, gateway, monitoring: monitoring(daemon), customKinds },
+      ...{
+        selectors,
+        oneWriter,
+        drains,
+        storage,
+        scaling,
+        gateway,
+        workers,
+        monitoring: monitoring(daemon),
+        customKinds,
+      },
     }),
   )
