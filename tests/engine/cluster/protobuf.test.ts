@@ -41,7 +41,7 @@ it('numbers of eight and four bytes are skipped over as bytes, and what is cut s
     expect(() => [...fieldsOf(hex(broken))], broken).toThrow(RangeError)
 })
 
-/** As `protoc --encode` writes the text formats beside it, fields in the order of their numbers. */
+/** As protobuf's own library for Python writes what stands beside it; entries of a map may come in any order. */
 it.each([
   [
     // cluster { job { name: "w" tasks { key: 0 value: "a:1" } } } job_name: "w"
