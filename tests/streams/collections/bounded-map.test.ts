@@ -43,11 +43,9 @@ test('a smaller map keeps the newest keys of a larger one', () => {
   expect([6, 7, 8, 9].map((i) => small.get(`k${i}`))).toEqual([undefined, 7, 8, 9])
 })
 
-test('a million keys are saved in less than 10 MB and 100 ms', () => {
+test('a million keys are saved in less than 10 MB', () => {
   const map = new BoundedMap(1_000_000)
   for (let i = 0; i < 1_200_000; i++) map.merge(`source-${i}`, 1)
-  const started = performance.now()
   const { hashes, values } = map.snapshot()
-  expect(performance.now() - started).toBeLessThan(100)
   expect(hashes.byteLength + values.byteLength).toBe(9_000_000)
 })
