@@ -6,10 +6,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { workerFailure } from '../../../src/engine/cluster/failure.js'
 import { Leader } from '../../../src/engine/cluster/leader.js'
 import { probeWorker } from '../../../src/engine/cluster/probe.js'
-import { type Attributes, attr, DataType, nodeDef, proto } from '../../../src/engine/proto.js'
-import { writeGraph } from '../../../src/engine/saved-model.js'
 import { type Feed, type RunHandle, sessions } from '../../../src/engine/tensorflow.js'
 import type { ServerProcess } from '../../../src/worker/server-process.js'
+import { writeTasks } from '../../support/cluster-graph.js'
 import { LOOPBACK, listeningAt } from '../../support/listening.js'
 import { freePorts, IDENTITY, startServer } from '../../support/worker-process.js'
 
@@ -24,44 +23,13 @@ beforeAll(async () => {
   leader = Leader.serve({ address: '127.0.0.1', port: leaderPort, threads: 1, interOpThreads: 1, places: 3 })
 })
 
-const T = attr.type(DataType.float32)
-
-/** For each task an echo, a variable, and a queue: a run that takes from it goes on until one puts. */
-function writeTasks(devices: readonly string[]): string {
-  const graph = new proto.GraphDef()
-  devices.forEach((device, task) => {
-    const node = (name: string, op: string, inputs: readonly string[], attributes: Attributes, place = device) => {
-      const definition = nodeDef(
-        `${name}${task}`,
-        op,
-        inputs.map((input) => `${input}${task}`),
-        attributes,
-      )
-      definition.setDevice(place)
-      graph.addNode(definition)
-    }
-    const types = attr.types([DataType.float32])
-    const named = { shared_name: attr.string(`v${task}`), container: attr.string('') }
-    node('in', 'Placeholder', [], { dtype: T }, devices[0])
-    node('echo', 'Identity', ['in'], { T })
-    node('variable', 'VarHandleOp', [], { dtype: T, shape: attr.shape([2]), ...named })
-    node('read', 'ReadVariableOp', ['variable'], { dtype: T })
-    node('assign', 'AssignVariableOp', ['variable', 'in'], { dtype: T })
-    node('written', 'Identity', ['in', '^assign'], { T })
-    node('queue', 'FIFOQueueV2', [], { component_types: types })
-    node('put', 'QueueEnqueueV2', ['queue', 'in'], { Tcomponents: types })
-    node('done', 'Identity', ['in', '^put'], { T })
-    node('take', 'QueueDequeueV2', ['queue'], { component_types: types })
-  })
-  const path = mkdtempSync(join(directory, 'graph-'))
-  writeGraph(path, graph)
-  return path
-}
-
 /** A session over the leader and these workers. */
 function open(workers: readonly string[], timeout = 60_000) {
   const { target, config, device } = leader.session(workers, timeout)
-  const path = writeTasks([leader, ...workers].map((_, task) => device(task, 'CPU:0')))
+  const path = writeTasks(
+    directory,
+    [leader, ...workers].map((_, task) => device(task, 'CPU:0')),
+  )
   const session = sessions.load(path, target, config)
   let isOpen = true
   const close = () => {
