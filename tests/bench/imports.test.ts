@@ -10,8 +10,8 @@ const exportsOf = (path: string) => {
   const declared = [...source.matchAll(/^export (?:async )?(?:const|class|function\*?) (\w+)/gm)].map(
     ([, name]) => name,
   )
-  const listed = [...source.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, names]) => namesIn(names ?? ''))
-  return [...declared, ...listed.map((name) => name.split(' as ').at(-1))]
+  const listed = [...source.matchAll(/^export (?:const )?\{([^}]*)\}/gm)].flatMap(([, names]) => namesIn(names ?? ''))
+  return [...declared, ...listed.map((name) => name.split(/ as |: /).at(-1))]
 }
 const namesIn = (list: string) =>
   list
