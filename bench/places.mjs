@@ -68,15 +68,17 @@ async function measure() {
   const shape = { ...BENCH_SHAPES['smollm2-135m'], layers: Number(flags.layers) }
   const directory = mkdtempSync(join(tmpdir(), 'bcod-places-'))
   writeRandomModel(directory, huggingFaceConfig(shape, block))
-  const config = loadConfig({
-    env: {},
-    set: [
-      ...[`model.path=${directory}`, 'lora.r=16', 'lora.alpha=32', `limits.maxLength=${block}`],
-      ...[`batch.tokens=${block}`, `batch.size=${places}`],
-    ],
+  const cpus = Array.from({ length: places }, (_, k) => `CPU:${k}`)
+  const sides = ['CPU:0', cpus.join(',')].map((devices) => {
+    const config = loadConfig({
+      env: {},
+      set: [
+        ...[`model.path=${directory}`, 'lora.r=16', 'lora.alpha=32', `limits.maxLength=${block}`],
+        ...[`batch.tokens=${block}`, `batch.size=${places}`, `devices=${devices}`],
+      ],
+    })
+    return { learner: new Learner(config, {}), ms: [], cpu: [] }
   })
-  const cpus = Array.from({ length: places }, (_, k) => `/device:CPU:${k}`)
-  const sides = [undefined, cpus].map((devices) => ({ learner: new Learner(config, { devices }), ms: [], cpu: [] }))
   for (let step = 0; step < WARM_UP + steps; step++)
     for (const side of step % 2 === 0 ? sides : sides.toReversed()) {
       const events = blockEvents(step, places, block, shape.vocabSize)
@@ -90,6 +92,8 @@ async function measure() {
   const [one, several] = sides
   const same = one.learner.adapterSha256() === several.learner.adapterSha256()
   if (!same) throw new Error(`one and ${places} places have come to different adapters`)
+  const used = several.learner.placeUse.filter(({ busySeconds }) => busySeconds > 0)
+  if (used.length !== places) throw new Error(`${used.length} of ${places} places have computed`)
   const times = one.ms.map((ms, i) => ms / several.ms[i])
   const report = {
     places,
