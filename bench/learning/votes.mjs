@@ -57,14 +57,15 @@ export const tokensOf = ({ promptTokens, completionTokens }) => promptTokens.len
  */
 export function drawVotes(votes, seed, { count, ups = null, together = false }) {
   const shuffled = shuffle(votes, seededRandom(seed, 'votes'))
-  const chosen = ups === null ? shuffled.slice(0, count) : withShare(shuffled, count, ups)
+  const chosen = ups === null ? shuffled.slice(0, count) : withShare(shuffled, seed, { count, ups })
   if (chosen.length < count) throw new Error(`${chosen.length} of ${count} votes: there are no more`)
   return together ? promptsTogether(chosen, seededRandom(seed, 'together')) : chosen
 }
 
-function withShare(shuffled, count, ups) {
+function withShare(shuffled, seed, { count, ups }) {
   const wanted = { true: Math.round(count * ups), false: count - Math.round(count * ups) }
-  return shuffled.filter(({ label }) => wanted[label]-- > 0)
+  const chosen = shuffled.filter(({ label }) => wanted[label]-- > 0)
+  return shuffle(chosen, seededRandom(seed, 'mixed')) // what comes last would be of one class
 }
 
 /** How far, in votes, votes on one prompt may be apart. */
