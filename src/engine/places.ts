@@ -1,3 +1,4 @@
+import { bytes, message, type Part, varint } from './cluster/protobuf.js'
 import type { Program, Variable } from './program.js'
 
 /**
@@ -25,13 +26,15 @@ export function everywhere(
 }
 
 /**
- * The ConfigProto of a session: `graph_options.rewrite_options.disable_meta_optimizer`, since every call optimises the
- * function that it calls by itself (docs/adr/002-engine.md), and as many virtual devices of the CPU as places name.
+ * ConfigProto.graph_options.rewrite_options.disable_meta_optimizer: every call optimises the function that it calls by
+ * itself (docs/adr/002-engine.md).
  */
+export const WITHOUT_META_OPTIMIZER: Part = bytes(10, bytes(10, varint(19, 1)))
+
+/** The ConfigProto of a session: as many virtual devices of the CPU as places name. */
 export function sessionConfig({ devices }: Places): Uint8Array {
   const cpus = devices.map((device) => /CPU:(\d+)$/.exec(device)?.[1]).filter((index) => index !== undefined)
   const count = Math.max(0, ...cpus.map((index) => Number(index) + 1))
-  // device_count { key: "CPU" value: count }
-  const virtual = count > 1 ? [0x0a, 0x07, 0x0a, 0x03, ...Buffer.from('CPU'), 0x10, count] : []
-  return Uint8Array.from([...virtual, 0x52, 0x05, 0x52, 0x03, 0x98, 0x01, 0x01])
+  const virtual = count > 1 ? [bytes(1, message(bytes(1, 'CPU'), varint(2, count)))] : []
+  return message(...virtual, WITHOUT_META_OPTIMIZER)
 }

@@ -1,4 +1,5 @@
 /** Messages of TensorFlow's distributed runtime (tensorflow/core/protobuf/{cluster,config,tensorflow_server}.proto). */
+import { WITHOUT_META_OPTIMIZER } from '../places.js'
 import { bytes, message, type Part, varint } from './protobuf.js'
 
 /** A server that knows nobody but itself. */
@@ -46,8 +47,7 @@ export interface SessionSpec {
  */
 export const clusterSessionConfig = ({ addresses, operationTimeout }: SessionSpec): Uint8Array =>
   message(
-    // graph_options.rewrite_options.disable_meta_optimizer, as in a session of one process
-    bytes(10, bytes(10, varint(19, 1))),
+    WITHOUT_META_OPTIMIZER,
     varint(11, operationTimeout),
     bytes(14, clusterDefinition(SESSION_JOB, addresses)),
     // experimental.share_session_state_in_clusterspec_propagation
