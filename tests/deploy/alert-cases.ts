@@ -170,6 +170,20 @@ export const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { what: 'a few too many at times', samples: refusals('connection', line(0, 1, 60)), at: '40m', fires: 0 },
     { what: 'watchers make room', samples: refusals('watcher', line(0, 100, 60)), at: '40m', fires: 0 },
   ],
+  BcodPlaceUnused: [
+    {
+      what: 'a worker is away',
+      samples: { 'bcod_place_used{place="0"}': '1+0x60', 'bcod_place_used{place="1"}': '1+0x20 0+0x40' },
+      at: '40m',
+      fires: 1,
+    },
+    {
+      what: 'a worker is taken back at a checkpoint',
+      samples: { 'bcod_place_used{place="1"}': '1+0x20 0+0x10 1+0x30' },
+      at: '40m',
+      fires: 0,
+    },
+  ],
   BcodLagGrowing: [
     {
       what: 'votes come three times as fast as they are learnt',
