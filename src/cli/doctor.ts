@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.js'
+import { cpuPlaces } from '../config/devices.js'
 import { chooseExecutor, cpuSettings } from '../engine/environment.js'
 import type { Executor } from '../engine/saved-model.js'
 import { BcodError } from '../errors.js'
@@ -53,7 +54,10 @@ async function checkExecutor(config: Config, probe: TensorFlowProbe): Promise<Fi
   const begun = await unlessRefused(async () => begunExecution(config.checkpoint.dir))
   const choice = begun ?? (gpu ? null : await unlessRefused(async () => foreseeExecution(config)))
   const { executor, ...wanted } = { ...config.model, executor: rule.executor, ...choice?.settings }
-  const way = describeExecution({ ...cpuSettings(wanted), executor: executor as Executor })
+  const way = describeExecution({
+    ...cpuSettings({ ...wanted, places: cpuPlaces(config.devices) }),
+    executor: executor as Executor,
+  })
   const unknown = gpu ? rule.reason : `${rule.reason}; the first start measures whether another way is faster`
   return pass('executor', `${way} (${choice === null ? unknown : reasonOf(choice, rule)})`)
 }

@@ -1,4 +1,4 @@
-import { onlyCpus } from '../config/devices.js'
+import { cpuPlaces, onlyCpus } from '../config/devices.js'
 import { keepCompiled } from '../engine/compilation-cache.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
@@ -22,7 +22,7 @@ export async function openLearner(
 ): Promise<Learner> {
   const { settings } = choice ?? (await choiceFor(config, options.training !== false))
   const model = { ...config.model, ...settings }
-  prepareEnvironment(model, { cpuAlone: onlyCpus(config.devices) })
+  prepareEnvironment({ ...model, places: cpuPlaces(config.devices) }, { cpuAlone: onlyCpus(config.devices) })
   keepCompiled(model.compilationCache, model)
   nameDeaths(false)
   const { Learner } = await import('../learner/learner.js')

@@ -19,8 +19,14 @@ export function parseDevice(text: string): Device | null {
 export const onlyCpus = (devices: Config['devices']): boolean =>
   devices !== 'auto' && devices.every((text) => parseDevice(text)?.kind === 'CPU')
 
+/** How many places there are on the CPU of this machine. */
+export const cpuPlaces = (devices: Config['devices']): number =>
+  devices === 'auto'
+    ? 1
+    : devices.map(parseDevice).filter((each) => each?.kind === 'CPU' && each.worker === null).length
+
 /** Places agree on their bits only if they are of one kind. Which devices there are is known to the learner. */
-export function* deviceRules({ devices }: Pick<Config, 'devices'>): Generator<Problem> {
+export function* deviceRules({ devices, model }: Pick<Config, 'devices' | 'model'>): Generator<Problem> {
   if (devices === 'auto') return
   const key = 'devices'
   const parsed = devices.map(parseDevice)
@@ -32,4 +38,11 @@ export function* deviceRules({ devices }: Pick<Config, 'devices'>): Generator<Pr
   }
   if (new Set(parsed.map((device) => device?.kind)).size > 1)
     yield { key, text: 'expected GPUs alone or CPUs alone: they compute other bits' }
+  const places = cpuPlaces(devices)
+  if (places > 1 && model.interOpThreads > 0 && model.interOpThreads <= places) {
+    yield {
+      key: 'model.interOpThreads',
+      text: `expected more than the ${places} places on the CPU, or 0, got ${model.interOpThreads}: batches would wait for each other`,
+    }
+  }
 }

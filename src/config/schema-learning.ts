@@ -74,11 +74,11 @@ export const learning = {
     interOpThreads: integer(
       0,
       { min: 0, max: 1024 },
-      'CPU threads that run operations side by side; 0 = as many as model.threads, or 1 if that was measured to be faster. A lineage keeps the number it began with.',
+      'CPU threads that run operations side by side; 0 = as many as model.threads and more than devices has places on the CPU, or 1 if that was measured to be faster. A lineage keeps the number it began with.',
     ),
   },
   devices: autoOrList(
-    'Where steps are computed: auto, or devices of one kind in order, such as [GPU:0, GPU:1]. auto is all GPUs of the machine, or else its CPU. The first has the state; the packed batches of a step go to all of them in turn, so a step needs as many as there are devices (batch.size, batch.tokens). No result depends on how many there are. CPU:0, CPU:1 and so on are parts of one CPU, for tests.',
+    'Where steps are computed: auto, or devices of one kind in order, such as [GPU:0, GPU:1]. auto is all GPUs of the machine, or else its CPU. The first has the state; the packed batches of a step go to all of them in turn, so a step needs as many as there are devices (batch.size, batch.tokens). No result depends on how many there are. A device that is named twice computes two batches at the same time and holds the weights once: CPU:0, CPU:0 keeps the cores of a CPU busier. CPU:0, CPU:1 and so on are parts of one CPU with weights of their own, for tests.',
   ),
   lora: {
     r: integer(16, { min: 1, max: 1024 }, 'Rank of the adapter.'),

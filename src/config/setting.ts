@@ -117,7 +117,10 @@ export const list = (fallback: readonly string[], doc: string): Setting<readonly
   setting('list', fallback, doc)
 
 /** Names in an order that counts, or `auto`. */
-export const autoOrList = (doc: string): Setting<'auto' | readonly string[]> => setting('autoOrList', 'auto', doc)
+export const autoOrList = (doc: string): Setting<'auto' | readonly string[]> => ({
+  ...setting<'auto' | readonly string[]>('autoOrList', 'auto', doc),
+  repeats: true,
+})
 
 /** A list whose order and repetitions count, such as a program and its arguments. */
 export const words = (doc: string): Setting<readonly string[]> => ({ ...list([], doc), repeats: true })

@@ -43,20 +43,23 @@ export interface WantedCpuSettings {
   readonly interOpThreads?: number
   /** @default auto */
   readonly kernels?: 'auto' | Kernels
+  /** Batches that are computed on the CPU at the same time. @default 1 */
+  readonly places?: number
 }
 
 /**
  * What wanted settings come to without a measurement. `auto` is oneDNN, which TensorFlow turns on by itself only if the
- * processor has AVX-512 VNNI or AMX, unless the operator's environment says otherwise.
+ * processor has AVX-512 VNNI or AMX, unless the operator's environment says otherwise. A batch holds a thread between
+ * operations for as long as it runs: with no more of them than places, one batch would wait for another.
  */
 export function cpuSettings(
-  { threads, interOpThreads = 0, kernels = 'auto' }: WantedCpuSettings,
+  { threads, interOpThreads = 0, kernels = 'auto', places = 1 }: WantedCpuSettings,
   environment: NodeJS.ProcessEnv = process.env,
 ): CpuSettings {
   const resolved = threads > 0 ? threads : availableParallelism()
   return {
     threads: resolved,
-    interOpThreads: interOpThreads > 0 ? interOpThreads : resolved,
+    interOpThreads: Math.max(interOpThreads > 0 ? interOpThreads : resolved, places > 1 ? places + 1 : 1),
     kernels: kernels === 'auto' ? kernelsIn(environment) : kernels,
   }
 }

@@ -3,7 +3,8 @@ import type { Program, Variable } from './program.js'
 
 /**
  * Devices of this process that run the same programs, in order, as TensorFlow names them (`/device:GPU:1`). The first
- * place holds the state: what is read and optimised is there. An empty name leaves the choice to TensorFlow.
+ * place holds the state: what is read and optimised is there. An empty name leaves the choice to TensorFlow. A device
+ * that is named several times computes as many batches at the same time (`Placement`).
  */
 export interface Places {
   readonly devices: readonly string[]
@@ -16,13 +17,47 @@ export const ONE_PLACE: Places = { devices: [''], atFirstOnly: [] }
 /** Name of a node at a place. Those of the first have no mark, so a single place has the graph that it always had. */
 export const atPlace = (place: number, name: string): string => (place === 0 ? name : `place_${place}/${name}`)
 
-/** The programs that run at every place, and the variables that are kept there. */
-export function everywhere(
-  { atFirstOnly }: Places,
-  programs: readonly Program[],
-): { readonly programs: readonly Program[]; readonly variables: ReadonlySet<Variable['name']> } {
-  const shared = programs.filter(({ name }) => !atFirstOnly.includes(name))
-  return { programs: shared, variables: new Set(shared.flatMap(({ variables }) => variables.map(({ name }) => name))) }
+/**
+ * Where the programs and variables of a session are. Places that name one device share all that programs at every place
+ * only read, and the programs that only read; each has what they write (the sum of its gradients) for itself. So several
+ * batches are under way on one device, which holds the weights once.
+ */
+export class Placement {
+  readonly #everywhere: ReadonlySet<string>
+  readonly #kept: ReadonlySet<string>
+  readonly #written: ReadonlySet<string>
+  readonly #writing: ReadonlySet<string>
+  /** For each place the first one on its device. */
+  readonly #homes: readonly number[]
+
+  constructor({ devices, atFirstOnly }: Places, programs: readonly Program[]) {
+    const everywhere = programs.filter(({ name }) => !atFirstOnly.includes(name))
+    const namesOf = (variables: readonly Variable[]) => variables.map(({ name }) => name)
+    this.#everywhere = new Set(everywhere.map(({ name }) => name))
+    this.#kept = new Set(everywhere.flatMap(({ variables }) => namesOf(variables)))
+    this.#written = new Set(everywhere.flatMap(({ written }) => namesOf(written)))
+    this.#writing = new Set(everywhere.filter(({ written }) => written.length > 0).map(({ name }) => name))
+    this.#homes = devices.map((device) => devices.indexOf(device))
+  }
+
+  /** The place whose variable a program at a place uses; undefined if only the first place's programs use it. */
+  holder(variable: string, place: number): number | undefined {
+    if (this.#written.has(variable)) return place
+    if (this.#kept.has(variable)) return this.#homes[place]
+    return place === 0 ? 0 : undefined
+  }
+
+  /** The places among these that have a variable, in order. */
+  holders(variable: string, places: readonly number[]): readonly number[] {
+    const holders = places.map((place) => this.holder(variable, place))
+    return [...new Set(holders.filter((holder) => holder !== undefined))]
+  }
+
+  /** The place whose node runs a program for a place; undefined if the program runs at the first alone. */
+  runner(program: string, place: number): number | undefined {
+    if (!this.#everywhere.has(program)) return place === 0 ? 0 : undefined
+    return this.#writing.has(program) ? place : this.#homes[place]
+  }
 }
 
 /**

@@ -33,6 +33,8 @@ export interface Program {
   readonly inputs: Inputs
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[]
   readonly variables: readonly Variable[]
+  /** Those of them that a call sets. */
+  readonly written: readonly Variable[]
 }
 
 /**
@@ -74,7 +76,7 @@ export function traceProgram(
     ...variables.all.map((variable) => [variableArgument(variable), DataType.resource] as const),
   ]
   library.write(name, signature, outputs, recorder, { stateful: true, inline: true, keep: variables.updates })
-  return { name, inputs, outputs, variables: variables.all }
+  return { name, inputs, outputs, variables: variables.all, written: variables.written }
 }
 
 function declareInputs(recorder: Recorder, inputs: Inputs): Readonly<Record<string, Tensor>> {
@@ -108,6 +110,10 @@ class VariableUses {
   /** In the order of their first use. */
   get all(): readonly Variable[] {
     return [...this.#uses.values()].map(({ variable }) => variable)
+  }
+
+  get written(): readonly Variable[] {
+    return [...this.#uses.values()].filter(({ assigned }) => assigned).map(({ variable }) => variable)
   }
 
   read(variable: Variable): Tensor {

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataTypeOf, type FunctionLibrary, OPTIMISED } from './functions.js'
-import { atPlace, everywhere, type Places } from './places.js'
+import { atPlace, Placement, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
 import { type Attributes, attr, DataType, type GraphDef, nodeDef, proto } from './proto.js'
 
@@ -43,11 +43,12 @@ export function writeSavedModel(
     if (device !== '' && op !== 'Placeholder') definition.setDevice(device)
     graph.addNode(definition)
   }
-  const shared = everywhere(places, programs)
+  const placement = new Placement(places, programs)
   places.devices.forEach((_, place) => {
     for (const variable of variables)
-      if (place === 0 || shared.variables.has(variable.name)) addVariable(node, place, variable)
-    for (const program of place === 0 ? programs : shared.programs) addProgram(node, place, program, executor)
+      if (placement.holder(variable.name, place) === place) addVariable(node, place, variable)
+    for (const program of programs)
+      if (placement.runner(program.name, place) === place) addProgram(node, place, program, executor, placement)
   })
 
   const functions = new proto.FunctionDefLibrary()
@@ -126,14 +127,14 @@ function addAssignment(node: AddNode, place: number, variable: Variable, name: s
 }
 
 /** The placeholders of a program's inputs, and its call, at a place. */
-function addProgram(node: AddNode, place: number, program: Program, executor: Executor): void {
+function addProgram(node: AddNode, place: number, program: Program, executor: Executor, placement: Placement): void {
   const inputs = Object.entries(program.inputs)
   const feed = (input: string) => atPlace(place, feedName(program.name, input))
   for (const [input, { shape }] of inputs)
     node(place, feed(input), 'Placeholder', [], { dtype: attr.type(DataType.int32), shape: attr.shape(shape) })
   const operands = [
     ...inputs.map(([input]) => feed(input)),
-    ...program.variables.map((variable) => atPlace(place, `variable/${variable.name}`)),
+    ...program.variables.map(({ name }) => atPlace(placement.holder(name, place) ?? place, `variable/${name}`)),
   ]
   const types = [...inputs.map(() => DataType.int32), ...program.variables.map(() => DataType.resource)]
   const none = attr.string('')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
-import { atPlace, everywhere, ONE_PLACE, type Places, sessionConfig } from './places.js'
+import { atPlace, ONE_PLACE, Placement, type Places, sessionConfig } from './places.js'
 import type { Program, Variable } from './program.js'
 import {
   addName,
@@ -46,8 +46,7 @@ export class Session {
   readonly #handle: SessionHandle
   readonly #variables: ReadonlyMap<string, Variable>
   readonly #programs: ReadonlyMap<string, Program>
-  readonly #places: Places
-  readonly #everywhere: ReadonlySet<string>
+  readonly #placement: Placement
   readonly #warm = new Set<string>()
   readonly #busySeconds: number[]
   #used: readonly number[]
@@ -59,18 +58,17 @@ export class Session {
     readonly executor: Executor,
     private readonly options: SessionOptions = {},
   ) {
-    this.#places = options.places ?? ONE_PLACE
-    this.#used = [...this.#places.devices.keys()]
+    const { places = ONE_PLACE, target = '', config = new Uint8Array() } = options
+    this.#used = [...places.devices.keys()]
     this.#busySeconds = this.#used.map(() => 0)
-    this.#everywhere = everywhere(this.#places, programs).variables
+    this.#placement = new Placement(places, programs)
     this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
     this.#programs = new Map(programs.map((program) => [program.name, program]))
     const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
     try {
-      writeSavedModel(directory, library, variables, programs, executor, this.#places)
-      const { target = '', config = new Uint8Array() } = options
+      writeSavedModel(directory, library, variables, programs, executor, places)
       // messages of protobuf are joined by writing one behind the other
-      const joined = Buffer.concat([sessionConfig(this.#places), config])
+      const joined = Buffer.concat([sessionConfig(places), config])
       this.#handle = guarded('load', () => sessions.load(directory, target, joined))
     } finally {
       rmSync(directory, { recursive: true, force: true })
@@ -97,10 +95,11 @@ export class Session {
     return this.start(name, inputs)()
   }
 
-  /** Begins a run of a program at a place. */
+  /** Begins a run of a program at a place. Runs at places of one device go on at the same time as those of several. */
   start(name: string, inputs: Readonly<Record<string, InputValue>> = {}, place = 0): Later<Fetched> {
     const program = this.#programs.get(name)
-    if (!program) throw new Error(`no program ${name}`)
+    const runner = this.#placement.runner(name, place)
+    if (!program || runner === undefined) throw new Error(`no program ${name} at place ${place}`)
     const feeds = Object.entries(program.inputs).map(([key, { shape, dtype }]) => {
       const value = inputs[key]
       if (value === undefined) throw new Error(`${name}: input ${key} is missing`)
@@ -109,13 +108,13 @@ export class Session {
       if (array.length !== size) throw new Error(`${name}: input ${key} has ${array.length} values, not ${size}`)
       if (array instanceof Int32Array !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
       return {
-        name: `${atPlace(place, feedName(name, key))}:0`,
+        name: `${atPlace(runner, feedName(name, key))}:0`,
         shape,
         values: new Int32Array(array.buffer, array.byteOffset, array.length),
       }
     })
     const started = performance.now()
-    const call = atPlace(place, callName(name))
+    const call = atPlace(runner, callName(name))
     const wait = this.#start(
       feeds,
       program.outputs.map((_, index) => `${call}:${index}`),
@@ -140,8 +139,7 @@ export class Session {
 
   /** The same at another place. */
   readAt(place: number, ...names: readonly string[]): readonly (Float32Array | Int32Array)[] {
-    for (const name of names) this.#known(name)
-    const fetches = names.map((name) => `${atPlace(place, readName(name))}:0`)
+    const fetches = names.map((name) => `${atPlace(this.#holder(name, place), readName(name))}:0`)
     return this.#start([], fetches)() as readonly (Float32Array | Int32Array)[]
   }
 
@@ -149,7 +147,7 @@ export class Session {
    * Sets variables from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
    * anew for every set of names that is written or read together: use few and large ones.
    *
-   * @param place  one place alone. @default all
+   * @param place  this place alone, with those that share the variable with it. @default all
    */
   write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>, place?: number): void {
     const feeds = Object.entries(values).map(([name, value]) => {
@@ -160,8 +158,8 @@ export class Session {
       if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
       return { name: `${writeFeedName(name)}:0`, shape, values: bytes }
     })
-    const placesOf = (name: string) => (place === undefined ? this.#placesOf(name) : [place])
-    const written = Object.keys(values).flatMap((name) => placesOf(name).map((each) => atPlace(each, writeName(name))))
+    const holdersOf = (name: string) => (place === undefined ? this.#holders(name) : [this.#holder(name, place)])
+    const written = Object.keys(values).flatMap((name) => holdersOf(name).map((each) => atPlace(each, writeName(name))))
     this.#start(
       feeds,
       written.map((name) => `${name}:0`),
@@ -176,7 +174,7 @@ export class Session {
 
   /** Gives an f32 variable at all other places the value that it has at the first. */
   spread(name: string): void {
-    const others = this.#placesOf(this.#known(name).name).slice(1)
+    const others = this.#holders(this.#known(name).name).slice(1)
     if (others.length > 0)
       this.#start(
         [],
@@ -194,9 +192,15 @@ export class Session {
     return variable
   }
 
-  /** Where a variable is kept. */
-  #placesOf(name: string): readonly number[] {
-    return this.#everywhere.has(name) ? this.places : [0]
+  /** The places in use that have a variable for themselves. */
+  #holders(name: string): readonly number[] {
+    return this.#placement.holders(name, this.places)
+  }
+
+  #holder(name: string, place: number): number {
+    const holder = this.#placement.holder(this.#known(name).name, place)
+    if (holder === undefined) throw new Error(`no variable ${name} at place ${place}`)
+    return holder
   }
 
   #start(feeds: readonly Feed[], fetches: readonly string[]): Later<RunResults> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { onlyCpus } from '../config/devices.js'
+import { cpuPlaces, onlyCpus } from '../config/devices.js'
 import { keepCompiled } from '../engine/compilation-cache.js'
 import { nameDeaths } from '../engine/death-notice.js'
 import { prepareEnvironment } from '../engine/environment.js'
@@ -70,7 +70,7 @@ export class RemoteLearner {
    */
   static start(setup: WorkerSetup, events: RemoteLearnerEvents = {}): Promise<RemoteLearner> {
     const { model, devices } = setup.config
-    prepareEnvironment(model, { cpuAlone: onlyCpus(devices) })
+    prepareEnvironment({ ...model, places: cpuPlaces(devices) }, { cpuAlone: onlyCpus(devices) })
     keepCompiled(model.compilationCache, model)
     nameDeaths(true)
     const worker = new Worker(WORKER, { workerData: setup })

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
-import { onlyCpus, parseDevice } from '../../src/config/devices.js'
+import { cpuPlaces, onlyCpus, parseDevice } from '../../src/config/devices.js'
 import { refusal, scratchFile } from './scratch.js'
 
 const load = (...set: string[]) => loadConfig({ env: {}, set })
@@ -8,6 +8,7 @@ const load = (...set: string[]) => loadConfig({ env: {}, set })
 it('devices are auto, or names in their order, from a file, a variable or a flag', () => {
   expect(load().devices).toBe('auto')
   expect(load('devices=["GPU:1", "GPU:0"]').devices).toEqual(['GPU:1', 'GPU:0'])
+  expect(load('devices=["CPU:0", "CPU:0"]').devices).toEqual(['CPU:0', 'CPU:0'])
   expect(loadConfig({ env: { BCOD_DEVICES: 'CPU:0, CPU:1' } }).devices).toEqual(['CPU:0', 'CPU:1'])
   expect(loadConfig({ env: { BCOD_DEVICES: 'auto' } }).devices).toBe('auto')
   const file = (text: string) => loadConfig({ env: {}, file: scratchFile('bcod.yaml', text) }).devices
@@ -29,7 +30,6 @@ it('whether GPUs are left alone follows from the names', () => {
 
 it.each([
   ['devices=[]', 'expected auto, or a non-empty list'],
-  ['devices=["GPU:0", "GPU:0"]', 'expected auto, or a non-empty list of distinct texts'],
   ['devices=["GPU:0", "gpu:1"]', 'expected devices such as GPU:0, CPU:0 or HOST:PORT/GPU:0, got "gpu:1"'],
   ['devices=["GPU:0", "CPU:0"]', 'expected GPUs alone or CPUs alone'],
   ['devices=["GPU:0", "worker-0:2222/GPU:0"]', 'worker-0:2222/GPU:0: devices of other machines are not supported yet'],
@@ -38,4 +38,16 @@ it.each([
   expect([code, place]).toEqual(['CONFIG_INVALID', 'devices'])
   expect(message).toContain(text)
   expect(remedy).toContain('bcod config explain')
+})
+
+it('operations of every place on the CPU need a thread, and one more', () => {
+  const two = 'devices=["CPU:0", "CPU:0"]'
+  for (const threads of [0, 3, 8]) expect(load(two, `model.interOpThreads=${threads}`).devices).toHaveLength(2)
+  for (const threads of [1, 2]) {
+    const { code, place, message } = refusal(() => load(two, `model.interOpThreads=${threads}`))
+    expect([code, place]).toEqual(['CONFIG_INVALID', 'model.interOpThreads'])
+    expect(message).toContain('expected more than the 2 places on the CPU, or 0')
+  }
+  expect(load('devices=["CPU:0"]', 'model.interOpThreads=1').model.interOpThreads).toBe(1)
+  expect([['CPU:0'], ['CPU:0', 'CPU:0'], ['GPU:0', 'GPU:0'], 'auto' as const].map(cpuPlaces)).toEqual([1, 2, 0, 1])
 })

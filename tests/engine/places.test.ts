@@ -4,10 +4,12 @@ import { FunctionLibrary, type ProgramScope, Session, tf, traceProgram } from '.
 const V = { name: 'v', shape: [3], dtype: 'float32' } as const
 const W = { name: 'w', shape: [2], dtype: 'bfloat16' } as const
 const OWN = { name: 'own', shape: [], dtype: 'float32' } as const
-const places = { devices: ['/device:CPU:0', '/device:CPU:1', '/device:CPU:2'], atFirstOnly: ['own'] }
+const THREE = ['/device:CPU:0', '/device:CPU:1', '/device:CPU:2']
+/** The last two places are one device. */
+const TWO = ['/device:CPU:0', '/device:CPU:1', '/device:CPU:1']
 
 /** `bump` adds a number to v, `look` tells v and w, and `own` counts at the first place. */
-function session(executor: 'graph' | 'xla'): Session {
+function session(executor: 'graph' | 'xla', devices: readonly string[] = THREE): Session {
   const library = new FunctionLibrary()
   const bump = ({ read, assign, inputs }: ProgramScope) => {
     const next = tf.add(read(V), inputs.by!)
@@ -25,7 +27,7 @@ function session(executor: 'graph' | 'xla'): Session {
     traceProgram(library, 'look', {}, look),
     traceProgram(library, 'own', {}, own),
   ]
-  const opened = new Session(library, [V, W, OWN], programs, executor, { places })
+  const opened = new Session(library, [V, W, OWN], programs, executor, { places: { devices, atFirstOnly: ['own'] } })
   // 1.5 and -2 in bfloat16
   opened.write({ v: Float32Array.of(1, 2, 3), w: Uint8Array.of(0xc0, 0x3f, 0x00, 0xc0), own: Float32Array.of(0) })
   return opened
@@ -66,6 +68,42 @@ test('what only the first place runs is at no other', () => {
   const opened = session('graph')
   expect([opened.run('own').count![0], opened.run('own').count![0]]).toEqual([1, 2])
   opened.spread('own')
-  expect(() => opened.start('own', {}, 1)).toThrow(/place_1\/call\/own/)
+  expect(() => opened.start('own', {}, 1)).toThrow('no program own at place 1')
+  expect(() => opened.readAt(1, 'own')).toThrow('no variable own at place 1')
   opened.dispose()
 })
+
+test.each(['graph', 'xla'] as const)('places of one device share what programs only read (%s)', (executor) => {
+  const opened = session(executor, TWO)
+  const look = () => [0, 1, 2].map((place) => opened.start('look', {}, place)).map((end) => [...end().w!])
+  opened.write({ w: Uint8Array.of(0x00, 0x40, 0x00, 0x40) }, 2)
+  expect(look()).toEqual([
+    [1.5, -2],
+    [2, 2],
+    [2, 2],
+  ])
+  expect([...opened.readAt(2, 'w')[0]!]).toEqual([2, 2])
+  // the first that names a device may be left out: the others go on with what it holds
+  opened.drop(1)
+  opened.write({ w: Uint8Array.of(0x80, 0x3f, 0x80, 0x3f) })
+  expect(look()).toEqual([
+    [1, 1],
+    [1, 1],
+    [1, 1],
+  ])
+  opened.dispose()
+})
+
+test.each(['graph', 'xla'] as const)(
+  'places of one device have what programs write for themselves (%s)',
+  (executor) => {
+    const opened = session(executor, TWO)
+    const runs = [0, 1, 2].map((place) => opened.start('bump', by(10 * place), place))
+    expect(runs.map((end) => end().next![0])).toEqual([1, 11, 21])
+    opened.add('v', 2)
+    expect([0, 1, 2].map((place) => opened.readAt(place, 'v')[0]![0])).toEqual([22, 11, 21])
+    opened.spread('v')
+    expect([0, 1, 2].map((place) => opened.readAt(place, 'v')[0]![0])).toEqual([22, 22, 22])
+    opened.dispose()
+  },
+)

@@ -40,15 +40,22 @@ interface Way {
   readonly shared: number
 }
 
-/** Two steps at so many virtual devices of the CPU: all that was computed, and which places computed the gradient. */
-function learnt({ set, shared }: Way, devices: number) {
-  const names = Array.from({ length: devices }, (_, k) => `CPU:${k}`)
+const ONE = ['CPU:0']
+/** Virtual devices of the CPU, with weights of their own, and places of one device, which share them. */
+const PLACES = [
+  ['CPU:0', 'CPU:1'],
+  ['CPU:0', 'CPU:0'],
+  ['CPU:0', 'CPU:1', 'CPU:1'],
+]
+
+/** Two steps at these devices: all that was computed, and which places computed the gradient. */
+function learnt({ set, shared }: Way, devices: readonly string[]) {
   const limit = shared === 0 ? 128 : 384
   const config = loadConfig({
     env: {},
     set: [
       ...[`model.path=${model}`, 'lora.r=4', 'batch.size=8', `limits.maxLength=${limit}`, `batch.tokens=${limit}`],
-      ...(devices === 1 ? [] : [`devices=${JSON.stringify(names)}`]),
+      `devices=${JSON.stringify(devices)}`,
       ...set,
     ],
   })
@@ -73,13 +80,13 @@ const WAYS: readonly Way[] = [
 ]
 
 test.each(cases(WAYS, WAYS.slice(0, 1)))(
-  'a step has the same bits at one, two and three places: $set.0, $set.1',
+  'a step has the same bits at one, two and three places, of one device or several: $set.0, $set.1',
   (way) => {
-    const one = learnt(way, 1)
+    const one = learnt(way, ONE)
     expect(one.result.steps.every((step) => step !== null && step.microBatches.length > 2)).toBe(true)
-    for (const devices of cases([2, 3], [3])) {
+    for (const devices of cases(PLACES, PLACES.slice(2))) {
       const several = learnt(way, devices)
-      expect(several.used).toEqual(Array.from({ length: devices }, (_, place) => place))
+      expect(several.used).toEqual([...devices.keys()])
       expect(several.result).toEqual(one.result)
     }
   },

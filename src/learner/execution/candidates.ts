@@ -7,8 +7,9 @@ export interface Execution extends CpuSettings {
 }
 
 /** What the configuration says of it: `auto` and 0 are left to the rule, or to a measurement. */
-export interface WantedExecution extends Required<WantedCpuSettings> {
+export interface WantedExecution extends Required<Omit<WantedCpuSettings, 'places'>> {
   readonly executor: 'auto' | Execution['executor']
+  readonly places?: number
 }
 
 /**
@@ -33,13 +34,14 @@ export function candidates(
   const isGraph = rule.executor === 'graph'
   const kernelsAreFree = wanted.kernels === 'auto' && environment.TF_ENABLE_ONEDNN_OPTS === undefined
   const cores = Math.floor(machine.threads / machine.threadsPerCore)
+  const places = wanted.places ?? 1
   return [
     rule,
     ...(wanted.executor === 'auto' ? [{ ...rule, executor: 'xla' as const }] : []),
     ...(isGraph && kernelsAreFree && wanted.dtype === 'f32' ? [{ ...rule, kernels: 'eigen' as const }] : []),
-    ...(wanted.interOpThreads === 0 && rule.interOpThreads > 1 ? [{ ...rule, interOpThreads: 1 }] : []),
+    ...(wanted.interOpThreads === 0 && rule.interOpThreads > 1 && places === 1 ? [{ ...rule, interOpThreads: 1 }] : []),
     ...(wanted.threads === 0 && cores > 0 && cores < rule.threads
-      ? [{ ...rule, threads: cores, interOpThreads: Math.min(rule.interOpThreads, cores) }]
+      ? [{ ...rule, ...cpuSettings({ ...wanted, threads: cores }, environment) }]
       : []),
   ]
 }

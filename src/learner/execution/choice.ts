@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { JsonValue } from '../../checkpoint/json.js'
+import { cpuPlaces } from '../../config/devices.js'
 import { type Architecture, readArchitecture } from '../../model/architecture.js'
 import { type LearnerConfig, PROGRAMS } from '../config.js'
 import { candidates, describeExecution, type Execution } from './candidates.js'
@@ -80,12 +81,12 @@ function planTrials(
   config: LearnerConfig,
   { machine = thisMachine(), environment = process.env }: ChoiceOptions,
 ): { readonly why: string } | { readonly executions: readonly Execution[]; readonly key: TrialKey } {
-  const { model } = config
+  const { model, devices } = config
   if (!model.measure) return { why: 'model.measure is off' }
   if (model.path === null) return { why: 'there is no model' }
   const architecture = readArchitecture(model.path)
   if (layerWeights(architecture) < LEAST_WEIGHTS) return { why: 'the model is small' }
-  const executions = candidates(model, machine, environment)
+  const executions = candidates({ ...model, places: cpuPlaces(devices) }, machine, environment)
   if (executions.length < 2) return { why: 'everything is set' }
   return { executions, key: keyOf(config, architecture, { machine, executions }) }
 }

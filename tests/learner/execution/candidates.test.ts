@@ -46,6 +46,12 @@ test('one thread leaves nothing to try between operations', () => {
   for (const { threads, interOpThreads } of tried({ threads: 1 })) expect([threads, interOpThreads]).toEqual([1, 1])
 })
 
+test('with several places on the CPU, every way has threads for all of them', () => {
+  for (const { interOpThreads } of tried({ places: 2, threads: 1 })) expect(interOpThreads).toBe(3)
+  for (const { interOpThreads } of tried({ places: 2 })) expect(interOpThreads).toBe(4)
+  for (const { interOpThreads } of tried({ places: 4 })) expect(interOpThreads).toBe(5)
+})
+
 test('Linux says what the processor is, which instructions it has, and how many threads share a core', () => {
   const xeon = [
     ...['model name\t: Intel(R) Xeon(R) Gold 6338', 'siblings\t: 64', 'cpu cores\t: 32'],
