@@ -23,10 +23,17 @@ export interface Output {
   readonly type: DataType
 }
 
+export interface LibraryOptions {
+  /** Whether lists of tensors may go from one call of a program to another. What XLA compiles takes and returns tensors. */
+  readonly listsLeaveCalls: boolean
+}
+
 /** The functions of one SavedModel. */
 export class FunctionLibrary {
   readonly definitions: FunctionDef[] = []
   readonly #names = new Set<string>()
+
+  constructor(readonly options: LibraryOptions = { listsLeaveCalls: true }) {}
 
   /** Writes the part of `recorder` that `outputs` need as a function; references in `renamed` are its arguments. */
   write(

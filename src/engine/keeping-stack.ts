@@ -63,7 +63,7 @@ export function defineKeepingStack(
     const initial = [backend.recorder.int(0), backend.ref(input), ...empty]
     const [, y, ...lists] = run(initial, actualRefs(constant, { ...stacked, ...shared }))
     const stacks = Object.entries(kept).map(([key, shape], k) => {
-      const ref = stackOf(lists[k] as Ref, spec.layers, shape)
+      const ref = stackOf(lists[k] as Ref, spec.layers, { type: float32, shape })
       return [key, backend.tensor(ref, [spec.layers, ...shape])] as const
     })
     return { y: backend.tensor(y as Ref, spec.x), ...Object.fromEntries(stacks) }

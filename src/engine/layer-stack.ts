@@ -11,7 +11,7 @@ import {
 import { type Loop, plus, sliceAt, type Traced, writeLoop } from './loop.js'
 import { attr, DataType } from './proto.js'
 import type { Ref } from './recorder.js'
-import { getItem, reserve, setItem, stackOf } from './tensor-list.js'
+import { getItem, listOf, reserve, setItem, stackOf } from './tensor-list.js'
 import { tf } from './tensorflow.js'
 import { backend } from './tracing-backend.js'
 
@@ -85,6 +85,7 @@ export function defineLayerStack(
   body: (fixed: Tensors, x: Tensor, row: Tensor) => Tensor,
 ): LayerStack {
   const { layers: L, parameters: P } = spec
+  const { listsLeaveCalls } = library.options
   const x = { shape: spec.x, dtype: 'float32' } as const
   const row = { shape: [P], dtype: 'float32' } as const
   const layer = traceDifferentiable(
@@ -103,12 +104,17 @@ export function defineLayerStack(
     if (!differentiate) return backend.tensor(value(start, fixed)[1] as Ref, spec.x)
     const operation = tf.customGrad(() => {
       const empty = kept.map((each) => reserve(L, each))
-      const [, y, ...full] = forward([...start, ...empty], fixed)
+      const [, y, ...lists] = forward([...start, ...empty], fixed)
+      const full = listsLeaveCalls ? lists : lists.map((list, k) => stackOf(list, L, kept[k] as Residual))
       const gradFunc = (dy: Tensor | Tensor[]) => {
         const none = reserve(L, { type: float32, shape: [P] })
+        const again = listsLeaveCalls ? full : full.map((stack, k) => listOf(stack, kept[k] as Residual))
         const last = backend.recorder.int(L - 1)
-        const [, dx, list] = backward([last, backend.ref(dy as Tensor), none, ...full], fixed)
-        return [backend.tensor(dx as Ref, spec.x), backend.tensor(stackOf(list as Ref, L, [P]), [L, P])]
+        const [, dx, list] = backward([last, backend.ref(dy as Tensor), none, ...again], fixed)
+        return [
+          backend.tensor(dx as Ref, spec.x),
+          backend.tensor(stackOf(list as Ref, L, { type: float32, shape: [P] }), [L, P]),
+        ]
       }
       return { value: backend.tensor(y as Ref, spec.x), gradFunc }
     })

@@ -109,6 +109,7 @@ export const OPS: readonly Op[] = [
   { name: 'TensorListSetItem', outputs: ['output_handle'] },
   { name: 'TensorListGetItem', outputs: ['item'] },
   { name: 'TensorListStack', outputs: ['tensor'] },
+  { name: 'TensorListFromTensor', outputs: ['output_handle'] },
 ]
 
 const OUTPUTS: ReadonlyMap<string, readonly string[]> = new Map(OPS.map(({ name, outputs }) => [name, outputs]))

@@ -8,11 +8,22 @@ import type { Program, Variable } from './program.js'
  */
 export interface Places {
   readonly devices: readonly string[]
+  /**
+   * How many devices in a row are one place: a variable is at the device of its stage, and a program computes where its
+   * variables are. @default 1
+   */
+  readonly stages?: number
   /** Programs that run at the first place alone. What only they use is kept there alone. */
   readonly atFirstOnly: readonly string[]
 }
 
 export const ONE_PLACE: Places = { devices: [''], atFirstOnly: [] }
+
+/** The devices of each place, by its stages. */
+export function devicesOf({ devices, stages = 1 }: Places): readonly (readonly string[])[] {
+  if (devices.length % stages !== 0) throw new Error(`${devices.length} devices are not places of ${stages}`)
+  return Array.from({ length: devices.length / stages }, (_, i) => devices.slice(i * stages, (i + 1) * stages))
+}
 
 /** Name of a node at a place. Those of the first have no mark, so a single place has the graph that it always had. */
 export const atPlace = (place: number, name: string): string => (place === 0 ? name : `place_${place}/${name}`)
@@ -30,14 +41,16 @@ export class Placement {
   /** For each place the first one on its device. */
   readonly #homes: readonly number[]
 
-  constructor({ devices, atFirstOnly }: Places, programs: readonly Program[]) {
+  constructor(places: Places, programs: readonly Program[]) {
+    const { atFirstOnly } = places
     const everywhere = programs.filter(({ name }) => !atFirstOnly.includes(name))
     const namesOf = (variables: readonly Variable[]) => variables.map(({ name }) => name)
     this.#everywhere = new Set(everywhere.map(({ name }) => name))
     this.#kept = new Set(everywhere.flatMap(({ variables }) => namesOf(variables)))
     this.#written = new Set(everywhere.flatMap(({ written }) => namesOf(written)))
     this.#writing = new Set(everywhere.filter(({ written }) => written.length > 0).map(({ name }) => name))
-    this.#homes = devices.map((device) => devices.indexOf(device))
+    const devices = devicesOf(places).map((each) => each.join())
+    this.#homes = devices.map((each) => devices.indexOf(each))
   }
 
   /** The place whose variable a program at a place uses; undefined if only the first place's programs use it. */

@@ -1,22 +1,14 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import { dataTypeOf, type FunctionLibrary } from './functions.js'
 import { bitcastFloat } from './ops.js'
+import { type ProgramCall, type Source, writeSegments, writeWhole } from './program-calls.js'
 import { attr, DataType } from './proto.js'
 import { ownerOf, Recorder, type Ref } from './recorder.js'
 import { tf } from './tensorflow.js'
 import { backend, type MatmulType } from './tracing-backend.js'
+import { type Inputs, inputArgument, stageOf, type Variable, variableArgument } from './variable.js'
 
-/** A value that stays on the device between calls. Not int32: TensorFlow keeps such variables in the host's memory. */
-export interface Variable {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly dtype: 'float32' | 'bfloat16'
-}
-
-/** Inputs come from the host. They travel as int32; a float input travels as its bits. */
-export type Inputs = Readonly<
-  Record<string, { readonly shape: readonly number[]; readonly dtype: 'float32' | 'int32' }>
->
+export type { Inputs, Variable } from './variable.js'
 
 /** What the code of a program sees. */
 export interface ProgramScope {
@@ -27,18 +19,27 @@ export interface ProgramScope {
   assign(variable: Variable, value: Tensor): void
 }
 
-/** A traced program: one stateful function over resident variables. */
+/** A traced program: stateful functions over resident variables. */
 export interface Program {
   readonly name: string
   readonly inputs: Inputs
-  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[]
+  readonly outputs: readonly ProgramOutput[]
   readonly variables: readonly Variable[]
   /** Those of them that a call sets. */
   readonly written: readonly Variable[]
+  /** Each comes after those that it takes something from. One, unless its variables are at several stages. */
+  readonly calls: readonly ProgramCall[]
+}
+
+export interface ProgramOutput {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly dtype: string
+  readonly source: Source
 }
 
 /**
- * Traces `body` into a function of the library. Everything that it returns is fetched by each call.
+ * Traces `body` into functions of the library. Everything that it returns is fetched by each call.
  *
  * @param matmul  type of the matrix products in it; softmax, norms, losses and sums stay in f32
  */
@@ -59,11 +60,13 @@ export function traceProgram(
           read: (variable: Variable) => variables.read(variable),
           assign: (variable: Variable, value: Tensor) => variables.assign(variable, value),
         }
+        const results = body(scope)
         // every fetched value waits for every update: a call that has returned has been applied whole
-        return Object.entries(body(scope)).map(([key, tensor]) => {
+        const updates = variables.isSpread ? [] : variables.updates
+        return Object.entries(results).map(([key, tensor]) => {
           const ref = backend.ref(tensor)
           const type = backend.raw(tensor).type === DataType.int32 ? DataType.int32 : DataType.float32
-          const identity = backend.op('Identity', [ref, ...variables.updates], { T: attr.type(type) }, type)
+          const identity = backend.op('Identity', [ref, ...updates], { T: attr.type(type) }, type)
           return { name: key, ref: identity, type, shape: [...tensor.shape], dtype: tensor.dtype }
         })
       }),
@@ -71,12 +74,12 @@ export function traceProgram(
   )
   if (outputs.length === 0) throw new Error(`program ${name} returns nothing: a call must fetch at least one value`)
   variables.dispose()
-  const signature = [
-    ...Object.keys(inputs).map((key) => [inputArgument(key), DataType.int32] as const),
-    ...variables.all.map((variable) => [variableArgument(variable), DataType.resource] as const),
-  ]
-  library.write(name, signature, outputs, recorder, { stateful: true, inline: true, keep: variables.updates })
-  return { name, inputs, outputs, variables: variables.all, written: variables.written }
+  const trace = { name, inputs, variables: variables.all, recorder, outputs, updates: variables.updates }
+  const { calls, sources } = (variables.isSpread ? writeSegments : writeWhole)(library, trace)
+  const fetched = outputs.map(({ name: key, shape, dtype }, i) => {
+    return { name: key, shape, dtype, source: sources[i] as Source }
+  })
+  return { name, inputs, outputs: fetched, variables: variables.all, written: variables.written, calls }
 }
 
 function declareInputs(recorder: Recorder, inputs: Inputs): Readonly<Record<string, Tensor>> {
@@ -116,6 +119,11 @@ class VariableUses {
     return [...this.#uses.values()].filter(({ assigned }) => assigned).map(({ variable }) => variable)
   }
 
+  /** Whether they are at several stages. */
+  get isSpread(): boolean {
+    return new Set(this.all.map(stageOf)).size > 1
+  }
+
   read(variable: Variable): Tensor {
     const use = this.#use(variable)
     if (use.value) return use.value
@@ -151,7 +159,3 @@ class VariableUses {
     return use
   }
 }
-
-const inputArgument = (key: string) => `in_${key}`
-/** Argument names of a function allow letters, digits and underscores only. */
-const variableArgument = (variable: Variable) => `var_${variable.name.replace(/[^A-Za-z0-9_]/g, '_')}`

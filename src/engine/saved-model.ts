@@ -1,9 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataTypeOf, type FunctionLibrary, OPTIMISED } from './functions.js'
-import { atPlace, Placement, type Places } from './places.js'
+import { atPlace, devicesOf, Placement, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
+import type { ProgramCall } from './program-calls.js'
 import { type Attributes, attr, DataType, type GraphDef, nodeDef, proto } from './proto.js'
+import { stageOf } from './variable.js'
 
 export type Executor = 'graph' | 'xla'
 
@@ -12,6 +14,15 @@ const BYTES = { float32: 4, bfloat16: 2 } as const
 /** Name of the placeholder of a program's input, and of the node that runs the program. */
 export const feedName = (program: string, input: string): string => `feed/${program}/${input}`
 export const callName = (program: string): string => `call/${program}`
+/** The node of a call of a program. */
+const callNode = ({ name, calls }: Program, call: number): string =>
+  calls.length === 1 ? callName(name) : `${callName(name)}/${call}`
+const outputNode = ({ name }: Program, index: number): string => `${callName(name)}/output_${index}`
+/** What is fetched to run a program: its outputs, in their order. */
+export const fetchNames = (program: Program): readonly string[] =>
+  program.outputs.map(({ source }, index) =>
+    program.calls.length === 1 ? `${callNode(program, 0)}:${source.result}` : `${outputNode(program, index)}:0`,
+  )
 /** Nodes that read and write a variable from the host. Written values are fed as raw bytes. */
 export const readName = (variable: string): string => `read/${variable}`
 export const writeName = (variable: string): string => `write/${variable}`
@@ -36,17 +47,19 @@ export function writeSavedModel(
   places: Places,
 ): void {
   const graph = new proto.GraphDef()
-  const node: AddNode = (place, name, op, inputs, attributes) => {
+  const devices = devicesOf(places)
+  const node: AddNode = (place, name, op, inputs, attributes, stage = 0) => {
     const definition = nodeDef(name, op, inputs, attributes)
-    const device = places.devices[place] as string
+    const device = devices[place]?.[stage] as string
     // what is fed comes from the host
     if (device !== '' && op !== 'Placeholder') definition.setDevice(device)
     graph.addNode(definition)
   }
   const placement = new Placement(places, programs)
-  places.devices.forEach((_, place) => {
+  devices.forEach((_, place) => {
     for (const variable of variables)
-      if (placement.holder(variable.name, place) === place) addVariable(node, place, variable)
+      if (placement.holder(variable.name, place) === place)
+        addVariable(atStage(node, stageOf(variable)), place, variable)
     for (const program of programs)
       if (placement.runner(program.name, place) === place) addProgram(node, place, program, executor, placement)
   })
@@ -75,8 +88,20 @@ export function writeGraph(directory: string, graph: GraphDef): void {
   writeFileSync(join(directory, 'saved_model.pb'), model.serializeBinary())
 }
 
-/** Adds a node at a place. */
-type AddNode = (place: number, name: string, op: string, inputs: readonly string[], attributes: Attributes) => void
+/** Adds a node at a stage of a place. */
+type AddNode = (
+  place: number,
+  name: string,
+  op: string,
+  inputs: readonly string[],
+  attributes: Attributes,
+  stage?: number,
+) => void
+
+const atStage =
+  (node: AddNode, stage: number): AddNode =>
+  (place, name, op, inputs, attributes) =>
+    node(place, name, op, inputs, attributes, stage)
 
 /** A variable at a place, and the nodes that read and write it. */
 function addVariable(node: AddNode, place: number, variable: Variable): void {
@@ -126,25 +151,52 @@ function addAssignment(node: AddNode, place: number, variable: Variable, name: s
   node(place, name, 'Identity', [`${name}/done`, `^${name}/assign`], { T: attr.type(DataType.int32) })
 }
 
-/** The placeholders of a program's inputs, and its call, at a place. */
+/** The placeholders of a program's inputs, and its calls, at a place. */
 function addProgram(node: AddNode, place: number, program: Program, executor: Executor, placement: Placement): void {
-  const inputs = Object.entries(program.inputs)
   const feed = (input: string) => atPlace(place, feedName(program.name, input))
-  for (const [input, { shape }] of inputs)
+  for (const [input, { shape }] of Object.entries(program.inputs))
     node(place, feed(input), 'Placeholder', [], { dtype: attr.type(DataType.int32), shape: attr.shape(shape) })
-  const operands = [
-    ...inputs.map(([input]) => feed(input)),
-    ...program.variables.map(({ name }) => atPlace(placement.holder(name, place) ?? place, `variable/${name}`)),
-  ]
-  const types = [...inputs.map(() => DataType.int32), ...program.variables.map(() => DataType.resource)]
+  const variableOf = ({ name }: Variable) => atPlace(placement.holder(name, place) ?? place, `variable/${name}`)
+  const nameOf = (call: number) => atPlace(place, callNode(program, call))
   const none = attr.string('')
-  node(place, atPlace(place, callName(program.name)), 'StatefulPartitionedCall', operands, {
-    Tin: attr.types(types),
-    Tout: attr.types(program.outputs.map((o) => (o.dtype === 'int32' ? DataType.int32 : DataType.float32))),
-    f: attr.func(program.name),
-    config: none,
-    config_proto: OPTIMISED,
-    executor_type: none,
-    ...(executor === 'xla' ? { _XlaMustCompile: attr.bool(true) } : {}),
+  program.calls.forEach(({ name, stage, operands, types }, call) => {
+    const inputs = operands.map((operand) => {
+      if ('input' in operand) return { name: feed(operand.input), type: DataType.int32 }
+      if ('variable' in operand) return { name: variableOf(operand.variable), type: DataType.resource }
+      return { name: `${nameOf(operand.call)}:${operand.result}`, type: operand.type }
+    })
+    atStage(node, stage)(
+      place,
+      nameOf(call),
+      'StatefulPartitionedCall',
+      inputs.map((each) => each.name),
+      {
+        Tin: attr.types(inputs.map(({ type }) => type)),
+        Tout: attr.types(types),
+        f: attr.func(name),
+        config: none,
+        config_proto: OPTIMISED,
+        executor_type: none,
+        ...(executor === 'xla' ? { _XlaMustCompile: attr.bool(true) } : {}),
+      },
+    )
+  })
+  if (program.calls.length > 1) addOutputs(node, place, program)
+}
+
+/** What is fetched of a program of several calls: it waits until all of them have set their variables. */
+function addOutputs(node: AddNode, place: number, program: Program): void {
+  const nameOf = (call: number) => atPlace(place, callNode(program, call))
+  const int32 = { T: attr.type(DataType.int32) }
+  const done = program.calls.flatMap(({ assigns, stage, types }, call) => {
+    if (!assigns) return []
+    atStage(node, stage)(place, `${nameOf(call)}/done`, 'Identity', [`${nameOf(call)}:${types.length - 1}`], int32)
+    return [`^${nameOf(call)}/done`]
+  })
+  program.outputs.forEach(({ source }, index) => {
+    const { stage, types } = program.calls[source.call] as ProgramCall
+    const inputs = [`${nameOf(source.call)}:${source.result}`, ...done]
+    const type = attr.type(types[source.result] as DataType)
+    atStage(node, stage)(place, atPlace(place, outputNode(program, index)), 'Identity', inputs, { T: type })
   })
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
-import { atPlace, ONE_PLACE, Placement, type Places, sessionConfig } from './places.js'
+import { atPlace, devicesOf, ONE_PLACE, Placement, type Places, sessionConfig } from './places.js'
 import type { Program, Variable } from './program.js'
 import {
   addName,
@@ -13,6 +13,7 @@ import {
   copyName,
   type Executor,
   feedName,
+  fetchNames,
   readName,
   writeFeedName,
   writeName,
@@ -59,7 +60,7 @@ export class Session {
     private readonly options: SessionOptions = {},
   ) {
     const { places = ONE_PLACE, target = '', config = new Uint8Array() } = options
-    this.#used = [...places.devices.keys()]
+    this.#used = [...devicesOf(places).keys()]
     this.#busySeconds = this.#used.map(() => 0)
     this.#placement = new Placement(places, programs)
     this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
@@ -117,7 +118,7 @@ export class Session {
     const call = atPlace(runner, callName(name))
     const wait = this.#start(
       feeds,
-      program.outputs.map((_, index) => `${call}:${index}`),
+      fetchNames(program).map((fetched) => atPlace(runner, fetched)),
     )
     return () => {
       const results = wait()

@@ -4,7 +4,7 @@ import { attr, DataType } from './proto.js'
 import type { Ref } from './recorder.js'
 import { backend } from './tracing-backend.js'
 
-const { float32, int32, variant } = DataType
+const { int32, variant } = DataType
 
 /** The shape of a list's elements as its operations take it; −1 if it is unknown. */
 const elementShape = ({ shape }: Residual): Ref =>
@@ -28,8 +28,14 @@ export function getItem(list: Ref, element: Residual): Ref {
   return backend.op('TensorListGetItem', [list, 'i', elementShape(element)], attributes, element.type)
 }
 
-/** The list's f32 elements of one shape along a new first axis. */
-export function stackOf(list: Ref, size: number, shape: readonly number[]): Ref {
-  const attributes = { element_dtype: attr.type(float32), num_elements: attr.int(size) }
-  return backend.op('TensorListStack', [list, backend.recorder.ints(shape)], attributes, float32)
+/** The list's elements along a new first axis. */
+export function stackOf(list: Ref, size: number, element: Residual): Ref {
+  const attributes = { element_dtype: attr.type(element.type), num_elements: attr.int(size) }
+  return backend.op('TensorListStack', [list, elementShape(element)], attributes, element.type)
+}
+
+/** The list of the entries along a first axis. */
+export function listOf(stack: Ref, element: Residual): Ref {
+  const attributes = { element_dtype: attr.type(element.type), shape_type: attr.type(int32) }
+  return backend.op('TensorListFromTensor', [stack, elementShape(element)], attributes, variant)
 }
