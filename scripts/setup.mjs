@@ -26,7 +26,7 @@ const LINKED = 'bcod_sessions.node'
 /** The worker of a cluster: a program beside the addons. */
 const WORKER = 'bcod_worker'
 /** Sources that are no addon by themselves. */
-const FURTHER_SOURCES = ['worker.cc', 'one-address.h']
+const FURTHER_SOURCES = ['worker.cc', 'one-address.h', 'gpu-switches.h']
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cache = cacheRoot()
 const variant = process.env.BCOD_TF === 'gpu' ? 'gpu' : 'cpu'

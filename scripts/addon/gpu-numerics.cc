@@ -1,19 +1,14 @@
-// Switches of how TensorFlow computes on a GPU that its C API lacks: whether f32 may be multiplied in TF32, as TensorFlow
-// does unless told otherwise, and whether every operation must give the same bits each time. The functions are exported by
-// libtensorflow_framework, which must be loaded already. And what the GPUs are, by the driver's own word, which needs no
-// TensorFlow. See docs/adr/002-engine.md.
+// How TensorFlow computes on a GPU (gpu-switches.h): whether f32 may be multiplied in TF32, as TensorFlow does unless told
+// otherwise, and whether every operation must give the same bits each time. libtensorflow_framework must be loaded
+// already. And what the GPUs are, by the driver's own word, which needs no TensorFlow.
 #include <dlfcn.h>
 #include <node_api.h>
 
 #include <string>
 
-namespace {
+#include "gpu-switches.h"
 
-// bool tsl::tensor_float_32_execution_enabled(), void tsl::enable_tensor_float_32_execution(bool),
-// void tsl::EnableOpDeterminism(bool), of TensorFlow 2.21
-constexpr char kTf32[] = "_ZN3tsl33tensor_float_32_execution_enabledEv";
-constexpr char kSetTf32[] = "_ZN3tsl32enable_tensor_float_32_executionEb";
-constexpr char kSetDeterminism[] = "_ZN3tsl19EnableOpDeterminismEb";
+namespace {
 
 /** The function of that name; null with an error in JavaScript if there is none. */
 template <typename F>
@@ -36,7 +31,7 @@ bool first_argument(napi_env env, napi_callback_info info) {
 /** tf32(): whether f32 may be multiplied in TF32. */
 napi_value tf32(napi_env env, napi_callback_info) {
   napi_value result = nullptr;
-  if (auto* enabled = find<bool()>(env, kTf32)) napi_get_boolean(env, enabled(), &result);
+  if (auto* enabled = find<bool()>(env, gpu_switches::kTf32)) napi_get_boolean(env, enabled(), &result);
   return result;
 }
 
@@ -83,9 +78,9 @@ napi_value gpus(napi_env env, napi_callback_info) {
 extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   const napi_property_descriptor all[] = {
       {"tf32", nullptr, tf32, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"setTf32", nullptr, set<kSetTf32>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"setTf32", nullptr, set<gpu_switches::kSetTf32>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"gpus", nullptr, gpus, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"setDeterminism", nullptr, set<kSetDeterminism>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"setDeterminism", nullptr, set<gpu_switches::kSetDeterminism>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof all / sizeof all[0], all);
   return exports;

@@ -17,6 +17,7 @@
 #include <iterator>
 #include <string>
 
+#include "gpu-switches.h"
 #include "one-address.h"
 #include "tensorflow/c/c_api.h"
 
@@ -62,8 +63,8 @@ void set(const char* name, bool on) {
 
 /** A GPU computes as the leader's do: scripts/addon/gpu-numerics.cc. */
 void prepare_gpu(bool tf32) {
-  set("_ZN3tsl32enable_tensor_float_32_executionEb", tf32);
-  set("_ZN3tsl19EnableOpDeterminismEb", true);
+  set(gpu_switches::kSetTf32, tf32);
+  set(gpu_switches::kSetDeterminism, true);
 }
 
 }  // namespace

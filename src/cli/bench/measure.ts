@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { TrainingEvent } from '../../events/types.js'
+import { median } from '../../learner/execution/median.js'
 import type { Learner } from '../../learner/learner.js'
 import type { ConfigWithModel } from '../learner-config.js'
 import { benchEvents, WARM_UP } from './events.js'
@@ -60,7 +61,6 @@ export function measure(
   const cpuShare = (user + system) / 1000 / (performance.now() - begin) / availableParallelism()
   const seconds = times.reduce((sum, time) => sum + time, 0) / 1000
   const tokens = measured.flat().reduce((sum, event) => sum + tokensOf(event), 0)
-  const sorted = times.toSorted((a, b) => a - b)
   return {
     steps,
     events: steps * batch.size,
@@ -68,11 +68,7 @@ export function measure(
     seconds,
     steps_per_s: steps / seconds,
     tokens_per_s: tokens / seconds,
-    step_ms: {
-      median: (sorted[(steps - 1) >> 1]! + sorted[steps >> 1]!) / 2,
-      min: sorted[0]!,
-      max: sorted[steps - 1]!,
-    },
+    step_ms: { median: median(times), min: Math.min(...times), max: Math.max(...times) },
     cpu_share: cpuShare,
   }
 }

@@ -1,4 +1,5 @@
 import type { Execution } from './candidates.js'
+import { median } from './median.js'
 
 /** One run of a candidate and one of the rule's choice, one after the other, in milliseconds. */
 export interface Round {
@@ -42,9 +43,3 @@ export function fastest(trials: readonly Trial[]): Execution | null {
 }
 
 const ratioOf = ({ ms, ruleMs }: Round): number => ms / ruleMs
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
-}
