@@ -11,6 +11,7 @@ import { checkDevices } from './doctor/devices.js'
 import { type Finding, fail, pass } from './doctor/finding.js'
 import { checkGpu } from './doctor/gpu.js'
 import { probeTensorFlow } from './doctor/tensorflow.js'
+import { checkWorkers } from './doctor/workers.js'
 import { exposureFindings } from './exposure-findings.js'
 import { printFindings } from './findings.js'
 import { example } from './print.js'
@@ -26,7 +27,7 @@ export function checkCommand(): Command {
     .description('would `bcod run` start with this configuration?')
     .option(
       '--online',
-      'also look at the brokers, the topics, the bucket of adapters.store, the model servers and the GPU',
+      'also look at the brokers, the topics, the bucket of adapters.store, the model servers, the GPU and the workers',
     )
     .option('--json', 'one JSON document')
     .addHelpText('after', example('bcod check --config bcod.yaml', 'bcod check --config bcod.yaml --online --json'))
@@ -60,9 +61,9 @@ async function checkOnline(config: Config): Promise<readonly Finding[]> {
   ]
 }
 
-async function checkMachine({ devices, model }: Config): Promise<readonly Finding[]> {
-  const tensorflow = await probeTensorFlow(model.tf32)
-  return [...(await checkGpu(tensorflow)), checkDevices(devices, tensorflow)]
+async function checkMachine(config: Config): Promise<readonly Finding[]> {
+  const tensorflow = await probeTensorFlow(config.model.tf32)
+  return [...(await checkGpu(tensorflow)), checkDevices(config.devices, tensorflow), ...(await checkWorkers(config))]
 }
 
 function checkConfig(config: Config, file: string | undefined): Finding {

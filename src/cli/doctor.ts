@@ -14,6 +14,7 @@ import { checkGpu } from './doctor/gpu.js'
 import { checkJava, checkKafkaJars } from './doctor/kafka.js'
 import { checkCache, checkDisk, checkNode, checkOpenFiles } from './doctor/machine.js'
 import { checkBf16, checkTensorFlow, probeTensorFlow, type TensorFlowProbe } from './doctor/tensorflow.js'
+import { checkWorkers } from './doctor/workers.js'
 import { printFindings } from './findings.js'
 import { readCheckpoint } from './read-checkpoint.js'
 
@@ -39,6 +40,7 @@ async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
     await checkBf16(config.model.dtype),
     ...(await checkGpu(tensorflow)),
     checkDevices(config.devices, tensorflow),
+    ...(await checkWorkers(config)),
     await checkExecutor(config, tensorflow),
     checkJava(),
     await checkKafkaJars(),

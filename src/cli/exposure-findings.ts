@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Config } from '../config/config.js'
+import { workersOf } from '../config/devices.js'
 import { readConfigFile } from '../config/file.js'
 import { settings } from '../config/schema.js'
 import type { Setting } from '../config/setting.js'
@@ -25,6 +26,7 @@ export function exposureFindings(
     ...endpointFindings(config),
     ...certificateFindings(environment),
     ...fileFindings(config, file),
+    ...leaderFindings(config),
     ...workerFindings(config),
   ]
 }
@@ -36,6 +38,15 @@ export function* workerFindings({ worker }: Config): Generator<Finding> {
       'worker',
       `worker.address=${worker.address}: whoever reaches port ${worker.port} can run any program as the worker, and read what is sent to it`,
       'Let only the leader reach it: the NetworkPolicy of deploy/k8s/components/workers, a firewall, and mTLS around it.',
+    )
+}
+
+function* leaderFindings({ devices, leader }: Config): Generator<Finding> {
+  if (workersOf(devices).length > 0 && leader.address !== null && !isLoopback(leader.address))
+    yield warn(
+      'leader',
+      `leader.address=${leader.address}: whoever reaches port ${leader.port} can run any program as the daemon, which has its secrets`,
+      'Let only the workers reach it: the NetworkPolicy of deploy/k8s/components/workers, a firewall, and mTLS around it.',
     )
 }
 

@@ -9,11 +9,16 @@ export interface Device {
   readonly worker: string | null
 }
 
-/** `GPU:1`, `worker-0.bcod-workers:2222/GPU:0` */
+/** `GPU:1`, `worker-0.bcod-workers:2222/GPU:0`, `[fd00::7]:2222/CPU:0` */
 export function parseDevice(text: string): Device | null {
-  const [, worker, kind, index] = /^(?:([A-Za-z0-9.-]+:\d{1,5})\/)?(CPU|GPU):(0|[1-9]\d?)$/.exec(text) ?? []
+  const [, worker, kind, index] =
+    /^(?:((?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5})\/)?(CPU|GPU):(0|[1-9]\d?)$/.exec(text) ?? []
   return kind === undefined ? null : { kind: kind as Device['kind'], index: Number(index), worker: worker ?? null }
 }
+
+/** The workers that `devices` names, `host:port` of each once. */
+export const workersOf = (devices: Config['devices']): readonly string[] =>
+  devices === 'auto' ? [] : [...new Set(devices.flatMap((text) => parseDevice(text)?.worker ?? []))]
 
 /** Whether the configuration keeps away from GPUs that there may be. */
 export const onlyCpus = (devices: Config['devices']): boolean =>
@@ -26,16 +31,27 @@ export const cpuPlaces = (devices: Config['devices']): number =>
     : devices.map(parseDevice).filter((each) => each?.kind === 'CPU' && each.worker === null).length
 
 /** Places agree on their bits only if they are of one kind. Which devices there are is known to the learner. */
-export function* deviceRules({ devices, model }: Pick<Config, 'devices' | 'model'>): Generator<Problem> {
+export function* deviceRules({
+  devices,
+  leader,
+  model,
+}: Pick<Config, 'devices' | 'leader' | 'model'>): Generator<Problem> {
   if (devices === 'auto') return
   const key = 'devices'
   const parsed = devices.map(parseDevice)
   for (const [i, device] of parsed.entries()) {
     if (device === null)
       yield { key, text: `expected devices such as GPU:0, CPU:0 or HOST:PORT/GPU:0, got ${JSON.stringify(devices[i])}` }
-    else if (device.worker !== null)
-      yield { key, text: `${devices[i]}: devices of other machines are not supported yet; name those of this one` }
+    else if (device.worker !== null && i === 0)
+      yield { key, text: `${devices[i]}: expected a device of this machine first, which has the state` }
+    else if (device.worker === null && device.kind === 'CPU' && device.index > 0 && workersOf(devices).length > 0)
+      yield { key, text: `${devices[i]}: expected CPU:0; beside workers a CPU is one device` }
   }
+  if (workersOf(devices).length > 0 && leader.address === null)
+    yield {
+      key: 'leader.address',
+      text: 'required if devices names a worker: the IP address at which workers reach the daemon',
+    }
   if (new Set(parsed.map((device) => device?.kind)).size > 1)
     yield { key, text: 'expected GPUs alone or CPUs alone: they compute other bits' }
   const places = cpuPlaces(devices)

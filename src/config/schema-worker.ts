@@ -1,7 +1,23 @@
-import { flag, integer, text } from './setting.js'
+import { duration, flag, integer, optionalText, text } from './setting.js'
 
-/** Keys of `bcod worker`: a process that lends its devices to a leader. */
+/** Keys of a daemon that leads workers, and of `bcod worker`, a process that lends its devices to it. */
 export const working = {
+  leader: {
+    address: optionalText(
+      'The one IP address, version 4 or 6, at which the daemon listens for the workers that devices names, and at which they reach it. There is no login and no encryption. null: devices names no worker.',
+    ),
+    port: integer(2222, { min: 1, max: 65_535 }, 'Port at that address, at which workers fetch what they are sent.'),
+    operationTimeout: duration(
+      '15m',
+      { min: 1000 },
+      'A worker that takes longer than this for one call is frozen or cut off: what it worked on is computed again elsewhere. Must be longer than the longest compilation of a program.',
+    ),
+    probeTimeout: duration(
+      '5s',
+      { min: 1 },
+      'A worker that does not answer within this time is left out. Asked at the start, and after a checkpoint if one was lost.',
+    ),
+  },
   worker: {
     address: text(
       '127.0.0.1',

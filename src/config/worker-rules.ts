@@ -2,12 +2,12 @@ import { isIP } from 'node:net'
 import type { Problem } from './problem.js'
 import type { Config } from './schema.js'
 
-/** What must hold for a worker. */
-export function* workerRules({ worker }: Config): Generator<Problem> {
+/** What must hold for a worker, and for who leads it. */
+export function* workerRules({ leader, worker }: Config): Generator<Problem> {
+  if (leader.address !== null) yield* leaderRules(leader.address)
   const { address, port, probePort, admitAnyNetwork } = worker
   const key = 'worker.address'
-  if (isIP(address) === 0 || address.includes('%'))
-    yield { key, text: `expected an IP address without a zone, got ${JSON.stringify(address)}` }
+  if (!isAddress(address)) yield { key, text: notAddress(address) }
   else if (isEveryAddress(address) && !admitAnyNetwork)
     yield {
       key,
@@ -15,6 +15,19 @@ export function* workerRules({ worker }: Config): Generator<Problem> {
     }
   if (port === probePort) yield { key: 'worker.probePort', text: `expected another port than worker.port (${port})` }
 }
+
+function* leaderRules(address: string): Generator<Problem> {
+  const key = 'leader.address'
+  if (!isAddress(address)) yield { key, text: notAddress(address) }
+  else if (isEveryAddress(address))
+    yield {
+      key,
+      text: `${address} is every address of the machine, and none that workers could reach; name the one at which they reach the daemon`,
+    }
+}
+
+const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%')
+const notAddress = (text: string): string => `expected an IP address without a zone, got ${JSON.stringify(text)}`
 
 /** Whether an IP address is a wildcard, however it is written. */
 function isEveryAddress(address: string): boolean {

@@ -48,9 +48,9 @@ export async function restoreLearner(
 
 /** The learner's part of the configuration, without anything secret. */
 async function workerConfig(config: ConfigFor<'run'>, execution: Partial<KeptExecution>) {
-  const { model, devices, lora, bco, ratio, optimizer, batch, limits, seed, adapters, checkpoint } = config
+  const { model, devices, leader, lora, bco, ratio, optimizer, batch, limits, seed, adapters, checkpoint } = config
   const reference = await referenceDirectory(model.reference, openRegistryFiles(adapters))
   const compilationCache = model.compilationCache ?? join(checkpoint.dir, 'compiled')
   const own = { ...model, reference, compilationCache, ...execution }
-  return { model: own, devices, lora, bco, ratio, optimizer, batch, limits, seed }
+  return { model: own, devices, leader, lora, bco, ratio, optimizer, batch, limits, seed }
 }

@@ -6,7 +6,7 @@ export const PROGRAMS = 'loop-over-layers/5'
 /** The part of the configuration that decides what is learnt. */
 export type LearnerConfig = Pick<
   Config,
-  'model' | 'devices' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'
+  'model' | 'devices' | 'leader' | 'lora' | 'bco' | 'ratio' | 'optimizer' | 'batch' | 'limits' | 'seed'
 >
 
 /** A warning if training starts from an adapter and rewards are not measured from there; otherwise null. */

@@ -6,7 +6,7 @@ import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
 import { beginningShapes } from './beginnings.js'
 import type { LearnerConfig } from './config.js'
-import { resolveDevices } from './devices.js'
+import { type NamedPlace, resolveDevices } from './devices.js'
 import { ModelSession } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
 import { refusePlaces } from './place-check.js'
@@ -64,10 +64,12 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     decoder: options.decoder ?? null,
     givenDecoder: options.given?.answerRows ? { rows: options.given.answerRows, length: maxLength } : null,
     referenceLora: model.reference === 'base' ? null : valuesOf(model.reference),
-    devices: resolveDevices(config.devices, () => (usesGpu() ? machineDevices() : [])),
+    devices: resolveDevices(config.devices, () => (usesGpu() ? machineDevices() : [])).map(deviceName),
     ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
   })
   session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)
   refusePlaces(session)
   return session
 }
+
+const deviceName = ({ device }: NamedPlace) => (device === '' ? '' : `/device:${device}`)

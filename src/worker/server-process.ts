@@ -1,19 +1,8 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
 import { addonPath } from '../engine/own-addons.js'
 import { BcodError } from '../errors.js'
-
-/** TensorFlow's version, as the worker's program has it. @throws TENSORFLOW_MISSING before the set-up */
-export async function tensorFlowVersion(): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(addonPath('worker'), ['--version'], { timeout: 60_000 })
-    return stdout.trim()
-  } catch (cause) {
-    throw new BcodError('TENSORFLOW_MISSING', "the worker's program could not be run", { cause })
-  }
-}
 
 /** What the program needs to know. */
 export interface ServerProcessOptions {

@@ -3,12 +3,13 @@ import { hostPort } from '../engine/cluster/address.js'
 import { serverDefinition } from '../engine/cluster/definitions.js'
 import { serverDevices } from '../engine/cluster/server-status.js'
 import { type WorkerIdentity, workerJob } from '../engine/cluster/worker-name.js'
+import { tensorFlowVersion } from '../engine/cluster/worker-program.js'
 import { cpuSettings } from '../engine/environment.js'
 import { hashModelDirectory } from '../safetensors/model-identity.js'
 import { VERSION } from '../telemetry/version.js'
 import { workerEnvironment } from './environment.js'
 import { type Health, HealthServer } from './health-server.js'
-import { type Ending, ServerProcess, tensorFlowVersion } from './server-process.js'
+import { type Ending, ServerProcess } from './server-process.js'
 
 /** One for the device of a CPU, two more for what is sent meanwhile, and one to spare. */
 const LEAST_INTER_OP_THREADS = 4

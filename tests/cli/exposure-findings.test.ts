@@ -45,6 +45,8 @@ describe('what a configuration lets out', () => {
     ['the same in IPv6', ['server.host=::'], ['port']],
     ['not a port of this machine', ['server.host=::1'], []],
     ['not a port of this machine', ['server.host=127.0.0.53'], []],
+    ['a port for programs', ['leader.address=10.0.0.6', 'devices=["CPU:0", "w:2222/CPU:0"]'], ['leader']],
+    ['no port for programs without workers', ['leader.address=10.0.0.6'], []],
     ['any name', ['server.allowedHosts=*'], ['allowed hosts']],
     ['a password as admin token', ['server.adminToken=correct horse battery'], ['admin token']],
     ['a token of digits', [`server.adminToken="12345678901234567890123456789012"`], ['admin token']],

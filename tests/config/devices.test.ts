@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/config.js'
-import { cpuPlaces, onlyCpus, parseDevice } from '../../src/config/devices.js'
+import { cpuPlaces, onlyCpus, parseDevice, workersOf } from '../../src/config/devices.js'
 import { refusal, scratchFile } from './scratch.js'
 
 const load = (...set: string[]) => loadConfig({ env: {}, set })
@@ -19,9 +19,21 @@ it('devices are auto, or names in their order, from a file, a variable or a flag
 it('a name has a kind and a number, and before them perhaps a worker', () => {
   expect(parseDevice('GPU:12')).toEqual({ kind: 'GPU', index: 12, worker: null })
   const worker = 'worker-0.bcod-workers:2222'
-  expect(parseDevice(`${worker}/GPU:0`)).toEqual({ kind: 'GPU', index: 0, worker })
+  for (const each of [worker, '10.0.0.7:2222', '[fd00::7]:2222'])
+    expect(parseDevice(`${each}/GPU:0`)).toEqual({ kind: 'GPU', index: 0, worker: each })
   for (const text of ['', 'gpu:0', 'GPU', 'GPU:', 'GPU:01', 'GPU:-1', 'TPU:0', 'host/GPU:0', 'a:1/b:2/GPU:0'])
     expect(parseDevice(text)).toBeNull()
+})
+
+it('workers are named once each, whatever they have', () => {
+  expect(workersOf('auto')).toEqual([])
+  expect(workersOf(['GPU:0', 'b:1/GPU:0', 'a:1/GPU:0', 'b:1/GPU:1'])).toEqual(['b:1', 'a:1'])
+})
+
+it('devices of workers need an address at which they reach the daemon', () => {
+  const devices = 'devices=["CPU:0", "worker-0:2222/CPU:0"]'
+  expect(refusal(() => load(devices))).toMatchObject({ code: 'CONFIG_INVALID', place: 'leader.address' })
+  expect(load(devices, 'leader.address=10.0.0.6').devices).toEqual(['CPU:0', 'worker-0:2222/CPU:0'])
 })
 
 it('whether GPUs are left alone follows from the names', () => {
@@ -32,9 +44,11 @@ it.each([
   ['devices=[]', 'expected auto, or a non-empty list'],
   ['devices=["GPU:0", "gpu:1"]', 'expected devices such as GPU:0, CPU:0 or HOST:PORT/GPU:0, got "gpu:1"'],
   ['devices=["GPU:0", "CPU:0"]', 'expected GPUs alone or CPUs alone'],
-  ['devices=["GPU:0", "worker-0:2222/GPU:0"]', 'worker-0:2222/GPU:0: devices of other machines are not supported yet'],
+  ['devices=["worker-0:2222/GPU:0", "GPU:0"]', 'worker-0:2222/GPU:0: expected a device of this machine first'],
+  ['devices=["CPU:0", "CPU:1", "worker-0:2222/CPU:0"]', 'CPU:1: expected CPU:0; beside workers'],
+  ['devices=["CPU:0", "worker-0:2222/GPU:0"]', 'expected GPUs alone or CPUs alone'],
 ])('%s is refused', (set, text) => {
-  const { code, place, message, remedy } = refusal(() => load(set))
+  const { code, place, message, remedy } = refusal(() => load(set, 'leader.address=127.0.0.1'))
   expect([code, place]).toEqual(['CONFIG_INVALID', 'devices'])
   expect(message).toContain(text)
   expect(remedy).toContain('bcod config explain')

@@ -27,3 +27,14 @@ describe('worker.address', () => {
 it('a worker has two ports', () => {
   expect(refusal(() => load('worker.port=4000', 'worker.probePort=4000'))).toMatchObject({ place: 'worker.probePort' })
 })
+
+describe('leader.address', () => {
+  it.each(['127.0.0.1', '10.1.2.3', 'fd00::7'])('may be %s', (address) => {
+    expect(load(`leader.address=${address}`).leader.address).toBe(address)
+  })
+
+  it.each(['0.0.0.0', '::', '::0.0.0.0', 'localhost', '10.1.2.3:2222', 'fe80::1%eth0'])('may not be %s', (address) => {
+    const set = [`leader.address=${address}`, 'worker.admitAnyNetwork=true']
+    expect(refusal(() => load(...set))).toMatchObject({ code: 'CONFIG_INVALID', place: 'leader.address' })
+  })
+})

@@ -1,20 +1,28 @@
 import { expect, test } from 'vitest'
 import { BcodError } from '../../src/errors.js'
-import { resolveDevices } from '../../src/learner/devices.js'
+import { nameOf, resolveDevices } from '../../src/learner/devices.js'
 
 const having = (gpus: number) => () => ['CPU:0', ...Array.from({ length: gpus }, (_, i) => `GPU:${i}`)]
 
 test('auto is all GPUs; one alone, or none, is left to TensorFlow', () => {
-  expect([0, 1, 3].map((gpus) => resolveDevices('auto', having(gpus)))).toEqual([
-    [''],
-    [''],
-    ['/device:GPU:0', '/device:GPU:1', '/device:GPU:2'],
-  ])
+  const names = [0, 1, 3].map((gpus) => resolveDevices('auto', having(gpus)).map(nameOf))
+  expect(names).toEqual([[''], [''], ['GPU:0', 'GPU:1', 'GPU:2']])
 })
 
 test('a list is taken in its order; parts of the CPU are there as they are named', () => {
-  expect(resolveDevices(['GPU:2', 'GPU:0'], having(3))).toEqual(['/device:GPU:2', '/device:GPU:0'])
-  expect(resolveDevices(['CPU:0', 'CPU:1'], having(0))).toEqual(['/device:CPU:0', '/device:CPU:1'])
+  const names = (wanted: readonly string[], gpus: number) => resolveDevices(wanted, having(gpus)).map(nameOf)
+  for (const wanted of [
+    ['GPU:2', 'GPU:0'],
+    ['CPU:0', 'CPU:1'],
+  ])
+    expect(names(wanted, 3)).toEqual(wanted)
+})
+
+test('what a worker has is not looked for here', () => {
+  expect(resolveDevices(['GPU:0', 'worker-0:2222/GPU:7'], having(1))).toEqual([
+    { device: 'GPU:0', worker: null },
+    { device: 'GPU:7', worker: 'worker-0:2222' },
+  ])
 })
 
 test.each([

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.js'
 import { BcodError } from '../../errors.js'
-import { resolveDevices } from '../../learner/devices.js'
+import { nameOf, resolveDevices } from '../../learner/devices.js'
 import { type Finding, fail, pass, warn } from './finding.js'
 import type { TensorFlowProbe } from './tensorflow.js'
 
@@ -9,7 +9,7 @@ export function checkDevices(wanted: Config['devices'], probe: TensorFlowProbe):
   if (!probe.loaded) return warn('devices', 'TensorFlow does not load, so none is known', 'Run make setup.')
   const there = probe.devices.join(', ')
   try {
-    const places = resolveDevices(wanted, () => probe.devices).map((name) => name.replace('/device:', ''))
+    const places = resolveDevices(wanted, () => probe.devices).map(nameOf)
     if (places.length === 1)
       return pass('devices', `steps on ${places[0] || (probe.gpu ? 'GPU:0' : 'CPU:0')}; there are ${there}`)
     return pass(
