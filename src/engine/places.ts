@@ -2,12 +2,13 @@ import { bytes, message, type Part, varint } from './cluster/protobuf.js'
 import type { Program, Variable } from './program.js'
 
 /**
- * Devices of this process that run the same programs, in order, as TensorFlow names them (`/device:GPU:1`). The first
- * place holds the state: what is read and optimised is there. An empty name leaves the choice to TensorFlow. A device
- * that is named several times computes as many batches at the same time (`Placement`).
+ * Devices that run the same programs, in order, as TensorFlow names them (`/device:GPU:1`). The first place holds the
+ * state: what is read and optimised is there. An empty name leaves the choice to TensorFlow. A device that is named
+ * several times computes as many batches at the same time (`Placement`).
  */
 export interface Places {
-  readonly devices: readonly string[]
+  /** null: its place is left out of the session, and keeps its number. */
+  readonly devices: readonly (string | null)[]
   /**
    * How many devices in a row are one place: a variable is at the device of its stage, and a program computes where its
    * variables are. @default 1
@@ -15,14 +16,27 @@ export interface Places {
   readonly stages?: number
   /** Programs that run at the first place alone. What only they use is kept there alone. */
   readonly atFirstOnly: readonly string[]
+  /** `host:port` of the worker that has each device; null: this process. @default all of this process */
+  readonly workers?: readonly (string | null)[]
+  /** Of TensorFlow's distributed runtime. @default this process */
+  readonly target?: string
+  /** A ConfigProto, over what the session sets by itself. */
+  readonly config?: Uint8Array
 }
 
 export const ONE_PLACE: Places = { devices: [''], atFirstOnly: [] }
 
-/** The devices of each place, by its stages. */
-export function devicesOf({ devices, stages = 1 }: Places): readonly (readonly string[])[] {
-  if (devices.length % stages !== 0) throw new Error(`${devices.length} devices are not places of ${stages}`)
-  return Array.from({ length: devices.length / stages }, (_, i) => devices.slice(i * stages, (i + 1) * stages))
+/** The devices of each place, by its stages; null for one that is left out. */
+export const devicesOf = ({ devices, stages = 1 }: Places): readonly (readonly string[] | null)[] =>
+  inRows(devices, stages).map((row) => (row.includes(null) ? null : (row as readonly string[])))
+
+/** The worker of each place, the first of its stages; null for one of this process. */
+export const workersOf = ({ devices, workers, stages = 1 }: Places): readonly (string | null)[] =>
+  inRows(workers ?? devices.map(() => null), stages).map((row) => row.find((each) => each !== null) ?? null)
+
+function inRows<T>(values: readonly T[], width: number): readonly (readonly T[])[] {
+  if (values.length % width !== 0) throw new Error(`${values.length} devices are not places of ${width}`)
+  return Array.from({ length: values.length / width }, (_, i) => values.slice(i * width, (i + 1) * width))
 }
 
 /** Name of a node at a place. Those of the first have no mark, so a single place has the graph that it always had. */
@@ -49,7 +63,7 @@ export class Placement {
     this.#kept = new Set(everywhere.flatMap(({ variables }) => namesOf(variables)))
     this.#written = new Set(everywhere.flatMap(({ written }) => namesOf(written)))
     this.#writing = new Set(everywhere.filter(({ written }) => written.length > 0).map(({ name }) => name))
-    const devices = devicesOf(places).map((each) => each.join())
+    const devices = devicesOf(places).map((each) => each?.join() ?? null)
     this.#homes = devices.map((each) => devices.indexOf(each))
   }
 
@@ -81,7 +95,7 @@ export const WITHOUT_META_OPTIMIZER: Part = bytes(10, bytes(10, varint(19, 1)))
 
 /** The ConfigProto of a session: as many virtual devices of the CPU as places name. */
 export function sessionConfig({ devices }: Places): Uint8Array {
-  const cpus = devices.map((device) => /CPU:(\d+)$/.exec(device)?.[1]).filter((index) => index !== undefined)
+  const cpus = devices.map((device) => /CPU:(\d+)$/.exec(device ?? '')?.[1]).filter((index) => index !== undefined)
   const count = Math.max(0, ...cpus.map((index) => Number(index) + 1))
   const virtual = count > 1 ? [bytes(1, message(bytes(1, 'CPU'), varint(2, count)))] : []
   return message(...virtual, WITHOUT_META_OPTIMIZER)

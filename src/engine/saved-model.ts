@@ -27,6 +27,8 @@ export const fetchNames = (program: Program): readonly string[] =>
 export const readName = (variable: string): string => `read/${variable}`
 export const writeName = (variable: string): string => `write/${variable}`
 export const writeFeedName = (variable: string): string => `write_feed/${variable}`
+/** Node that adds what is fed to a variable at the first place. */
+export const addFedName = (variable: string): string => `add_fed/${variable}`
 /** Nodes of another place that add its value of a variable to the first's, and copy the first's there. */
 export const addName = (variable: string): string => `add/${variable}`
 export const copyName = (variable: string): string => `copy/${variable}`
@@ -50,13 +52,14 @@ export function writeSavedModel(
   const devices = devicesOf(places)
   const node: AddNode = (place, name, op, inputs, attributes, stage = 0) => {
     const definition = nodeDef(name, op, inputs, attributes)
-    const device = devices[place]?.[stage] as string
+    const device = devices[place]?.[stage]
     // what is fed comes from the host
-    if (device !== '' && op !== 'Placeholder') definition.setDevice(device)
+    if (device && op !== 'Placeholder') definition.setDevice(device)
     graph.addNode(definition)
   }
   const placement = new Placement(places, programs)
-  devices.forEach((_, place) => {
+  devices.forEach((present, place) => {
+    if (present === null) return
     for (const variable of variables)
       if (placement.holder(variable.name, place) === place)
         addVariable(atStage(node, stageOf(variable)), place, variable)
@@ -116,7 +119,12 @@ function addVariable(node: AddNode, place: number, variable: Variable): void {
   // one value is fed for all places
   if (place === 0) addFeed(node, variable)
   addAssignment(node, place, variable, atPlace(place, writeName(name)), `bits/${name}`)
-  if (place === 0 || variable.dtype !== 'float32') return
+  if (variable.dtype !== 'float32') return
+  if (place === 0) {
+    node(0, `sum_fed/${name}`, 'AddV2', [value, `bits/${name}`], { T: dtype })
+    addAssignment(node, 0, variable, addFedName(name), `sum_fed/${name}`)
+    return
+  }
   node(0, atPlace(place, `sum/${name}`), 'AddV2', [`value/${name}`, value], { T: dtype })
   addAssignment(node, 0, variable, atPlace(place, addName(name)), atPlace(place, `sum/${name}`))
   addAssignment(node, place, variable, atPlace(place, copyName(name)), `value/${name}`)

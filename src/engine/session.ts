@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
-import { atPlace, devicesOf, ONE_PLACE, Placement, type Places, sessionConfig } from './places.js'
+import { atPlace, devicesOf, ONE_PLACE, Placement, type Places, sessionConfig, workersOf } from './places.js'
 import type { Program, Variable } from './program.js'
+import { guarded } from './run-errors.js'
 import {
+  addFedName,
   addName,
   byteShape,
   callName,
@@ -33,10 +35,8 @@ export interface SessionOptions {
   readonly onCompiled?: ((program: string, ms: number) => void) | undefined
   /** @default one, which TensorFlow chooses */
   readonly places?: Places
-  /** Of TensorFlow's distributed runtime. @default this process */
-  readonly target?: string
-  /** A ConfigProto, over what the session sets by itself. */
-  readonly config?: Uint8Array
+  /** Told of each place that is left out, and why. */
+  readonly onDropped?: ((place: number, reason: BcodError) => void) | undefined
 }
 
 /**
@@ -44,33 +44,52 @@ export interface SessionOptions {
  * they have ended; the first of a program includes TensorFlow's optimisation and, with `xla`, its compilation.
  */
 export class Session {
-  readonly #handle: SessionHandle
   readonly #variables: ReadonlyMap<string, Variable>
   readonly #programs: ReadonlyMap<string, Program>
-  readonly #placement: Placement
-  readonly #warm = new Set<string>()
   readonly #busySeconds: number[]
+  readonly #warm = new Set<string>()
+  #open: OpenSession
   #used: readonly number[]
 
   constructor(
-    library: FunctionLibrary,
+    private readonly library: FunctionLibrary,
     variables: readonly Variable[],
     programs: readonly Program[],
     readonly executor: Executor,
     private readonly options: SessionOptions = {},
   ) {
-    const { places = ONE_PLACE, target = '', config = new Uint8Array() } = options
-    this.#used = [...devicesOf(places).keys()]
-    this.#busySeconds = this.#used.map(() => 0)
-    this.#placement = new Placement(places, programs)
+    const { places = ONE_PLACE } = options
     this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
     this.#programs = new Map(programs.map((program) => [program.name, program]))
+    this.#busySeconds = devicesOf(places).map(() => 0)
+    this.#used = presentIn(places)
+    this.#open = this.#openAt(places)
+  }
+
+  /**
+   * Opens the session again at others of its places. If that fails, it is as it was; else its variables are to be
+   * written: what they held may be lost.
+   *
+   * @param places  as many as before
+   */
+  reopen(places: Places): void {
+    const opened = this.#openAt(places)
+    this.dispose()
+    this.#warm.clear()
+    this.#used = presentIn(places)
+    this.#open = opened
+  }
+
+  #openAt(places: Places): OpenSession {
+    const [variables, programs] = [[...this.#variables.values()], [...this.#programs.values()]]
     const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
     try {
-      writeSavedModel(directory, library, variables, programs, executor, places)
+      writeSavedModel(directory, this.library, variables, programs, this.executor, places)
+      const { target = '', config = new Uint8Array() } = places
       // messages of protobuf are joined by writing one behind the other
       const joined = Buffer.concat([sessionConfig(places), config])
-      this.#handle = guarded('load', () => sessions.load(directory, target, joined))
+      const handle = guarded('load', null, () => sessions.load(directory, target, joined))
+      return { handle, placement: new Placement(places, programs), workers: workersOf(places) }
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }
@@ -86,9 +105,21 @@ export class Session {
     return [...this.#busySeconds]
   }
 
-  /** Leaves a place, other than the first, out of all that follows. What it holds stays there. */
-  drop(place: number): void {
-    this.#used = this.#used.filter((each) => each === 0 || each !== place)
+  /** Whether a place is a worker's: what fails there may succeed at the first place. */
+  isRemote(place: number): boolean {
+    return this.#workerOf(place) !== null
+  }
+
+  /**
+   * Leaves a place, other than the first, out of all that follows, and with it all places of its worker. What they hold
+   * stays there. Nothing happens if it is not in use.
+   */
+  drop(place: number, reason: BcodError): void {
+    const worker = this.#workerOf(place)
+    const goes = (each: number) => each > 0 && (each === place || (worker !== null && this.#workerOf(each) === worker))
+    const dropped = this.#used.filter(goes)
+    this.#used = this.#used.filter((each) => !goes(each))
+    for (const each of dropped) this.options.onDropped?.(each, reason)
   }
 
   /** Runs a program at the first place. Inputs must have exactly the sizes that it was traced with. */
@@ -99,7 +130,7 @@ export class Session {
   /** Begins a run of a program at a place. Runs at places of one device go on at the same time as those of several. */
   start(name: string, inputs: Readonly<Record<string, InputValue>> = {}, place = 0): Later<Fetched> {
     const program = this.#programs.get(name)
-    const runner = this.#placement.runner(name, place)
+    const runner = this.#open.placement.runner(name, place)
     if (!program || runner === undefined) throw new Error(`no program ${name} at place ${place}`)
     const feeds = Object.entries(program.inputs).map(([key, { shape, dtype }]) => {
       const value = inputs[key]
@@ -117,6 +148,7 @@ export class Session {
     const started = performance.now()
     const call = atPlace(runner, callName(name))
     const wait = this.#start(
+      place,
       feeds,
       fetchNames(program).map((fetched) => atPlace(runner, fetched)),
     )
@@ -141,50 +173,50 @@ export class Session {
   /** The same at another place. */
   readAt(place: number, ...names: readonly string[]): readonly (Float32Array | Int32Array)[] {
     const fetches = names.map((name) => `${atPlace(this.#holder(name, place), readName(name))}:0`)
-    return this.#start([], fetches)() as readonly (Float32Array | Int32Array)[]
+    return this.#start(place, [], fetches)() as readonly (Float32Array | Int32Array)[]
   }
 
   /**
    * Sets variables from their little-endian bytes (bfloat16: two bytes each) or values. TensorFlow optimises its graph
-   * anew for every set of names that is written or read together: use few and large ones.
+   * anew for every set of names that is written or read together: use few and large ones. A worker that cannot be
+   * written to is dropped.
    *
    * @param place  this place alone, with those that share the variable with it. @default all
    */
   write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>, place?: number): void {
-    const feeds = Object.entries(values).map(([name, value]) => {
-      const variable = this.#known(name)
-      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-      const shape = byteShape(variable)
-      const size = shape.reduce((a, b) => a * b, 1)
-      if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
-      return { name: `${writeFeedName(name)}:0`, shape, values: bytes }
-    })
+    const feeds = Object.entries(values).map(([name, value]) => this.#feed(name, value))
     const holdersOf = (name: string) => (place === undefined ? this.#holders(name) : [this.#holder(name, place)])
-    const written = Object.keys(values).flatMap((name) => holdersOf(name).map((each) => atPlace(each, writeName(name))))
-    this.#start(
-      feeds,
-      written.map((name) => `${name}:0`),
-    )()
+    const written = Object.keys(values).flatMap((name) =>
+      holdersOf(name).map((each) => ({ place: each, name: writeName(name) })),
+    )
+    // one after the other: what is fed is copied for each run
+    for (const group of this.#byWorker(written))
+      this.#orDrop(group.place, () => this.#start(group.place, feeds, group.fetches)())
   }
 
-  /** Adds the value that an f32 variable has at another place to its value at the first. */
+  /**
+   * Adds the value that an f32 variable has at another place to its value at the first. If it fails at a worker, nothing
+   * is added: the first place adds by itself, once it has the value.
+   */
   add(name: string, place: number): void {
-    this.#known(name)
-    this.#start([], [`${atPlace(place, addName(name))}:0`])()
+    if (!this.isRemote(place)) {
+      this.#start(0, [], [`${atPlace(place, addName(this.#known(name).name))}:0`])()
+      return
+    }
+    const [value] = this.readAt(place, name)
+    this.#start(0, [this.#feed(name, value as Float32Array)], [`${addFedName(name)}:0`])()
   }
 
-  /** Gives an f32 variable at all other places the value that it has at the first. */
+  /** Gives an f32 variable at all other places the value that it has at the first. A worker that fails is dropped. */
   spread(name: string): void {
     const others = this.#holders(this.#known(name).name).slice(1)
-    if (others.length > 0)
-      this.#start(
-        [],
-        others.map((place) => `${atPlace(place, copyName(name))}:0`),
-      )()
+    const groups = this.#byWorker(others.map((place) => ({ place, name: copyName(name) })))
+    const ends = groups.map(({ place, fetches }) => ({ place, end: this.#start(place, [], fetches) }))
+    for (const { place, end } of ends) this.#orDrop(place, end)
   }
 
   dispose(): void {
-    sessions.close(this.#handle)
+    sessions.close(this.#open.handle)
   }
 
   #known(name: string): Variable {
@@ -195,38 +227,69 @@ export class Session {
 
   /** The places in use that have a variable for themselves. */
   #holders(name: string): readonly number[] {
-    return this.#placement.holders(name, this.places)
+    return this.#open.placement.holders(name, this.places)
   }
 
   #holder(name: string, place: number): number {
-    const holder = this.#placement.holder(this.#known(name).name, place)
+    const holder = this.#open.placement.holder(this.#known(name).name, place)
     if (holder === undefined) throw new Error(`no variable ${name} at place ${place}`)
     return holder
   }
 
-  #start(feeds: readonly Feed[], fetches: readonly string[]): Later<RunResults> {
+  #workerOf(place: number): string | null {
+    return this.#open.workers[place] ?? null
+  }
+
+  /** Nodes in one run for this process and one for each worker, so that one that fails is known. */
+  #byWorker(nodes: readonly { readonly place: number; readonly name: string }[]) {
+    const groups = new Map<string | null, { place: number; fetches: string[] }>()
+    for (const { place, name } of nodes) {
+      const worker = this.#workerOf(place)
+      const group = groups.get(worker) ?? { place, fetches: [] }
+      group.fetches.push(`${atPlace(place, name)}:0`)
+      groups.set(worker, group)
+    }
+    return [...groups.values()]
+  }
+
+  /** Runs what is needed at a place only if the place is in use. */
+  #orDrop(place: number, run: () => unknown): void {
+    try {
+      run()
+    } catch (error) {
+      if (!(error instanceof BcodError) || !this.isRemote(place)) throw error
+      this.drop(place, error)
+    }
+  }
+
+  /** A value for a variable; the same for all places. */
+  #feed(name: string, value: Uint8Array | Float32Array | Int32Array): Feed {
+    const shape = byteShape(this.#known(name))
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    const size = shape.reduce((a, b) => a * b, 1)
+    if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
+    return { name: `${writeFeedName(name)}:0`, shape, values: bytes }
+  }
+
+  /** @param place  the one whose worker it needs; of several in this process, any */
+  #start(place: number, feeds: readonly Feed[], fetches: readonly string[]): Later<RunResults> {
     const what = fetches[0] ?? ''
-    const run = guarded(what, () => sessions.start(this.#handle, feeds, fetches))
-    return () => guarded(what, () => sessions.wait(run))
+    const worker = this.#workerOf(place)
+    const run = guarded(what, worker, () => sessions.start(this.#open.handle, feeds, fetches))
+    return () => guarded(what, worker, () => sessions.wait(run))
   }
 }
+
+/** What is new whenever the session is opened. */
+interface OpenSession {
+  readonly handle: SessionHandle
+  readonly placement: Placement
+  /** By place; null: this process. */
+  readonly workers: readonly (string | null)[]
+}
+
+const presentIn = (places: Places): readonly number[] =>
+  devicesOf(places).flatMap((devices, place) => (devices === null ? [] : [place]))
 
 /** How many tensors the engine and TensorFlow's binding hold for this process: flat over time, or something leaks. */
 export const liveTensors = (): number => sessions.liveTensors() + binding.getNumOfTensors()
-
-function guarded<T>(what: string, run: () => T): T {
-  try {
-    return run()
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    const text = code === undefined ? message : `${code}: ${message}`
-    // of the volume that what was compiled is kept on
-    const isDisk = /No space left on device/i.test(text)
-    const isMemory = !isDisk && /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(text)
-    throw new BcodError(
-      isMemory ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED',
-      text.split('\n', 1)[0]?.slice(0, 500) ?? '',
-      { place: what, cause },
-    )
-  }
-}

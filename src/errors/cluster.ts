@@ -11,6 +11,11 @@ export const CLUSTER_ERRORS = {
     cause: "The worker's program could not start, or ended by itself.",
     remedy: 'Read its lines on stderr before this one; see whether memory ran out, and run `bcod doctor`.',
   },
+  LEADER_BIND_FAILED: {
+    cause: 'The daemon cannot listen at leader.address and leader.port, so no worker could reach it.',
+    remedy:
+      'See that leader.address is an address of this machine or pod, and that no other process, such as another daemon, listens on the port: `ss -tlnp`.',
+  },
   WORKER_UNREACHABLE: {
     cause: 'A worker did not answer when it was asked whether it serves.',
     remedy:

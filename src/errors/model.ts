@@ -32,6 +32,11 @@ export const MODEL_ERRORS = {
     cause: 'devices names a device that TensorFlow does not find on this machine.',
     remedy: 'Name devices that are there (`bcod doctor` lists them), or leave devices at auto.',
   },
+  PLACE_DIFFERS: {
+    cause: 'One of devices computes other bits than the first: no replay could follow what it adds to a step.',
+    remedy:
+      'Compare models and drivers of the devices, and of a worker also processor, image and environment; or leave it out of devices.',
+  },
   DEVICE_OUT_OF_MEMORY: {
     cause: 'The device had no memory left for a call.',
     remedy:

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { FunctionLibrary, type ProgramScope, Session, tf, traceProgram } from '../../src/engine/index.js'
+import { BcodError } from '../../src/errors.js'
 
 const V = { name: 'v', shape: [3], dtype: 'float32' } as const
 const W = { name: 'w', shape: [2], dtype: 'bfloat16' } as const
@@ -84,7 +85,7 @@ test.each(['graph', 'xla'] as const)('places of one device share what programs o
   ])
   expect([...opened.readAt(2, 'w')[0]!]).toEqual([2, 2])
   // the first that names a device may be left out: the others go on with what it holds
-  opened.drop(1)
+  opened.drop(1, new BcodError('PLACE_DIFFERS', 'for the test'))
   opened.write({ w: Uint8Array.of(0x80, 0x3f, 0x80, 0x3f) })
   expect(look()).toEqual([
     [1, 1],

@@ -2,11 +2,12 @@ import { BcodError, type ErrorCode } from '../../errors.js'
 
 /**
  * What TensorFlow's codes mean of a run at one worker. ABORTED comes from one that has restarted meanwhile, or whose
- * session has gone with a failed run.
+ * session has gone with a failed run; CANCELLED of a run that ended with the connection.
  */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   UNAVAILABLE: 'WORKER_LOST',
   ABORTED: 'WORKER_LOST',
+  CANCELLED: 'WORKER_LOST',
   DEADLINE_EXCEEDED: 'WORKER_TIMEOUT',
 }
 

@@ -1,3 +1,4 @@
+import { BcodError } from '../../errors.js'
 import { sessions } from '../tensorflow.js'
 import { hostPort } from './address.js'
 import { clusterSessionConfig, deviceOf, serverDefinition } from './definitions.js'
@@ -38,17 +39,34 @@ export class Leader {
     private readonly target: string,
   ) {}
 
+  /** TensorFlow cannot end a server, so a process has one. */
+  static #serving: Leader | null = null
+
   /**
-   * Begins to serve; once for a process, until it ends.
-   * @throws Error with TensorFlow's code; its message begins with `bind: ` if it cannot listen there
+   * Begins to serve, until the process ends. If it does already, it goes on as it is.
+   * @throws LEADER_BIND_FAILED if it cannot listen there; INTERNAL if it listens elsewhere
    */
-  static serve({ address, port, threads, interOpThreads, places }: LeaderOptions): Leader {
+  static serve(options: LeaderOptions): Leader {
+    Leader.#serving ??= Leader.#begin(options)
+    const here = hostPort(options.address, options.port)
+    if (Leader.#serving.address === here) return Leader.#serving
+    throw new BcodError('INTERNAL', `this process serves at ${Leader.#serving.address} and cannot at ${here}`)
+  }
+
+  static #begin({ address, port, threads, interOpThreads, places }: LeaderOptions): Leader {
     const here = hostPort(address, port)
     const definition = serverDefinition({
       ...{ job: LEADER_JOB, address: here, threads },
       interOpThreads: Math.max(interOpThreads, places + SPARE_THREADS),
     })
-    return new Leader(here, sessions.serve(definition, address))
+    try {
+      return new Leader(here, sessions.serve(definition, address))
+    } catch (cause) {
+      throw new BcodError('LEADER_BIND_FAILED', (cause as Error).message.split('\n', 1)[0] ?? '', {
+        place: here,
+        cause,
+      })
+    }
   }
 
   /**
