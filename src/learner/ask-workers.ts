@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js'
-import { parseDevice } from '../config/devices.js'
+import { parseDevice, placesAt, workersOf } from '../config/devices.js'
 import { probeWorker } from '../engine/cluster/probe.js'
 import type { WorkerIdentity } from '../engine/cluster/worker-name.js'
 import { tensorFlowVersion } from '../engine/cluster/worker-program.js'
@@ -50,6 +50,25 @@ export async function askWorkers(
     answering: workers.filter((_, i) => asked[i]?.status === 'fulfilled'),
     left: asked.flatMap((each) => (each.status === 'rejected' ? [each.reason as BcodError] : [])),
   }
+}
+
+/**
+ * The workers of `devices` that can be used now.
+ *
+ * @param version  bcod's
+ * @param left     told of each place whose worker cannot be used, and why
+ */
+export async function answeringWorkers(
+  config: Pick<Config, 'devices' | 'leader' | 'model'>,
+  version: string,
+  left: (place: number, reason: BcodError) => void,
+): Promise<readonly string[]> {
+  const { devices, model } = config
+  const workers = workersOf(devices)
+  if (workers.length === 0) return []
+  const asked = await askWorkers(workers, await leaderIdentity(version, model.path), config)
+  for (const reason of asked.left) for (const place of placesAt(reason.place ?? '', devices)) left(place, reason)
+  return asked.answering
 }
 
 /** The devices of a worker that `devices` names, as in `GPU:0`. */

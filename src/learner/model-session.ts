@@ -25,6 +25,7 @@ import type { BeginningShapes } from './beginnings.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type PackedLoss, type PackedTerms, termInputs } from './packed-loss.js'
 import { PlaceTimes } from './place-times.js'
+import { ANY_PLACE, type ModelPlaces } from './places.js'
 import { givenVariables, type Purpose, type ShapeProgram, traceLearnerPrograms } from './programs.js'
 import { ReferencePass } from './reference-pass.js'
 import { traceReferencePrograms } from './reference-programs.js'
@@ -51,9 +52,13 @@ export interface ModelSessionOptions {
   readonly givenDecoder: DecoderShape | null
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
-  /** Devices that compute the batches of a step in turn; the first has the state. @default one, of TensorFlow's choice */
-  readonly devices?: readonly string[]
+  /** What computes the batches of a step in turn; the first has the state. @default one, of TensorFlow's choice */
+  readonly places?: ModelPlaces
+  /** `host:port` of workers that have just been asked. @default none */
+  readonly workers?: readonly string[]
   readonly onCompiled?: (program: string, ms: number) => void
+  /** Told of each place that is left out, and why. */
+  readonly onDropped?: (place: number, reason: BcodError) => void
 }
 
 /** What a checkpoint keeps of the adapter's training: AdamW's moments, as one vector each. */
@@ -83,7 +88,7 @@ export class ModelSession {
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
       const { session, targetCapacity } = this.#open(reader, shapes)
       this.session = session
-      this.placeTimes = new PlaceTimes(session, options.devices ?? [''])
+      this.placeTimes = new PlaceTimes(session, this.#places.names)
       this.#runner = new BatchRunner(session, targetCapacity)
       const { hiddenSize } = architecture
       this.reference = new ReferencePass(this.#runner, { shapes, cache: options.referenceCache ?? 0, hiddenSize })
@@ -119,9 +124,12 @@ export class ModelSession {
       ...decoders.flatMap(({ variables }) => variables),
     ]
     const programs = [...learner.programs, ...reference.programs, ...decoders.map(({ program }) => program)]
-    const { executor, onCompiled, devices = [''] } = options
-    const places = { devices, atFirstOnly: ['apply', ...decoders.map(({ program }) => program.name)] }
-    const session = new Session(library, [...model.variables.all, ...state], programs, executor, { onCompiled, places })
+    const { executor, onCompiled, onDropped, workers = [] } = options
+    const atFirstOnly = ['apply', ...decoders.map(({ program }) => program.name)]
+    const places = { ...this.#places.over(workers), atFirstOnly }
+    const session = new Session(library, [...model.variables.all, ...state], programs, executor, {
+      ...{ onCompiled, onDropped, places },
+    })
     try {
       loadWeights(model.architecture, reader, model.variables.all, session)
       const zeros = state.map(({ name, shape }) => {
@@ -157,11 +165,6 @@ export class ModelSession {
   /** `PlanCosts.inBlocks` */
   get inBlocks(): boolean {
     return runsInBlocks({ rows: 1 })
-  }
-
-  /** The places that compute batches at the same time. */
-  get places(): readonly number[] {
-    return this.session.places
   }
 
   /** log πθ(y|x) of each row of a packed batch, without a gradient. */
@@ -201,7 +204,7 @@ export class ModelSession {
     }
   }
 
-  /** Adds the sum of gradients of another place to that of the first, which `apply` takes. */
+  /** Adds the sum of gradients of another place to that of the first, which `apply` takes; all of it or nothing. */
   addGradient(place: number): void {
     this.session.add(this.model.lora.gradient.name, place)
   }
@@ -266,6 +269,10 @@ export class ModelSession {
 
   dispose(): void {
     this.session.dispose()
+  }
+
+  get #places(): ModelPlaces {
+    return this.options.places ?? ANY_PLACE
   }
 
   get #decoder(): DecoderSpec | null {

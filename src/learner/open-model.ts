@@ -1,15 +1,17 @@
 import { requireFinite } from '../adapters/weights/adapter.js'
 import { readAdapter } from '../adapters/weights/peft.js'
-import { chooseExecutor, machineDevices, prepareGpu, usesGpu } from '../engine/index.js'
+import { Leader } from '../engine/cluster/leader.js'
+import { chooseExecutor, machineDevices, preparedSettings, prepareGpu, usesGpu } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
 import { beginningShapes } from './beginnings.js'
 import type { LearnerConfig } from './config.js'
-import { type NamedPlace, resolveDevices } from './devices.js'
+import { resolveDevices } from './devices.js'
 import { ModelSession } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
 import { refusePlaces } from './place-check.js'
+import { ModelPlaces } from './places.js'
 
 export interface LearnerOptions {
   /** How many prompts are answered at once, and the longest answer; null: nothing is sampled. */
@@ -20,6 +22,10 @@ export interface LearnerOptions {
   readonly training?: boolean
   /** Needed for whatever is computed under adapters that are given. */
   readonly given?: GivenOptions | null
+  /** `host:port` of the workers of `devices` that have just been asked and can be used. @default none */
+  readonly workers?: readonly string[]
+  /** Told of each place that is left out, and why. */
+  readonly onDropped?: (place: number, reason: BcodError) => void
   readonly onCompiled?: (program: string, ms: number) => void
 }
 
@@ -33,7 +39,7 @@ export interface GivenOptions {
 /**
  * Loads the model with its initial adapter and compiles its programs.
  *
- * @throws CONFIG_MISSING without a model directory, MODEL_*, ADAPTER_*, DEVICE_MISSING
+ * @throws CONFIG_MISSING without a model directory, MODEL_*, ADAPTER_*, DEVICE_MISSING, LEADER_BIND_FAILED
  */
 export function openModel(config: LearnerConfig, options: LearnerOptions): ModelSession {
   const { bco, lora, model } = config
@@ -64,12 +70,20 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     decoder: options.decoder ?? null,
     givenDecoder: options.given?.answerRows ? { rows: options.given.answerRows, length: maxLength } : null,
     referenceLora: model.reference === 'base' ? null : valuesOf(model.reference),
-    devices: resolveDevices(config.devices, () => (usesGpu() ? machineDevices() : [])).map(deviceName),
+    places: placesOf(config),
+    workers: options.workers ?? [],
     ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
+    ...(options.onDropped ? { onDropped: options.onDropped } : {}),
   })
   session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)
   refusePlaces(session)
   return session
 }
 
-const deviceName = ({ device }: NamedPlace) => (device === '' ? '' : `/device:${device}`)
+/** This process leads workers from here on if there are any. @throws DEVICE_MISSING, LEADER_BIND_FAILED */
+function placesOf({ devices, leader: { address, port, operationTimeout } }: LearnerConfig): ModelPlaces {
+  const named = resolveDevices(devices, () => (usesGpu() ? machineDevices() : []))
+  const leads = address !== null && named.some(({ worker }) => worker !== null)
+  const leader = leads ? Leader.serve({ address, port, ...preparedSettings(), places: named.length }) : null
+  return new ModelPlaces(named, leader, operationTimeout)
+}

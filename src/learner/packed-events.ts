@@ -3,18 +3,20 @@ import { BcodError } from '../errors.js'
 import type { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
 import type { BatchLayout } from './packed-batch.js'
+import type { PackedLoss } from './packed-loss.js'
 import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
 import type { PlaceTimes } from './place-times.js'
 import type { ReferencePass, ReferenceRows } from './reference-pass.js'
 import { planReference } from './reference-plan.js'
-import { inRounds } from './rounds.js'
+import { inRounds, type RoundPlaces } from './rounds.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
 export type PackedPrograms = Pick<
   ModelSession,
-  'places' | 'score' | 'accumulate' | 'addGradient' | 'pairCost' | 'batchCost' | 'inBlocks'
+  'score' | 'accumulate' | 'addGradient' | 'pairCost' | 'batchCost' | 'inBlocks'
 > & {
+  readonly session: RoundPlaces
   readonly placeTimes: Pick<PlaceTimes, 'count'>
   readonly reference: Pick<ReferencePass, 'shapes' | 'prepare' | 'begin' | 'continue'>
 }
@@ -95,35 +97,38 @@ export class PackedEvents<T extends TokenPair> {
     const policyLogps = this.#array<number>()
     const rewards = this.#array<number>()
     let loss = 0
-    const begin = (events: readonly T[], batch: MicroBatch, place: number, round: number) => {
+    const begin = (events: readonly T[], batch: MicroBatch, place: number, index: number) => {
       const terms = {
         referenceLogps: gather(batch, referenceLogps),
         labels: gather(batch, labels),
         coefficients: gather(batch, coefficients),
         delta,
         // the first place goes on with the sum; the others give away what they have after each round
-        first: place > 0 || round === 0,
+        first: place > 0 || index === 0,
       }
       return this.model.accumulate(events, batch, terms, place)
     }
-    this.#inRounds(this.batches, begin, (batch, out, place) => {
-      if (place > 0) this.model.addGradient(place)
+    const take = (batch: MicroBatch, out: PackedLoss) => {
       loss += out.loss
       scatter(batch, out.logps, policyLogps)
       scatter(batch, out.rewards, rewards)
-    })
+    }
+    this.#inRounds(this.batches, begin, take, (place) => this.model.addGradient(place))
     return { loss, policyLogps, rewards }
   }
 
   #inRounds<R>(
     batches: readonly MicroBatch[],
-    begin: (events: readonly T[], batch: MicroBatch, place: number, round: number) => Later<R>,
-    take: (batch: MicroBatch, result: R, place: number) => void,
+    begin: (events: readonly T[], batch: MicroBatch, place: number, index: number) => Later<R>,
+    take: (batch: MicroBatch, result: R) => void,
+    bring: (place: number) => void = () => {},
   ): void {
     const { events, model } = this
-    model.placeTimes.count(() =>
-      inRounds(batches, model.places, (batch, place, round) => begin(gather(batch, events), batch, place, round), take),
-    )
+    const work = {
+      begin: (batch: MicroBatch, place: number, index: number) => begin(gather(batch, events), batch, place, index),
+      ...{ take, bring },
+    }
+    model.placeTimes.count(() => inRounds(batches, model.session, work))
   }
 
   #array<V>(): V[] {

@@ -1,5 +1,7 @@
 import type { Later } from '../engine/index.js'
+import { BcodError } from '../errors.js'
 import type { ModelSession } from './model-session.js'
+import { inRounds } from './rounds.js'
 import type { TokenPair } from './token-trees.js'
 
 /**
@@ -7,10 +9,16 @@ import type { TokenPair } from './token-trees.js'
  * follow what they add to a step. All that a batch computes is compared, with the gradient where there is one.
  */
 export function refusePlaces(model: ModelSession): void {
-  if (model.places.length === 1) return
-  const ends = model.places.map((place) => ({ place, end: begin(model, place) }))
-  const results = ends.map(({ place, end }) => ({ place, bits: bitsOf(end()) }))
-  for (const { place, bits } of results) if (!bits.equals(results[0]?.bits as Buffer)) model.session.drop(place)
+  const { session } = model
+  if (session.places.length === 1) return
+  const bits = new Map<number, Buffer>()
+  inRounds(session.places, session, {
+    begin: (_, place) => begin(model, place),
+    take: (place, values) => bits.set(place, bitsOf(values)),
+  })
+  for (const place of session.places)
+    if (!bits.get(place)?.equals(bits.get(0) as Buffer))
+      session.drop(place, new BcodError('PLACE_DIFFERS', 'a packed batch has other bits than at the first place'))
 }
 
 /** Begins the batch at a place; what it computes, as floats. */

@@ -2,9 +2,9 @@ import type { Session } from '../engine/index.js'
 
 /** What a place has done since its session was opened. */
 export interface PlaceUse {
-  /** As in `GPU:1`; empty if TensorFlow chose it. */
+  /** As `devices` names it; empty if TensorFlow chose it. */
   readonly device: string
-  /** False if it was refused: it computed other bits than the first. */
+  /** False for a worker that is away, and for what was dropped. */
   readonly used: boolean
   readonly busySeconds: number
   /** While packed batches were computed and it had none. */
@@ -15,7 +15,7 @@ export interface PlaceUse {
 export class PlaceTimes {
   readonly #waitSeconds: number[]
 
-  /** @param devices  of the session's places */
+  /** @param devices  names of the session's places */
   constructor(
     private readonly session: Session,
     private readonly devices: readonly string[],
@@ -26,7 +26,7 @@ export class PlaceTimes {
   get use(): readonly PlaceUse[] {
     const { busySeconds, places } = this.session
     return this.devices.map((device, place) => ({
-      device: device.replace('/device:', ''),
+      device,
       used: places.includes(place),
       busySeconds: busySeconds[place] as number,
       waitSeconds: this.#waitSeconds[place] as number,

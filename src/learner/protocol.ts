@@ -15,6 +15,8 @@ export interface WorkerSetup {
   readonly decoder: { readonly rows: number; readonly length: number } | null
   /** What it is to compute under adapters that it is given. @default nothing */
   readonly given?: GivenOptions | null
+  /** `host:port` of the workers that can be used. @default none */
+  readonly workers?: readonly string[]
 }
 
 /** What the main thread knows of a learner that runs elsewhere. */
@@ -24,7 +26,7 @@ export interface LearnerInfo {
   readonly resolved: Learner['resolved']
   /** What the operator should know of how the model was read. */
   readonly notes: readonly string[]
-  /** Where it computes; those that differed from the first are not used. */
+  /** Where it computes, by place. */
   readonly places: readonly PlaceUse[]
 }
 
@@ -83,5 +85,6 @@ export const CLOSE_MESSAGE = 'close'
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly info: LearnerInfo }
   | { readonly kind: 'compiled'; readonly program: string; readonly ms: number }
+  | { readonly kind: 'dropped'; readonly place: number; readonly reason: SerializedError }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number | null; readonly error: SerializedError }

@@ -27,6 +27,8 @@ interface Waiting {
 
 export interface RemoteLearnerEvents {
   readonly compiled?: (program: string, ms: number) => void
+  /** A place is left out from here on. */
+  readonly dropped?: (place: number, reason: BcodError) => void
 }
 
 /** A learner in a worker thread. Calls are answered one at a time, in order. */
@@ -112,6 +114,7 @@ export class RemoteLearner {
 
   #receive(message: WorkerMessage): void {
     if (message.kind === 'compiled') this.events.compiled?.(message.program, message.ms)
+    if (message.kind === 'dropped') this.events.dropped?.(message.place, deserializeError(message.reason))
     if (message.kind !== 'result' && message.kind !== 'failure') return
     const waiting = this.#waiting.get(message.id ?? -1)
     if (!waiting) return

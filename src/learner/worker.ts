@@ -1,5 +1,6 @@
 /** The learner's thread. Runs the learner on its own thread, because TensorFlow's calls block for seconds. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { BcodError } from '../errors.js'
 import { serializeError } from '../serialized-error.js'
 import { learnerCalls } from './calls.js'
 import { Learner } from './learner.js'
@@ -10,9 +11,11 @@ if (!port) throw new Error('the learner worker was not started as a worker threa
 const send = (message: WorkerMessage) => port.postMessage(message)
 
 try {
-  const { config, decoder, given = null } = workerData as WorkerSetup
+  const { config, decoder, given = null, workers = [] } = workerData as WorkerSetup
   const onCompiled = (program: string, ms: number) => send({ kind: 'compiled', program, ms })
-  const learner = new Learner(config, { decoder, given, onCompiled })
+  const onDropped = (place: number, reason: BcodError) =>
+    send({ kind: 'dropped', place, reason: serializeError(reason, 'learner') })
+  const learner = new Learner(config, { decoder, given, workers, onCompiled, onDropped })
   const table = learnerCalls(learner)
   port.on('message', (message: Call | typeof CLOSE_MESSAGE) => {
     if (message === CLOSE_MESSAGE) {

@@ -16,7 +16,7 @@ function programs(places = 1) {
   const gradients: number[][] = Array.from({ length: places }, () => [])
   const logp = ({ promptTokens, completionTokens }: TokenPair) => -100 * promptTokens.length - completionTokens.length
   const model: PackedPrograms = {
-    places: [...gradients.keys()],
+    session: { places: [...gradients.keys()], isRemote: () => false, drop: () => {} },
     placeTimes: { count: (run) => run() },
     pairCost: 0,
     batchCost: 32,
