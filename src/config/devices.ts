@@ -20,6 +20,16 @@ export function parseDevice(text: string): Device | null {
 export const workersOf = (devices: Config['devices']): readonly string[] =>
   devices === 'auto' ? [] : [...new Set(devices.flatMap((text) => parseDevice(text)?.worker ?? []))]
 
+/** The devices of this machine. */
+export const withoutWorkers = (devices: Config['devices']): Config['devices'] =>
+  devices === 'auto' ? devices : devices.filter((text) => parseDevice(text)?.worker == null)
+
+/** The numbers of the places that a worker has. */
+export const placesAt = (worker: string, devices: Config['devices']): readonly number[] =>
+  devices === 'auto'
+    ? []
+    : [...devices.keys()].filter((place) => parseDevice(devices[place] as string)?.worker === worker)
+
 /** Whether the configuration keeps away from GPUs that there may be. */
 export const onlyCpus = (devices: Config['devices']): boolean =>
   devices !== 'auto' && devices.every((text) => parseDevice(text)?.kind === 'CPU')

@@ -8,8 +8,9 @@ export const startLocalLearner: NonNullable<DaemonOptions['startLearner']> = asy
   config,
   decoder,
   given = null,
+  workers = [],
 }) => {
-  const learner = new Learner(config, { decoder, given })
+  const learner = new Learner(config, { decoder, given, workers })
   const calls = learnerCalls(learner)
   const { maxLength, vocabSize, resolved, notes, placeUse: places } = learner
   const call = async <N extends CallName>(name: N, ...args: Parameters<LearnerCalls[N]>) =>

@@ -1,3 +1,4 @@
+import type { BcodError } from '../../errors.js'
 import type { EmbeddingOutcome, Position } from '../../events/types.js'
 import type { History } from '../history.js'
 import { observeAll } from '../metrics/metric-set.js'
@@ -187,19 +188,48 @@ export class ProgramCompiled extends InternalEvent {
 
 /** Where the learner computes. */
 export class PlacesChosen extends InternalEvent {
-  constructor(readonly places: readonly { readonly device: string; readonly used: boolean }[]) {
+  constructor(readonly places: readonly { readonly used: boolean }[]) {
     super()
   }
-  log(): LogLine | null {
-    const refused = this.places.filter(({ used }) => !used).map(({ device }) => device)
-    if (refused.length === 0) return null
-    const remedy = 'compare drivers and models of the devices, or leave these out of devices'
-    return { level: 'warn', msg: 'places compute other bits than the first and are not used', places: refused, remedy }
+  log(): null {
+    return null
   }
   override count(metrics: Metrics): void {
     metrics.training.placeUsed.reset()
     for (const [place, { used }] of this.places.entries())
       metrics.training.placeUsed.set({ place: String(place) }, used ? 1 : 0)
+  }
+}
+
+/** A place is left out; the others do its work. */
+export class PlaceDropped extends InternalEvent {
+  /**
+   * @param place   its number, from 0
+   * @param device  as `devices` names it
+   */
+  constructor(
+    readonly place: number,
+    readonly device: string,
+    readonly reason: BcodError,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { device, reason } = this
+    const { code, message, remedy } = reason
+    return {
+      level: 'warn',
+      msg: 'a place is left out; steps go on with the others',
+      device,
+      code,
+      reason: message,
+      remedy,
+    }
+  }
+  override count(metrics: Metrics): void {
+    const place = String(this.place)
+    metrics.training.placeUsed.set({ place }, 0)
+    metrics.training.placeDropped.inc({ place, code: this.reason.code })
   }
 }
 

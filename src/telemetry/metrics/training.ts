@@ -81,8 +81,14 @@ export function trainingMetrics(set: MetricSet) {
     placeUsed: set.gauge(
       'place_used',
       'boolean',
-      '1 for a place (of devices, from 0) that computes batches; 0 for one that was refused, because it computed other bits than the first.',
+      '1 for a place (of devices, from 0) that computes batches; 0 for a worker that is away or was lost, and for what computed other bits than the first.',
       ['place'],
+    ),
+    placeDropped: set.counter(
+      'place_dropped_total',
+      'places',
+      'Times that a place was left out, by the code of the reason; a worker that answers again is taken back after a checkpoint.',
+      ['place', 'code'],
     ),
     placeBusy: set.counter(
       'place_busy_seconds_total',

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { BcodError } from '../../../src/errors.js'
 import {
   BeginningsComputed,
   DeviceObserved,
   EventQuarantined,
   NonFiniteStep,
+  PlaceDropped,
   PlacesChosen,
   ProgramCompiled,
   StepApplied,
@@ -94,21 +96,24 @@ describe('an applied step', () => {
 })
 
 describe('places', () => {
-  const places = (...used: boolean[]) => used.map((each, i) => ({ device: `GPU:${i}`, used: each }))
+  const places = (...used: boolean[]) => used.map((each) => ({ used: each }))
 
-  it('are counted, and nothing is said as long as all are used', async () => {
+  it('are counted by whether they are used', async () => {
     const { telemetry, lines, sample } = capture()
-    telemetry.emit(new PlacesChosen(places(true, true)))
+    telemetry.emit(new PlacesChosen(places(true, false)))
     expect(lines).toEqual([])
-    expect(await sample('bcod_place_used{place="1"}')).toBe(1)
+    expect(await sample('bcod_place_used{place="0"}')).toBe(1)
+    expect(await sample('bcod_place_used{place="1"}')).toBe(0)
   })
 
-  it('that were refused are named', async () => {
+  it('that are left out are named with the reason', async () => {
     const { telemetry, lines, sample } = capture()
-    telemetry.emit(new PlacesChosen(places(true, false, false)))
-    expect(lines[0]).toMatchObject({ level: 'warn', places: ['GPU:1', 'GPU:2'] })
-    expect(await sample('bcod_place_used{place="0"}')).toBe(1)
-    expect(await sample('bcod_place_used{place="2"}')).toBe(0)
+    telemetry.emit(new PlacesChosen(places(true, true)))
+    const reason = new BcodError('WORKER_LOST', 'Socket closed', { place: 'worker-0:2222' })
+    telemetry.emit(new PlaceDropped(1, 'worker-0:2222/GPU:0', reason))
+    expect(lines[0]).toMatchObject({ level: 'warn', code: 'WORKER_LOST', device: 'worker-0:2222/GPU:0' })
+    expect(await sample('bcod_place_used{place="1"}')).toBe(0)
+    expect(await sample('bcod_place_dropped_total{place="1",code="WORKER_LOST"}')).toBe(1)
   })
 })
 
