@@ -152,9 +152,9 @@ export const machine: PageSpec = {
           kind: 'lines',
           title: 'Places',
           shows:
-            'Share of the time that each place of devices computes, and that it waits while others do; and whether it is used (1) or was refused (0).',
+            'Share of the time that each place of devices computes, and that it waits while others do; and whether it is used (1) or left out (0).',
           good: 'all places compute about as much.',
-          bad: 'one waits: raise batch.size, so that a step has batches for all. 0: it computes other bits; the log has more.',
+          bad: 'one waits: raise batch.size, so that a step has batches for all. 0: its worker is away or lost, or it computes other bits; the log has the code.',
           unit: 'percentunit',
           queries: [
             { expr: rate('bcod_place_busy_seconds_total'), legend: `computing {{place}} ${here}` },

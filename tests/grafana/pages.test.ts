@@ -47,6 +47,7 @@ it('there are five pages, each with a uid of its own and links to the others', (
 /** Metrics that no panel shows, and why. */
 const WITHOUT_PANEL: Readonly<Record<string, string>> = {
   bcod_guard_tripped: 'the alert BcodGuardTripped names the guard, and its pause is on Feedback',
+  bcod_place_dropped_total: 'Places has since when a place is not used, and the log the reason',
   bcod_uncommitted_records: 'Feedback has the time that they have waited, which is what is wrong with them',
   bcod_unreadable_records_total: 'a batch is one dead letter, and Feedback has those by code',
   bcod_abandoned_votes_total: 'they come with a rollback, and Versions has those',
