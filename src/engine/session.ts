@@ -88,8 +88,10 @@ export class Session {
       const { target = '', config = new Uint8Array() } = places
       // messages of protobuf are joined by writing one behind the other
       const joined = Buffer.concat([sessionConfig(places), config])
-      const handle = guarded('load', null, () => sessions.load(directory, target, joined))
-      return { handle, placement: new Placement(places, programs), workers: workersOf(places) }
+      const workers = workersOf(places)
+      const away = [...new Set(workers.filter((each) => each !== null))].join(', ')
+      const handle = guarded('load', away === '' ? null : away, () => sessions.load(directory, target, joined))
+      return { handle, placement: new Placement(places, programs), workers }
     } finally {
       rmSync(directory, { recursive: true, force: true })
     }

@@ -18,6 +18,10 @@ export function learnerCalls(learner: Learner): LearnerCalls {
       delta: learner.delta,
       adapterSha256: learner.adapterSha256(),
     }),
+    reopen(workers) {
+      learner.reopen(workers)
+      return learner.placeUse
+    },
     logpsUnder: (adapter, pairs) => learner.logpsUnder(adapter, pairs),
     divergences: (adapter, other, pairs) => learner.divergences(adapter, other, pairs),
     answersUnder: (adapter, prompts, options) => learner.answersUnder(adapter, prompts, options),

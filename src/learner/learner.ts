@@ -19,6 +19,7 @@ import type { ModelSession } from './model-session.js'
 import { type LearnerOptions, openModel } from './open-model.js'
 import { packEvents } from './packed-events.js'
 import type { MicroBatch } from './packed-shapes.js'
+import { refusePlaces } from './place-check.js'
 import type { PlaceUse } from './place-times.js'
 import { withoutCulprits } from './quarantine.js'
 import type { Resolved } from './resolved.js'
@@ -269,6 +270,12 @@ export class Learner {
     this.#abandoned += at - this.#step
     this.#step = at
     return restored
+  }
+
+  /** `ModelSession.reopen`; places that compute other bits than the first are dropped. */
+  reopen(workers: readonly string[]): void {
+    this.#model.reopen(workers)
+    refusePlaces(this.#model)
   }
 
   dispose(): void {

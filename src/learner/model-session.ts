@@ -1,15 +1,15 @@
 import {
   type Executor,
-  FunctionLibrary,
   type Later,
   type OptimizerOptions,
+  type Places,
   Session,
   usesGpu,
   type Variable,
 } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
-import { type DecoderShape, type DecoderSpec, traceDecoder } from '../model/decoder.js'
+import type { DecoderShape, DecoderSpec } from '../model/decoder.js'
 import { generate, type SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
@@ -17,18 +17,17 @@ import { runsInBlocks } from '../model/packed-attention.js'
 import type { PackedShape } from '../model/packed-shape.js'
 import type { ModelDtype } from '../model/parameters.js'
 import { resolveTies } from '../model/tied-head.js'
-import { loadWeights } from '../model/weights.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
 import { BatchRunner, rowsOf } from './batch-runner.js'
 import type { BeginningShapes } from './beginnings.js'
+import { fillVariables, type ModelPrograms, traceModelPrograms } from './model-programs.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type PackedLoss, type PackedTerms, termInputs } from './packed-loss.js'
 import { PlaceTimes } from './place-times.js'
 import { ANY_PLACE, type ModelPlaces } from './places.js'
-import { givenVariables, type Purpose, type ShapeProgram, traceLearnerPrograms } from './programs.js'
+import { givenVariables, type Purpose, type ShapeProgram } from './programs.js'
 import { ReferencePass } from './reference-pass.js'
-import { traceReferencePrograms } from './reference-programs.js'
 import type { TokenPair } from './token-trees.js'
 
 export interface ModelSessionOptions {
@@ -79,6 +78,8 @@ export class ModelSession {
   readonly reference: ReferencePass
   readonly placeTimes: PlaceTimes
   readonly #runner: BatchRunner
+  readonly #programs: ModelPrograms
+
   constructor(readonly options: ModelSessionOptions) {
     const shapes = options.beginnings ?? { alone: [], behind: [] }
     const reader = openModelTensors(options.modelPath)
@@ -86,10 +87,11 @@ export class ModelSession {
       const { architecture, note } = resolveTies(readArchitecture(options.modelPath), reader)
       this.note = note
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
-      const { session, targetCapacity } = this.#open(reader, shapes)
-      this.session = session
-      this.placeTimes = new PlaceTimes(session, this.#places.names)
-      this.#runner = new BatchRunner(session, targetCapacity)
+      const decoders = [this.#decoder, this.#givenDecoder].filter((each) => each !== null)
+      this.#programs = traceModelPrograms(this.model, { ...options, beginnings: shapes, decoders })
+      this.session = this.#open(reader)
+      this.placeTimes = new PlaceTimes(this.session, this.#places.names)
+      this.#runner = new BatchRunner(this.session, this.#programs.targetCapacity)
       const { hiddenSize } = architecture
       this.reference = new ReferencePass(this.#runner, { shapes, cache: options.referenceCache ?? 0, hiddenSize })
     } finally {
@@ -97,51 +99,23 @@ export class ModelSession {
     }
   }
 
-  /** Traces all programs and loads the weights. */
-  #open(
-    reader: TensorReader,
-    beginnings: BeginningShapes,
-  ): { readonly session: Session; readonly targetCapacity: ReadonlyMap<string, number> } {
-    const { model, options } = this
-    const library = new FunctionLibrary()
-    const referenceLora: Variable | null =
-      options.referenceLora === null ? null : { name: 'reference.values', shape: [model.lora.size], dtype: 'float32' }
-    const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
-    const reference = traceReferencePrograms(library, {
-      model,
-      referenceLora,
-      shapes: [...beginnings.alone, ...beginnings.behind],
-    })
-    const decoders = [this.#decoder, this.#givenDecoder].flatMap((spec) =>
-      spec === null ? [] : [traceDecoder(library, model, spec)],
-    )
-    const { given, other } = givenVariables(model)
-    const state = [
-      ...model.lora.variables,
-      ...(referenceLora ? [referenceLora] : []),
-      ...(options.purposes.includes('given') ? [given] : []),
-      ...(options.purposes.includes('divergence') ? [other] : []),
-      ...decoders.flatMap(({ variables }) => variables),
-    ]
-    const programs = [...learner.programs, ...reference.programs, ...decoders.map(({ program }) => program)]
-    const { executor, onCompiled, onDropped, workers = [] } = options
-    const atFirstOnly = ['apply', ...decoders.map(({ program }) => program.name)]
-    const places = { ...this.#places.over(workers), atFirstOnly }
-    const session = new Session(library, [...model.variables.all, ...state], programs, executor, {
-      ...{ onCompiled, onDropped, places },
-    })
+  /**
+   * Opens the session again over this process and workers, with all that is learnt as it was, bit by bit.
+   *
+   * @param workers  `host:port` of those that have just been asked
+   * @throws WORKER_LOST, WORKER_TIMEOUT if it does not open; then everything is as before
+   */
+  reopen(workers: readonly string[]): void {
+    const { adapterValues, moments } = this
+    const [step] = this.#read(this.model.lora.step)
+    this.session.reopen(this.#placesOver(workers))
+    const reader = openModelTensors(this.options.modelPath)
     try {
-      loadWeights(model.architecture, reader, model.variables.all, session)
-      const zeros = state.map(({ name, shape }) => {
-        return [name, new Float32Array(shape.reduce((a, b) => a * b, 1))] as const
-      })
-      const pinned = options.referenceLora ? { 'reference.values': options.referenceLora } : {}
-      session.write({ ...Object.fromEntries(zeros), ...pinned })
-    } catch (error) {
-      session.dispose()
-      throw error
+      fillVariables(this.session, this.model, this.#programs.state, { ...this.options, reader })
+    } finally {
+      reader.close()
     }
-    return { session, targetCapacity: new Map([...learner.targetCapacity, ...reference.targetCapacity]) }
+    this.restore(adapterValues, moments, step as number)
   }
 
   /**
@@ -273,6 +247,26 @@ export class ModelSession {
 
   get #places(): ModelPlaces {
     return this.options.places ?? ANY_PLACE
+  }
+
+  #placesOver(workers: readonly string[]): Places {
+    return { ...this.#places.over(workers), atFirstOnly: this.#programs.atFirstOnly }
+  }
+
+  /** Opens the session and loads the weights. */
+  #open(reader: TensorReader): Session {
+    const { library, programs, state } = this.#programs
+    const { executor, onCompiled, onDropped, workers = [] } = this.options
+    const variables = [...this.model.variables.all, ...state]
+    const places = this.#placesOver(workers)
+    const session = new Session(library, variables, programs, executor, { onCompiled, onDropped, places })
+    try {
+      fillVariables(session, this.model, state, { ...this.options, reader })
+    } catch (error) {
+      session.dispose()
+      throw error
+    }
+    return session
   }
 
   get #decoder(): DecoderSpec | null {

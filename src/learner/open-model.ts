@@ -1,5 +1,6 @@
 import { requireFinite } from '../adapters/weights/adapter.js'
 import { readAdapter } from '../adapters/weights/peft.js'
+import { placesAt } from '../config/devices.js'
 import { Leader } from '../engine/cluster/leader.js'
 import { chooseExecutor, machineDevices, preparedSettings, prepareGpu, usesGpu } from '../engine/index.js'
 import { BcodError } from '../errors.js'
@@ -8,7 +9,7 @@ import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
 import { beginningShapes } from './beginnings.js'
 import type { LearnerConfig } from './config.js'
 import { resolveDevices } from './devices.js'
-import { ModelSession } from './model-session.js'
+import { ModelSession, type ModelSessionOptions } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
 import { refusePlaces } from './place-check.js'
 import { ModelPlaces } from './places.js'
@@ -50,7 +51,7 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     loraFromAdapter(parameters, lora, requireFinite(readAdapter(directory), directory), directory)
   const maxLength = Math.min(config.limits.maxLength, architecture.maxPositions)
   prepareGpu(model)
-  const session = new ModelSession({
+  const settings: ModelSessionOptions = {
     modelPath: model.path,
     dtype: model.dtype,
     executor: chooseExecutor(model.executor, usesGpu()).executor,
@@ -74,10 +75,23 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
     workers: options.workers ?? [],
     ...(options.onCompiled ? { onCompiled: options.onCompiled } : {}),
     ...(options.onDropped ? { onDropped: options.onDropped } : {}),
-  })
+  }
+  const session = openOver(settings, config)
   session.adapterValues = lora.init === null ? initialLora(parameters, config.seed) : valuesOf(lora.init)
   refusePlaces(session)
   return session
+}
+
+/** Opens it over the workers, or without them if one has gone since it was asked. */
+function openOver(settings: ModelSessionOptions, { devices }: LearnerConfig): ModelSession {
+  try {
+    return new ModelSession(settings)
+  } catch (error) {
+    const { workers = [], onDropped } = settings
+    if (workers.length === 0 || !(error instanceof BcodError) || !/^WORKER_/.test(error.code)) throw error
+    for (const worker of workers) for (const place of placesAt(worker, devices)) onDropped?.(place, error)
+    return new ModelSession({ ...settings, workers: [] })
+  }
 }
 
 /** This process leads workers from here on if there are any. @throws DEVICE_MISSING, LEADER_BIND_FAILED */

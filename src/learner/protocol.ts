@@ -61,6 +61,8 @@ export interface LearnerCalls {
     at: number,
   ): { readonly classifierKept: boolean; readonly delta: number; readonly adapterSha256: string }
   device(): DeviceUse
+  /** `Learner.reopen`; what is used then, by place. */
+  reopen(workers: readonly string[]): readonly PlaceUse[]
   logpsUnder(adapter: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[]
   divergences(adapter: Adapter, other: Adapter | null, pairs: readonly TokenPair[]): readonly (number | null)[]
   answersUnder(

@@ -36,6 +36,7 @@ export async function startCountingLearner(): Promise<DaemonLearner> {
     divergences: (_, __, pairs) => pairs.map(() => 0),
     answersUnder: (_, prompts) => prompts.map(() => []),
     weightNorms: (modules) => modules.map(() => 1e3),
+    reopen: () => [],
     device: () => ({ tensors: 0, memoryBytes: null, places: [] }),
   }
   return {
