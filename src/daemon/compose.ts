@@ -35,6 +35,7 @@ import { Checkpointer } from './checkpointer.js'
 import { Comeback } from './comeback.js'
 import { guardMeasures } from './guards/guard-measures.js'
 import { Guards } from './guards/guards.js'
+import { LostWorkers } from './lost-workers.js'
 import { type DaemonIntervals, type DaemonLearner, type DaemonOptions, DEFAULT_INTERVALS } from './options.js'
 import { SerialQueue } from './serial-queue.js'
 import { OffsetCommitter } from './stream/offset-committer.js'
@@ -72,6 +73,8 @@ export interface DaemonParts {
   readonly store: CheckpointStore
   /** Where the registry is. */
   readonly files: RegistryFiles
+  /** Workers of `devices` that are out. */
+  readonly lostWorkers: LostWorkers
   /** Checkpoints fail: nothing more is read until one succeeds. */
   readonly checkpointsFail$: BehaviorSubject<boolean>
 }
@@ -155,6 +158,7 @@ export function compose(options: DaemonOptions): DaemonParts {
     pause: new TrainingPause((paused, reason) => telemetry.emit(new TrainingPaused(paused, reason))),
     flush$: new Subject(),
     stop: new AbortController(),
+    lostWorkers: new LostWorkers({ config, telemetry }),
     checkpointsFail$,
   }
 }

@@ -234,8 +234,8 @@ export class Daemon {
     const training = await this.#load(recovered)
     if (stop.signal.aborted) return
     const start = recovered.checkpoint?.snapshot ?? null
-    const { info } = this.learner
-    await new TrainingLoop({ ...this.#parts, training, text: this.#text, info, start }).run()
+    const { learner } = this
+    await new TrainingLoop({ ...this.#parts, training, text: this.#text, learner, info: learner.info, start }).run()
   }
 
   #waitForLeadership(): Promise<boolean> {
@@ -261,7 +261,8 @@ export class Daemon {
       text: textOptions(config),
       ended: (error) => telemetry.emit(new TextProcessEnded(error)),
     })
-    const learner = await loadLearner(options, checkpoint?.snapshot ?? null, this.#parts.stop.signal)
+    const { lostWorkers, stop } = this.#parts
+    const learner = await loadLearner(options, checkpoint?.snapshot ?? null, lostWorkers, stop.signal)
     this.#learner = learner
     const failed = (error: unknown) => telemetry.emit(new Failed(error, false))
     state.deadLetters.keepOn(new DeadLetterSegments({ directory: store.directory, fence, failed }))

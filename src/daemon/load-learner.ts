@@ -2,39 +2,39 @@ import { join } from 'node:path'
 import { referenceDirectory } from '../adapters/storage/held-versions.js'
 import { openRegistryFiles } from '../adapters/storage/open-files.js'
 import type { Snapshot } from '../checkpoint/snapshot.js'
-import type { Config } from '../config/config.js'
 import type { ConfigFor } from '../config/requirements.js'
 import type { BcodError } from '../errors.js'
 import { givenFor } from '../gate/open-gate.js'
-import { answeringWorkers } from '../learner/ask-workers.js'
 import { startNote } from '../learner/config.js'
 import type { Execution } from '../learner/execution/candidates.js'
 import { asBegun, chooseExecution } from '../learner/execution/choice.js'
 import type { KeptExecution } from '../learner/execution/kept.js'
 import { RemoteLearner } from '../learner/remote-learner.js'
 import { ExecutionChosen, ModelNoted, TrialsStarted } from '../telemetry/events/daemon.js'
-import { ClassifierReset, PlaceDropped, PlacesChosen, ProgramCompiled } from '../telemetry/events/training.js'
-import { VERSION } from '../telemetry/version.js'
+import { ClassifierReset, PlacesChosen, ProgramCompiled } from '../telemetry/events/training.js'
+import type { LostWorkers } from './lost-workers.js'
 import type { DaemonLearner, DaemonOptions } from './options.js'
 
 /**
  * Loads the model. Its programs are run as the lineage began; for a new one, that is chosen now. `restoreLearner` follows.
  *
- * @param signal  ends a measurement
+ * @param lostWorkers  told of each place that is left out
+ * @param signal       ends a measurement
  * @throws what the model directory, the adapter or TensorFlow give as coded errors
  */
 export async function loadLearner(
   options: DaemonOptions,
   snapshot: Snapshot | null,
+  lostWorkers: LostWorkers,
   signal: AbortSignal,
 ): Promise<DaemonLearner> {
   const { config, telemetry, decoder = null, startLearner = RemoteLearner.start } = options
   const measuring = (executions: readonly Execution[]) => telemetry.emit(new TrialsStarted(executions.length))
   const choice = snapshot === null ? await chooseExecution(config, { signal, measuring }) : asBegun(snapshot.resolved)
-  const dropped = (place: number, reason: BcodError) => telemetry.emit(placeDropped(config, place, reason))
-  const workers = await answeringWorkers(config, VERSION, dropped)
+  const workers = await lostWorkers.answering()
   const setup = { config: await workerConfig(config, choice.settings), decoder, given: givenFor(config), workers }
   const compiled = (program: string, ms: number) => telemetry.emit(new ProgramCompiled(program, ms))
+  const dropped = (place: number, reason: BcodError) => lostWorkers.dropped(place, reason)
   const learner = await startLearner(setup, { compiled, dropped })
   telemetry.emit(new ExecutionChosen(learner.info.resolved, choice))
   telemetry.emit(new PlacesChosen(learner.info.places))
@@ -60,6 +60,3 @@ async function workerConfig(config: ConfigFor<'run'>, execution: Partial<KeptExe
   const own = { ...model, reference, compilationCache, ...execution }
   return { model: own, devices, leader, lora, bco, ratio, optimizer, batch, limits, seed }
 }
-
-const placeDropped = ({ devices }: Pick<Config, 'devices'>, place: number, reason: BcodError) =>
-  new PlaceDropped(place, devices === 'auto' ? `GPU:${place}` : (devices[place] ?? ''), reason)

@@ -20,12 +20,14 @@ import { FeedbackReceived, FrameSkipped, PromptShortened } from '../telemetry/ev
 import type { TextService } from '../text/text-process.js'
 import type { DaemonParts, Training } from './compose.js'
 import { endsWithin } from './ends-within.js'
+import type { DaemonLearner } from './options.js'
 import { pipeline } from './stream/pipeline.js'
 import { retentionHeadroom$ } from './stream/retention.js'
 
 export interface TrainingLoopParts extends DaemonParts {
   readonly training: Training
   readonly text: TextService | null
+  readonly learner: DaemonLearner
   readonly info: LearnerInfo
   /** The checkpoint that the process started from; null on a first start. */
   readonly start: Snapshot | null
@@ -89,15 +91,22 @@ export class TrainingLoop {
     // paused since the batch was taken
     if (pause.paused$.value) state.batcher.release()
     else await trainer.train(events)
-    if (checkpointer.due) await checkpointer.checkpoint()
+    if (checkpointer.due) await this.#checkpoint()
     reader.updateBackpressure()
     if (!stop.signal.aborted) this.#demand$.next()
   }
 
   async #timedCheckpoint(): Promise<void> {
-    const { reader, training, stop } = this.parts
-    if (!stop.signal.aborted) await training.checkpointer.checkpoint()
+    const { reader, stop } = this.parts
+    if (!stop.signal.aborted) await this.#checkpoint()
     reader.updateBackpressure()
+  }
+
+  /** Lost workers come back here: should the learner not survive it, nothing trains again. */
+  async #checkpoint(): Promise<void> {
+    const { training, lostWorkers, learner } = this.parts
+    await training.checkpointer.checkpoint()
+    await lostWorkers.takeBack(learner)
   }
 
   #startTimers(): void {

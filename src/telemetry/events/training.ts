@@ -233,6 +233,17 @@ export class PlaceDropped extends InternalEvent {
   }
 }
 
+/** Workers that were lost answer again, and compute from the next step on. */
+export class WorkersTakenBack extends InternalEvent {
+  /** @param workers  `host:port` of each */
+  constructor(readonly workers: readonly string[]) {
+    super()
+  }
+  log(): LogLine {
+    return { level: 'info', msg: 'workers are taken back', workers: this.workers }
+  }
+}
+
 /** What the engine uses of its devices; no memory if they do not report it. */
 export class DeviceObserved extends InternalEvent {
   constructor(
