@@ -35,7 +35,10 @@ export interface Container {
   readonly env?: readonly {
     readonly name: string
     readonly value?: string
-    readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string } }
+    readonly valueFrom?: {
+      readonly secretKeyRef?: { readonly name: string; readonly key: string }
+      readonly fieldRef?: { readonly fieldPath: string }
+    }
   }[]
   readonly ports?: readonly { readonly name: string; readonly containerPort: number; readonly protocol?: string }[]
   readonly startupProbe?: Probe

@@ -8,7 +8,7 @@ import { drains, oneWriter, selectors } from './objects.js'
 import { images, probes, resources, restricted, shutdown } from './pod.js'
 import { scaling } from './scaling.js'
 import { storage } from './storage.js'
-import { workers } from './workers.js'
+import { leader, workers } from './workers.js'
 
 /** @param daemon  the manifests that the monitoring watches, where it is applied apart */
 export const allChecks = (daemon: readonly Manifest[]): ReadonlyMap<string, Check> =>
@@ -35,6 +35,7 @@ export const allChecks = (daemon: readonly Manifest[]): ReadonlyMap<string, Chec
         scaling,
         gateway,
         workers,
+        leader,
         monitoring: monitoring(daemon),
         customKinds,
       },

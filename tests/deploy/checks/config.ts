@@ -21,9 +21,12 @@ export function configOf(manifests: readonly Manifest[]): ConfigFor<'run'> {
     const file = join(directory, 'bcod.yaml')
     writeFileSync(file, configFile(container, volumes, manifests))
     const { env = [] } = container
-    const written = env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]))
-    const fromSecrets = env.flatMap(({ name, value }) =>
-      value === undefined ? [[name, 'a secret that is long enough'] as const] : [],
+    const written = env.flatMap(({ name, value, valueFrom }) => {
+      const text = valueFrom?.fieldRef?.fieldPath === 'status.podIP' ? '10.0.0.6' : value
+      return text === undefined ? [] : [[name, text] as const]
+    })
+    const fromSecrets = env.flatMap(({ name, valueFrom }) =>
+      valueFrom?.secretKeyRef ? [[name, 'a secret that is long enough'] as const] : [],
     )
     const load = (variables: typeof written) =>
       requireFor(loadConfig({ file, env: Object.fromEntries(variables) }), 'run')

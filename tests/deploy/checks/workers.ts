@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, loadConfig } from '../../../src/config/config.js'
+import { workersOf } from '../../../src/config/devices.js'
 import { environmentName, settings } from '../../../src/config/schema.js'
-import { type Container, type Manifest, type NetworkRule, ofKind, type Volume } from '../manifest.js'
+import { type Container, daemonOf, type Manifest, type NetworkRule, ofKind, type Volume } from '../manifest.js'
 import { type Check, when } from './check.js'
-import { configFile } from './config.js'
+import { configFile, configOf } from './config.js'
 
 const LEADER = { 'app.kubernetes.io/name': 'bcod' }
 const WORKER = { 'app.kubernetes.io/name': 'bcod-worker' }
@@ -91,6 +92,33 @@ export const workers: Check = {
         ...when(claim !== undefined && !claim.readOnly, `volume ${name} can be written`),
       ]),
       ...when(!config.model.path?.startsWith('/models/'), 'it has no copy of the model'),
+    ]
+  },
+}
+
+export const leader: Check = {
+  name: 'the daemon leads every worker that there is, and listens where they may reach it',
+  findings: (manifests) => {
+    const set = ofKind(manifests, 'StatefulSet').find(({ metadata }) => metadata.name === 'bcod-worker')
+    const container = daemonOf(manifests)?.spec.template.spec.containers[0]
+    if (set === undefined || container === undefined) return []
+    const { devices, leader } = configOf(manifests)
+    const service = set.spec.serviceName
+    const there = Array.from({ length: set.spec.replicas ?? 1 }, (_, i) => `${set.metadata.name}-${i}.${service}`)
+    const address = container.env?.find(({ name }) => name === 'BCOD_LEADER_ADDRESS')
+    const ports = new Map((container.ports ?? []).map(({ name, containerPort }) => [name, containerPort]))
+    const { ingress } = rulesOf(manifests, LEADER)
+    return [
+      ...when(
+        !same(
+          workersOf(devices).map((worker) => worker.replace(/:\d+$/, '')),
+          there,
+        ),
+        `devices are ${String(devices)}, and the workers ${there.join(', ')}`,
+      ),
+      ...when(address?.valueFrom?.fieldRef?.fieldPath !== 'status.podIP', 'its address is not that of its pod'),
+      ...when(ports.get('programs') !== leader.port, `its port programs is ${ports.get('programs')}`),
+      ...when(!ingress.some((rule) => isOnly(rule.from, rule.ports, WORKER, leader.port)), 'no worker may reach it'),
     ]
   },
 }
