@@ -116,10 +116,11 @@ cluster-test:
 	@node scripts/setup.mjs --tests
 	@BCOD_TEST_CLUSTER=1 npx --no-install vitest run tests/deploy/cluster.test.ts
 
-# a step has the same bits at one, two and three places, in every way to run; places that differ; a replay on one place
+# a step has the same bits at one, two and three places, in every way to run; places that differ; a replay on one place;
+# workers as processes, which fail in every kind of run
 devices-test:
 	@node scripts/setup.mjs --tests
-	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/engine/places.test.ts tests/learner/place tests/learner/rounds.test.ts tests/cli/replay-places.test.ts
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/engine/places.test.ts tests/engine/cluster tests/learner/place tests/learner/rounds.test.ts tests/learner/workers tests/cli/replay-places.test.ts tests/cli/replay-workers.test.ts
 
 lint: setup
 	@npm run --silent lint

@@ -1,45 +1,30 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { hashModelDirectory } from '../../src/safetensors/model-identity.js'
 import { VERSION } from '../../src/telemetry/version.js'
 import { bcod } from '../support/bcod.js'
+import { type BcodWorker, bcodWorker } from '../support/bcod-worker.js'
 import { LOOPBACK, listeningAt } from '../support/listening.js'
-import { freePorts } from '../support/worker-process.js'
 
 const MODEL = 'tests/golden/tiny_llama'
 
-interface Started {
-  readonly child: ChildProcess
-  readonly port: number
-  readonly probePort: number
+interface Started extends BcodWorker {
   /** Of TensorFlow's server. */
   readonly serverPid: number
   /** What /healthz answers. */
   health(): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>
-  stderr(): string
 }
 
-/** Resolves when it serves. */
 async function startWorker(env: NodeJS.ProcessEnv = {}): Promise<Started> {
-  const [port, probePort] = (await freePorts(2)) as [number, number]
-  const settings = [`worker.port=${port}`, `worker.probePort=${probePort}`, 'worker.threads=1', `model.path=${MODEL}`]
-  const child = spawn(process.execPath, ['dist/cli.js', 'worker', ...settings.flatMap((each) => ['--set', each])], {
-    ...{ env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  let text = ''
-  child.stderr.on('data', (data) => {
-    text += data
-  })
-  await expect.poll(() => text, { timeout: 60_000 }).toContain('WorkerServes')
-  const serverPid = Number(execFileSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' }))
+  const worker = await bcodWorker(MODEL, env)
+  const serverPid = Number(execFileSync('pgrep', ['-P', String(worker.child.pid)], { encoding: 'utf8' }))
   const health = async () => {
-    const answer = await fetch(`http://127.0.0.1:${probePort}/healthz`)
+    const answer = await fetch(`http://127.0.0.1:${worker.probePort}/healthz`)
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
   }
-  return { child, port, probePort, serverPid, health, stderr: () => text }
+  return { ...worker, serverPid, health }
 }
 
 const isAlive = (pid: number): boolean => {
