@@ -4,16 +4,13 @@
 //
 //   node bench/learner.mjs tokens|depth|compile|precision|determinism [--dtype f32|bf16] [--executor graph|xla]
 //                          [--repeats 100] [--json]
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareEnvironment } from '../dist/engine/environment.js'
+import { eventOf, randomModel } from './random-model.mjs'
 
 prepareEnvironment({ threads: 0 })
 const { benchEvents } = await import('../dist/cli/bench/events.js')
-const { writeRandomModel } = await import('../dist/model/random-model.js')
-const { BENCH_SHAPES, huggingFaceConfig } = await import('../dist/cli/bench/shapes.js')
+const { BENCH_SHAPES } = await import('../dist/cli/bench/shapes.js')
 const { loadConfig } = await import('../dist/config/config.js')
 const { Learner } = await import('../dist/learner/learner.js')
 const { packedShapes } = await import('../dist/learner/packed-shapes.js')
@@ -27,15 +24,8 @@ const { values: flags, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const directory = mkdtempSync(join(tmpdir(), 'bcod-bench-'))
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
-
 /** A random model with room for 2,048 positions. */
-function model(shape) {
-  const path = mkdtempSync(join(directory, 'model-'))
-  writeRandomModel(path, huggingFaceConfig(shape, 2048))
-  return path
-}
+const model = (shape) => randomModel(shape, 2048)
 
 const learnerOn = (path, dtype, maxLength, options = {}, ...set) => {
   const settings = [`model.path=${path}`, `model.dtype=${dtype}`, `model.executor=${flags.executor}`, 'batch.size=8']
@@ -43,22 +33,6 @@ const learnerOn = (path, dtype, maxLength, options = {}, ...set) => {
     loadConfig({ env: {}, set: [...settings, `limits.maxLength=${maxLength}`, 'lora.r=16', 'lora.alpha=32', ...set] }),
     options,
   )
-}
-
-/** An event of so many tokens, a quarter of them in the completion. */
-function eventOf(tokens, number, vocabSize) {
-  const token = (i) => 3 + ((i * 7919 + number * 104_729) % (vocabSize - 3))
-  const all = Array.from({ length: tokens }, (_, i) => token(i))
-  const prompt = Math.round(tokens * 0.75)
-  const position = { topic: 'bench', partition: 0, offset: number }
-  const who = { source: 'bench', id: String(number), subject: null, user: null, timestamp: 0, weight: 1 }
-  return {
-    position,
-    ...who,
-    label: number % 2 === 0,
-    promptTokens: all.slice(0, prompt),
-    completionTokens: all.slice(prompt),
-  }
 }
 
 /** Shortest of five steps, in ms; the first is not counted. */

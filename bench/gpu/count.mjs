@@ -1,25 +1,20 @@
 // Trains some steps of a random model on the stand-in and says what each asked of the device, as one JSON line:
 // `node count.mjs '{"shape": …, "layers": …, "workload": …, "steps": …, "set": […]}'`, in the environment of stand-in.mjs.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { prepareEnvironment } from '../../dist/engine/environment.js'
+import { randomModel } from '../random-model.mjs'
 import { combine, readCounters } from './counters.mjs'
 
 const { shape, layers, workload, steps, set } = JSON.parse(process.argv[2])
 prepareEnvironment({ threads: 0 })
 const { benchEvents } = await import('../../dist/cli/bench/events.js')
-const { BENCH_SHAPES, huggingFaceConfig } = await import('../../dist/cli/bench/shapes.js')
+const { BENCH_SHAPES } = await import('../../dist/cli/bench/shapes.js')
 const { WORKLOADS } = await import('../../dist/cli/bench/workloads.js')
 const { loadConfig } = await import('../../dist/config/config.js')
 const { Session } = await import('../../dist/engine/session.js')
 const { Learner } = await import('../../dist/learner/learner.js')
-const { writeRandomModel } = await import('../../dist/model/random-model.js')
 
-const model = mkdtempSync(join(tmpdir(), 'bcod-count-'))
-process.on('exit', () => rmSync(model, { recursive: true, force: true }))
 const { maxLength, batchTokens } = WORKLOADS[workload]
-writeRandomModel(model, huggingFaceConfig({ ...BENCH_SHAPES[shape], layers }, maxLength))
+const model = randomModel({ ...BENCH_SHAPES[shape], layers }, maxLength)
 
 const counts = () => readCounters(process.env.BCOD_STAND_IN)
 const none = combine(() => 0)
