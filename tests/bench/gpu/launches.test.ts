@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { judge } from '../../bench/gpu/budget.mjs'
-import { COUNTERS, combine, makeCounters, readCounters } from '../../bench/gpu/counters.mjs'
+import { judge } from '../../../bench/gpu/budget.mjs'
+import { COUNTERS, combine, makeCounters, readCounters } from '../../../bench/gpu/counters.mjs'
 
 test('what a step asks for is held against its bounds, each by itself', () => {
   const { more, less } = judge({ kernels: 11, products: 4, waits: 2 }, { kernels: 10, products: 5, waits: 2 })
