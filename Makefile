@@ -1,5 +1,5 @@
 # The two to know: `make demo` and `make test`. Each does its own set-up.
-.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test devices-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl bench-launches docs house image image-test release clean
+.PHONY: setup demo demo-serving check test changed test-node test-faults soak dashboards dashboards-test dashboards-look k8s-test cluster-test devices-test test-peft test-trl test-sklearn vllm-test circle-test tutorial-test import-test s3-test lint bench bench-trl bench-launches bench-gpu docs house image image-test release clean
 
 setup:
 	@node scripts/setup.mjs
@@ -63,9 +63,11 @@ dashboards-look:
 test-peft: setup
 	@node tests/peft/run.mjs
 
-# needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md)
+# needs Python 3.11 or newer and 2.1 GB for PyTorch, PEFT and TRL (docs/performance.md); at the end PyTorch's side of
+# bench-gpu, a tiny model on the CPU
 test-trl: setup
 	@node tests/trl/run.mjs
+	@node bench/gpu/run.mjs --only agree --python "$$(node bench/trl/environment.mjs)"
 
 # needs Python 3.11 or newer, 2.1 GB for the environment of test-trl, and 20 MB of real embeddings
 test-sklearn:
@@ -135,6 +137,10 @@ bench-trl: setup
 # what a step asks of a GPU, counted without one and held against a budget; 572 MB for TensorFlow's GPU build, and cc
 bench-launches: setup
 	@node bench/launches.mjs
+
+# on a machine with an NVIDIA GPU: numbers, speed against PyTorch, memory; without one what needs none (docs/performance.md)
+bench-gpu: setup
+	@node bench/gpu/run.mjs $(FLAGS)
 
 docs: setup
 	@node scripts/docs.mjs

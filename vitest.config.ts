@@ -15,6 +15,7 @@ type Project = 'unit' | 'engine' | 'kafka' | 'system'
 /** Folders and files under tests/ and their project; the longest entry decides. */
 const PROJECTS: Readonly<Record<string, Project>> = {
   'adapters/weights/peft-golden': 'engine',
+  'bench/gpu/run': 'system',
   cli: 'system',
   'cli/adapters': 'unit',
   'cli/check/servers': 'unit',
