@@ -196,6 +196,17 @@ const defects: readonly Defect[] = [
   ].map(([path, value]) => other('scaling', 'ScaledObject bcod', String(path), value, 'overlays/keda')),
   config('scaling', /groupId: bcod/, 'groupId: bcod-2', 'overlays/keda'),
   other('scaling', 'TriggerAuthentication bcod-kafka', 'spec.secretTargetRef.0.key', 'user', 'overlays/keda'),
+  ...[
+    ['spec.maxReplicaCount', 4],
+    ['spec.minReplicaCount', 1],
+    ['spec.scaleTargetRef.name', 'bcod'],
+    ['spec.triggers.0.type', 'kafka'],
+    ['spec.triggers.0.metadata.podSelector', 'app.kubernetes.io/name=bcod-worker'],
+    ['spec.triggers.0.metadata.value', '2'],
+  ].map(([path, value]) =>
+    other('workerScaling', 'ScaledObject bcod-worker', String(path), value, 'overlays/workers-keda'),
+  ),
+  other('workerScaling', 'StatefulSet bcod-worker', 'spec.replicas', 2, 'overlays/workers-keda'),
   other('customKinds', 'ScaledObject bcod', 'spec.coolDownPeriod', 1800, 'overlays/keda'),
   other('customKinds', 'ScaledObject bcod', 'spec.triggers.0.metadata.lagThreshold', 8, 'overlays/keda'),
   other('customKinds', 'PodMonitor bcod', 'spec.podMetricsEndpoints.0.interval', '15', 'overlays/monitoring'),

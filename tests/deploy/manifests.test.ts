@@ -8,14 +8,14 @@ import { PROBE_PATHS } from './checks/pod.js'
 import { canRender, daemonOf, K8S, render } from './manifest.js'
 
 /** Everything that a person can apply. */
-const ENTRIES = ['base', 'overlays/cpu-dev', 'overlays/gpu', 'overlays/keda', 'overlays/monitoring', 'overlays/workers']
+const OVERLAYS = ['cpu-dev', 'gpu', 'keda', 'monitoring', 'workers', 'workers-keda']
+const ENTRIES = ['base', ...OVERLAYS.map((name) => `overlays/${name}`)]
 
 describe.skipIf(!canRender)('deploy/k8s', () => {
   const base = canRender ? render(join(K8S, 'base')) : []
 
   it('has no overlay that is not checked here', () => {
-    const overlays = readdirSync(join(K8S, 'overlays')).map((name) => `overlays/${name}`)
-    expect(['base', ...overlays].sort()).toEqual([...ENTRIES].sort())
+    expect(readdirSync(join(K8S, 'overlays')).sort()).toEqual(OVERLAYS)
   })
 
   describe.each(ENTRIES)('%s', (entry) => {

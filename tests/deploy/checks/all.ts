@@ -6,7 +6,7 @@ import { customKinds, monitoring } from './monitoring.js'
 import { policies, ports, serving } from './network.js'
 import { drains, oneWriter, selectors } from './objects.js'
 import { images, probes, resources, restricted, shutdown } from './pod.js'
-import { scaling } from './scaling.js'
+import { scaling, workerScaling } from './scaling.js'
 import { storage } from './storage.js'
 import { leader, workers } from './workers.js'
 
@@ -33,6 +33,7 @@ export const allChecks = (daemon: readonly Manifest[]): ReadonlyMap<string, Chec
         drains,
         storage,
         scaling,
+        workerScaling,
         gateway,
         workers,
         leader,

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path'
-import { daemonOf, ofKind } from '../manifest.js'
+import { workersOf } from '../../../src/config/devices.js'
+import { daemonOf, type Manifest, ofKind } from '../manifest.js'
 import { type Check, when } from './check.js'
 import { configOf } from './config.js'
 
@@ -12,11 +13,15 @@ const MECHANISMS: Readonly<Record<string, string>> = {
   },
 }
 const SHORTEST_COOLDOWN_S = 15 * 60
+const WORKERS = 'bcod-worker'
+
+const others = (manifests: readonly Manifest[]) =>
+  ofKind(manifests, 'ScaledObject').filter(({ metadata }) => metadata.name !== WORKERS)
 
 export const scaling: Check = {
   name: 'KEDA scales between 0 and 1 by the lag of the very group, and is slow to stop a daemon',
   findings: (manifests) =>
-    ofKind(manifests, 'ScaledObject').flatMap(({ spec }) => {
+    others(manifests).flatMap(({ spec }) => {
       const { scaleTargetRef, minReplicaCount, maxReplicaCount, cooldownPeriod, triggers } = spec
       const { stream, batch } = configOf(manifests)
       const asked = {
@@ -65,4 +70,27 @@ export const scaling: Check = {
         }),
       ]
     }),
+}
+
+export const workerScaling: Check = {
+  name: 'KEDA runs workers while there is a daemon, as many as the daemon knows',
+  findings: (manifests) =>
+    ofKind(manifests, 'ScaledObject')
+      .filter(({ metadata }) => metadata.name === WORKERS)
+      .flatMap(({ spec: { scaleTargetRef, minReplicaCount, maxReplicaCount, triggers } }) => {
+        const set = ofKind(manifests, 'StatefulSet').find(({ metadata }) => metadata.name === scaleTargetRef.name)
+        const labels = Object.entries(daemonOf(manifests)?.spec.template.metadata.labels ?? {})
+        const workers = workersOf(configOf(manifests).devices)
+        return [
+          ...when(set?.metadata.name !== WORKERS, `scales ${scaleTargetRef.kind} ${scaleTargetRef.name}`),
+          ...when(set !== undefined && 'replicas' in set.spec, 'applying the manifests sets its number back'),
+          ...when(minReplicaCount !== 0, `${minReplicaCount} without a daemon`),
+          ...when(maxReplicaCount !== workers.length, `at most ${maxReplicaCount}, the daemon knows ${workers.length}`),
+          ...triggers.flatMap(({ type, metadata: { podSelector, value } }) => [
+            ...when(type !== 'kubernetes-workload', `is asked of ${type}`),
+            ...when(!labels.some(([key, of]) => podSelector === `${key}=${of}`), `goes by pods ${podSelector}`),
+            ...when(1 / Number(value) !== maxReplicaCount, `${1 / Number(value)} for each daemon`),
+          ]),
+        ]
+      }),
 }

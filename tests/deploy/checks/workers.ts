@@ -104,7 +104,9 @@ export const leader: Check = {
     if (set === undefined || container === undefined) return []
     const { devices, leader } = configOf(manifests)
     const service = set.spec.serviceName
-    const there = Array.from({ length: set.spec.replicas ?? 1 }, (_, i) => `${set.metadata.name}-${i}.${service}`)
+    const scaled = ofKind(manifests, 'ScaledObject').find(({ spec }) => spec.scaleTargetRef.name === set.metadata.name)
+    const most = set.spec.replicas ?? scaled?.spec.maxReplicaCount ?? 1
+    const there = Array.from({ length: most }, (_, i) => `${set.metadata.name}-${i}.${service}`)
     const address = container.env?.find(({ name }) => name === 'BCOD_LEADER_ADDRESS')
     const ports = new Map((container.ports ?? []).map(({ name, containerPort }) => [name, containerPort]))
     const { ingress } = rulesOf(manifests, LEADER)
