@@ -1,3 +1,4 @@
+import { workersOf } from '../../../src/config/devices.js'
 import { daemonOf, type Manifest, type NetworkRule, ofKind, type Port, podsOf, selects } from '../manifest.js'
 import { type Check, when } from './check.js'
 import { configOf } from './config.js'
@@ -49,15 +50,17 @@ export const serving: Check = {
   findings: (manifests) => {
     const daemon = daemonOf(manifests)
     if (!daemon) return []
-    const { server } = configOf(manifests)
+    const { devices, leader, server } = configOf(manifests)
+    // for workers, beside its own
+    const listening = [server.port, ...(workersOf(devices).length > 0 ? [leader.port] : [])]
     const { labels } = daemon.spec.template.metadata
     const [container] = daemon.spec.template.spec.containers
     const services = ofKind(manifests, 'Service').filter(({ spec }) => selects(spec.selector, labels))
     return [
       ...(container?.ports ?? []).flatMap(({ containerPort }) =>
         when(
-          containerPort !== server.port,
-          `the container names port ${containerPort}, the daemon listens on ${server.port}`,
+          !listening.includes(containerPort),
+          `the container names port ${containerPort}, the daemon listens on ${listening.join(', ')}`,
         ),
       ),
       ...services.flatMap(({ spec }) =>

@@ -102,12 +102,13 @@ export const leader: Check = {
     const set = ofKind(manifests, 'StatefulSet').find(({ metadata }) => metadata.name === 'bcod-worker')
     const container = daemonOf(manifests)?.spec.template.spec.containers[0]
     if (set === undefined || container === undefined) return []
+    const address = container.env?.find(({ name }) => name === 'BCOD_LEADER_ADDRESS')
+    if (address?.valueFrom?.fieldRef?.fieldPath !== 'status.podIP') return ['its address is not that of its pod']
     const { devices, leader } = configOf(manifests)
     const service = set.spec.serviceName
     const scaled = ofKind(manifests, 'ScaledObject').find(({ spec }) => spec.scaleTargetRef.name === set.metadata.name)
     const most = set.spec.replicas ?? scaled?.spec.maxReplicaCount ?? 1
     const there = Array.from({ length: most }, (_, i) => `${set.metadata.name}-${i}.${service}`)
-    const address = container.env?.find(({ name }) => name === 'BCOD_LEADER_ADDRESS')
     const ports = new Map((container.ports ?? []).map(({ name, containerPort }) => [name, containerPort]))
     const { ingress } = rulesOf(manifests, LEADER)
     return [
@@ -118,7 +119,6 @@ export const leader: Check = {
         ),
         `devices are ${String(devices)}, and the workers ${there.join(', ')}`,
       ),
-      ...when(address?.valueFrom?.fieldRef?.fieldPath !== 'status.podIP', 'its address is not that of its pod'),
       ...when(ports.get('programs') !== leader.port, `its port programs is ${ports.get('programs')}`),
       ...when(!ingress.some((rule) => isOnly(rule.from, rule.ports, WORKER, leader.port)), 'no worker may reach it'),
     ]
