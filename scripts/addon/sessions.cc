@@ -97,6 +97,17 @@ class Session {
     return {operation, index};
   }
 
+  /** Adds nodes and functions; inputs that the new graph has no node for are ends of nodes that are there already. */
+  void extend(const void* definition, size_t size, const std::vector<std::string>& known) {
+    const Status status;
+    const std::unique_ptr<TF_ImportGraphDefOptions, void (*)(TF_ImportGraphDefOptions*)> options(
+        TF_NewImportGraphDefOptions(), TF_DeleteImportGraphDefOptions);
+    for (const std::string& name : known) TF_ImportGraphDefOptionsAddInputMapping(options.get(), name.c_str(), 0, output(name));
+    const std::unique_ptr<TF_Buffer, void (*)(TF_Buffer*)> graph(TF_NewBufferFromString(definition, size), TF_DeleteBuffer);
+    TF_GraphImportGraphDef(graph_, graph.get(), options.get(), status);
+    status.check();
+  }
+
   TF_Session* get() const { return session_; }
 
  private:
@@ -272,6 +283,18 @@ napi_value close(napi_env env, const napi_value* args) {
   return nullptr;
 }
 
+/** extend(session, graph: Uint8Array, known: name[]): adds the nodes and functions of a GraphDef, which uses known nodes. */
+napi_value extend(napi_env env, const napi_value* args) {
+  const SessionPointer& session = held_by<SessionPointer>(env, args[0], "the session is closed");
+  void* graph = nullptr;
+  size_t size = 0;
+  check(napi_get_typedarray_info(env, args[1], nullptr, &size, &graph, nullptr, nullptr), "bytes were expected");
+  std::vector<std::string> known;
+  for (napi_value name : elements(env, args[2])) known.push_back(text(env, name));
+  session->extend(graph, size, known);
+  return nullptr;
+}
+
 /** start(session, feeds: {name, shape, values}[], fetches: name[]) -> run */
 napi_value start(napi_env env, const napi_value* args) {
   const SessionPointer& session = held_by<SessionPointer>(env, args[0], "the session is closed");
@@ -371,6 +394,7 @@ extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, n
   const napi_property_descriptor all[] = {
       {"load", nullptr, called<load>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, called<close>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"extend", nullptr, called<extend>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"start", nullptr, called<start>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"wait", nullptr, called<wait>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"devices", nullptr, called<devices>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

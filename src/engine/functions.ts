@@ -28,7 +28,7 @@ export interface LibraryOptions {
   readonly listsLeaveCalls: boolean
 }
 
-/** The functions of one SavedModel. */
+/** The functions of one session. */
 export class FunctionLibrary {
   readonly definitions: FunctionDef[] = []
   readonly #names = new Set<string>()

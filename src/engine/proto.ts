@@ -77,6 +77,7 @@ export interface GraphDef {
   addNode(v: NodeDef): void
   setLibrary(v: FunctionDefLibrary): void
   setVersions(v: VersionDef): void
+  serializeBinary(): Uint8Array
 }
 interface VersionDef {
   setProducer(v: number): void

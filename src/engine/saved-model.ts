@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { dataTypeOf, type FunctionLibrary, OPTIMISED } from './functions.js'
+import { dataTypeOf, OPTIMISED } from './functions.js'
 import { atPlace, devicesOf, Placement, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
 import type { ProgramCall } from './program-calls.js'
-import { type Attributes, attr, DataType, type GraphDef, nodeDef, proto } from './proto.js'
+import { type Attributes, attr, DataType, type FunctionDef, type GraphDef, nodeDef, proto } from './proto.js'
 import { stageOf } from './variable.js'
 
 export type Executor = 'graph' | 'xla'
@@ -37,12 +37,12 @@ export const copyName = (variable: string): string => `copy/${variable}`
 export const byteShape = (variable: Variable): number[] => [...variable.shape, BYTES[variable.dtype]]
 
 /**
- * Writes the SavedModel that holds all programs and the variables they share. A session owns its variables and cannot
- * be extended later, so everything must be in this one.
+ * Writes the SavedModel that holds the variables of a session and the programs that it begins with. A session owns its
+ * variables, so all must be in this one; programs can be added later (`serializeProgram`).
  */
 export function writeSavedModel(
   directory: string,
-  library: FunctionLibrary,
+  functions: readonly FunctionDef[],
   variables: readonly Variable[],
   programs: readonly Program[],
   executor: Executor,
@@ -50,13 +50,7 @@ export function writeSavedModel(
 ): void {
   const graph = new proto.GraphDef()
   const devices = devicesOf(places)
-  const node: AddNode = (place, name, op, inputs, attributes, stage = 0) => {
-    const definition = nodeDef(name, op, inputs, attributes)
-    const device = devices[place]?.[stage]
-    // what is fed comes from the host
-    if (device && op !== 'Placeholder') definition.setDevice(device)
-    graph.addNode(definition)
-  }
+  const node = nodesOf(graph, devices)
   const placement = new Placement(places, programs)
   devices.forEach((present, place) => {
     if (present === null) return
@@ -66,19 +60,72 @@ export function writeSavedModel(
     for (const program of programs)
       if (placement.runner(program.name, place) === place) addProgram(node, place, program, executor, placement)
   })
-
-  const functions = new proto.FunctionDefLibrary()
-  for (const definition of library.definitions) functions.addFunction(definition)
-  graph.setLibrary(functions)
+  addFunctions(graph, functions)
   writeGraph(directory, graph)
 }
 
-/** Writes a graph as a SavedModel of which nothing but a session is made. */
-export function writeGraph(directory: string, graph: GraphDef): void {
+/** What a session is extended by. */
+export interface Extension {
+  /** A GraphDef. */
+  readonly graph: Uint8Array
+  /** Nodes of the session's graph that it uses: the variables of its programs. */
+  readonly known: readonly string[]
+}
+
+/**
+ * A program that is added to a session.
+ *
+ * @param functions  those that the session has not
+ */
+export function serializeProgram(
+  functions: readonly FunctionDef[],
+  program: Program,
+  executor: Executor,
+  places: Places,
+  placement: Placement,
+): Extension {
+  const graph = new proto.GraphDef()
+  const devices = devicesOf(places)
+  const node = nodesOf(graph, devices)
+  const known = new Set<string>()
+  devices.forEach((present, place) => {
+    if (present === null || placement.runner(program.name, place) !== place) return
+    addProgram(node, place, program, executor, placement)
+    for (const variable of program.variables) known.add(handleOf(variable, place, placement))
+  })
+  addFunctions(graph, functions)
+  setVersions(graph)
+  return { graph: graph.serializeBinary(), known: [...known] }
+}
+
+/** Adds nodes to a graph, each on the device of its place and stage. */
+const nodesOf =
+  (graph: GraphDef, devices: ReturnType<typeof devicesOf>): AddNode =>
+  (place, name, op, inputs, attributes, stage = 0) => {
+    const definition = nodeDef(name, op, inputs, attributes)
+    const device = devices[place]?.[stage]
+    // what is fed comes from the host
+    if (device && op !== 'Placeholder') definition.setDevice(device)
+    graph.addNode(definition)
+  }
+
+function addFunctions(graph: GraphDef, functions: readonly FunctionDef[]): void {
+  const library = new proto.FunctionDefLibrary()
+  for (const definition of functions) library.addFunction(definition)
+  graph.setLibrary(library)
+}
+
+/** What TensorFlow wants to know of who made a graph. */
+export function setVersions(graph: GraphDef): void {
   const versions = new proto.VersionDef()
   versions.setProducer(1882)
   versions.setMinConsumer(0)
   graph.setVersions(versions)
+}
+
+/** Writes a graph as a SavedModel of which nothing but a session is made. */
+export function writeGraph(directory: string, graph: GraphDef): void {
+  setVersions(graph)
   const info = new proto.MetaGraphDef.MetaInfoDef()
   info.addTags('serve')
   const meta = new proto.MetaGraphDef()
@@ -159,18 +206,21 @@ function addAssignment(node: AddNode, place: number, variable: Variable, name: s
   node(place, name, 'Identity', [`${name}/done`, `^${name}/assign`], { T: attr.type(DataType.int32) })
 }
 
+/** The node of the variable that a program at a place uses. */
+const handleOf = ({ name }: Variable, place: number, placement: Placement): string =>
+  atPlace(placement.holder(name, place) ?? place, `variable/${name}`)
+
 /** The placeholders of a program's inputs, and its calls, at a place. */
 function addProgram(node: AddNode, place: number, program: Program, executor: Executor, placement: Placement): void {
   const feed = (input: string) => atPlace(place, feedName(program.name, input))
   for (const [input, { shape }] of Object.entries(program.inputs))
     node(place, feed(input), 'Placeholder', [], { dtype: attr.type(DataType.int32), shape: attr.shape(shape) })
-  const variableOf = ({ name }: Variable) => atPlace(placement.holder(name, place) ?? place, `variable/${name}`)
   const nameOf = (call: number) => atPlace(place, callNode(program, call))
   const none = attr.string('')
   program.calls.forEach(({ name, stage, operands, types }, call) => {
     const inputs = operands.map((operand) => {
       if ('input' in operand) return { name: feed(operand.input), type: DataType.int32 }
-      if ('variable' in operand) return { name: variableOf(operand.variable), type: DataType.resource }
+      if ('variable' in operand) return { name: handleOf(operand.variable, place, placement), type: DataType.resource }
       return { name: `${nameOf(operand.call)}:${operand.result}`, type: operand.type }
     })
     atStage(node, stage)(

@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
-import { atPlace, devicesOf, ONE_PLACE, Placement, type Places, sessionConfig, workersOf } from './places.js'
+import { extendSession, type OpenSession, openSession } from './open-session.js'
+import { atPlace, devicesOf, ONE_PLACE, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
 import { guarded } from './run-errors.js'
 import {
@@ -19,9 +17,8 @@ import {
   readName,
   writeFeedName,
   writeName,
-  writeSavedModel,
 } from './saved-model.js'
-import { binding, type Feed, type RunResults, type SessionHandle, sessions } from './tensorflow.js'
+import { binding, type Feed, type RunResults, sessions } from './tensorflow.js'
 
 export type InputValue = Int32Array | Float32Array | number
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
@@ -31,7 +28,10 @@ export type Fetched = Record<string, Float32Array | Int32Array>
 export type Later<T> = () => T
 
 export interface SessionOptions {
-  /** Called after the first run of each program with the time that it took, in milliseconds. */
+  /**
+   * Called after the first run of each program with the time that it took, in milliseconds; that of adding it to the
+   * session included.
+   */
   readonly onCompiled?: ((program: string, ms: number) => void) | undefined
   /** @default one, which TensorFlow chooses */
   readonly places?: Places
@@ -45,7 +45,9 @@ export interface SessionOptions {
  */
 export class Session {
   readonly #variables: ReadonlyMap<string, Variable>
-  readonly #programs: ReadonlyMap<string, Program>
+  readonly #programs: Map<string, Program>
+  /** What it took to add a program that has not run yet, in milliseconds. */
+  readonly #added = new Map<string, number>()
   readonly #busySeconds: number[]
   readonly #warm = new Set<string>()
   #open: OpenSession
@@ -81,25 +83,32 @@ export class Session {
   }
 
   #openAt(places: Places): OpenSession {
-    const [variables, programs] = [[...this.#variables.values()], [...this.#programs.values()]]
-    const directory = mkdtempSync(join(tmpdir(), 'bcod-graph-'))
-    try {
-      writeSavedModel(directory, this.library, variables, programs, this.executor, places)
-      const { target = '', config = new Uint8Array() } = places
-      // messages of protobuf are joined by writing one behind the other
-      const joined = Buffer.concat([sessionConfig(places), config])
-      const workers = workersOf(places)
-      const away = [...new Set(workers.filter((each) => each !== null))].join(', ')
-      const handle = guarded('load', away === '' ? null : away, () => sessions.load(directory, target, joined))
-      return { handle, placement: new Placement(places, programs), workers }
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
-    }
+    const graph = { variables: [...this.#variables.values()], programs: [...this.#programs.values()] }
+    return openSession(this.library, { ...graph, executor: this.executor, places })
   }
 
   /** The places in use, by number; the first is 0. */
   get places(): readonly number[] {
     return this.#used
+  }
+
+  has(program: string): boolean {
+    return this.#programs.has(program)
+  }
+
+  /**
+   * Adds a program. Where variables are was settled when the session was made, so it may use and set those that programs
+   * of the session use and set.
+   *
+   * @param trace  writes it into the library of the session
+   */
+  extend(trace: () => Program): void {
+    const started = performance.now()
+    const program = trace()
+    for (const { name } of program.variables) this.#known(name)
+    this.#open = extendSession(this.library, this.#open, program)
+    this.#programs.set(program.name, program)
+    this.#added.set(program.name, performance.now() - started)
   }
 
   /** For how long each place, also one that is not in use any more, has run programs, in seconds. */
@@ -161,7 +170,8 @@ export class Session {
         this.#warm.add(call)
         const folder = compiledFolder()
         if (folder !== null) enterCompiled(folder)
-        this.options.onCompiled?.(name, performance.now() - started)
+        this.options.onCompiled?.(name, performance.now() - started + (this.#added.get(name) ?? 0))
+        this.#added.delete(name)
       }
       return Object.fromEntries(program.outputs.map((output, index) => [output.name, results[index] as Float32Array]))
     }
@@ -280,14 +290,6 @@ export class Session {
     const run = guarded(what, worker, () => sessions.start(this.#open.handle, feeds, fetches))
     return () => guarded(what, worker, () => sessions.wait(run))
   }
-}
-
-/** What is new whenever the session is opened. */
-interface OpenSession {
-  readonly handle: SessionHandle
-  readonly placement: Placement
-  /** By place; null: this process. */
-  readonly workers: readonly (string | null)[]
 }
 
 const presentIn = (places: Places): readonly number[] =>

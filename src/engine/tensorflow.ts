@@ -47,6 +47,11 @@ export interface Sessions {
   load(directory: string, target: string, config: Uint8Array): SessionHandle
   /** Ends when the runs that go on have ended. */
   close(session: SessionHandle): void
+  /**
+   * Adds the nodes and functions of a GraphDef to the session's graph, also while runs go on.
+   * @param known  nodes of the session's graph that the new ones use
+   */
+  extend(session: SessionHandle, graph: Uint8Array, known: readonly string[]): void
   /** Begins a run on a thread of its own. */
   start(session: SessionHandle, feeds: readonly Feed[], fetches: readonly string[]): RunHandle
   /** Blocks until the run has ended. Once for each run. */

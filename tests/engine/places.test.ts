@@ -10,7 +10,7 @@ const THREE = ['/device:CPU:0', '/device:CPU:1', '/device:CPU:2']
 const TWO = ['/device:CPU:0', '/device:CPU:1', '/device:CPU:1']
 
 /** `bump` adds a number to v, `look` tells v and w, and `own` counts at the first place. */
-function session(executor: 'graph' | 'xla', devices: readonly string[] = THREE): Session {
+function opening(executor: 'graph' | 'xla', devices: readonly string[]): { library: FunctionLibrary; opened: Session } {
   const library = new FunctionLibrary()
   const bump = ({ read, assign, inputs }: ProgramScope) => {
     const next = tf.add(read(V), inputs.by!)
@@ -31,8 +31,11 @@ function session(executor: 'graph' | 'xla', devices: readonly string[] = THREE):
   const opened = new Session(library, [V, W, OWN], programs, executor, { places: { devices, atFirstOnly: ['own'] } })
   // 1.5 and -2 in bfloat16
   opened.write({ v: Float32Array.of(1, 2, 3), w: Uint8Array.of(0xc0, 0x3f, 0x00, 0xc0), own: Float32Array.of(0) })
-  return opened
+  return { library, opened }
 }
+
+const session = (executor: 'graph' | 'xla', devices: readonly string[] = THREE): Session =>
+  opening(executor, devices).opened
 
 const by = (value: number) => ({ by: Float32Array.of(value) })
 
@@ -108,3 +111,21 @@ test.each(['graph', 'xla'] as const)(
     opened.dispose()
   },
 )
+
+test.each([[THREE], [TWO]])('a program that is added later runs at every place on what that has (%j)', (devices) => {
+  const { library, opened } = opening('graph', devices)
+  const down = ({ read, assign }: ProgramScope) => {
+    const next = tf.sub(read(V), tf.slice(tf.cast(read(W), 'float32'), [1], [1]))
+    assign(V, next)
+    return { next }
+  }
+  opened.extend(() => traceProgram(library, 'down', {}, down))
+  for (const place of [1, 2]) opened.start('bump', by(10 * place), place)()
+  const runs = [0, 1, 2].map((place) => opened.start('down', {}, place))
+  // v − (−2)
+  expect(runs.map((end) => end().next![0])).toEqual([3, 13, 23])
+  expect([0, 1, 2].map((place) => opened.readAt(place, 'v')[0]![0])).toEqual([3, 13, 23])
+  const sum = ({ read }: ProgramScope) => ({ sum: tf.add(read(OWN), tf.sum(read(V))) })
+  expect(() => opened.extend(() => traceProgram(library, 'sum', {}, sum))).toThrow('sum: own is not kept where it runs')
+  opened.dispose()
+})

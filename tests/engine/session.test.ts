@@ -4,6 +4,7 @@ import {
   applyAdamW,
   broadcastTo,
   defineDifferentiable,
+  defineFunction,
   FunctionLibrary,
   liveTensors,
   ParameterVector,
@@ -138,6 +139,46 @@ test('a variable keeps its value when the array that it was written from changes
     written.fill(-1)
     expect([...session.read(name)[0]!]).toEqual(Array.from({ length: size }, (_, i) => i))
   }
+  session.dispose()
+})
+
+test.each(['graph', 'xla'] as const)(
+  'a program that is added later shares variables and functions with those before (%s)',
+  (executor) => {
+    const library = new FunctionLibrary()
+    const x = { shape: [2], dtype: 'float32' } as const
+    const COUNT = { name: 'count', ...x }
+    const square = defineFunction(library, 'square', { x }, (args) => ({ y: tf.square(args.x!) }))
+    const program = (name: string, next: (count: ReturnType<typeof tf.tensor>) => ReturnType<typeof tf.tensor>) =>
+      traceProgram(library, name, {}, ({ read, assign }) => {
+        const count = next(read(COUNT))
+        assign(COUNT, count)
+        return { count }
+      })
+    const session = new Session(library, [COUNT], [program('squared', (count) => square({ x: count }).y)], executor)
+    session.write({ count: Float32Array.of(2, -3) })
+    session.run('squared')
+    expect(session.has('halved')).toBe(false)
+    session.extend(() => {
+      const half = defineFunction(library, 'half', { x }, (args) => ({ y: tf.div(square({ x: args.x! }).y, 2) }))
+      return program('halved', (count) => half({ x: count }).y)
+    })
+    expect(session.has('halved')).toBe(true)
+    expect([...session.run('halved').count!]).toEqual([8, 40.5])
+    expect([...session.run('squared').count!]).toEqual([64, 1640.25])
+    session.dispose()
+  },
+)
+
+test('a program is not added if it uses a variable that the session has not', () => {
+  const library = new FunctionLibrary()
+  const one = traceProgram(library, 'one', {}, () => ({ y: tf.tensor1d([1]) }))
+  const session = new Session(library, [], [one], 'graph')
+  const other = { name: 'other', shape: [1], dtype: 'float32' } as const
+  expect(() => session.extend(() => traceProgram(library, 'look', {}, ({ read }) => ({ y: read(other) })))).toThrow(
+    'no variable other',
+  )
+  expect(session.run('one').y![0]).toBe(1)
   session.dispose()
 })
 

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Attributes, attr, DataType, nodeDef, proto } from '../../src/engine/proto.js'
-import { writeGraph } from '../../src/engine/saved-model.js'
+import { setVersions, writeGraph } from '../../src/engine/saved-model.js'
 
 const T = attr.type(DataType.float32)
 
@@ -38,4 +38,14 @@ export function writeTasks(directory: string, devices: readonly string[]): strin
   const path = mkdtempSync(join(directory, 'graph-'))
   writeGraph(path, graph)
   return path
+}
+
+/** A serialised graph of one node that takes nodes of another graph and gives floats. */
+export function taskGraph(device: string, name: string, op: string, inputs: readonly string[]): Uint8Array {
+  const graph = new proto.GraphDef()
+  const definition = nodeDef(name, op, inputs, { dtype: T })
+  definition.setDevice(device)
+  graph.addNode(definition)
+  setVersions(graph)
+  return graph.serializeBinary()
 }

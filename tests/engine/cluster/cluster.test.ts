@@ -8,7 +8,7 @@ import { Leader } from '../../../src/engine/cluster/leader.js'
 import { probeWorker } from '../../../src/engine/cluster/probe.js'
 import { type Feed, type RunHandle, sessions } from '../../../src/engine/tensorflow.js'
 import type { ServerProcess } from '../../../src/worker/server-process.js'
-import { writeTasks } from '../../support/cluster-graph.js'
+import { taskGraph, writeTasks } from '../../support/cluster-graph.js'
 import { LOOPBACK, listeningAt } from '../../support/listening.js'
 import { freePorts, IDENTITY, startServer } from '../../support/worker-process.js'
 
@@ -40,10 +40,23 @@ function open(workers: readonly string[], timeout = 60_000) {
   const feed = (task: number, ...values: number[]): Feed => ({
     ...{ name: `in${task}:0`, shape: [values.length], values: Float32Array.from(values) },
   })
+  const extend = (task: number, name: string, op: string, inputs: readonly string[]) => {
+    const graph = taskGraph(
+      device(task, 'CPU:0'),
+      `${name}${task}`,
+      op,
+      inputs.map((input) => `${input}${task}`),
+    )
+    sessions.extend(
+      session,
+      graph,
+      inputs.map((input) => `${input}${task}`),
+    )
+  }
   const start = (task: number, name: string, ...values: number[]): RunHandle =>
     sessions.start(session, values.length === 0 ? [] : [feed(task, ...values)], [`${name}${task}:0`])
   const wait = (run: RunHandle) => [...(sessions.wait(run)[0] as Float32Array)]
-  return { start, wait, close, run: (...args: Parameters<typeof start>) => wait(start(...args)) }
+  return { extend, start, wait, close, run: (...args: Parameters<typeof start>) => wait(start(...args)) }
 }
 
 async function startWorkers(count: number) {
@@ -97,6 +110,19 @@ test('runs at several workers go on at the same time', async () => {
     [1, 7],
     [2, 7],
   ])
+})
+
+test('what is added to a session runs at a worker, on its variables, also while another run goes on', async () => {
+  const [worker] = await startWorkers(1)
+  const { extend, start, wait, run } = open([worker!.address])
+  run(1, 'written', 2, 5)
+  const taken = start(1, 'take')
+  extend(1, 'again', 'ReadVariableOp', ['variable'])
+  expect(run(1, 'again')).toEqual([2, 5])
+  run(1, 'done', 3)
+  expect(wait(taken)).toEqual([3])
+  expect(() => extend(1, 'other', 'ReadVariableOp', ['missing'])).toThrow('the graph has no missing1')
+  expect(run(1, 'read')).toEqual([2, 5])
 })
 
 describe('a worker', () => {
