@@ -123,14 +123,7 @@ export class ContinuedForward {
 
   /** The shared arguments of all layers. */
   #slots(batch: PackedLayout, count: Tensor | null): Tensors {
-    const { rows: B, length: T, tokens: N, beginning: P = 0 } = this.shape
-    const half = this.model.architecture.headDim / 2
-    const angles = Float64Array.from(
-      { length: (P + T) * half },
-      (_, i) => Math.floor(i / half) * (this.model.frequencies[i % half] as number),
-    )
-    const table = (of: (angle: number) => number) =>
-      tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [P + T, half]), batch.positionIds), [N, 1, half])
+    const { rows: B, length: T, beginning: P = 0 } = this.shape
     const columns = indices(T)
     const others = tf.greaterEqual(tf.reshape(columns, [T, 1]), tf.reshape(batch.slotEnds, [B, 1, 1, 1, T]))
     const future_TT = tf.greater(tf.reshape(columns, [1, T]), tf.reshape(columns, [T, 1]))
@@ -139,7 +132,8 @@ export class ContinuedForward {
     const hidden =
       unused === null ? own : tf.concat([tf.broadcastTo(tf.reshape(unused, [1, 1, 1, 1, P]), [B, 1, 1, T, P]), own], 4)
     return {
-      ...{ cos: table(Math.cos), sin: table(Math.sin), mask: tf.mul(hidden, MASKED) },
+      ...this.model.rotations(batch.positionIds, P + T),
+      mask: tf.mul(hidden, MASKED),
       ...{ slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots },
     }
   }

@@ -5,7 +5,7 @@ import type { Architecture } from './architecture.js'
 import type { Layer, LayerOperations } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters } from './lora.js'
 import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
-import { ropeFrequencies } from './rope.js'
+import { type Rotations, ropeFrequencies, rotationsOf } from './rope.js'
 
 /** What a trained model is made of, before any shape is known. */
 export class LanguageModel {
@@ -14,6 +14,8 @@ export class LanguageModel {
   readonly scale: number
   readonly frequencies: Float64Array
   readonly #rowOrder: readonly number[]
+  /** Of as many positions as any program has asked for. */
+  #rotations: Rotations = { cos: new Float32Array(), sin: new Float32Array() }
 
   constructor(
     readonly architecture: Architecture,
@@ -45,6 +47,22 @@ export class LanguageModel {
       ([each]) => ({ value: tf.gather(each as Tensor, order(this.#rowOrder)), kept: [] }),
       (dy) => [tf.gather(dy, order(back))],
     )
+  }
+
+  /**
+   * Cosines and sines of the rotation of each token, f32[N, 1, E/2] each.
+   *
+   * @param positionIds  int32[N], less than `positions`
+   */
+  rotations(positionIds: Tensor, positions: number): { readonly cos: Tensor; readonly sin: Tensor } {
+    const half = this.frequencies.length
+    const size = positions * half
+    if (this.#rotations.cos.length < size) this.#rotations = rotationsOf(this.frequencies, positions)
+    const rowsOf = (table: Float32Array) =>
+      tf.reshape(tf.gather(tf.tensor(table.subarray(0, size), [positions, half]), positionIds), [
+        ...[positionIds.size, 1, half],
+      ])
+    return { cos: rowsOf(this.#rotations.cos), sin: rowsOf(this.#rotations.sin) }
   }
 
   /** The adapter's matrices of one layer by `q_proj.A`, `q_proj.B`, …, out of its row. */

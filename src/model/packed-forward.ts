@@ -217,16 +217,8 @@ export class PackedForward {
 
   /** The shared arguments of all layers. */
   #slots(batch: PackedLayout): Tensors {
-    const { length: T, tokens: N } = this.shape
-    const half = this.model.architecture.headDim / 2
-    const angles = Float64Array.from(
-      { length: T * half },
-      (_, i) => Math.floor(i / half) * (this.model.frequencies[i % half] as number),
-    )
-    const table = (of: (angle: number) => number) =>
-      tf.reshape(tf.gather(tf.tensor(Float32Array.from(angles, of), [T, half]), batch.positionIds), [N, 1, half])
     return {
-      ...{ cos: table(Math.cos), sin: table(Math.sin) },
+      ...this.model.rotations(batch.positionIds, this.shape.length),
       ...(this.#isInOrder ? {} : { slotTokens: batch.slotTokens, tokenSlots: batch.tokenSlots }),
       ...this.#attention.sharedOf(batch),
     }

@@ -29,3 +29,23 @@ function scaled(frequency: number, s: RopeScaling & { readonly kind: 'llama3' })
   const smooth = (s.originalMaxPositions / wavelength - s.lowFreqFactor) / (s.highFreqFactor - s.lowFreqFactor)
   return ((1 - smooth) * frequency) / s.factor + smooth * frequency
 }
+
+/** Cosines and sines of the angles that positions are rotated by, f32[positions, d/2] each. */
+export interface Rotations {
+  readonly cos: Float32Array
+  readonly sin: Float32Array
+}
+
+/** Of the positions from 0 on. Angles are in f64: those of far positions have few digits left in f32. */
+export function rotationsOf(frequencies: Float64Array, positions: number): Rotations {
+  const half = frequencies.length
+  const [cos, sin] = [new Float32Array(positions * half), new Float32Array(positions * half)]
+  for (let position = 0, i = 0; position < positions; position++) {
+    for (const frequency of frequencies) {
+      const angle = position * frequency
+      cos[i] = Math.cos(angle)
+      sin[i++] = Math.sin(angle)
+    }
+  }
+  return { cos, sin }
+}
