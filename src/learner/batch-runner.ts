@@ -1,9 +1,10 @@
 import type { InputValue, Later, Session } from '../engine/index.js'
 import { BcodError } from '../errors.js'
-import { type PackedShape, shapeName } from '../model/packed-shape.js'
+import type { PackedShape } from '../model/packed-shape.js'
 import { ShapeOutOfMemory } from './affordable-shapes.js'
 import { type BatchLayout, type PackedBatch, packBatch } from './packed-batch.js'
 import { programName, type ShapeProgram } from './programs.js'
+import type { ShapePrograms } from './shape-programs.js'
 import type { TokenPair } from './token-trees.js'
 
 /** What a program computed of a packed batch. */
@@ -20,12 +21,11 @@ export interface Beside {
   readonly before?: number
 }
 
-/** Runs the programs of packed batches in a session. */
+/** Runs the programs of packed batches in a session, which gets each when it is first needed. */
 export class BatchRunner {
-  /** @param targetCapacity  completion tokens that a batch has room for, by the name of its shape */
   constructor(
     private readonly session: Session,
-    private readonly targetCapacity: ReadonlyMap<string, number>,
+    private readonly programs: ShapePrograms,
   ) {}
 
   /**
@@ -41,12 +41,14 @@ export class BatchRunner {
     { inputs = {}, before = 0 }: Beside = {},
   ): Later<BatchResult> {
     const { shape } = layout
-    const capacity = this.targetCapacity.get(shapeName(shape))
-    if (capacity === undefined) throw new BcodError('INTERNAL', `shape ${shapeName(shape)} was not compiled`)
-    const { inputs: own, promptParts } = packBatch(events, layout, capacity)
+    const name = programName(kind, shape)
+    const { inputs: own, promptParts } = packBatch(events, layout, this.programs.targetCapacity(shape))
     const positionIds = own.positionIds.map((position) => position + before)
     const all = { ...own, positionIds, ...inputs }
-    const wait = namingShape(shape, () => this.session.start(programName(kind, shape), all, place))
+    const wait = namingShape(shape, () => {
+      if (!this.session.has(name)) this.session.extend(() => this.programs.trace(kind, shape))
+      return this.session.start(name, all, place)
+    })
     return () => ({ outputs: namingShape(shape, wait), promptParts })
   }
 }

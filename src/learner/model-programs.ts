@@ -1,45 +1,51 @@
-import { FunctionLibrary, type Program, type Session, type Variable } from '../engine/index.js'
+import { FunctionLibrary, type OptimizerOptions, type Program, type Session, type Variable } from '../engine/index.js'
 import { type DecoderSpec, traceDecoder } from '../model/decoder.js'
 import type { LanguageModel } from '../model/language-model.js'
+import type { PackedShape } from '../model/packed-shape.js'
 import { loadWeights } from '../model/weights.js'
 import type { TensorReader } from '../safetensors/reader.js'
-import type { BeginningShapes } from './beginnings.js'
-import { givenVariables, type LearnerProgramOptions, traceLearnerPrograms } from './programs.js'
-import { traceReferencePrograms } from './reference-programs.js'
+import { givenVariables, type LearnerProgram, type Purpose, traceApply } from './programs.js'
+import { type ShapeProgramOptions, ShapePrograms } from './shape-programs.js'
 
-/** All that a model session runs. */
+/** What a model session runs. */
 export interface ModelPrograms {
   readonly library: FunctionLibrary
+  /** Those that it begins with: of one shape, and those that have no shape. */
   readonly programs: readonly Program[]
+  /** Of all shapes, as they are needed. */
+  readonly shapes: ShapePrograms
   /** Variables beside the weights. */
   readonly state: readonly Variable[]
   /** Programs that run at the first place alone. */
   readonly atFirstOnly: readonly string[]
-  /** Completion tokens that a batch has room for, by the name of its shape. */
-  readonly targetCapacity: ReadonlyMap<string, number>
 }
 
-export interface ModelProgramOptions extends Omit<LearnerProgramOptions, 'model' | 'referenceLora'> {
-  readonly beginnings: BeginningShapes
+export interface ModelProgramOptions extends Omit<ShapeProgramOptions, 'model' | 'referenceLora'> {
+  readonly purposes: readonly Purpose[]
+  /** Smallest first. */
+  readonly shapes: readonly PackedShape[]
+  readonly optimizer: OptimizerOptions
   readonly decoders: readonly DecoderSpec[]
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
 }
 
-/** Traces all programs of a model. */
+/** Traces what a session of a model begins with. */
 export function traceModelPrograms(model: LanguageModel, options: ModelProgramOptions): ModelPrograms {
   const library = new FunctionLibrary()
-  const { beginnings, purposes } = options
+  const { purposes } = options
   const referenceLora: Variable | null =
     options.referenceLora === null ? null : { name: REFERENCE, shape: [model.lora.size], dtype: 'float32' }
-  const learner = traceLearnerPrograms(library, { ...options, model, referenceLora })
-  const shapes = [...beginnings.alone, ...beginnings.behind]
-  const reference = traceReferencePrograms(library, { model, referenceLora, shapes })
+  const shapes = new ShapePrograms(library, { ...options, model, referenceLora })
+  // from one shape the session learns which variables the programs of all shapes use
+  const first = kindsFor(purposes).map((kind) => shapes.trace(kind, options.shapes[0] as PackedShape))
+  const training = purposes.includes('train') ? [traceApply(library, model, options.optimizer)] : []
   const decoders = options.decoders.map((spec) => traceDecoder(library, model, spec))
   const { given, other } = givenVariables(model)
   return {
     library,
-    programs: [...learner.programs, ...reference.programs, ...decoders.map(({ program }) => program)],
+    programs: [...first, ...training, ...decoders.map(({ program }) => program)],
+    shapes,
     state: [
       ...model.lora.variables,
       ...(referenceLora ? [referenceLora] : []),
@@ -48,9 +54,14 @@ export function traceModelPrograms(model: LanguageModel, options: ModelProgramOp
       ...decoders.flatMap(({ variables }) => variables),
     ],
     atFirstOnly: ['apply', ...decoders.map(({ program }) => program.name)],
-    targetCapacity: new Map([...learner.targetCapacity, ...reference.targetCapacity]),
   }
 }
+
+/** The programs over packed batches that a session for these purposes runs. */
+const kindsFor = (purposes: readonly Purpose[]): readonly LearnerProgram[] => [
+  'prepare',
+  ...purposes.map((purpose) => (purpose === 'train' ? 'accumulate' : purpose)),
+]
 
 /** The variable of the reference's adapter. */
 const REFERENCE = 'reference.values'

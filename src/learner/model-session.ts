@@ -67,7 +67,7 @@ export interface Moments {
 }
 
 /**
- * A model in memory: the session with all programs, its weights loaded, and access to them by packed batch. It holds no
+ * A model in memory: the session with its programs, its weights loaded, and access to them by packed batch. It holds no
  * learning state of its own beyond the session's variables.
  */
 export class ModelSession {
@@ -88,10 +88,10 @@ export class ModelSession {
       this.note = note
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
       const decoders = [this.#decoder, this.#givenDecoder].filter((each) => each !== null)
-      this.#programs = traceModelPrograms(this.model, { ...options, beginnings: shapes, decoders })
+      this.#programs = traceModelPrograms(this.model, { ...options, decoders })
       this.session = this.#open(reader)
       this.placeTimes = new PlaceTimes(this.session, this.#places.names)
-      this.#runner = new BatchRunner(this.session, this.#programs.targetCapacity)
+      this.#runner = new BatchRunner(this.session, this.#programs.shapes)
       const { hiddenSize } = architecture
       this.reference = new ReferencePass(this.#runner, { shapes, cache: options.referenceCache ?? 0, hiddenSize })
     } finally {

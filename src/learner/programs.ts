@@ -14,15 +14,18 @@ import {
 import { bcoLoss } from '../loss/bco.js'
 import type { LanguageModel } from '../model/language-model.js'
 import { runsInBlocks } from '../model/packed-attention.js'
-import { type CompletionTokens, PackedForward, type PackedLayout } from '../model/packed-forward.js'
+import type { CompletionTokens, PackedForward, PackedLayout } from '../model/packed-forward.js'
 import { type PackedShape, shapeName } from '../model/packed-shape.js'
 import { queryBlocks } from '../model/query-blocks.js'
 
 /** Names of the programs of one shape. */
 export const programName = (kind: ShapeProgram, shape: PackedShape): string => `${kind}_${shapeName(shape)}`
 
-/** Programs that exist for every shape. */
-export type ShapeProgram = 'prepare' | 'score' | 'accumulate' | 'given' | 'divergence' | 'begin' | 'continue'
+/** Programs over packed batches of sequences. */
+export type LearnerProgram = 'prepare' | 'score' | 'accumulate' | 'given' | 'divergence'
+/** Programs of a beginning, and of what continues it (reference-programs.ts). */
+export type ReferenceProgram = 'begin' | 'continue'
+export type ShapeProgram = LearnerProgram | ReferenceProgram
 
 /**
  * `train`: steps; `score`: policy log-probabilities without a gradient; `given`: the same under an adapter that is given,
@@ -38,36 +41,34 @@ export function givenVariables({ lora }: LanguageModel): { readonly given: Varia
 
 export interface LearnerProgramOptions {
   readonly model: LanguageModel
-  readonly purposes: readonly Purpose[]
-  readonly shapes: readonly PackedShape[]
-  readonly optimizer: OptimizerOptions
   readonly beta: number
   /** The pinned adapter that is the reference; null for the bare base. */
   readonly referenceLora: Variable | null
-  /** Keep only the input of each layer for the backward pass. */
-  readonly gradientCheckpointing: boolean
 }
 
-/** The programs of the learner: for every shape of packed batches `prepare`, and `score` and `accumulate` as needed; once, `apply`. */
-export function traceLearnerPrograms(
+/** Takes the accumulated gradient; one for all shapes. */
+export const traceApply = (library: FunctionLibrary, { lora }: LanguageModel, optimizer: OptimizerOptions): Program =>
+  traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, lora, optimizer))
+
+/** A program over packed batches of one shape. */
+export function traceLearnerProgram(
   library: FunctionLibrary,
+  kind: LearnerProgram,
+  forward: PackedForward,
   options: LearnerProgramOptions,
-): { programs: readonly Program[]; targetCapacity: ReadonlyMap<string, number> } {
-  const { model, shapes, optimizer, purposes } = options
-  const programs: Program[] = []
-  if (purposes.includes('train'))
-    programs.push(traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, model.lora, optimizer)))
-  const targetCapacity = new Map<string, number>()
-  for (const shape of shapes) {
-    const forward = new PackedForward(library, model, shape, options.gradientCheckpointing)
-    targetCapacity.set(shapeName(shape), forward.targetCapacity)
-    programs.push(prepare(library, forward, options))
-    if (purposes.includes('score')) programs.push(score(library, forward, 'score', model.lora.values))
-    if (purposes.includes('given')) programs.push(score(library, forward, 'given', givenVariables(model).given))
-    if (purposes.includes('divergence')) programs.push(divergence(library, forward))
-    if (purposes.includes('train')) programs.push(accumulate(library, forward, options))
+): Program {
+  switch (kind) {
+    case 'prepare':
+      return prepare(library, forward, options)
+    case 'score':
+      return score(library, forward, kind, forward.model.lora.values)
+    case 'given':
+      return score(library, forward, kind, givenVariables(forward.model).given)
+    case 'divergence':
+      return divergence(library, forward)
+    case 'accumulate':
+      return accumulate(library, forward, options)
   }
-  return { programs, targetCapacity }
 }
 
 /** What a program takes that sums over the parts of prompts. */

@@ -9,37 +9,23 @@ import {
   type Variable,
 } from '../engine/index.js'
 import { ContinuedForward } from '../model/continued-forward.js'
-import type { LanguageModel } from '../model/language-model.js'
-import { PackedForward } from '../model/packed-forward.js'
-import { type PackedShape, shapeName } from '../model/packed-shape.js'
-import { completionTokens, layoutOf, programName, promptInputs } from './programs.js'
-
-export interface ReferenceProgramOptions {
-  readonly model: LanguageModel
-  /** Of beginnings, which stand alone, and of what continues them. */
-  readonly shapes: readonly PackedShape[]
-  /** The pinned adapter that is the reference; null for the bare base. */
-  readonly referenceLora: Variable | null
-}
+import type { PackedForward } from '../model/packed-forward.js'
+import { completionTokens, layoutOf, programName, promptInputs, type ReferenceProgram } from './programs.js'
 
 /**
- * The reference pass over sequences of which a beginning is known: `begin` computes a beginning's keys, values and sums
- * of hidden states; `continue` what `prepare` does, of the tokens behind it.
+ * A program of the reference over sequences of which a beginning is known: `begin` computes a beginning's keys, values
+ * and sums of hidden states; `continue` what `prepare` does, of the tokens behind it.
+ *
+ * @param referenceLora  the pinned adapter that is the reference; null for the bare base
  */
-export function traceReferencePrograms(
+export function traceReferenceProgram(
   library: FunctionLibrary,
-  { model, shapes, referenceLora }: ReferenceProgramOptions,
-): { programs: readonly Program[]; targetCapacity: ReadonlyMap<string, number> } {
-  const targetCapacity = new Map<string, number>()
-  const programs = shapes.map((shape) => {
-    const packed = new PackedForward(library, model, shape)
-    targetCapacity.set(shapeName(shape), packed.targetCapacity)
-    const forward = new ContinuedForward(library, model, shape, packed.operations)
-    return shape.beginning === undefined
-      ? begin(library, packed, forward, referenceLora)
-      : continue_(library, packed, forward, referenceLora)
-  })
-  return { programs, targetCapacity }
+  kind: ReferenceProgram,
+  packed: PackedForward,
+  referenceLora: Variable | null,
+): Program {
+  const forward = new ContinuedForward(library, packed.model, packed.shape, packed.operations)
+  return (kind === 'begin' ? begin : continue_)(library, packed, forward, referenceLora)
 }
 
 /** A beginning by itself: keys and values by layer, f32[L, G, P, E], and sums of the last hidden state, f32[2, D]. */

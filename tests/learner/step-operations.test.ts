@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { FunctionLibrary } from '../../src/engine/index.js'
-import { programName, traceLearnerPrograms } from '../../src/learner/programs.js'
+import { programName, traceApply } from '../../src/learner/programs.js'
+import { ShapePrograms } from '../../src/learner/shape-programs.js'
 import { parseArchitecture } from '../../src/model/architecture.js'
 import { LanguageModel } from '../../src/model/language-model.js'
 import { LINEAR_LAYERS } from '../../src/model/parameters.js'
@@ -32,17 +33,9 @@ const rows = { tokens: 512, sequences: EVENTS, rows: 3, length: 256, longest: 25
 const trees = { tokens: 512, sequences: EVENTS, rows: 1, length: 512, longest: 256 }
 
 const library = new FunctionLibrary()
-traceLearnerPrograms(library, {
-  ...{
-    model,
-    shapes: [rows, trees],
-    beta: 0.1,
-    purposes: ['train'],
-    referenceLora: null,
-    gradientCheckpointing: false,
-  },
-  optimizer: { ...ADAMW, lr: 1e-4, clipNorm: 1 },
-})
+const programs = new ShapePrograms(library, { model, beta: 0.1, referenceLora: null, gradientCheckpointing: false })
+for (const shape of [rows, trees]) for (const kind of ['prepare', 'accumulate'] as const) programs.trace(kind, shape)
+traceApply(library, model, { ...ADAMW, lr: 1e-4, clipNorm: 1 })
 
 test.each([
   ['prepare', rows, { products: 28, compiled: 18, choices: 4, others: 143 }],
