@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,19 +66,37 @@ Tensor owned(TF_Tensor* tensor) {
   return Tensor(tensor);
 }
 
+/** Where and how sessions are opened. An empty target is this process. */
+class Options {
+ public:
+  Options(const std::string& target, const std::string& config) : raw_(TF_NewSessionOptions()) {
+    if (!target.empty()) TF_SetTarget(raw_, target.c_str());
+    TF_SetConfig(raw_, config.data(), config.size(), status_);
+  }
+  ~Options() { TF_DeleteSessionOptions(raw_); }
+  /** @throws Failure */
+  TF_SessionOptions* get() const {
+    status_.check();
+    return raw_;
+  }
+
+ private:
+  Options(const Options&) = delete;
+  TF_SessionOptions* raw_;
+  Status status_;
+};
+
 /** A session and its graph. It is closed when neither JavaScript nor a run holds it any more. */
 class Session {
  public:
-  Session(const std::string& directory, const std::string& target, const void* config, size_t size)
-      : graph_(TF_NewGraph()), remote_(!target.empty()) {
+  Session(const std::string& directory, const std::string& target, const std::string& config)
+      : remote_(!target.empty()) {
+    const Options options(target, config);
     const Status status;
-    TF_SessionOptions* options = TF_NewSessionOptions();
-    if (remote_) TF_SetTarget(options, target.c_str());
-    TF_SetConfig(options, config, size, status);
     const char* const tags[] = {"serve"};
-    if (status.ok())
-      session_ = TF_LoadSessionFromSavedModel(options, nullptr, directory.c_str(), tags, 1, graph_, nullptr, status);
-    TF_DeleteSessionOptions(options);
+    TF_SessionOptions* given = options.get();
+    graph_ = TF_NewGraph();
+    session_ = TF_LoadSessionFromSavedModel(given, nullptr, directory.c_str(), tags, 1, graph_, nullptr, status);
     if (!status.ok()) TF_DeleteGraph(graph_);
     status.check();
   }
@@ -119,9 +139,50 @@ class Session {
     TF_DeleteGraph(graph);
   }
 
-  TF_Graph* graph_;
+  TF_Graph* graph_ = nullptr;
   bool remote_;
   TF_Session* session_ = nullptr;
+};
+
+/**
+ * A session that is opened on a thread of its own: with a worker that has gone away TensorFlow never comes back. Whoever
+ * waits too long goes on without it; if it opens after all, it is closed.
+ */
+class Opening {
+ public:
+  /** @throws Failure, with DEADLINE_EXCEEDED if it takes longer */
+  static std::shared_ptr<Session> within(int64_t milliseconds, std::string directory, std::string target,
+                                         std::string config) {
+    const auto opening = std::make_shared<Opening>();
+    std::thread([opening, directory, target, config] { opening->open(directory, target, config); }).detach();
+    std::unique_lock<std::mutex> lock(opening->mutex_);
+    if (!opening->changed_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] { return opening->ended_; }))
+      throw Failure{"DEADLINE_EXCEEDED", "no session has opened in " + std::to_string(milliseconds) + " ms"};
+    if (opening->session_ == nullptr) throw opening->failure_;
+    return std::move(opening->session_);
+  }
+
+ private:
+  void open(const std::string& directory, const std::string& target, const std::string& config) {
+    std::shared_ptr<Session> session;
+    Failure failure;
+    try {
+      session = std::make_shared<Session>(directory, target, config);
+    } catch (const Failure& caught) {
+      failure = caught;
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    session_ = std::move(session);
+    failure_ = failure;
+    ended_ = true;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  std::shared_ptr<Session> session_;
+  Failure failure_;
 };
 
 /** One TF_SessionRun on a thread of its own. */
@@ -269,12 +330,42 @@ P& held_by(napi_env env, napi_value handle, const char* gone) {
 using SessionPointer = std::shared_ptr<Session>;
 using RunPointer = std::unique_ptr<Run>;
 
-/** load(directory, target, config: Uint8Array) -> session. An empty target is this process. */
-napi_value load(napi_env env, const napi_value* args) {
-  void* config = nullptr;
+std::string bytes(napi_env env, napi_value array) {
+  void* data = nullptr;
   size_t size = 0;
-  check(napi_get_typedarray_info(env, args[2], nullptr, &size, &config, nullptr, nullptr), "bytes were expected");
-  return to_handle(env, std::make_shared<Session>(text(env, args[0]), text(env, args[1]), config, size));
+  check(napi_get_typedarray_info(env, array, nullptr, &size, &data, nullptr, nullptr), "bytes were expected");
+  return size == 0 ? std::string() : std::string(static_cast<const char*>(data), size);
+}
+
+/** How long a session with a target may take to open if nothing is said, in milliseconds. */
+constexpr int64_t OPEN_LIMIT = 60000;
+
+/**
+ * load(directory, target, config: Uint8Array, limit?: ms) -> session. An empty target is this process, where nothing can
+ * keep it from opening and the limit is none.
+ */
+napi_value load(napi_env env, const napi_value* args) {
+  const std::string directory = text(env, args[0]), target = text(env, args[1]), config = bytes(env, args[2]);
+  if (target.empty()) return to_handle(env, std::make_shared<Session>(directory, target, config));
+  int64_t limit = OPEN_LIMIT;
+  napi_get_value_int64(env, args[3], &limit);  // leaves it if there is none
+  return to_handle(env, Opening::within(limit, directory, target, config));
+}
+
+/**
+ * reset(target, containers: name[], config: Uint8Array): frees what a server keeps in these containers, and closes the
+ * sessions that it is the master of. The operation timeout of the config holds.
+ */
+napi_value reset(napi_env env, const napi_value* args) {
+  std::vector<std::string> containers;
+  for (napi_value name : elements(env, args[1])) containers.push_back(text(env, name));
+  std::vector<const char*> names;
+  for (const std::string& name : containers) names.push_back(name.c_str());
+  const Options options(text(env, args[0]), bytes(env, args[2]));
+  const Status status;
+  TF_Reset(options.get(), names.data(), static_cast<int>(names.size()), status);
+  status.check();
+  return nullptr;
 }
 
 /** close(session): once the runs that go on have ended. */
@@ -327,13 +418,11 @@ napi_value wait(napi_env env, const napi_value* args) {
  * It stays one until it ends: TensorFlow knows no end of a server.
  */
 napi_value serve(napi_env env, const napi_value* args) {
-  void* definition = nullptr;
-  size_t size = 0;
-  check(napi_get_typedarray_info(env, args[0], nullptr, &size, &definition, nullptr, nullptr), "bytes were expected");
+  const std::string definition = bytes(env, args[0]);
   const std::string why = one_address::listen_at(text(env, args[1]));
   if (!why.empty()) throw Failure{"INVALID_ARGUMENT", why};
   const Status status;
-  TF_Server* server = TF_NewServer(definition, size, status);
+  TF_Server* server = TF_NewServer(definition.data(), definition.size(), status);
   if (status.ok()) TF_ServerStart(server, status);
   if (!status.ok()) throw Failure{status.failure().code, one_address::explained(status.failure().message)};
   napi_value target;
@@ -374,8 +463,8 @@ napi_value devices(napi_env env, const napi_value*) {
 
 template <napi_value (*function)(napi_env, const napi_value*)>
 napi_value called(napi_env env, napi_callback_info info) {
-  napi_value args[3];
-  size_t count = 3;
+  napi_value args[4];
+  size_t count = 4;
   napi_get_cb_info(env, info, &count, args, nullptr, nullptr);
   try {
     return function(env, args);
@@ -393,6 +482,7 @@ napi_value called(napi_env env, napi_callback_info info) {
 extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   const napi_property_descriptor all[] = {
       {"load", nullptr, called<load>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"reset", nullptr, called<reset>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, called<close>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"extend", nullptr, called<extend>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"start", nullptr, called<start>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -5,6 +5,7 @@ import { atPlace, devicesOf, Placement, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
 import type { ProgramCall } from './program-calls.js'
 import { type Attributes, attr, DataType, type FunctionDef, type GraphDef, nodeDef, proto } from './proto.js'
+import { resourceName } from './resource-name.js'
 import { stageOf } from './variable.js'
 
 export type Executor = 'graph' | 'xla'
@@ -33,6 +34,9 @@ export const addFedName = (variable: string): string => `add_fed/${variable}`
 export const addName = (variable: string): string => `add/${variable}`
 export const copyName = (variable: string): string => `copy/${variable}`
 
+/** Node that frees what programs have written at this process, if it is a server and would keep it. */
+export const FREE = 'free'
+
 /** Shape of the bytes (uint8) that set a variable. */
 export const byteShape = (variable: Variable): number[] => [...variable.shape, BYTES[variable.dtype]]
 
@@ -52,14 +56,23 @@ export function writeSavedModel(
   const devices = devicesOf(places)
   const node = nodesOf(graph, devices)
   const placement = new Placement(places, programs)
+  const held = (place: number) => variables.filter(({ name }) => placement.holder(name, place) === place)
   devices.forEach((present, place) => {
     if (present === null) return
-    for (const variable of variables)
-      if (placement.holder(variable.name, place) === place)
-        addVariable(atStage(node, stageOf(variable)), place, variable)
+    for (const variable of held(place)) addVariable(atStage(node, stageOf(variable)), place, variable, places)
     for (const program of programs)
       if (placement.runner(program.name, place) === place) addProgram(node, place, program, executor, placement)
   })
+  if (places.generation !== undefined) {
+    const state = devices.flatMap((present, place) =>
+      present === null ? [] : held(place).map((variable) => ({ place, variable })),
+    )
+    const isHere = (place: number, stage: number) => devices[place]?.[stage]?.includes('/task:0/')
+    addFree(
+      node,
+      state.filter(({ place, variable }) => !variable.keptAs && isHere(place, stageOf(variable))),
+    )
+  }
   addFunctions(graph, functions)
   writeGraph(directory, graph)
 }
@@ -154,13 +167,14 @@ const atStage =
     node(place, name, op, inputs, attributes, stage)
 
 /** A variable at a place, and the nodes that read and write it. */
-function addVariable(node: AddNode, place: number, variable: Variable): void {
+function addVariable(node: AddNode, place: number, variable: Variable, places: Places): void {
   const { name, shape } = variable
   const type = dataTypeOf(variable)
   const dtype = attr.type(type)
   const [handle, value] = [atPlace(place, `variable/${name}`), atPlace(place, `value/${name}`)]
-  const shared = { shared_name: attr.string(atPlace(place, name)), container: attr.string('') }
-  node(place, handle, 'VarHandleOp', [], { dtype, shape: attr.shape(shape), ...shared })
+  const { container, sharedName } = resourceName(variable, place, places)
+  const named = { shared_name: attr.string(sharedName), container: attr.string(container) }
+  node(place, handle, 'VarHandleOp', [], { dtype, shape: attr.shape(shape), ...named })
   node(place, value, 'ReadVariableOp', [handle], { dtype })
   addRead(node, place, variable)
   // one value is fed for all places
@@ -175,6 +189,24 @@ function addVariable(node: AddNode, place: number, variable: Variable): void {
   node(0, atPlace(place, `sum/${name}`), 'AddV2', [`value/${name}`, value], { T: dtype })
   addAssignment(node, 0, variable, atPlace(place, addName(name)), atPlace(place, `sum/${name}`))
   addAssignment(node, place, variable, atPlace(place, copyName(name)), `value/${name}`)
+}
+
+/** Frees what programs have written at this process, also what has never been. */
+function addFree(node: AddNode, freed: readonly { readonly place: number; readonly variable: Variable }[]): void {
+  const names = freed.map(({ place, variable }) => {
+    const handle = atPlace(place, `variable/${variable.name}`)
+    const attributes = { ignore_lookup_error: attr.bool(true) }
+    atStage(node, stageOf(variable))(place, `${FREE}/${handle}`, 'DestroyResourceOp', [handle], attributes)
+    return `^${FREE}/${handle}`
+  })
+  addDone(node, 0, FREE, names)
+}
+
+/** A number that is fetched for what it waits for. */
+function addDone(node: AddNode, place: number, name: string, awaited: readonly string[]): void {
+  const zero = attr.tensor(DataType.int32, [], new Uint8Array(4))
+  node(place, `${name}/done`, 'Const', [], { dtype: attr.type(DataType.int32), value: zero })
+  node(place, name, 'Identity', [`${name}/done`, ...awaited], { T: attr.type(DataType.int32) })
 }
 
 /** What the host reads of a variable at a place. */
@@ -201,9 +233,7 @@ function addFeed(node: AddNode, variable: Variable): void {
 function addAssignment(node: AddNode, place: number, variable: Variable, name: string, value: string): void {
   const dtype = attr.type(dataTypeOf(variable))
   node(place, `${name}/assign`, 'AssignVariableOp', [atPlace(place, `variable/${variable.name}`), value], { dtype })
-  const done = attr.tensor(DataType.int32, [], new Uint8Array(4))
-  node(place, `${name}/done`, 'Const', [], { dtype: attr.type(DataType.int32), value: done })
-  node(place, name, 'Identity', [`${name}/done`, `^${name}/assign`], { T: attr.type(DataType.int32) })
+  addDone(node, place, name, [`^${name}/assign`])
 }
 
 /** The node of the variable that a program at a place uses. */

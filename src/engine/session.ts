@@ -1,7 +1,8 @@
 import { BcodError } from '../errors.js'
+import { freeContainer, STATE_CONTAINER, targetOf } from './cluster/containers.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import type { FunctionLibrary } from './functions.js'
-import { extendSession, type OpenSession, openSession } from './open-session.js'
+import { OpenSession } from './open-session.js'
 import { atPlace, devicesOf, ONE_PLACE, type Places } from './places.js'
 import type { Program, Variable } from './program.js'
 import { guarded } from './run-errors.js'
@@ -19,6 +20,7 @@ import {
   writeName,
 } from './saved-model.js'
 import { binding, type Feed, type RunResults, sessions } from './tensorflow.js'
+import { stageOf } from './variable.js'
 
 export type InputValue = Int32Array | Float32Array | number
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
@@ -65,7 +67,8 @@ export class Session {
     this.#programs = new Map(programs.map((program) => [program.name, program]))
     this.#busySeconds = devicesOf(places).map(() => 0)
     this.#used = presentIn(places)
-    this.#open = this.#openAt(places)
+    this.#open = OpenSession.open({ library, variables, programs, executor }, places)
+    this.#freeState()
   }
 
   /**
@@ -75,16 +78,28 @@ export class Session {
    * @param places  as many as before
    */
   reopen(places: Places): void {
-    const opened = this.#openAt(places)
+    const { library, executor } = this
+    const content = {
+      library,
+      executor,
+      variables: [...this.#variables.values()],
+      programs: [...this.#programs.values()],
+    }
+    const opened = OpenSession.open(content, places)
     this.dispose()
     this.#warm.clear()
     this.#used = presentIn(places)
     this.#open = opened
+    this.#freeState()
   }
 
-  #openAt(places: Places): OpenSession {
-    const graph = { variables: [...this.#variables.values()], programs: [...this.#programs.values()] }
-    return openSession(this.library, { ...graph, executor: this.executor, places })
+  /** Workers forget what earlier sessions have written, also those of other leaders. */
+  #freeState(): void {
+    for (const place of this.#used.filter((each) => this.isRemote(each)))
+      this.#orDrop(place, () => {
+        const worker = this.#workerOf(place) as string
+        guarded(STATE_CONTAINER, worker, () => freeContainer(targetOf(worker), STATE_CONTAINER))
+      })
   }
 
   /** The places in use, by number; the first is 0. */
@@ -106,7 +121,7 @@ export class Session {
     const started = performance.now()
     const program = trace()
     for (const { name } of program.variables) this.#known(name)
-    this.#open = extendSession(this.library, this.#open, program)
+    this.#open.add(program)
     this.#programs.set(program.name, program)
     this.#added.set(program.name, performance.now() - started)
   }
@@ -131,6 +146,12 @@ export class Session {
     const dropped = this.#used.filter(goes)
     this.#used = this.#used.filter((each) => !goes(each))
     for (const each of dropped) this.options.onDropped?.(each, reason)
+  }
+
+  /** Leaves all places of a worker out. @param worker  `host:port` */
+  dropWorker(worker: string, reason: BcodError): void {
+    const place = this.#used.find((each) => this.#workerOf(each) === worker)
+    if (place !== undefined) this.drop(place, reason)
   }
 
   /** Runs a program at the first place. Inputs must have exactly the sizes that it was traced with. */
@@ -228,7 +249,13 @@ export class Session {
   }
 
   dispose(): void {
-    sessions.close(this.#open.handle)
+    this.#open.close()
+  }
+
+  /** The devices that have a variable, of the places in use, by their full names. */
+  keepersOf(name: string): readonly string[] {
+    const stage = stageOf(this.#known(name))
+    return this.#holders(name).map((place) => this.#open.devices[place]?.[stage] as string)
   }
 
   #known(name: string): Variable {
@@ -287,8 +314,8 @@ export class Session {
   #start(place: number, feeds: readonly Feed[], fetches: readonly string[]): Later<RunResults> {
     const what = fetches[0] ?? ''
     const worker = this.#workerOf(place)
-    const run = guarded(what, worker, () => sessions.start(this.#open.handle, feeds, fetches))
-    return () => guarded(what, worker, () => sessions.wait(run))
+    const end = guarded(what, worker, () => this.#open.start(feeds, fetches))
+    return () => guarded(what, worker, end)
   }
 }
 

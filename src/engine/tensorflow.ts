@@ -43,8 +43,15 @@ export interface Sessions {
    * Opens a session on a SavedModel.
    * @param target  of TensorFlow's distributed runtime; empty: this process
    * @param config  a ConfigProto
+   * @param limit   milliseconds, with a target: then DEADLINE_EXCEEDED is thrown, and what opens later is closed.
+   *                @default 60,000
    */
-  load(directory: string, target: string, config: Uint8Array): SessionHandle
+  load(directory: string, target: string, config: Uint8Array, limit?: number): SessionHandle
+  /**
+   * Frees what a server keeps in containers, and closes the sessions of which it is the master.
+   * @param config  a ConfigProto, of which the operation's timeout holds
+   */
+  reset(target: string, containers: readonly string[], config: Uint8Array): void
   /** Ends when the runs that go on have ended. */
   close(session: SessionHandle): void
   /**

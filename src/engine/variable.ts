@@ -5,6 +5,11 @@ export interface Variable {
   readonly dtype: 'float32' | 'bfloat16'
   /** Which of the stages of a place keeps it. @default 0 */
   readonly stage?: number
+  /**
+   * What servers of a cluster call it if its values never change and follow from this name: it outlives its session there.
+   * @default it ends with its session
+   */
+  readonly keptAs?: string
 }
 
 export const stageOf = ({ stage = 0 }: Variable): number => stage

@@ -82,15 +82,19 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
   return session
 }
 
-/** Opens it over the workers, or without them if one has gone since it was asked. */
-function openOver(settings: ModelSessionOptions, { devices }: LearnerConfig): ModelSession {
+/** Opens it over the workers but those that have gone since they were asked: the one that is named, or all. */
+function openOver(settings: ModelSessionOptions, config: LearnerConfig): ModelSession {
+  const { devices } = config
   try {
     return new ModelSession(settings)
   } catch (error) {
     const { workers = [], onDropped } = settings
     if (workers.length === 0 || !(error instanceof BcodError) || !/^WORKER_/.test(error.code)) throw error
-    for (const worker of workers) for (const place of placesAt(worker, devices)) onDropped?.(place, error)
-    return new ModelSession({ ...settings, workers: [] })
+    const away = workers.filter((worker) => worker === error.place)
+    const left = away.length > 0 ? workers.filter((worker) => worker !== error.place) : []
+    for (const worker of workers)
+      if (!left.includes(worker)) for (const place of placesAt(worker, devices)) onDropped?.(place, error)
+    return openOver({ ...settings, workers: left }, config)
   }
 }
 
