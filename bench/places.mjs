@@ -1,15 +1,18 @@
 // What several places give: measured on parts of this machine's CPU, or computed for GPUs and links that are not here.
 //
 //   node bench/places.mjs measure [--places 2] [--threads 1] [--layers 8] [--block 512] [--steps 10]
+//   node bench/places.mjs workers [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs model [--tflops 400] [--gigabits 10,100] [--block 16384,65536] [--call 0.0013] [--r 16]
 //
 // measure: one place and several, in turn in one process, the width of SmolLM2-135M, as many blocks a step as places.
+// workers: one process with one thread, and a leader with one and a worker with one, the same way; bytes between them.
 // model: docs/capacity.md. The last line is JSON.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { adapterBytes, blockSeconds, lastThatPays, SHAPES, speedUp } from './places/model.mjs'
+import { measureWorkers } from './places/workers.mjs'
 import { mean, median } from './statistics.mjs'
 
 const { values: flags, positionals } = parseArgs({
@@ -29,8 +32,8 @@ const { values: flags, positionals } = parseArgs({
 const WARM_UP = 2
 const MODELLED = [2, 4, 8, 16, 32, 64]
 const numbers = (text) => text.split(',').map(Number)
-const work = { measure, model }[positionals[0] ?? '']
-if (work === undefined) throw new Error('bench/places.mjs measure, or model')
+const work = { measure, workers, model }[positionals[0] ?? '']
+if (work === undefined) throw new Error('bench/places.mjs measure, workers, or model')
 await work()
 
 function model() {
@@ -112,6 +115,18 @@ async function measure() {
   )
   rmSync(directory, { recursive: true, force: true })
   console.log(JSON.stringify(report))
+}
+
+async function workers() {
+  const numbersOf = { layers: Number(flags.layers), steps: Number(flags.steps), block: Number(flags.block ?? 512) }
+  const report = await measureWorkers(numbersOf, blockEvents)
+  console.log(
+    `leader and worker: ${report.speed_up.median.toFixed(2)} times as fast as one process; a step sends ` +
+      `${report.bytes_over_twice_the_adapter.toFixed(3)} times twice the adapter`,
+  )
+  console.log(JSON.stringify(report))
+  // TensorFlow knows no end of the leader's server
+  process.exit(0)
 }
 
 /** An event for each place, each as long as a block. */

@@ -1,0 +1,135 @@
+// One process against a leader and a worker, on this machine, one thread each: node bench/places.mjs workers
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { median } from '../statistics.mjs'
+import { adapterBytes, SHAPES } from './model.mjs'
+
+const WARM_UP = 2
+const EMPTY_CALLS = 200
+const R = 16
+/** Of /proc. */
+const TICK_MS = 10
+
+/** @param flags  layers, steps, block @param blockEvents  of a step */
+export async function measureWorkers({ layers, steps, block }, blockEvents) {
+  const places = 2
+  const { prepareEnvironment } = await import('../../dist/engine/environment.js')
+  prepareEnvironment({ threads: 1, interOpThreads: places + 2 })
+  const { BENCH_SHAPES, huggingFaceConfig } = await import('../../dist/cli/bench/shapes.js')
+  const { loadConfig } = await import('../../dist/config/config.js')
+  const { Learner } = await import('../../dist/learner/learner.js')
+  const { writeRandomModel } = await import('../../dist/model/random-model.js')
+  const shape = { ...BENCH_SHAPES['smollm2-135m'], layers }
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-places-'))
+  writeRandomModel(directory, huggingFaceConfig(shape, block))
+  const [leaderPort, port] = [await freePort(), await freePort()]
+  const server = await startWorker(port)
+  try {
+    const learnerOf = (devices, workers) => {
+      const set = [
+        ...[`model.path=${directory}`, `lora.r=${R}`, `lora.alpha=${2 * R}`, `limits.maxLength=${block}`],
+        ...[`batch.tokens=${block}`, `batch.size=${places}`, `devices=${JSON.stringify(devices)}`],
+        ...['leader.address=127.0.0.1', `leader.port=${leaderPort}`],
+      ]
+      const dropped = []
+      const onDropped = (_, reason) => dropped.push(reason)
+      const learner = new Learner(loadConfig({ env: {}, set }), { workers, onDropped })
+      return { learner, dropped, ms: [], cpu: [], bytes: [] }
+    }
+    const worker = `127.0.0.1:${port}`
+    const [one, several] = [learnerOf(['CPU:0'], []), learnerOf(['CPU:0', `${worker}/CPU:0`], [worker])]
+    const cpuOf = () => cpuMs(process.pid) + cpuMs(server.pid)
+    for (let step = 0; step < WARM_UP + steps; step++)
+      for (const side of step % 2 === 0 ? [one, several] : [several, one]) {
+        const events = blockEvents(step, places, block, shape.vocabSize)
+        const [cpu, bytes, started] = [cpuOf(), bytesAt([port, leaderPort]), performance.now()]
+        side.learner.trainStep(events)
+        if (step < WARM_UP) continue
+        side.ms.push(performance.now() - started)
+        side.cpu.push(cpuOf() - cpu)
+        side.bytes.push(bytesAt([port, leaderPort]) - bytes)
+      }
+    if (several.dropped.length > 0) throw several.dropped[0]
+    if (one.learner.adapterSha256() !== several.learner.adapterSha256())
+      throw new Error('one process, and leader and worker, have come to different adapters')
+    const adapter = adapterBytes({ ...SHAPES['smollm2-135m'], layers }, R)
+    const times = one.ms.map((ms, i) => ms / several.ms[i])
+    return {
+      ...{ places, threads: 1, layers, block },
+      step_ms: { one: median(one.ms), several: median(several.ms) },
+      speed_up: { median: median(times), min: Math.min(...times), max: Math.max(...times) },
+      cpu_ms: { one: median(one.cpu), several: median(several.cpu) },
+      bytes_a_step: median(several.bytes),
+      adapter_bytes: adapter,
+      bytes_over_twice_the_adapter: median(several.bytes) / (2 * adapter),
+      empty_call_ms: await emptyCalls(worker),
+      same_adapter: true,
+    }
+  } finally {
+    await server.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+
+  /** A program that computes next to nothing: in a session of this process, at the leader, and at the worker. */
+  async function emptyCalls(address) {
+    const { FunctionLibrary, Session, tf, traceProgram } = await import('../../dist/engine/index.js')
+    const { Leader } = await import('../../dist/engine/cluster/leader.js')
+    const leader = Leader.serve({ address: '127.0.0.1', port: leaderPort, threads: 1, interOpThreads: 4, places })
+    const { target, config, device } = leader.session([address], 60_000)
+    const cluster = {
+      devices: [device(0, 'CPU:0'), device(1, 'CPU:0')],
+      workers: [null, address],
+      atFirstOnly: [],
+      ...{ target, config },
+    }
+    const callsOf = (placed, place) => {
+      const library = new FunctionLibrary()
+      const body = ({ inputs }) => ({ next: tf.add(inputs.by, 1) })
+      const program = traceProgram(library, 'next', { by: { shape: [], dtype: 'float32' } }, body)
+      const session = new Session(library, [], [program], 'graph', placed === null ? {} : { places: placed })
+      const ms = Array.from({ length: EMPTY_CALLS }, () => {
+        const started = performance.now()
+        session.start('next', { by: 1 }, place)()
+        return performance.now() - started
+      })
+      session.dispose()
+      return median(ms.slice(EMPTY_CALLS / 4))
+    }
+    return { one_process: callsOf(null, 0), leader: callsOf(cluster, 0), worker: callsOf(cluster, 1) }
+  }
+
+  async function startWorker(at) {
+    const { serverDefinition } = await import('../../dist/engine/cluster/definitions.js')
+    const { workerJob } = await import('../../dist/engine/cluster/worker-name.js')
+    const { workerEnvironment } = await import('../../dist/worker/environment.js')
+    const { ServerProcess } = await import('../../dist/worker/server-process.js')
+    const job = workerJob({ version: '0', tensorflow: '0', model: null })
+    const spec = { job, address: `127.0.0.1:${at}`, threads: 1, interOpThreads: places + 2 }
+    const environment = workerEnvironment({ threads: 1, interOpThreads: places + 2 })
+    return ServerProcess.start({ address: '127.0.0.1', definition: serverDefinition(spec), tf32: false, environment })
+  }
+}
+
+/** Bytes that connections to these ports have carried, both ways, as the kernel counts them at the end that listens. */
+function bytesAt(ports) {
+  const filter = ports.map((port) => `sport = :${port}`).join(' or ')
+  const text = execFileSync('ss', ['-tinH', `( ${filter} )`], { encoding: 'utf8' })
+  return [...text.matchAll(/\bbytes_(?:sent|received):(\d+)/g)].reduce((sum, [, bytes]) => sum + Number(bytes), 0)
+}
+
+function cpuMs(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => done(port))
+    })
+  })
+}
