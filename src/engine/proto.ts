@@ -7,8 +7,11 @@ export const DataType = {
   float64: 2,
   int32: 3,
   uint8: 4,
+  string: 7,
+  int64: 9,
   bool: 10,
   bfloat16: 14,
+  float16: 19,
   resource: 20,
   variant: 21,
 } as const

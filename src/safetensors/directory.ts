@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { BcodError } from '../errors.js'
 import { readJson } from '../files/read-json.js'
 import type { TensorInfo } from './header.js'
-import { openSafetensors, type SafetensorsFile, type TensorReader } from './reader.js'
+import { openSafetensors, type SafetensorsFile, type TensorLocation, type TensorReader } from './reader.js'
 
 /**
  * Opens the weights of a Hugging Face model directory: `model.safetensors`, else the shards that
@@ -62,6 +62,10 @@ class ShardedTensors implements TensorReader {
 
   info(name: string): TensorInfo {
     return this.file(name).info(name)
+  }
+
+  location(name: string): TensorLocation {
+    return this.file(name).location(name)
   }
 
   bytes(name: string): Uint8Array<ArrayBuffer> {

@@ -12,6 +12,8 @@ export interface TensorReader {
   has(name: string): boolean
   /** @throws MODEL_TENSOR_MISSING */
   info(name: string): TensorInfo
+  /** Where a tensor's elements are stored. @throws MODEL_TENSOR_MISSING */
+  location(name: string): TensorLocation
   /** The elements as they are stored, little-endian, in a buffer of their own. @throws MODEL_TENSOR_MISSING */
   bytes(name: string): Uint8Array<ArrayBuffer>
   /**
@@ -20,6 +22,14 @@ export interface TensorReader {
    */
   floats(name: string): Float32Array<ArrayBuffer>
   close(): void
+}
+
+/** Bytes of a file. */
+export interface TensorLocation {
+  readonly path: string
+  /** First byte, from the beginning of the file. */
+  readonly begin: number
+  readonly bytes: number
 }
 
 /**
@@ -91,6 +101,11 @@ export class SafetensorsFile implements TensorReader {
     const info = this.tensors.get(name)
     if (!info) throw new BcodError('MODEL_TENSOR_MISSING', `no tensor ${name}`, { place: this.path })
     return info
+  }
+
+  location(name: string): TensorLocation {
+    const { begin, end } = this.info(name)
+    return { path: this.path, begin: this.dataBegin + begin, bytes: end - begin }
   }
 
   bytes(name: string): Uint8Array<ArrayBuffer> {

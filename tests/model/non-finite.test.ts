@@ -19,6 +19,7 @@ function changed(directory: string, numbers: Readonly<Record<string, readonly nu
   return {
     ...{ place: reader.place, names: reader.names, has: (name) => reader.has(name), close: () => reader.close() },
     floats: (name) => reader.floats(name),
+    location: (name) => reader.location(name),
     info: (name) => ({ ...reader.info(name), ...(numbers[name] ? { dtype: dtype as 'F32' } : {}) }),
     bytes: (name) => (numbers[name] ? Uint8Array.from(numbers[name]) : reader.bytes(name)),
   }

@@ -4,7 +4,7 @@ export interface WorkerIdentity {
   readonly version: string
   /** TensorFlow's version. */
   readonly tensorflow: string
-  /** Identity of the base model in hex, as checkpoints have it; null for a worker without a copy of its own. */
+  /** Identity of the base model in hex, as checkpoints have it; null for a worker that was told of none. */
   readonly model: string | null
 }
 
@@ -22,7 +22,7 @@ export function workerJob({ version, tensorflow, model }: WorkerIdentity): strin
 
 /**
  * What keeps a worker of this name from working for a leader: as it reads after the worker's name. null: nothing does.
- * A worker without a copy of the model is sent the weights, so that no other can be wrong.
+ * A worker that names no model is taken as it is: what it reads of the weights is compared by itself (`keepWeights`).
  */
 export function differenceOf(job: string, wanted: WorkerIdentity): string | null {
   const [, version, tensorflow, model] = /^bcod_(\w+?)_tensorflow_(\w+?)(?:_model_([0-9a-f]+))?$/.exec(job) ?? []
