@@ -2,8 +2,6 @@ import { FunctionLibrary, type OptimizerOptions, type Program, type Session, typ
 import { type DecoderSpec, traceDecoder } from '../model/decoder.js'
 import type { LanguageModel } from '../model/language-model.js'
 import type { PackedShape } from '../model/packed-shape.js'
-import { loadWeights } from '../model/weights.js'
-import type { TensorReader } from '../safetensors/reader.js'
 import { givenVariables, type LearnerProgram, type Purpose, traceApply } from './programs.js'
 import { type ShapeProgramOptions, ShapePrograms } from './shape-programs.js'
 
@@ -66,14 +64,8 @@ const kindsFor = (purposes: readonly Purpose[]): readonly LearnerProgram[] => [
 /** The variable of the reference's adapter. */
 const REFERENCE = 'reference.values'
 
-/** Gives the variables of a session that has just been opened their values: the weights, the reference, and 0. */
-export function fillVariables(
-  session: Session,
-  model: LanguageModel,
-  state: readonly Variable[],
-  { reader, referenceLora }: { readonly reader: TensorReader; readonly referenceLora: Float32Array | null },
-): void {
-  loadWeights(model.architecture, reader, model.variables.all, session)
+/** Gives the variables beside the weights, of a session that has just been opened, their values: the reference, and 0. */
+export function fillState(session: Session, state: readonly Variable[], referenceLora: Float32Array | null): void {
   const zeros = state.map(({ name, shape }) => [name, new Float32Array(shape.reduce((a, b) => a * b, 1))] as const)
   session.write({ ...Object.fromEntries(zeros), ...(referenceLora ? { [REFERENCE]: referenceLora } : {}) })
 }

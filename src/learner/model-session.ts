@@ -21,7 +21,7 @@ import { openModelTensors } from '../safetensors/directory.js'
 import type { TensorReader } from '../safetensors/reader.js'
 import { BatchRunner, rowsOf } from './batch-runner.js'
 import type { BeginningShapes } from './beginnings.js'
-import { fillVariables, type ModelPrograms, traceModelPrograms } from './model-programs.js'
+import { fillState, type ModelPrograms, traceModelPrograms } from './model-programs.js'
 import type { BatchLayout } from './packed-batch.js'
 import { type PackedLoss, type PackedTerms, termInputs } from './packed-loss.js'
 import { PlaceTimes } from './place-times.js'
@@ -29,6 +29,7 @@ import { ANY_PLACE, type ModelPlaces } from './places.js'
 import { givenVariables, type Purpose, type ShapeProgram } from './programs.js'
 import { ReferencePass } from './reference-pass.js'
 import type { TokenPair } from './token-trees.js'
+import { type WeightSource, weightSource } from './weight-source.js'
 
 export interface ModelSessionOptions {
   readonly modelPath: string
@@ -79,6 +80,7 @@ export class ModelSession {
   readonly placeTimes: PlaceTimes
   readonly #runner: BatchRunner
   readonly #programs: ModelPrograms
+  readonly #weights: WeightSource
 
   constructor(readonly options: ModelSessionOptions) {
     const shapes = options.beginnings ?? { alone: [], behind: [] }
@@ -89,6 +91,7 @@ export class ModelSession {
       this.model = new LanguageModel(architecture, options.dtype, options.lora)
       const decoders = [this.#decoder, this.#givenDecoder].filter((each) => each !== null)
       this.#programs = traceModelPrograms(this.model, { ...options, decoders })
+      this.#weights = weightSource(options.modelPath, this.model, reader, this.#places.weightServers)
       this.session = this.#open(reader)
       this.placeTimes = new PlaceTimes(this.session, this.#places.names)
       this.#runner = new BatchRunner(this.session, this.#programs.shapes)
@@ -103,7 +106,7 @@ export class ModelSession {
    * Opens the session again over this process and workers, with all that is learnt as it was, bit by bit.
    *
    * @param workers  `host:port` of those that have just been asked
-   * @throws WORKER_LOST, WORKER_TIMEOUT if it does not open; then everything is as before
+   * @throws WORKER_UNREACHABLE if it does not open; then everything is as before
    */
   reopen(workers: readonly string[]): void {
     const { adapterValues, moments } = this
@@ -111,7 +114,7 @@ export class ModelSession {
     this.session.reopen(this.#placesOver(workers))
     const reader = openModelTensors(this.options.modelPath)
     try {
-      fillVariables(this.session, this.model, this.#programs.state, { ...this.options, reader })
+      this.#fill(this.session, reader, workers)
     } finally {
       reader.close()
     }
@@ -257,16 +260,22 @@ export class ModelSession {
   #open(reader: TensorReader): Session {
     const { library, programs, state } = this.#programs
     const { executor, onCompiled, onDropped, workers = [] } = this.options
-    const variables = [...this.model.variables.all, ...state]
+    const variables = [...this.#weights.variables, ...state]
     const places = this.#placesOver(workers)
     const session = new Session(library, variables, programs, executor, { onCompiled, onDropped, places })
     try {
-      fillVariables(session, this.model, state, { ...this.options, reader })
+      this.#fill(session, reader, workers)
     } catch (error) {
       session.dispose()
       throw error
     }
     return session
+  }
+
+  /** Gives the variables of a session that has just been opened their values. */
+  #fill(session: Session, reader: TensorReader, workers: readonly string[]): void {
+    this.#weights.load(session, reader, workers)
+    fillState(session, this.#programs.state, this.options.referenceLora)
   }
 
   get #decoder(): DecoderSpec | null {

@@ -1,6 +1,7 @@
 import type { Leader } from '../engine/cluster/leader.js'
 import type { Places } from '../engine/index.js'
 import { type NamedPlace, nameOf } from './devices.js'
+import type { WeightServers } from './weight-source.js'
 
 /** Where a model session computes: the places that `devices` names, of which it has those whose worker answers. */
 export class ModelPlaces {
@@ -17,6 +18,12 @@ export class ModelPlaces {
   /** By place, as the configuration has them; empty if TensorFlow chooses. */
   get names(): readonly string[] {
     return this.named.map(nameOf)
+  }
+
+  /** Where weights are kept: null in a session of this process. */
+  get weightServers(): WeightServers | null {
+    const { target } = this.over([])
+    return target === undefined ? null : { target, timeout: this.operationTimeout }
   }
 
   /**
