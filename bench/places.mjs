@@ -121,7 +121,8 @@ async function workers() {
   const numbersOf = { layers: Number(flags.layers), steps: Number(flags.steps), block: Number(flags.block ?? 512) }
   const report = await measureWorkers(numbersOf, blockEvents)
   console.log(
-    `leader and worker: ${report.speed_up.median.toFixed(2)} times as fast as one process; a step sends ` +
+    `leader and worker: ${report.speed_up.median.toFixed(2)} times as fast as one process, ` +
+      `${report.speed_up_of_cpu_time.toFixed(2)} by processor time; a step sends ` +
       `${report.bytes_over_twice_the_adapter.toFixed(3)} times twice the adapter`,
   )
   console.log(JSON.stringify(report))

@@ -41,7 +41,7 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
     }
     const worker = `127.0.0.1:${port}`
     const [one, several] = [learnerOf(['CPU:0'], []), learnerOf(['CPU:0', `${worker}/CPU:0`], [worker])]
-    const cpuOf = () => cpuMs(process.pid) + cpuMs(server.pid)
+    const cpuOf = () => [cpuMs(process.pid), cpuMs(server.pid)]
     for (let step = 0; step < WARM_UP + steps; step++)
       for (const side of step % 2 === 0 ? [one, several] : [several, one]) {
         const events = blockEvents(step, places, block, shape.vocabSize)
@@ -49,19 +49,23 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
         side.learner.trainStep(events)
         if (step < WARM_UP) continue
         side.ms.push(performance.now() - started)
-        side.cpu.push(cpuOf() - cpu)
+        side.cpu.push(cpuOf().map((ms, i) => ms - cpu[i]))
         side.bytes.push(bytesAt([port, leaderPort]) - bytes)
       }
     if (several.dropped.length > 0) throw several.dropped[0]
     if (one.learner.adapterSha256() !== several.learner.adapterSha256())
       throw new Error('one process, and leader and worker, have come to different adapters')
     const adapter = adapterBytes({ ...SHAPES['smollm2-135m'], layers }, R)
+    const cpuAt = (side, at) => median(side.cpu.map((both) => both[at]))
+    const cpu_ms = { one: cpuAt(one, 0), leader: cpuAt(several, 0), worker: cpuAt(several, 1) }
     const times = one.ms.map((ms, i) => ms / several.ms[i])
     return {
       ...{ places, threads: 1, layers, block },
       step_ms: { one: median(one.ms), several: median(several.ms) },
       speed_up: { median: median(times), min: Math.min(...times), max: Math.max(...times) },
-      cpu_ms: { one: median(one.cpu), several: median(several.cpu) },
+      cpu_ms,
+      // what it would be on cores that nobody else uses
+      speed_up_of_cpu_time: cpu_ms.one / Math.max(cpu_ms.leader, cpu_ms.worker),
       bytes_a_step: median(several.bytes),
       adapter_bytes: adapter,
       bytes_over_twice_the_adapter: median(several.bytes) / (2 * adapter),

@@ -97,9 +97,10 @@ export class OpenSession {
   close(): void {
     try {
       if (this.isServer) this.start([], [`${FREE}:0`])()
-    } finally {
-      sessions.close(this.handle)
+    } catch {
+      // then it takes memory until the process ends
     }
+    sessions.close(this.handle)
   }
 }
 

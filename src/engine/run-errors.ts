@@ -1,5 +1,5 @@
 import { BcodError } from '../errors.js'
-import { workerFailure } from './cluster/failure.js'
+import { reasonIn, workerFailure } from './cluster/failure.js'
 
 /**
  * Runs something of TensorFlow, whose errors become coded ones.
@@ -23,7 +23,7 @@ function ownFailure(place: string, cause: unknown): BcodError {
   const isMemory = !isDisk && /RESOURCE_EXHAUSTED|OOM when allocating|out of memory/i.test(text)
   return new BcodError(
     isMemory ? 'DEVICE_OUT_OF_MEMORY' : 'TENSORFLOW_FAILED',
-    text.split('\n', 1)[0]?.slice(0, 500) ?? '',
+    code === undefined ? reasonIn(message) : `${code}: ${reasonIn(message)}`,
     { place, cause },
   )
 }

@@ -22,5 +22,11 @@ export function workerFailure(error: unknown, place: string): BcodError | null {
   const { code, message } = error as NodeJS.ErrnoException
   const known = CODES[code ?? '']
   if (known === undefined) return null
-  return new BcodError(known, message.split('\n', 1)[0]?.slice(0, 300) ?? '', { place, cause: error })
+  return new BcodError(known, reasonIn(message), { place, cause: error })
+}
+
+/** The line of TensorFlow's message that says what is wrong. Of a server's, the first says whose it is. */
+export function reasonIn(message: string): string {
+  const lines = message.split('\n').filter((line) => /\w/.test(line.trimEnd()))
+  return (lines.find((line) => !/From \/job:\S+$/.test(line.trimEnd())) ?? lines[0] ?? '').trim().slice(0, 500)
 }

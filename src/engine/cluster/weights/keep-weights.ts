@@ -1,5 +1,5 @@
 import { BcodError } from '../../../errors.js'
-import { workerFailure } from '../failure.js'
+import { reasonIn, workerFailure } from '../failure.js'
 import type { KnownFile } from './kept-variable.js'
 import type { KeepingDevice } from './weight-graph.js'
 import { WeightServer } from './weight-server.js'
@@ -40,8 +40,8 @@ export function keepWeights({ files, servers, timeout, onFailure }: KeepOptions)
       const wrong = values.findIndex((value, index) => value !== expected[index])
       if (wrong >= 0) group.fail(at, differs(at, `${files[wrong]?.path} has other bytes there than here`))
     }
-    // not at the leader: that would close the sessions that it leads
-    group.each((server, worker) => () => (worker === null ? undefined : server.empty()))
+    // not at the leader: freeing would close the sessions that it leads
+    group.each((server, worker) => () => server.prepare(worker !== null))
     const loads = group.each((server) => () => server.loads)
     const most = Math.max(0, ...loads.map(([, count]) => count))
     for (let i = 0; i < most; i++) group.each((server) => server.startLoad(i))
@@ -107,8 +107,4 @@ class Group {
   }
 }
 
-function cannotRead(error: unknown): string {
-  // the first line says whose error it is
-  const [what = ''] = (error as Error).message.split('\n').filter((line) => !line.startsWith('From /job:'))
-  return `it cannot load the model's files: ${what.slice(0, 300)}`
-}
+const cannotRead = (error: unknown) => `it cannot load the model's files: ${reasonIn((error as Error).message)}`

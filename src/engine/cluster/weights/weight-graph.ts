@@ -25,14 +25,21 @@ const TYPE: Readonly<Record<StoredType, { readonly type: DataType; readonly widt
 /** TensorFlow has one method. Texts in a tensor are their lengths, then their letters. */
 const METHOD = Buffer.from(`${String.fromCharCode(10)}farmhash64`)
 
-/** The graph by which one server fingerprints files that it has, and loads variables from them. */
-export function weightGraph(files: readonly WeightFile[], devices: readonly KeepingDevice[]): GraphDef {
+/**
+ * The graph by which one server says which variables it has, and fingerprints files.
+ * @param loads  whether it can also load the variables from them, which takes a dozen nodes for each part
+ */
+export function weightGraph(files: readonly WeightFile[], devices: readonly KeepingDevice[], loads: boolean): GraphDef {
   const graph = new GraphOfServer()
   files.forEach((file, index) => {
     graph.mapped(file, index)
   })
   const present = devices.flatMap(({ device, variables }, d) =>
-    variables.map((variable, v) => graph.variable(device, variable, `${d}/${v}`)),
+    variables.map((variable, v) => {
+      graph.variable(device, variable, `${d}/${v}`)
+      if (loads) graph.load(device, variable, `${d}/${v}`)
+      return graph.presence(device, `${d}/${v}`)
+    }),
   )
   if (present.length > 0)
     graph.node(HOST, PRESENT, 'Pack', present, {
@@ -65,19 +72,26 @@ class GraphOfServer {
     this.node(HOST, name, 'Fingerprint', [whole, method], { T: type })
   }
 
-  /** A variable, and the node that loads it. @returns the node that says whether it is there */
-  variable(device: string, variable: KeptVariable, id: string): string {
-    const type = dataTypeOf(variable)
-    const dtype = attr.type(type)
-    const handle = this.node(device, `variable/${id}`, 'VarHandleOp', [], {
-      ...{ dtype, shape: attr.shape(variable.shape) },
+  variable(device: string, variable: KeptVariable, id: string): void {
+    this.node(device, `variable/${id}`, 'VarHandleOp', [], {
+      ...{ dtype: attr.type(dataTypeOf(variable)), shape: attr.shape(variable.shape) },
       ...{ shared_name: attr.string(variable.keptAs), container: attr.string(WEIGHTS_CONTAINER) },
     })
+  }
+
+  /** Sets a variable. */
+  load(device: string, variable: KeptVariable, id: string): void {
+    const type = dataTypeOf(variable)
     const value = this.value(variable, `value/${id}`, type)
-    const assign = this.node(device, `assign/${id}`, 'AssignVariableOp', [handle, value], { dtype })
+    const dtype = { dtype: attr.type(type) }
+    const assign = this.node(device, `assign/${id}`, 'AssignVariableOp', [`variable/${id}`, value], dtype)
     const done = this.constant(`load/${id}/done`, DataType.int32, [], Int32Array.of(0))
     this.node(HOST, `load/${id}`, 'Identity', [done, `^${assign}`], { T: attr.type(DataType.int32) })
-    const there = this.node(device, `there/${id}`, 'VarIsInitializedOp', [handle], {})
+  }
+
+  /** Whether a variable is there. @returns the node */
+  presence(device: string, id: string): string {
+    const there = this.node(device, `there/${id}`, 'VarIsInitializedOp', [`variable/${id}`], {})
     const [from, to] = [attr.type(DataType.bool), attr.type(DataType.int32)]
     return this.node(HOST, `present/${id}`, 'Cast', [there], { SrcT: from, DstT: to, Truncate: attr.bool(false) })
   }

@@ -28,7 +28,7 @@ export class WeightServer {
     private readonly timeout: number,
   ) {
     this.#loads = devices.flatMap(({ variables }, device) => variables.map((_, i) => loadName(device, i)))
-    this.#open()
+    this.#open(false)
   }
 
   /** Whether it has all variables. */
@@ -43,11 +43,14 @@ export class WeightServer {
     return () => end().map((bytes) => Buffer.from(bytes as Uint8Array).toString('hex'))
   }
 
-  /** Frees the weights that it has, of whatever model. */
-  empty(): void {
+  /**
+   * Before it loads.
+   * @param frees  whether it forgets the weights that it has, of whatever model
+   */
+  prepare(frees: boolean): void {
     this.close()
-    freeContainer(this.target, WEIGHTS_CONTAINER)
-    this.#open()
+    if (frees) freeContainer(this.target, WEIGHTS_CONTAINER)
+    this.#open(true)
   }
 
   /** How many variables it has. */
@@ -66,10 +69,10 @@ export class WeightServer {
     this.#handle = null
   }
 
-  #open(): void {
+  #open(loads: boolean): void {
     const directory = mkdtempSync(join(tmpdir(), 'bcod-weights-'))
     try {
-      writeGraph(directory, weightGraph(this.files, this.devices))
+      writeGraph(directory, weightGraph(this.files, this.devices, loads))
       this.#handle = sessions.load(directory, this.target, serverConfig(this.timeout), ANSWER_LIMIT_MS)
     } finally {
       rmSync(directory, { recursive: true, force: true })
