@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
-import { bcod, documentOf, jsonl, scratchDirectory } from '../support/bcod.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bcod, documentOf, jsonl } from '../support/bcod.js'
 import { bcodWorker } from '../support/bcod-worker.js'
 import { freePorts } from '../support/worker-process.js'
 
@@ -16,7 +17,9 @@ const EVENTS = Array.from({ length: 24 }, (_, i) => {
   return { prompt_tokens: tokens(36, 7), completion_tokens: tokens(20, 11), label: i % 3 > 0 }
 })
 
-const directory = scratchDirectory()
+// what one place makes of the events is for all tests
+const directory = mkdtempSync(join(tmpdir(), 'bcod-led-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const events = jsonl(directory, 'events.jsonl', EVENTS)
 const replay = (out: string) => [
   ...['replay', '--events', events, '--out', join(directory, out), '--model', MODEL, '--json'],
