@@ -28,8 +28,9 @@ export class OpenSession {
   #programs: readonly Program[]
   /** How many functions of the library it has. */
   #functions: number
-  /** By place; null: this process. */
+  /** By place: the workers that it needs beside those of the first place, and whom its errors name; null: nobody. */
   readonly workers: readonly (string | null)[]
+  readonly blamed: readonly (string | null)[]
   /** Of each place, by its stages; null for one that is left out. */
   readonly devices: readonly (readonly string[] | null)[]
 
@@ -42,7 +43,9 @@ export class OpenSession {
     this.#programs = content.programs
     this.#functions = content.library.definitions.length
     this.#placement = new Placement(at, content.programs)
-    this.workers = workersOf(at)
+    const { workers, blamed } = workersOf(at)
+    this.workers = workers
+    this.blamed = blamed
     this.devices = devicesOf(at)
   }
 
@@ -60,7 +63,7 @@ export class OpenSession {
       writeSavedModel(directory, library.definitions, variables, programs, executor, named)
       // messages of protobuf are joined by writing one behind the other
       const joined = Buffer.concat([sessionConfig(places), config])
-      const handle = load(directory, target, joined, limit, workersOf(places))
+      const handle = load(directory, target, joined, limit, places.workers ?? [])
       return new OpenSession(handle, content, places, isServer)
     } finally {
       rmSync(directory, { recursive: true, force: true })

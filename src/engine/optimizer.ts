@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import type { ProgramScope, Variable } from './program.js'
 import { tf } from './tensorflow.js'
+import { VectorPartition } from './vector-partition.js'
 
 export interface OptimizerOptions {
   readonly lr: number
@@ -29,12 +30,18 @@ export interface ParameterSlot {
  * All trainable parameters as one flat f32 vector, with AdamW's moments and the accumulated gradient beside it: one
  * read takes a snapshot, one write restores it, and clipping and AdamW are a handful of operations for any number of
  * parameters.
+ *
+ * Programs compute with its parts. Parameters of one stage are one part, the vector itself. Those of several are a part
+ * at each, which has a copy of its values and its own gradient: an optimizer step gathers gradients and hands out values.
  */
 export class ParameterVector {
   readonly slots: readonly ParameterSlot[]
   readonly size: number
+  readonly partition: VectorPartition
   readonly values: Variable
-  readonly gradient: Variable
+  /** By part. */
+  readonly partValues: readonly Variable[]
+  readonly partGradients: readonly Variable[]
   readonly firstMoment: Variable
   readonly secondMoment: Variable
   /**
@@ -46,6 +53,7 @@ export class ParameterVector {
   constructor(
     readonly name: string,
     shapes: Readonly<Record<string, readonly number[]>>,
+    stageOf: (slot: string) => number = () => 0,
   ) {
     let offset = 0
     this.slots = Object.entries(shapes).map(([key, shape]) => {
@@ -57,14 +65,17 @@ export class ParameterVector {
     this.size = offset
     const vector = (suffix: string): Variable => ({ name: `${name}.${suffix}`, shape: [offset], dtype: 'float32' })
     this.values = vector('values')
-    this.gradient = vector('gradient')
+    this.partition = new VectorPartition(this.slots.map(({ size, name: key }) => ({ size, stage: stageOf(key) })))
+    this.partValues = this.partition.isWhole ? [this.values] : this.partition.variables(`${name}.values`)
+    this.partGradients = this.partition.variables(`${name}.gradient`)
     this.firstMoment = vector('first_moment')
     this.secondMoment = vector('second_moment')
     this.step = { name: `${name}.step`, shape: [], dtype: 'float32' }
   }
 
   get variables(): readonly Variable[] {
-    return [this.values, this.gradient, this.firstMoment, this.secondMoment, this.step]
+    const copies = this.partition.isWhole ? [] : this.partValues
+    return [this.values, ...this.partGradients, this.firstMoment, this.secondMoment, this.step, ...copies]
   }
 
   /** The parameters by name, cut out of a vector. */
@@ -101,17 +112,24 @@ export function scheduledRate(options: OptimizerOptions, t: Tensor): Tensor {
   return tf.mul(tf.mul(warm, decay), lr)
 }
 
-/** Adds a gradient to the accumulated one; `first` (int32 scalar, 1 or 0) starts a new sum. */
+/**
+ * Adds a gradient to the accumulated one; `first` (int32 scalar, 1 or 0) starts a new sum.
+ *
+ * @param gradients  by part
+ */
 export function accumulateGradient(
   scope: ProgramScope,
   parameters: ParameterVector,
-  gradient: Tensor,
+  gradients: readonly Tensor[],
   first: Tensor,
 ): void {
-  const sum = scope.read(parameters.gradient)
-  // select, not multiply: what an abandoned attempt left behind may be NaN
-  const isFirst = tf.broadcastTo(tf.equal(first, tf.scalar(1, 'int32')), gradient.shape)
-  scope.assign(parameters.gradient, tf.where(isFirst, gradient, tf.add(sum, gradient)))
+  parameters.partGradients.forEach((variable, part) => {
+    const gradient = gradients[part] as Tensor
+    const sum = scope.read(variable)
+    // select, not multiply: what an abandoned attempt left behind may be NaN
+    const isFirst = tf.broadcastTo(tf.equal(first, tf.scalar(1, 'int32')), gradient.shape)
+    scope.assign(variable, tf.where(isFirst, gradient, tf.add(sum, gradient)))
+  })
 }
 
 /**
@@ -132,7 +150,7 @@ export function applyAdamW(
   const m = scope.read(parameters.firstMoment)
   const v = scope.read(parameters.secondMoment)
   const t = scope.read(parameters.step)
-  const raw = scope.read(parameters.gradient)
+  const raw = parameters.partition.joined(parameters.partGradients.map((part) => scope.read(part)))
 
   const norm = euclideanNorm(raw)
   const gradient = clipNorm > 0 ? tf.mul(raw, tf.minimum(tf.div(clipNorm, tf.add(norm, 1e-6)), 1)) : raw
@@ -152,7 +170,12 @@ export function applyAdamW(
     tf.logicalAnd(allFinite(m1), allFinite(v1)),
   )
   const choose = (updated: Tensor, old: Tensor) => tf.where(tf.broadcastTo(finite, old.shape), updated, old)
-  scope.assign(parameters.values, choose(theta1, theta))
+  const values = choose(theta1, theta)
+  scope.assign(parameters.values, values)
+  if (!parameters.partition.isWhole)
+    parameters.partition.parted(values).forEach((part, i) => {
+      scope.assign(parameters.partValues[i] as Variable, part)
+    })
   scope.assign(parameters.firstMoment, choose(m1, m))
   scope.assign(parameters.secondMoment, choose(v1, v))
   scope.assign(parameters.step, tf.where(finite, next, t))

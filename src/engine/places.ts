@@ -32,9 +32,13 @@ export const ONE_PLACE: Places = { devices: [''], atFirstOnly: [] }
 export const devicesOf = ({ devices, stages = 1 }: Places): readonly (readonly string[] | null)[] =>
   inRows(devices, stages).map((row) => (row.includes(null) ? null : (row as readonly string[])))
 
-/** The worker of each place, the first of its stages; null for one of this process. */
-export const workersOf = ({ devices, workers, stages = 1 }: Places): readonly (string | null)[] =>
-  inRows(workers ?? devices.map(() => null), stages).map((row) => row.find((each) => each !== null) ?? null)
+/** The workers that each place needs beside those of the first, and all that it needs; null for none. */
+export function workersOf({ devices, workers, stages = 1 }: Places) {
+  const rows = inRows(workers ?? devices.map(() => null), stages)
+  const named = (row: readonly (string | null)[]) => [...new Set(row.filter((each) => each !== null))].join(', ') || null
+  const others = rows.map((row) => named(row.filter((each) => !rows[0]?.includes(each))))
+  return { workers: others, blamed: rows.map(named) }
+}
 
 function inRows<T>(values: readonly T[], width: number): readonly (readonly T[])[] {
   if (values.length % width !== 0) throw new Error(`${values.length} devices are not places of ${width}`)

@@ -131,7 +131,7 @@ export class Session {
     return [...this.#busySeconds]
   }
 
-  /** Whether a place is a worker's: what fails there may succeed at the first place. */
+  /** Whether a place needs a worker that the first does not need: what fails there may succeed at the first. */
   isRemote(place: number): boolean {
     return this.#workerOf(place) !== null
   }
@@ -228,22 +228,30 @@ export class Session {
   }
 
   /**
-   * Adds the value that an f32 variable has at another place to its value at the first. If it fails at a worker, nothing
-   * is added: the first place adds by itself, once it has the value.
+   * Adds the values that f32 variables have at another place to their values at the first. If it fails at a worker,
+   * nothing is added: the first place adds by itself, once it has the values.
    */
-  add(name: string, place: number): void {
+  add(place: number, ...names: readonly string[]): void {
+    for (const name of names) this.#known(name)
     if (!this.isRemote(place)) {
-      this.#start(0, [], [`${atPlace(place, addName(this.#known(name).name))}:0`])()
+      const added = names.map((name) => `${atPlace(place, addName(name))}:0`)
+      this.#start(0, [], added)()
       return
     }
-    const [value] = this.readAt(place, name)
-    this.#start(0, [this.#feed(name, value as Float32Array)], [`${addFedName(name)}:0`])()
+    const values = this.readAt(place, ...names)
+    const feeds = names.map((name, i) => this.#feed(name, values[i] as Float32Array))
+    const added = names.map((name) => `${addFedName(name)}:0`)
+    this.#start(0, feeds, added)()
   }
 
-  /** Gives an f32 variable at all other places the value that it has at the first. A worker that fails is dropped. */
-  spread(name: string): void {
-    const others = this.#holders(this.#known(name).name).slice(1)
-    const groups = this.#byWorker(others.map((place) => ({ place, name: copyName(name) })))
+  /** Gives f32 variables at all other places the values that they have at the first. A worker that fails is dropped. */
+  spread(...names: readonly string[]): void {
+    const copies = names.flatMap((name) =>
+      this.#holders(this.#known(name).name)
+        .slice(1)
+        .map((place) => ({ place, name: copyName(name) })),
+    )
+    const groups = this.#byWorker(copies)
     const ends = groups.map(({ place, fetches }) => ({ place, end: this.#start(place, [], fetches) }))
     for (const { place, end } of ends) this.#orDrop(place, end)
   }
@@ -313,7 +321,7 @@ export class Session {
   /** @param place  the one whose worker it needs; of several in this process, any */
   #start(place: number, feeds: readonly Feed[], fetches: readonly string[]): Later<RunResults> {
     const what = fetches[0] ?? ''
-    const worker = this.#workerOf(place)
+    const worker = this.#open.blamed[place] ?? null
     const end = guarded(what, worker, () => this.#open.start(feeds, fetches))
     return () => guarded(what, worker, end)
   }

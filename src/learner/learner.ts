@@ -108,8 +108,10 @@ export class Learner {
 
   /** Whatever changes bits, resolved once. Checkpoints and the journal keep it; a replay follows its changes. */
   get resolved(): Resolved {
-    const { executor, dtype } = this.#model.options
-    const kept = { executor, dtype, ...preparedSettings(), layers: PROGRAMS }
+    const { stages, options } = this.#model
+    const { executor, dtype } = options
+    const spread = stages > 1 ? { stages } : {}
+    const kept = { executor, dtype, ...preparedSettings(), layers: PROGRAMS, ...spread }
     return usesGpu() ? { ...kept, device: 'gpu', tf32: this.config.model.tf32 } : { ...kept, device: 'cpu' }
   }
 

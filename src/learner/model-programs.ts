@@ -1,4 +1,4 @@
-import { FunctionLibrary, type OptimizerOptions, type Program, type Session, type Variable } from '../engine/index.js'
+import { type Executor, FunctionLibrary, type OptimizerOptions, type Program, type Session, type Variable } from '../engine/index.js'
 import { type DecoderSpec, traceDecoder } from '../model/decoder.js'
 import type { LanguageModel } from '../model/language-model.js'
 import type { PackedShape } from '../model/packed-shape.js'
@@ -12,6 +12,8 @@ export interface ModelPrograms {
   readonly programs: readonly Program[]
   /** Of all shapes, as they are needed. */
   readonly shapes: ShapePrograms
+  /** The variables of the adapter that is the reference, by its parts; null for the bare base. */
+  readonly reference: readonly Variable[] | null
   /** Variables beside the weights. */
   readonly state: readonly Variable[]
   /** Programs that run at the first place alone. */
@@ -23,6 +25,7 @@ export interface ModelProgramOptions extends Omit<ShapeProgramOptions, 'model' |
   /** Smallest first. */
   readonly shapes: readonly PackedShape[]
   readonly optimizer: OptimizerOptions
+  readonly executor: Executor
   readonly decoders: readonly DecoderSpec[]
   /** The adapter values that are the reference; null for the bare base. */
   readonly referenceLora: Float32Array | null
@@ -30,10 +33,9 @@ export interface ModelProgramOptions extends Omit<ShapeProgramOptions, 'model' |
 
 /** Traces what a session of a model begins with. */
 export function traceModelPrograms(model: LanguageModel, options: ModelProgramOptions): ModelPrograms {
-  const library = new FunctionLibrary()
-  const { purposes } = options
-  const referenceLora: Variable | null =
-    options.referenceLora === null ? null : { name: REFERENCE, shape: [model.lora.size], dtype: 'float32' }
+  const { executor, purposes } = options
+  const library = new FunctionLibrary({ listsLeaveCalls: model.stages.length === 1 || executor === 'graph' })
+  const referenceLora = options.referenceLora === null ? null : model.lora.partition.variables('reference.values')
   const shapes = new ShapePrograms(library, { ...options, model, referenceLora })
   // from one shape the session learns which variables the programs of all shapes use
   const first = kindsFor(purposes).map((kind) => shapes.trace(kind, options.shapes[0] as PackedShape))
@@ -44,11 +46,12 @@ export function traceModelPrograms(model: LanguageModel, options: ModelProgramOp
     library,
     programs: [...first, ...training, ...decoders.map(({ program }) => program)],
     shapes,
+    reference: referenceLora,
     state: [
       ...model.lora.variables,
-      ...(referenceLora ? [referenceLora] : []),
-      ...(purposes.includes('given') ? [given] : []),
-      ...(purposes.includes('divergence') ? [other] : []),
+      ...(referenceLora ?? []),
+      ...(purposes.includes('given') ? given : []),
+      ...(purposes.includes('divergence') ? other : []),
       ...decoders.flatMap(({ variables }) => variables),
     ],
     atFirstOnly: ['apply', ...decoders.map(({ program }) => program.name)],
@@ -61,11 +64,12 @@ const kindsFor = (purposes: readonly Purpose[]): readonly LearnerProgram[] => [
   ...purposes.map((purpose) => (purpose === 'train' ? 'accumulate' : purpose)),
 ]
 
-/** The variable of the reference's adapter. */
-const REFERENCE = 'reference.values'
-
 /** Gives the variables beside the weights, of a session that has just been opened, their values: the reference, and 0. */
-export function fillState(session: Session, state: readonly Variable[], referenceLora: Float32Array | null): void {
+export function fillState(
+  session: Session,
+  state: readonly Variable[],
+  reference: Readonly<Record<string, Float32Array>>,
+): void {
   const zeros = state.map(({ name, shape }) => [name, new Float32Array(shape.reduce((a, b) => a * b, 1))] as const)
-  session.write({ ...Object.fromEntries(zeros), ...(referenceLora ? { [REFERENCE]: referenceLora } : {}) })
+  session.write({ ...Object.fromEntries(zeros), ...reference })
 }

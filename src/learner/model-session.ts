@@ -88,7 +88,7 @@ export class ModelSession {
     try {
       const { architecture, note } = resolveTies(readArchitecture(options.modelPath), reader)
       this.note = note
-      this.model = new LanguageModel(architecture, options.dtype, options.lora)
+      this.model = new LanguageModel(architecture, options.dtype, options.lora, this.stages)
       const decoders = [this.#decoder, this.#givenDecoder].filter((each) => each !== null)
       this.#programs = traceModelPrograms(this.model, { ...options, decoders })
       this.#weights = weightSource(options.modelPath, this.model, reader, this.#places.weightServers)
@@ -162,10 +162,7 @@ export class ModelSession {
   /** Sets the adapter of `scoreGiven` and `generateGiven`, and of `divergence` with the one that it is compared with. */
   setGiven(values: Float32Array, other: Float32Array | null = null): void {
     const variables = givenVariables(this.model)
-    this.session.write({
-      [variables.given.name]: values,
-      ...(other === null ? {} : { [variables.other.name]: other }),
-    })
+    this.session.write({ ...this.#byPart(variables.given, values), ...this.#byPart(variables.other, other) })
   }
 
   /**
@@ -183,12 +180,14 @@ export class ModelSession {
 
   /** Adds the sum of gradients of another place to that of the first, which `apply` takes; all of it or nothing. */
   addGradient(place: number): void {
-    this.session.add(this.model.lora.gradient.name, place)
+    this.session.add(place, ...this.model.lora.partGradients.map(({ name }) => name))
   }
 
   /** The sum of gradients of a place. */
   gradientAt(place: number): Float32Array {
-    return this.session.readAt(place, this.model.lora.gradient.name)[0] as Float32Array
+    const { partition, partGradients } = this.model.lora
+    const parts = this.session.readAt(place, ...partGradients.map(({ name }) => name))
+    return partition.joinedValues(parts as readonly Float32Array[])
   }
 
   /** Whether the accumulated gradient is finite. */
@@ -199,7 +198,7 @@ export class ModelSession {
   /** Applies the accumulated gradient. If it is not finite, `applied` is false and nothing has changed. */
   apply(): { applied: boolean; gradNorm: number; lr: number } {
     const out = this.session.run('apply')
-    this.session.spread(this.model.lora.values.name)
+    this.session.spread(...this.model.lora.partValues.map(({ name }) => name))
     return { applied: out.applied![0] === 1, gradNorm: out.grad_norm![0] as number, lr: out.lr![0] as number }
   }
 
@@ -209,7 +208,7 @@ export class ModelSession {
   }
 
   set adapterValues(values: Float32Array) {
-    this.session.write({ [this.model.lora.values.name]: values })
+    this.session.write(this.#adapterWrites(values))
   }
 
   get moments(): Moments {
@@ -222,7 +221,7 @@ export class ModelSession {
   restore(adapterValues: Float32Array, { firstMoment, secondMoment }: Moments, step: number): void {
     const { lora } = this.model
     this.session.write({
-      [lora.values.name]: adapterValues,
+      ...this.#adapterWrites(adapterValues),
       [lora.firstMoment.name]: firstMoment,
       [lora.secondMoment.name]: secondMoment,
       [lora.step.name]: Float32Array.of(step),
@@ -246,6 +245,11 @@ export class ModelSession {
 
   dispose(): void {
     this.session.dispose()
+  }
+
+  /** Over how many devices the layers are spread. */
+  get stages(): number {
+    return this.#places.stages
   }
 
   get #places(): ModelPlaces {
@@ -275,12 +279,13 @@ export class ModelSession {
   /** Gives the variables of a session that has just been opened their values. */
   #fill(session: Session, reader: TensorReader, workers: readonly string[]): void {
     this.#weights.load(session, reader, workers)
-    fillState(session, this.#programs.state, this.options.referenceLora)
+    const { state, reference } = this.#programs
+    fillState(session, state, this.#byPart(reference ?? [], this.options.referenceLora))
   }
 
   get #decoder(): DecoderSpec | null {
     const { decoder } = this.options
-    return decoder && { ...decoder, name: 'decode', adapter: this.model.lora.values }
+    return decoder && { ...decoder, name: 'decode', adapter: this.model.lora.partValues }
   }
 
   get #givenDecoder(): DecoderSpec | null {
@@ -296,6 +301,19 @@ export class ModelSession {
   #generate(decoder: DecoderSpec | null, prompts: readonly (readonly number[])[], options: SamplingOptions) {
     if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
     return generate(this.session, decoder, prompts, options)
+  }
+
+  /** The state's vector and the parts that programs compute with. */
+  #adapterWrites(values: Float32Array): Record<string, Float32Array> {
+    const { lora } = this.model
+    return { [lora.values.name]: values, ...this.#byPart(lora.partValues, values) }
+  }
+
+  /** What an adapter sets its variables to; nothing if there is none. */
+  #byPart(variables: readonly Variable[], values: Float32Array | null): Record<string, Float32Array> {
+    if (values === null) return {}
+    const parts = this.model.lora.partition.partedValues(values)
+    return Object.fromEntries(variables.map(({ name }, part) => [name, parts[part] as Float32Array]))
   }
 
   #read({ name }: Variable): Float32Array {

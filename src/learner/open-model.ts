@@ -49,6 +49,10 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
   const parameters = loraParameters(architecture, lora)
   const valuesOf = (directory: string) =>
     loraFromAdapter(parameters, lora, requireFinite(readAdapter(directory), directory), directory)
+  if (model.stages > architecture.layers)
+    throw new BcodError('CONFIG_INVALID', `the model has ${architecture.layers} layers, no ${model.stages} stages`, {
+      place: 'model.stages',
+    })
   const maxLength = Math.min(config.limits.maxLength, architecture.maxPositions)
   prepareGpu(model)
   const settings: ModelSessionOptions = {
@@ -99,9 +103,9 @@ function openOver(settings: ModelSessionOptions, config: LearnerConfig): ModelSe
 }
 
 /** This process leads workers from here on if there are any. @throws DEVICE_MISSING, LEADER_BIND_FAILED */
-function placesOf({ devices, leader: { address, port, operationTimeout } }: LearnerConfig): ModelPlaces {
-  const named = resolveDevices(devices, () => (usesGpu() ? machineDevices() : []))
+function placesOf({ devices, model, leader: { address, port, operationTimeout } }: LearnerConfig): ModelPlaces {
+  const named = resolveDevices(devices, () => (usesGpu() ? machineDevices() : []), model.stages)
   const leads = address !== null && named.some(({ worker }) => worker !== null)
   const leader = leads ? Leader.serve({ address, port, ...preparedSettings(), places: named.length }) : null
-  return new ModelPlaces(named, leader, operationTimeout)
+  return new ModelPlaces(named, leader, operationTimeout, model.stages)
 }

@@ -2,7 +2,7 @@ import type { Session } from '../engine/index.js'
 
 /** What a place has done since its session was opened. */
 export interface PlaceUse {
-  /** As `devices` names it; empty if TensorFlow chose it. */
+  /** As `devices` names it, or `GPU:0+GPU:1` if it has two stages; empty if TensorFlow chose it. */
   readonly device: string
   /** False for a worker that is away, and for what was dropped. */
   readonly used: boolean

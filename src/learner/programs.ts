@@ -33,17 +33,24 @@ export type ShapeProgram = LearnerProgram | ReferenceProgram
  */
 export type Purpose = 'train' | 'score' | 'given' | 'divergence'
 
-/** Adapters that are given for measurements. No step reads or writes them, so measuring moves nothing that is learnt. */
-export function givenVariables({ lora }: LanguageModel): { readonly given: Variable; readonly other: Variable } {
-  const variable = (name: string): Variable => ({ name, shape: [lora.size], dtype: 'float32' })
-  return { given: variable('given.values'), other: variable('given.other') }
+/** Adapters that are given for measurements, by their parts. No step reads or writes them, so measuring moves nothing that is learnt. */
+export function givenVariables({ lora }: LanguageModel): {
+  readonly given: readonly Variable[]
+  readonly other: readonly Variable[]
+} {
+  const { partition } = lora
+  return { given: partition.variables('given.values'), other: partition.variables('given.other') }
 }
+
+/** The parts of an adapter as a program sees them; null for the bare base. */
+export const readParts = (scope: ProgramScope, parts: readonly Variable[] | null): readonly Tensor[] | null =>
+  parts?.map((part) => scope.read(part)) ?? null
 
 export interface LearnerProgramOptions {
   readonly model: LanguageModel
   readonly beta: number
-  /** The pinned adapter that is the reference; null for the bare base. */
-  readonly referenceLora: Variable | null
+  /** The pinned adapter that is the reference, by its parts; null for the bare base. */
+  readonly referenceLora: readonly Variable[] | null
 }
 
 /** Takes the accumulated gradient; one for all shapes. */
@@ -61,7 +68,7 @@ export function traceLearnerProgram(
     case 'prepare':
       return prepare(library, forward, options)
     case 'score':
-      return score(library, forward, kind, forward.model.lora.values)
+      return score(library, forward, kind, forward.model.lora.partValues)
     case 'given':
       return score(library, forward, kind, givenVariables(forward.model).given)
     case 'divergence':
@@ -108,12 +115,7 @@ export const completionTokens = ({ inputs }: ProgramScope): CompletionTokens => 
 function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLora }: LearnerProgramOptions): Program {
   const inputs = promptInputs(forward)
   const body = (scope: ProgramScope) => {
-    const hidden = forward.hidden(
-      scope,
-      layoutOf(scope),
-      referenceLora === null ? null : scope.read(referenceLora),
-      false,
-    )
+    const hidden = forward.hidden(scope, layoutOf(scope), readParts(scope, referenceLora), false)
     const logps = forward.logps(scope, hidden, completionTokens(scope), false)
     const sums = forward.promptSums(scope, hidden, scope.inputs.promptPartIds as Tensor)
     return { logps, sums }
@@ -122,9 +124,14 @@ function prepare(library: FunctionLibrary, forward: PackedForward, { referenceLo
 }
 
 /** Log-probabilities under an adapter without a gradient. */
-function score(library: FunctionLibrary, forward: PackedForward, kind: 'score' | 'given', adapter: Variable): Program {
+function score(
+  library: FunctionLibrary,
+  forward: PackedForward,
+  kind: 'score' | 'given',
+  adapter: readonly Variable[],
+): Program {
   const body = (scope: ProgramScope) => {
-    const hidden = forward.hidden(scope, layoutOf(scope), scope.read(adapter), false)
+    const hidden = forward.hidden(scope, layoutOf(scope), readParts(scope, adapter), false)
     return { logps: forward.logps(scope, hidden, completionTokens(scope), false) }
   }
   return traceProgram(library, programName(kind, forward.shape), packedInputs(forward), body, forward.model.dtype)
@@ -134,7 +141,8 @@ function score(library: FunctionLibrary, forward: PackedForward, kind: 'score' |
 function divergence(library: FunctionLibrary, forward: PackedForward): Program {
   const { given, other } = givenVariables(forward.model)
   const body = (scope: ProgramScope) => {
-    const hidden = (adapter: Variable) => forward.hidden(scope, layoutOf(scope), scope.read(adapter), false)
+    const hidden = (adapter: readonly Variable[]) =>
+      forward.hidden(scope, layoutOf(scope), readParts(scope, adapter), false)
     return { divergences: forward.divergences(scope, hidden(given), hidden(other), completionTokens(scope)) }
   }
   const name = programName('divergence', forward.shape)
@@ -155,8 +163,8 @@ function accumulate(library: FunctionLibrary, forward: PackedForward, { model, b
   const body = (scope: ProgramScope) => {
     const given = scope.inputs as Readonly<Record<string, Tensor>>
     const report: Record<string, Tensor> = {}
-    const lossOf = (vector: Tensor): Tensor => {
-      const hidden = forward.hidden(scope, layoutOf(scope), vector, true)
+    const lossOf = (...adapter: Tensor[]): Tensor => {
+      const hidden = forward.hidden(scope, layoutOf(scope), adapter, true)
       const logps = forward.logps(scope, hidden, completionTokens(scope), true)
       const { rewards, loss } = bcoLoss({
         policyLogps: logps,
@@ -169,8 +177,8 @@ function accumulate(library: FunctionLibrary, forward: PackedForward, { model, b
       Object.assign(report, { logps: tf.keep(logps), rewards: tf.keep(rewards) })
       return loss as Tensor
     }
-    const { value, grad: gradient } = tf.valueAndGrad(lossOf)(scope.read(model.lora.values))
-    accumulateGradient(scope, model.lora, gradient, given.first as Tensor)
+    const { value, grads } = tf.valueAndGrads(lossOf)(model.lora.partValues.map((part) => scope.read(part)))
+    accumulateGradient(scope, model.lora, grads, given.first as Tensor)
     return { ...report, loss: value }
   }
   return traceProgram(library, programName('accumulate', forward.shape), inputs, body, forward.model.dtype)

@@ -10,19 +10,19 @@ import {
 } from '../engine/index.js'
 import { ContinuedForward } from '../model/continued-forward.js'
 import type { PackedForward } from '../model/packed-forward.js'
-import { completionTokens, layoutOf, programName, promptInputs, type ReferenceProgram } from './programs.js'
+import { completionTokens, layoutOf, programName, promptInputs, type ReferenceProgram, readParts } from './programs.js'
 
 /**
  * A program of the reference over sequences of which a beginning is known: `begin` computes a beginning's keys, values
  * and sums of hidden states; `continue` what `prepare` does, of the tokens behind it.
  *
- * @param referenceLora  the pinned adapter that is the reference; null for the bare base
+ * @param referenceLora  the pinned adapter that is the reference, by its parts; null for the bare base
  */
 export function traceReferenceProgram(
   library: FunctionLibrary,
   kind: ReferenceProgram,
   packed: PackedForward,
-  referenceLora: Variable | null,
+  referenceLora: readonly Variable[] | null,
 ): Program {
   const forward = new ContinuedForward(library, packed.model, packed.shape, packed.operations)
   return (kind === 'begin' ? begin : continue_)(library, packed, forward, referenceLora)
@@ -33,13 +33,13 @@ function begin(
   library: FunctionLibrary,
   packed: PackedForward,
   forward: ContinuedForward,
-  referenceLora: Variable | null,
+  referenceLora: readonly Variable[] | null,
 ): Program {
   const { model, shape } = packed
   const { layers: L, kvHeads: G, headDim: E } = model.architecture
   const inputs = promptInputs(packed)
   const body = (scope: ProgramScope) => {
-    const adapter = referenceLora === null ? null : scope.read(referenceLora)
+    const adapter = readParts(scope, referenceLora)
     const { y, keys, values } = forward.hidden(scope, layoutOf(scope), adapter, null)
     const ofLayers = (kept: Tensor) => tf.reshape(kept, [L, G, shape.length, E])
     const sums = packed.promptSums(scope, y, scope.inputs.promptPartIds as Tensor)
@@ -53,7 +53,7 @@ function continue_(
   library: FunctionLibrary,
   packed: PackedForward,
   forward: ContinuedForward,
-  referenceLora: Variable | null,
+  referenceLora: readonly Variable[] | null,
 ): Program {
   const { model, shape } = packed
   const { layers, kvHeads, headDim } = model.architecture
@@ -63,7 +63,7 @@ function continue_(
     ...{ keys: cached, values: cached, count: { shape: [], dtype: 'int32' } },
   }
   const body = (scope: ProgramScope) => {
-    const adapter = referenceLora === null ? null : scope.read(referenceLora)
+    const adapter = readParts(scope, referenceLora)
     const { keys, values, count } = scope.inputs as Record<'keys' | 'values' | 'count', Tensor>
     const { y } = forward.hidden(scope, layoutOf(scope), adapter, { keys, values, count })
     const logps = packed.logps(scope, y, completionTokens(scope), false)

@@ -11,4 +11,6 @@ export type Resolved = {
   readonly device: 'cpu' | 'gpu'
   /** On a GPU: whether f32 is multiplied in TF32. */
   readonly tf32?: boolean
+  /** Over how many devices the layers are spread, if more than one. What XLA compiles rounds otherwise in stages. */
+  readonly stages?: number
 }

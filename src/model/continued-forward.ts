@@ -12,7 +12,7 @@ import {
 import { attend, MASKED } from './attention.js'
 import type { LanguageModel } from './language-model.js'
 import { type AttentionSlots, decoderLayer, type LayerOperations } from './layer.js'
-import type { PackedLayout } from './packed-forward.js'
+import { ofSize, type PackedLayout } from './packed-forward.js'
 import { type PackedShape, shapeName } from './packed-shape.js'
 
 /** Keys, rotated, and values of a beginning in every layer, f32[L, G, P, E], of which so many positions are used. */
@@ -28,7 +28,8 @@ export interface CachedBeginning {
  * known; and of a beginning itself, to know them. Legend as in `PackedForward`; P positions of the beginning.
  */
 export class ContinuedForward {
-  #stack: ReturnType<typeof defineKeepingStack> | null = null
+  /** By the number of layers. */
+  readonly #stacks = new Map<number, ReturnType<typeof defineKeepingStack>>()
 
   constructor(
     private readonly library: FunctionLibrary,
@@ -38,40 +39,57 @@ export class ContinuedForward {
   ) {}
 
   /**
-   * @param vector  the adapter's vector; null for the bare base
-   * @param cached  null if the sequences are beginnings themselves
+   * @param adapter  the adapter's vector, by its parts; null for the bare base
+   * @param cached   null if the sequences are beginnings themselves
    * @returns `y`: output of the last layer, before the final norm, [N, D]; `keys` and `values` of the rows, [L, B, G, T, E]
    */
   hidden(
     scope: ProgramScope,
     batch: PackedLayout,
-    vector: Tensor | null,
+    adapter: readonly Tensor[] | null,
     cached: CachedBeginning | null,
   ): { readonly y: Tensor; readonly keys: Tensor; readonly values: Tensor } {
-    const { variables, architecture } = this.model
-    const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), batch.inputIds), [
+    const { variables, architecture, stages } = this.model
+    let y = tf.reshape(tf.gather(scope.read(variables.embedding), batch.inputIds), [
       this.shape.tokens,
       architecture.hiddenSize,
     ])
-    const stacked = {
-      ...Object.fromEntries(Object.entries(variables.layers).map(([kind, v]) => [kind, scope.read(v)])),
-      ...(vector === null ? {} : { adapter_row: this.model.layerRows(vector) }),
-      ...(cached === null ? {} : { cached_keys: cached.keys, cached_values: cached.values }),
-    }
-    this.#stack ??= this.#define(vector !== null)
-    const result = this.#stack(stacked, this.#slots(batch, cached?.count ?? null), x_ND)
-    return result as { y: Tensor; keys: Tensor; values: Tensor }
+    const stacks = stages.map(({ first, layers, weights }, stage) => {
+      const own = (ofAll: Tensor) => this.#ofStage(ofAll, first, layers)
+      return {
+        ...Object.fromEntries(Object.entries(weights).map(([kind, v]) => [kind, scope.read(v)])),
+        ...(adapter === null ? {} : { adapter_row: this.model.layerRows(adapter[stage] as Tensor, stage) }),
+        ...(cached === null ? {} : { cached_keys: own(cached.keys), cached_values: own(cached.values) }),
+      }
+    })
+    const slots = this.#slots(batch, cached?.count ?? null)
+    const kept = stages.map(({ layers }, stage) => {
+      const run = ofSize(this.#stacks, layers, () => this.#define(adapter !== null, layers))
+      const result = run(stacks[stage] as Tensors, slots, y)
+      y = result.y as Tensor
+      return result as { keys: Tensor; values: Tensor }
+    })
+    const all = (parts: Tensor[]) => (parts.length === 1 ? (parts[0] as Tensor) : tf.concat(parts))
+    return { y, keys: all(kept.map(({ keys }) => keys)), values: all(kept.map(({ values }) => values)) }
   }
 
-  #define(isAdapted: boolean) {
+  /** What a stage needs of keys or values of all layers. */
+  #ofStage(ofAll: Tensor, first: number, layers: number): Tensor {
+    if (layers === this.model.architecture.layers) return ofAll
+    const [, ...own] = ofAll.shape
+    return tf.slice(ofAll, [first, ...own.map(() => 0)], [layers, ...own])
+  }
+
+  #define(isAdapted: boolean, layers: number) {
     const { architecture: a } = this.model
     const { rows: B, length: T } = this.shape
     const own = [B, a.kvHeads, T, a.headDim]
-    const name = `continued_${shapeName(this.shape)}`
+    const whole = `continued_${shapeName(this.shape)}`
+    const name = layers === a.layers ? whole : `${whole}/layers_${layers}`
     return defineKeepingStack(
       this.library,
       name,
-      { spec: this.#spec(isAdapted), kept: { keys: own, values: own } },
+      { spec: this.#spec(isAdapted, layers), kept: { keys: own, values: own } },
       (fixed, x) => {
         const kept: Record<string, Tensor> = {}
         const slots = this.#attentionSlots(fixed, kept)
@@ -81,7 +99,7 @@ export class ContinuedForward {
     )
   }
 
-  #spec(isAdapted: boolean): LayerStackSpec {
+  #spec(isAdapted: boolean, layers: number): LayerStackSpec {
     const { architecture: a, layerSpecs, layerParameters } = this.model
     const { tokens: N, rows: B, length: T, beginning: P = 0 } = this.shape
     const float = (...shape: number[]) => ({ shape, dtype: 'float32' as const })
@@ -97,7 +115,7 @@ export class ContinuedForward {
       ...{ cos: angles, sin: angles, slotTokens: int(B * T), tokenSlots: int(N) },
       mask: float(B, 1, 1, T, P + T),
     }
-    return { layers: a.layers, x: [N, a.hiddenSize], frozen, shared }
+    return { layers, x: [N, a.hiddenSize], frozen, shared }
   }
 
   /** @param kept  gets the layer's keys and values */

@@ -32,8 +32,8 @@ export interface DecoderShape {
 export interface DecoderSpec extends DecoderShape {
   /** Of the program; two decoders have two names. */
   readonly name: string
-  /** The vector of the adapter that it answers with. */
-  readonly adapter: Variable
+  /** The vector of the adapter that it answers with, by its parts. */
+  readonly adapter: readonly Variable[]
 }
 
 /** The cache: keys and values of every layer, [B, G, S, E]. */
@@ -41,12 +41,14 @@ export function cacheVariables(
   model: LanguageModel,
   { rows, length, name }: DecoderSpec,
 ): readonly { keys: Variable; values: Variable }[] {
-  const { layers, kvHeads, headDim } = model.architecture
+  const { kvHeads, headDim } = model.architecture
   const shape = [rows, kvHeads, length, headDim]
-  return Array.from({ length: layers }, (_, i) => ({
-    keys: { name: `${name}.cache.${i}.keys`, shape, dtype: 'float32' },
-    values: { name: `${name}.cache.${i}.values`, shape, dtype: 'float32' },
-  }))
+  return model.stages.flatMap(({ first, layers }, stage) =>
+    Array.from({ length: layers }, (_, i) => ({
+      keys: { name: `${name}.cache.${first + i}.keys`, shape, dtype: 'float32', stage },
+      values: { name: `${name}.cache.${first + i}.values`, shape, dtype: 'float32', stage },
+    })),
+  )
 }
 
 /**
@@ -73,27 +75,30 @@ export function traceDecoder(
     const given = scope.inputs as Readonly<Record<keyof typeof inputs, Tensor>>
     // within the program, so that its products have the program's type
     const layer = defineDecoderStep(library, model, spec)
-    const rows_LP = model.layerRows(scope.read(spec.adapter))
+    const adapterRows = spec.adapter.map((part, stage) => model.layerRows(scope.read(part), stage))
     let x_BD = tf.reshape(tf.gather(scope.read(model.variables.embedding), given.tokens), [B, a.hiddenSize])
-    cache.forEach(({ keys, values }, index) => {
-      const weights = Object.entries(model.variables.layers).map(([kind, variable]) => {
-        const [, ...own] = variable.shape
-        const stack = scope.read(variable)
-        const slice = tf.slice(stack, [index, ...own.map(() => 0)], [1, ...own])
-        return [kind, tf.reshape(slice, own)] as const
+    model.stages.forEach(({ first, layers, weights: stacks }, stage) => {
+      const rows_LP = adapterRows[stage] as Tensor
+      cache.slice(first, first + layers).forEach(({ keys, values }, index) => {
+        const weights = Object.entries(stacks).map(([kind, variable]) => {
+          const [, ...own] = variable.shape
+          const stack = scope.read(variable)
+          const slice = tf.slice(stack, [index, ...own.map(() => 0)], [1, ...own])
+          return [kind, tf.reshape(slice, own)] as const
+        })
+        const result = layer({
+          x: x_BD,
+          position: given.position,
+          starts: given.starts,
+          keys: scope.read(keys),
+          values: scope.read(values),
+          row: tf.reshape(tf.slice(rows_LP, [index, 0], [1, model.layerParameters]), [model.layerParameters]),
+          ...Object.fromEntries(weights),
+        })
+        scope.assign(keys, result.keys)
+        scope.assign(values, result.values)
+        x_BD = result.y
       })
-      const result = layer({
-        x: x_BD,
-        position: given.position,
-        starts: given.starts,
-        keys: scope.read(keys),
-        values: scope.read(values),
-        row: tf.reshape(tf.slice(rows_LP, [index, 0], [1, model.layerParameters]), [model.layerParameters]),
-        ...Object.fromEntries(weights),
-      })
-      scope.assign(keys, result.keys)
-      scope.assign(values, result.values)
-      x_BD = result.y
     })
     const h_BD = rmsNorm(x_BD, scope.read(model.variables.norm), a.rmsNormEps)
     const logits_BV = tf.matMul(h_BD, scope.read(model.variables.head), false, true)

@@ -4,7 +4,7 @@ import { type Arguments, type ParameterVector, type Tensors, tf, withGradient } 
 import type { Architecture } from './architecture.js'
 import type { Layer, LayerOperations } from './layer.js'
 import { type LoraOptions, loraKey, loraParameters } from './lora.js'
-import { type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
+import { type LayerStage, type ModelDtype, type ModelVariables, modelVariables } from './parameters.js'
 import { type Rotations, ropeFrequencies, rotationsOf } from './rope.js'
 
 /** What a trained model is made of, before any shape is known. */
@@ -13,22 +13,28 @@ export class LanguageModel {
   readonly lora: ParameterVector
   readonly scale: number
   readonly frequencies: Float64Array
-  readonly #rowOrder: readonly number[]
+  /** By stage. */
+  readonly #rowOrders: readonly (readonly number[])[]
   /** Of as many positions as any program has asked for. */
   #rotations: Rotations = { cos: new Float32Array(), sin: new Float32Array() }
 
+  /** @param stages  devices that the layers are spread over */
   constructor(
     readonly architecture: Architecture,
     readonly dtype: ModelDtype,
     readonly loraOptions: LoraOptions,
+    stages = 1,
   ) {
-    this.variables = modelVariables(architecture, dtype)
-    this.lora = loraParameters(architecture, loraOptions)
+    this.variables = modelVariables(architecture, dtype, stages)
+    this.lora = loraParameters(architecture, loraOptions, stages)
     this.scale = loraScale(loraOptions)
     this.frequencies = ropeFrequencies(architecture.headDim, architecture.ropeTheta, architecture.ropeScaling)
     // the vector is sorted by PEFT's names, in which layer 10 comes before layer 2
-    const sorted = Array.from({ length: architecture.layers }, (_, i) => `${i}`).sort()
-    this.#rowOrder = sorted.map((_, layer) => sorted.indexOf(`${layer}`))
+    this.#rowOrders = this.stages.map(({ first, layers }) => {
+      const names = Array.from({ length: layers }, (_, i) => `${first + i}`)
+      const sorted = names.toSorted()
+      return names.map((name) => sorted.indexOf(name))
+    })
   }
 
   /** Trainable floats of one layer. */
@@ -36,15 +42,21 @@ export class LanguageModel {
     return this.lora.size / this.architecture.layers
   }
 
-  /** The adapter's vector as one row per layer, f32[L, P]. */
-  layerRows(vector: Tensor): Tensor {
-    const rows = tf.reshape(vector, [this.architecture.layers, this.layerParameters])
-    if (this.#rowOrder.every((row, layer) => row === layer)) return rows
+  /** The runs of layers that are at one device, in their order. */
+  get stages(): readonly LayerStage[] {
+    return this.variables.stages
+  }
+
+  /** An adapter's part at a stage as one row per layer, f32[L, P]. */
+  layerRows(part: Tensor, stage: number): Tensor {
+    const rowOrder = this.#rowOrders[stage] as readonly number[]
+    const rows = tf.reshape(part, [rowOrder.length, this.layerParameters])
+    if (rowOrder.every((row, layer) => row === layer)) return rows
     const order = (rowOf: readonly number[]) => tf.tensor1d([...rowOf], 'int32')
-    const back = this.#rowOrder.map((_, row) => this.#rowOrder.indexOf(row))
+    const back = rowOrder.map((_, row) => rowOrder.indexOf(row))
     return withGradient(
       [rows],
-      ([each]) => ({ value: tf.gather(each as Tensor, order(this.#rowOrder)), kept: [] }),
+      ([each]) => ({ value: tf.gather(each as Tensor, order(rowOrder)), kept: [] }),
       (dy) => [tf.gather(dy, order(back))],
     )
   }
@@ -80,7 +92,7 @@ export class LanguageModel {
 
   /** The frozen weights of one layer, as arguments of a function. */
   get layerSpecs(): Arguments {
-    const kinds = Object.entries(this.variables.layers)
+    const kinds = Object.entries((this.stages[0] as LayerStage).weights)
     return Object.fromEntries(kinds.map(([kind, { shape, dtype }]) => [kind, { shape: shape.slice(1), dtype }]))
   }
 

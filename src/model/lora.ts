@@ -2,7 +2,7 @@ import type { Adapter } from '../adapters/weights/adapter.js'
 import { ParameterVector } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import type { Architecture } from './architecture.js'
-import { LINEAR_LAYERS, type LinearLayer, linearPath, linearShape } from './parameters.js'
+import { LINEAR_LAYERS, type LinearLayer, linearPath, linearShape, stageOfLayer } from './parameters.js'
 import { seededRandom } from './random.js'
 
 export interface LoraOptions {
@@ -33,9 +33,12 @@ export function loraShapes(a: Architecture, { r, targets }: LoraOptions): Record
   return Object.fromEntries(shapes.sort(([x], [y]) => (x < y ? -1 : 1)))
 }
 
-/** The adapter's parameters as one vector in the engine. */
-export const loraParameters = (a: Architecture, options: LoraOptions): ParameterVector =>
-  new ParameterVector('lora', loraShapes(a, options))
+/** The layer of a matrix, by its name in PEFT. */
+const layerOf = (name: string): number => Number(/\.layers\.(\d+)\./.exec(name)?.[1])
+
+/** The adapter's parameters as one vector in the engine, in parts where its layers are at several stages. */
+export const loraParameters = (a: Architecture, options: LoraOptions, stages = 1): ParameterVector =>
+  new ParameterVector('lora', loraShapes(a, options), (name) => stageOfLayer(a, stages, layerOf(name)))
 
 /** PEFT's initialisation: A uniform in ±1/√in (Kaiming with a = √5), B zero. */
 export function initialLora(parameters: ParameterVector, seed: number): Float32Array {

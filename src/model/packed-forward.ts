@@ -52,8 +52,9 @@ const headChunk = () => (usesGpu() ? 512 : 128)
 
 /** The forward pass of packed batches of one shape: its functions are traced once and shared by all programs of that shape. */
 export class PackedForward {
-  #base: ReturnType<typeof defineFrozenStack> | null = null
-  #adapted: ReturnType<typeof defineLayerStack> | null = null
+  /** By the number of layers. */
+  readonly #base = new Map<number, ReturnType<typeof defineFrozenStack>>()
+  readonly #adapted = new Map<number, ReturnType<typeof defineLayerStack>>()
   #divergence: DivergenceHead | null = null
   readonly #head: ReturnType<typeof defineLinearHead>
   readonly #headSpec: Parameters<typeof defineLinearHead>[2]
@@ -84,22 +85,29 @@ export class PackedForward {
   /**
    * Output of the last layer, before the final norm.
    *
-   * @param vector         the adapter's vector; null for the bare base
+   * @param adapter        the adapter's vector, by its parts; null for the bare base
    * @param differentiate  keep what a backward pass needs
    * @returns [N, D]
    */
-  hidden(scope: ProgramScope, batch: PackedLayout, vector: Tensor | null, differentiate: boolean): Tensor {
-    const { variables, architecture } = this.model
+  hidden(scope: ProgramScope, batch: PackedLayout, adapter: readonly Tensor[] | null, differentiate: boolean): Tensor {
+    const { variables, architecture, stages } = this.model
     const { tokens: N } = this.shape
-    const x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), batch.inputIds), [N, architecture.hiddenSize])
-    const stacked = Object.fromEntries(Object.entries(variables.layers).map(([kind, v]) => [kind, scope.read(v)]))
+    let x_ND = tf.reshape(tf.gather(scope.read(variables.embedding), batch.inputIds), [N, architecture.hiddenSize])
+    const stacks = stages.map(({ weights }) =>
+      Object.fromEntries(Object.entries(weights).map(([kind, v]) => [kind, scope.read(v)])),
+    )
     const slots = this.#slots(batch)
-    if (vector === null) {
-      this.#base ??= this.#defineBase()
-      return this.#base(stacked, slots, x_ND)
-    }
-    this.#adapted ??= this.#defineAdapted()
-    return this.#adapted(stacked, slots, x_ND, this.model.layerRows(vector), differentiate)
+    stages.forEach(({ layers }, stage) => {
+      const stacked = stacks[stage] as Tensors
+      if (adapter === null) {
+        const base = ofSize(this.#base, layers, () => this.#defineBase(layers))
+        x_ND = base(stacked, slots, x_ND)
+      } else {
+        const adapted = ofSize(this.#adapted, layers, () => this.#defineAdapted(layers))
+        x_ND = adapted(stacked, slots, x_ND, this.model.layerRows(adapter[stage] as Tensor, stage), differentiate)
+      }
+    })
+    return x_ND
   }
 
   /** Log-probabilities of the completions: sums over their tokens by sequence, f32[R]. */
@@ -156,20 +164,23 @@ export class PackedForward {
 
   // each is traced when it is first asked for: not every learner needs all
 
-  #defineBase() {
-    const name = `base_${shapeName(this.shape)}`
-    return defineFrozenStack(this.library, name, this.#stackSpec(), (fixed, x) =>
+  #defineBase(layers: number) {
+    return defineFrozenStack(this.library, this.#stackName('base', layers), this.#stackSpec(layers), (fixed, x) =>
       decoderLayer(x, this.model.layer(fixed, null, this.operations), this.#slotsOf(fixed)),
     )
   }
 
-  #defineAdapted() {
+  #defineAdapted(layers: number) {
     const { model } = this
-    const name = `adapted_${shapeName(this.shape)}`
-    const spec = { ...this.#stackSpec(), parameters: model.layerParameters }
-    return defineLayerStack(this.library, name, spec, (fixed, x, row) =>
+    const spec = { ...this.#stackSpec(layers), parameters: model.layerParameters }
+    return defineLayerStack(this.library, this.#stackName('adapted', layers), spec, (fixed, x, row) =>
       decoderLayer(x, model.layer(fixed, row, this.operations), this.#slotsOf(fixed)),
     )
+  }
+
+  #stackName(kind: 'base' | 'adapted', layers: number): string {
+    const name = `${kind}_${shapeName(this.shape)}`
+    return layers === this.model.architecture.layers ? name : `${name}/layers_${layers}`
   }
 
   get #attention(): PackedAttention {
@@ -188,14 +199,14 @@ export class PackedForward {
     return this.shape.rows === 1
   }
 
-  #stackSpec(): LayerStackSpec {
+  #stackSpec(layers: number): LayerStackSpec {
     const { architecture: a } = this.model
     const { tokens: N, rows: B, length: T } = this.shape
     const float = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'float32' as const })
     const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
     const angles = float(N, 1, a.headDim / 2)
     return {
-      layers: a.layers,
+      layers,
       x: [N, a.hiddenSize],
       recompute: this.recompute,
       frozen: this.model.layerSpecs,
@@ -223,4 +234,13 @@ export class PackedForward {
       ...this.#attention.sharedOf(batch),
     }
   }
+}
+
+/** What is traced once for each number of layers. */
+export function ofSize<T>(traced: Map<number, T>, layers: number, trace: () => T): T {
+  const known = traced.get(layers)
+  if (known !== undefined) return known
+  const made = trace()
+  traced.set(layers, made)
+  return made
 }

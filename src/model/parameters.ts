@@ -85,47 +85,79 @@ function layerWeights(a: Architecture): Record<string, LayerWeight> {
   return weights
 }
 
+/** A run of layers whose weights are at one device. */
+export interface LayerStage {
+  /** The first of its layers. */
+  readonly first: number
+  readonly layers: number
+  /** By kind (`qkv_weight`, `input_norm`, …), stacked over its layers: [L, …]. */
+  readonly weights: Readonly<Record<string, WeightVariable>>
+}
+
 /** All frozen weights. Matrices have the type of the model; norms and biases, which act in f32, stay f32. */
 export interface ModelVariables {
+  /** At the first stage. */
   readonly embedding: WeightVariable
+  /** At the last stage. */
   readonly norm: WeightVariable
-  /** The output layer [V, D]; the embedding itself if they are tied. */
+  /** The output layer [V, D], at the last stage; if they are tied, the embedding itself, or at another stage a copy. */
   readonly head: WeightVariable
-  /** By kind (`qkv_weight`, `input_norm`, …), stacked over the layers: [L, …]. */
-  readonly layers: Readonly<Record<string, WeightVariable>>
+  readonly stages: readonly LayerStage[]
   readonly all: readonly WeightVariable[]
 }
 
-export function modelVariables(a: Architecture, dtype: ModelDtype): ModelVariables {
+/** The stage of each layer: as even as it goes, the longer ones first. */
+export const stageOfLayer = (a: Pick<Architecture, 'layers'>, stages: number, layer: number): number =>
+  Math.floor((layer * stages) / a.layers)
+
+/** @param stages  devices that the layers are spread over, at most as many as there are layers */
+export function modelVariables(a: Architecture, dtype: ModelDtype, stages = 1): ModelVariables {
   const matrix = productType(dtype)
+  const last = stages === 1 ? {} : { stage: stages - 1 }
   const whole = (name: string, shape: readonly number[], type: Variable['dtype']): WeightVariable => ({
     ...{ name, shape, dtype: type },
     parts: [{ name, shape }],
   })
   const embedding = whole('model.embed_tokens.weight', [a.vocabSize, a.hiddenSize], matrix)
-  const norm = whole('model.norm.weight', [a.hiddenSize], 'float32')
-  const head = a.tiedHead ? embedding : whole('lm_head.weight', [a.vocabSize, a.hiddenSize], matrix)
-  const layers = Object.fromEntries(
-    Object.entries(layerWeights(a)).map(([key, { shape, matrix: isMatrix, parts }]) => {
-      const all = Array.from({ length: a.layers }, (_, layer) =>
-        parts.map((part) => ('zeros' in part ? part : { ...part, name: `model.layers.${layer}.${part.name}` })),
-      )
-      const variable: WeightVariable = {
-        name: `layers.${key}`,
-        shape: [a.layers, ...shape],
-        dtype: isMatrix ? matrix : 'float32',
-        parts: all.flat(),
-      }
-      return [key, variable] as const
-    }),
-  )
+  const norm = { ...whole('model.norm.weight', [a.hiddenSize], 'float32'), ...last }
+  const own = { ...whole('lm_head.weight', [a.vocabSize, a.hiddenSize], matrix), ...last }
+  const copy = stages === 1 ? embedding : { ...own, parts: embedding.parts }
+  const head = a.tiedHead ? copy : own
+  const all = Array.from({ length: a.layers }, (_, layer) => layer)
+  const layerStages = Array.from({ length: stages }, (_, stage) => {
+    const layers = all.filter((layer) => stageOfLayer(a, stages, layer) === stage)
+    return layerStage(a, matrix, layers, stages === 1 ? null : stage)
+  })
   return {
-    embedding,
-    norm,
-    head,
-    layers,
-    all: [embedding, norm, ...(a.tiedHead ? [] : [head]), ...Object.values(layers)],
+    ...{ embedding, norm, head, stages: layerStages },
+    all: [
+      ...[embedding, norm, ...(head === embedding ? [] : [head])],
+      ...layerStages.flatMap(({ weights }) => Object.values(weights)),
+    ],
   }
+}
+
+/** @param stage  null if it is the only one */
+function layerStage(
+  a: Architecture,
+  matrix: Variable['dtype'],
+  layers: readonly number[],
+  stage: number | null,
+): LayerStage {
+  const weights = Object.entries(layerWeights(a)).map(([key, { shape, matrix: isMatrix, parts }]) => {
+    const named = layers.flatMap((layer) =>
+      parts.map((part) => ('zeros' in part ? part : { ...part, name: `model.layers.${layer}.${part.name}` })),
+    )
+    const variable: WeightVariable = {
+      name: stage === null ? `layers.${key}` : `stage_${stage}.layers.${key}`,
+      ...(stage === null ? {} : { stage }),
+      shape: [layers.length, ...shape],
+      dtype: isMatrix ? matrix : 'float32',
+      parts: named,
+    }
+    return [key, variable] as const
+  })
+  return { first: layers[0] as number, layers: layers.length, weights: Object.fromEntries(weights) }
 }
 
 /** Every tensor that the model's safetensors must hold. */

@@ -19,7 +19,7 @@ function optimizer(options: OptimizerOptions, applied = 0) {
   const parameters = new ParameterVector('p', { a: [2], b: [1] })
   const inputs = { gradient: { shape: [3], dtype: 'float32' }, first: { shape: [], dtype: 'int32' } } as const
   const add = traceProgram(library, 'add', inputs, (scope) => {
-    accumulateGradient(scope, parameters, scope.inputs.gradient!, scope.inputs.first!)
+    accumulateGradient(scope, parameters, [scope.inputs.gradient!], scope.inputs.first!)
     return { done: tf.add(scope.inputs.first!, tf.scalar(0, 'int32')) }
   })
   const apply = traceProgram(library, 'apply', {}, (scope) => applyAdamW(scope, parameters, options))

@@ -60,7 +60,7 @@ test.each(['graph', 'xla'] as const)(
 test('values of other places are added to the first’s, and the first’s is spread', () => {
   const opened = session('graph')
   opened.start('bump', by(10), 1)()
-  opened.add('v', 1)
+  opened.add(1, 'v')
   expect([...opened.read('v')[0]!]).toEqual([12, 14, 16])
   opened.spread('v')
   opened.run('bump', by(1))
@@ -104,7 +104,7 @@ test.each(['graph', 'xla'] as const)(
     const opened = session(executor, TWO)
     const runs = [0, 1, 2].map((place) => opened.start('bump', by(10 * place), place))
     expect(runs.map((end) => end().next![0])).toEqual([1, 11, 21])
-    opened.add('v', 2)
+    opened.add(2, 'v')
     expect([0, 1, 2].map((place) => opened.readAt(place, 'v')[0]![0])).toEqual([22, 11, 21])
     opened.spread('v')
     expect([0, 1, 2].map((place) => opened.readAt(place, 'v')[0]![0])).toEqual([22, 22, 22])

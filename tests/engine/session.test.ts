@@ -52,7 +52,7 @@ function xorSession(executor: 'graph' | 'xla'): Session {
         return tf.mean(tf.softplus(tf.mul(signs, logits)))
       })(Object.values(parts))
       const gradient = parameters.join(Object.fromEntries(names.map((name, i) => [name, grads[i]!])))
-      accumulateGradient(scope, parameters, gradient, scope.inputs.first!)
+      accumulateGradient(scope, parameters, [gradient], scope.inputs.first!)
       return { loss: value }
     },
   )

@@ -7,7 +7,7 @@ export type KeptExecution = Pick<
   LearnerConfig['model'],
   'executor' | 'kernels' | 'threads' | 'interOpThreads' | 'measure'
 > &
-  Partial<Pick<LearnerConfig['model'], 'tf32'>>
+  Partial<Pick<LearnerConfig['model'], 'tf32' | 'stages'>>
 
 /**
  * How the programs of a lineage are run. Older lineages do not say whose kernels and how many threads between operations:
@@ -17,6 +17,11 @@ export type KeptExecution = Pick<
  */
 export function keptExecution(resolved: JsonValue): KeptExecution {
   const made = resolved as Pick<Learner['resolved'], 'executor' | 'threads'> & Partial<Learner['resolved']>
-  const { executor, threads, kernels = 'auto', interOpThreads = 0, tf32 } = made
-  return { executor, kernels, threads, interOpThreads, measure: false, ...(tf32 === undefined ? {} : { tf32 }) }
+  const { executor, threads, kernels = 'auto', interOpThreads = 0, tf32, stages = 1 } = made
+  return {
+    ...{ executor, kernels, threads, interOpThreads, measure: false },
+    ...(tf32 === undefined ? {} : { tf32 }),
+    // the graph executor computes the same bits in any number of stages
+    ...(executor === 'xla' ? { stages } : {}),
+  }
 }
