@@ -63,7 +63,11 @@ async function checkOnline(config: Config): Promise<readonly Finding[]> {
 
 async function checkMachine(config: Config): Promise<readonly Finding[]> {
   const tensorflow = await probeTensorFlow(config.model.tf32)
-  return [...(await checkGpu(tensorflow)), checkDevices(config.devices, tensorflow), ...(await checkWorkers(config))]
+  return [
+    ...(await checkGpu(tensorflow)),
+    checkDevices(config.devices, tensorflow, config.model.stages),
+    ...(await checkWorkers(config)),
+  ]
 }
 
 function checkConfig(config: Config, file: string | undefined): Finding {

@@ -39,7 +39,7 @@ async function examine(flags: ConfigFlags): Promise<readonly Finding[]> {
     checkTensorFlow(tensorflow),
     await checkBf16(config.model.dtype),
     ...(await checkGpu(tensorflow)),
-    checkDevices(config.devices, tensorflow),
+    checkDevices(config.devices, tensorflow, config.model.stages),
     ...(await checkWorkers(config)),
     await checkExecutor(config, tensorflow),
     checkJava(),

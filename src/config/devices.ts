@@ -64,6 +64,8 @@ export function* deviceRules({
     }
   if (new Set(parsed.map((device) => device?.kind)).size > 1)
     yield { key, text: 'expected GPUs alone or CPUs alone: they compute other bits' }
+  if (devices.length % model.stages !== 0)
+    yield { key, text: `expected ${model.stages} devices for each place (model.stages), got ${devices.length}` }
   const places = cpuPlaces(devices)
   if (places > 1 && model.interOpThreads > 0 && model.interOpThreads <= places) {
     yield {

@@ -58,6 +58,11 @@ export const learning = {
       false,
       'Keep only the input of each layer for the backward pass and compute the rest again: less memory, a slower step.',
     ),
+    stages: integer(
+      1,
+      { min: 1, max: 64 },
+      'How many devices share one copy of the model, for one that is larger than the memory of a device: each holds a run of its layers, and devices lists them in the order of the layers. With 2, [GPU:0, GPU:1] is one place; named twice, [GPU:0, GPU:1, GPU:0, GPU:1], it computes two packed batches at a time, so that neither device waits. auto does that with all GPUs. At most as many as the model has layers. Programs that XLA compiles round otherwise in stages: a lineage of theirs keeps the number it began with.',
+    ),
     referenceCache: bytes(
       '256MiB',
       { min: 0 },

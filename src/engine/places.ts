@@ -35,7 +35,8 @@ export const devicesOf = ({ devices, stages = 1 }: Places): readonly (readonly s
 /** The workers that each place needs beside those of the first, and all that it needs; null for none. */
 export function workersOf({ devices, workers, stages = 1 }: Places) {
   const rows = inRows(workers ?? devices.map(() => null), stages)
-  const named = (row: readonly (string | null)[]) => [...new Set(row.filter((each) => each !== null))].join(', ') || null
+  const named = (row: readonly (string | null)[]) =>
+    [...new Set(row.filter((each) => each !== null))].join(', ') || null
   const others = rows.map((row) => named(row.filter((each) => !rows[0]?.includes(each))))
   return { workers: others, blamed: rows.map(named) }
 }

@@ -1,4 +1,11 @@
-import { type Executor, FunctionLibrary, type OptimizerOptions, type Program, type Session, type Variable } from '../engine/index.js'
+import {
+  type Executor,
+  FunctionLibrary,
+  type OptimizerOptions,
+  type Program,
+  type Session,
+  type Variable,
+} from '../engine/index.js'
 import { type DecoderSpec, traceDecoder } from '../model/decoder.js'
 import type { LanguageModel } from '../model/language-model.js'
 import type { PackedShape } from '../model/packed-shape.js'

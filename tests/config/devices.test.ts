@@ -65,3 +65,10 @@ it('operations of every place on the CPU need a thread, and one more', () => {
   expect(load('devices=["CPU:0"]', 'model.interOpThreads=1').model.interOpThreads).toBe(1)
   expect([['CPU:0'], ['CPU:0', 'CPU:0'], ['GPU:0', 'GPU:0'], 'auto' as const].map(cpuPlaces)).toEqual([1, 2, 0, 1])
 })
+
+it('stages are devices in a row', () => {
+  expect(load('model.stages=2', 'devices=["GPU:0", "GPU:1", "GPU:0", "GPU:1"]').model.stages).toBe(2)
+  const { code, place, message } = refusal(() => load('model.stages=2', 'devices=["GPU:0", "GPU:1", "GPU:2"]'))
+  expect([code, place]).toEqual(['CONFIG_INVALID', 'devices'])
+  expect(message).toContain('expected 2 devices for each place (model.stages), got 3')
+})

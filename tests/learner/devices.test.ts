@@ -25,6 +25,18 @@ test('what a worker has is not looked for here', () => {
   ])
 })
 
+test('stages take devices in a row, as many batches under way as stages; too few devices have several each', () => {
+  const names = (gpus: number, stages: number) =>
+    resolveDevices('auto', having(gpus), stages)
+      .map(({ device }) => device.slice(-1))
+      .join('')
+  expect(names(2, 2)).toBe('0101')
+  expect(names(5, 2)).toBe('01230123')
+  expect(names(3, 4)).toBe('0012')
+  expect(resolveDevices('auto', having(0), 2).map(nameOf)).toEqual(['', ''])
+  expect(resolveDevices(['GPU:1', 'GPU:0'], having(2), 2).map(nameOf)).toEqual(['GPU:1', 'GPU:0'])
+})
+
 test.each([
   [0, 'GPU:0, GPU:2: there is no GPU'],
   [2, 'GPU:2: there is GPU:0, GPU:1'],

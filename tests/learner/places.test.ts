@@ -48,8 +48,27 @@ const PLACES = [
   ['CPU:0', 'CPU:1', 'CPU:1'],
 ]
 
+/** Layers at two devices, which compute one batch, or two at the same time. */
+const STAGES = [
+  ['CPU:0', 'CPU:1'],
+  ['CPU:0', 'CPU:1', 'CPU:0', 'CPU:1'],
+]
+
+/** What is computed beside steps: answers, and measurements under an adapter that is given. */
+const BESIDE = { decoder: { rows: 2, length: 32 }, given: { divergence: true, answerRows: 0 } }
+
+function beside(learner: Learner) {
+  const [pair] = events(3, 0)
+  const sampling = { maxTokens: 6, temperature: 1, seed: 5, eosIds: new Set<number>() }
+  return {
+    answers: learner.generate([[3, 4, 5], [6]], sampling),
+    logps: learner.logpsUnder(learner.adapter(), [pair!]),
+    divergences: learner.divergences(learner.adapter(), null, [pair!]),
+  }
+}
+
 /** Two steps at these devices: all that was computed, and which places computed the gradient. */
-function learnt({ set, shared }: Way, devices: readonly string[]) {
+function learnt({ set, shared }: Way, devices: readonly string[], withBeside = false) {
   const limit = shared === 0 ? 128 : 384
   const config = loadConfig({
     env: {},
@@ -60,10 +79,11 @@ function learnt({ set, shared }: Way, devices: readonly string[]) {
     ],
   })
   const start = vi.spyOn(Session.prototype, 'start')
-  const learner = new Learner(config, { scoring: true })
+  const learner = new Learner(config, { scoring: true, ...(withBeside ? BESIDE : {}) })
   const steps = [0, 1].map((step) => learner.trainStep(events(step, shared)).applied)
   const scores = learner.score(events(2, shared))
-  const result = { steps, scores, adapter: learner.adapterSha256(), state: learner.state() }
+  const measured = withBeside ? beside(learner) : null
+  const result = { steps, scores, measured, adapter: learner.adapterSha256(), state: learner.state() }
   learner.dispose()
   const used = start.mock.calls.filter(([name]) => name.startsWith('accumulate_')).map(([, , place]) => place)
   expect(start.mock.calls.some(([name]) => name.startsWith('continue_'))).toBe(shared > 0)
@@ -91,3 +111,24 @@ test.each(cases(WAYS, WAYS.slice(0, 1)))(
     }
   },
 )
+
+test.each(cases(WAYS.slice(0, 3), WAYS.slice(0, 1)))(
+  'a model whose layers are at two devices computes the bits of one: $set.0, $set.1',
+  (way) => {
+    const one = learnt(way, ONE, true)
+    for (const devices of cases(STAGES, STAGES.slice(1))) {
+      const staged = learnt({ ...way, set: [...way.set, 'model.stages=2'] }, devices, true)
+      expect(staged.used).toEqual(devices.length === 2 ? [0] : [0, 1])
+      expect(staged.result).toEqual(one.result)
+    }
+  },
+)
+
+test('compiled by XLA, layers at two devices compute what one does within rounding', () => {
+  const way = { set: ['model.executor=xla', 'bco.mode=paper'], shared: 0 }
+  const [one, staged] = [learnt(way, ONE), learnt({ ...way, set: [...way.set, 'model.stages=2'] }, STAGES[1]!)]
+  const [first, second] = [one, staged].map(({ result }) => [...result.state.get('optimizer.first_moment')!.data])
+  expect(Math.hypot(...first!.map((value, i) => value - second![i]!)) / Math.hypot(...first!)).toBeLessThan(1e-4)
+  for (const [i, value] of staged.result.scores.policy.entries())
+    expect(value).toBeCloseTo(one.result.scores.policy[i]!, 3)
+})
