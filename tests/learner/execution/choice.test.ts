@@ -119,7 +119,7 @@ describe('the choice of how programs run', () => {
     })
     const older = asBegun({ executor: 'xla', threads: 2, tf32: true })
     expect(older.settings).toEqual({
-      ...{ executor: 'xla', kernels: 'auto', threads: 2, interOpThreads: 0, tf32: true, measure: false },
+      ...{ executor: 'xla', kernels: 'auto', threads: 2, interOpThreads: 0, tf32: true, measure: false, stages: 1 },
     })
   })
 })

@@ -54,9 +54,9 @@ const KINDS: readonly Kind[] = [
     ...{ name: 'the spread of the adapter', act: step },
     lieInWait(strike) {
       const { spread } = Session.prototype
-      vi.spyOn(Session.prototype, 'spread').mockImplementation(function (this: Session, name) {
+      vi.spyOn(Session.prototype, 'spread').mockImplementation(function (this: Session, ...names) {
         strike()
-        return spread.call(this, name)
+        return spread.apply(this, names)
       })
     },
   },
