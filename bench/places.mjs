@@ -2,16 +2,20 @@
 //
 //   node bench/places.mjs measure [--places 2] [--threads 1] [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs workers [--layers 8] [--block 512] [--steps 10]
+//   node bench/places.mjs stages [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs model [--tflops 400] [--gigabits 10,100] [--block 16384,65536] [--call 0.0013] [--r 16]
 //
 // measure: one place and several, in turn in one process, the width of SmolLM2-135M, as many blocks a step as places.
 // workers: one process with one thread, and a leader with one and a worker with one, the same way; bytes between them.
+// stages: one process, and its layers at a leader and a worker: memory of each, with one and two batches under way.
 // model: docs/capacity.md. The last line is JSON.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { blockEvents } from './places/block-events.mjs'
 import { adapterBytes, blockSeconds, lastThatPays, SHAPES, speedUp } from './places/model.mjs'
+import { measureStages } from './places/stages.mjs'
 import { measureWorkers } from './places/workers.mjs'
 import { mean, median } from './statistics.mjs'
 
@@ -32,8 +36,8 @@ const { values: flags, positionals } = parseArgs({
 const WARM_UP = 2
 const MODELLED = [2, 4, 8, 16, 32, 64]
 const numbers = (text) => text.split(',').map(Number)
-const work = { measure, workers, model }[positionals[0] ?? '']
-if (work === undefined) throw new Error('bench/places.mjs measure, workers, or model')
+const work = { measure, workers, stages, model }[positionals[0] ?? '']
+if (work === undefined) throw new Error('bench/places.mjs measure, workers, stages, or model')
 await work()
 
 function model() {
@@ -117,6 +121,17 @@ async function measure() {
   console.log(JSON.stringify(report))
 }
 
+async function stages() {
+  const numbersOf = { layers: Number(flags.layers), steps: Number(flags.steps), block: Number(flags.block ?? 512) }
+  const report = await measureStages(numbersOf)
+  const percent = (shares) => shares.map((share) => `${(100 * share).toFixed(0)} %`).join(' and ')
+  console.log(
+    `layers at two processes: ${percent(report.share_of_peak.single)} of one's memory with one batch under way, ` +
+      `${percent(report.share_of_peak.several)} with two; two are ${report.speed_up.toFixed(2)} times as fast as one`,
+  )
+  console.log(JSON.stringify(report))
+}
+
 async function workers() {
   const numbersOf = { layers: Number(flags.layers), steps: Number(flags.steps), block: Number(flags.block ?? 512) }
   const report = await measureWorkers(numbersOf, blockEvents)
@@ -128,18 +143,4 @@ async function workers() {
   console.log(JSON.stringify(report))
   // TensorFlow knows no end of the leader's server
   process.exit(0)
-}
-
-/** An event for each place, each as long as a block. */
-function blockEvents(step, places, block, vocabSize) {
-  return Array.from({ length: places }, (_, i) => {
-    const offset = step * places + i
-    const tokens = Array.from({ length: block }, (_, k) => 3 + ((offset * 31 + k * 7) % (vocabSize - 3)))
-    const half = block / 2
-    return {
-      position: { topic: 'feedback', partition: 0, offset },
-      ...{ timestamp: 0, source: 'bench', id: String(offset), subject: null, user: null, weight: 1 },
-      ...{ promptTokens: tokens.slice(0, half), completionTokens: tokens.slice(half), label: i % 2 === 0 },
-    }
-  })
 }

@@ -1,17 +1,15 @@
 // One process against a leader and a worker, on this machine, one thread each: node bench/places.mjs workers
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { median } from '../statistics.mjs'
 import { adapterBytes, SHAPES } from './model.mjs'
+import { cpuMs, freePort, startWorker } from './processes.mjs'
 
 const WARM_UP = 2
 const EMPTY_CALLS = 200
 const R = 16
-/** Of /proc. */
-const TICK_MS = 10
 
 /** @param flags  layers, steps, block @param blockEvents  of a step */
 export async function measureWorkers({ layers, steps, block }, blockEvents) {
@@ -26,7 +24,7 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
   const directory = mkdtempSync(join(tmpdir(), 'bcod-places-'))
   writeRandomModel(directory, huggingFaceConfig(shape, block))
   const [leaderPort, port] = [await freePort(), await freePort()]
-  const server = await startWorker(port)
+  const server = await startWorker(port, places)
   try {
     const learnerOf = (devices, workers) => {
       const set = [
@@ -104,17 +102,6 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
     }
     return { one_process: callsOf(null, 0), leader: callsOf(cluster, 0), worker: callsOf(cluster, 1) }
   }
-
-  async function startWorker(at) {
-    const { serverDefinition } = await import('../../dist/engine/cluster/definitions.js')
-    const { workerJob } = await import('../../dist/engine/cluster/worker-name.js')
-    const { workerEnvironment } = await import('../../dist/worker/environment.js')
-    const { ServerProcess } = await import('../../dist/worker/server-process.js')
-    const job = workerJob({ version: '0', tensorflow: '0', model: null })
-    const spec = { job, address: `127.0.0.1:${at}`, threads: 1, interOpThreads: places + 2 }
-    const environment = workerEnvironment({ threads: 1, interOpThreads: places + 2 })
-    return ServerProcess.start({ address: '127.0.0.1', definition: serverDefinition(spec), tf32: false, environment })
-  }
 }
 
 /** Bytes that connections to these ports have carried, both ways, as the kernel counts them at the end that listens. */
@@ -122,18 +109,4 @@ function bytesAt(ports) {
   const filter = ports.map((port) => `sport = :${port}`).join(' or ')
   const text = execFileSync('ss', ['-tinH', `( ${filter} )`], { encoding: 'utf8' })
   return [...text.matchAll(/\bbytes_(?:sent|received):(\d+)/g)].reduce((sum, [, bytes]) => sum + Number(bytes), 0)
-}
-
-function cpuMs(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
-}
-
-function freePort() {
-  return new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => done(port))
-    })
-  })
 }
