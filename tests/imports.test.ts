@@ -76,7 +76,7 @@ const ADAPTERS_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   moves: ['storage', 'versions'],
   registry: ['moves', 'storage', 'versions', 'weights'],
 }
-const EVERYBODYS = ['errors', 'printable']
+const EVERYBODYS = ['errors', 'kill-child', 'printable']
 
 /** Packages that these folders alone know at run time; the types of TensorFlow's tensors are everybody's. */
 const OWNERS: Readonly<Record<string, string | readonly string[]>> = {

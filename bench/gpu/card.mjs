@@ -47,7 +47,8 @@ export class CardWatch {
   }
 
   stop() {
-    this.#process.kill()
+    // Node sends a signal for a program that is not there to its own process group
+    if (this.#process.pid !== undefined) this.#process.kill()
   }
 
   /** `cardReport` of what was seen. */

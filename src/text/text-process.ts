@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BcodError } from '../errors.js'
+import { killChild } from '../kill-child.js'
 import { deserializeError, type SerializedError, serializeError } from '../serialized-error.js'
 import type { LabelledVote, Outcome, TextCalls, TextDescription, TokenLimits } from './text-calls.js'
 import type { TextOptions } from './text-model.js'
@@ -285,7 +286,7 @@ class Child {
 
   kill(): void {
     // kill(0) would end everything that was started together with this process
-    if (this.#process?.pid) this.#process.kill('SIGKILL')
+    if (this.#process) killChild(this.#process, 'SIGKILL')
   }
 
   /** Null if the system refuses at once; most refusals come as `error`. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { addonPath } from '../engine/own-addons.js'
 import { BcodError } from '../errors.js'
+import { killChild } from '../kill-child.js'
 
 /** What the program needs to know. */
 export interface ServerProcessOptions {
@@ -46,7 +47,7 @@ export class ServerProcess {
     const lines = createInterface({ input: child.stdout })
     const [word] = await Promise.race([once(lines, 'line'), once(lines, 'close')])
     if (word === 'serves') return new ServerProcess(child, ended)
-    child.kill('SIGKILL')
+    killChild(child, 'SIGKILL')
     const reason = String(word ?? 'it ended without a word').slice(0, 300)
     throw new BcodError(reason.startsWith('bind: ') ? 'WORKER_BIND_FAILED' : 'WORKER_FAILED', reason, {
       place: address,
@@ -59,7 +60,7 @@ export class ServerProcess {
 
   /** Ends it at once: it holds nothing that would be lost. */
   async stop(): Promise<void> {
-    this.child.kill('SIGKILL')
+    killChild(this.child, 'SIGKILL')
     await this.ended
   }
 }

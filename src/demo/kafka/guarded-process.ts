@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { killChild } from '../../kill-child.js'
 import type { ProcessEnd } from './process-end.js'
 
 /** A child process that never outlives this one, however this one ends. */
@@ -44,7 +45,8 @@ export function startGuarded(command: string, args: readonly string[], options: 
   closeSync(output)
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()))
   const watch = setpriv ? null : watchdog(child)
-  const send = (signal: NodeJS.Signals) => (detached && child.pid ? signalGroup(child.pid, signal) : child.kill(signal))
+  const send = (signal: NodeJS.Signals) =>
+    detached && child.pid ? signalGroup(child.pid, signal) : killChild(child, signal)
   const killWithUs = () => send('SIGKILL')
   process.once('exit', killWithUs)
   const running = () => child.exitCode === null && child.signalCode === null && child.pid !== undefined
@@ -61,7 +63,7 @@ export function startGuarded(command: string, args: readonly string[], options: 
     async end(signal) {
       if (running()) send(signal)
       await exited
-      watch?.kill()
+      if (watch) killChild(watch, 'SIGTERM')
       process.off('exit', killWithUs)
     },
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { killChild } from '../../kill-child.js'
 import type { TrialSetup } from './trial-session.js'
 
 /** Compiled code: a process runs no TypeScript, also where tests import this file as it is. */
@@ -50,7 +51,7 @@ export class TrialProcess {
   }
 
   end(): void {
-    this.#child.kill('SIGKILL')
+    killChild(this.#child, 'SIGKILL')
   }
 
   #ask(request: TrialRequest): Promise<TrialReply> {
