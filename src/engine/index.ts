@@ -11,6 +11,7 @@ export { defineLinearHead, type LinearHead } from './cross-entropy.js'
 export { defineDifferentiable } from './differentiable.js'
 export { type DivergenceHead, defineDivergenceHead } from './divergence.js'
 export { chooseExecutor, type Kernels, preparedSettings } from './environment.js'
+export type { InputValue } from './feeds.js'
 export {
   type ArgumentSpec,
   type Arguments,
@@ -42,6 +43,6 @@ export type { Places } from './places.js'
 export { type Inputs, type Program, type ProgramScope, traceProgram, type Variable } from './program.js'
 export type { Executor } from './saved-model.js'
 export { segmentSum } from './segment-sum.js'
-export { type Fetched, type InputValue, type Later, liveTensors, Session } from './session.js'
+export { type Fetched, type Later, liveTensors, Session } from './session.js'
 export { binding, machineDevices, tf, usesGpu } from './tensorflow.js'
 export type { MatmulType } from './tracing-backend.js'

@@ -1,6 +1,7 @@
 import { BcodError } from '../errors.js'
 import { freeContainer, STATE_CONTAINER, targetOf } from './cluster/containers.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
+import { type InputValue, programFeeds, variableFeed } from './feeds.js'
 import type { FunctionLibrary } from './functions.js'
 import { OpenSession } from './open-session.js'
 import { atPlace, devicesOf, ONE_PLACE, type Places } from './places.js'
@@ -9,20 +10,16 @@ import { guarded } from './run-errors.js'
 import {
   addFedName,
   addName,
-  byteShape,
   callName,
   copyName,
   type Executor,
-  feedName,
   fetchNames,
   readName,
-  writeFeedName,
   writeName,
 } from './saved-model.js'
 import { binding, type Feed, type RunResults, sessions } from './tensorflow.js'
 import { stageOf } from './variable.js'
 
-export type InputValue = Int32Array | Float32Array | number
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
 export type Fetched = Record<string, Float32Array | Int32Array>
 
@@ -164,19 +161,7 @@ export class Session {
     const program = this.#programs.get(name)
     const runner = this.#open.placement.runner(name, place)
     if (!program || runner === undefined) throw new Error(`no program ${name} at place ${place}`)
-    const feeds = Object.entries(program.inputs).map(([key, { shape, dtype }]) => {
-      const value = inputs[key]
-      if (value === undefined) throw new Error(`${name}: input ${key} is missing`)
-      const array = typeof value === 'number' ? (dtype === 'int32' ? Int32Array : Float32Array).of(value) : value
-      const size = shape.reduce((a, b) => a * b, 1)
-      if (array.length !== size) throw new Error(`${name}: input ${key} has ${array.length} values, not ${size}`)
-      if (array instanceof Int32Array !== (dtype === 'int32')) throw new Error(`${name}: input ${key} is not ${dtype}`)
-      return {
-        name: `${atPlace(runner, feedName(name, key))}:0`,
-        shape,
-        values: new Int32Array(array.buffer, array.byteOffset, array.length),
-      }
-    })
+    const feeds = programFeeds(program, inputs, runner)
     const started = performance.now()
     const call = atPlace(runner, callName(name))
     const wait = this.#start(
@@ -217,7 +202,7 @@ export class Session {
    * @param place  this place alone, with those that share the variable with it. @default all
    */
   write(values: Readonly<Record<string, Uint8Array | Float32Array | Int32Array>>, place?: number): void {
-    const feeds = Object.entries(values).map(([name, value]) => this.#feed(name, value))
+    const feeds = Object.entries(values).map(([name, value]) => variableFeed(this.#known(name), value))
     const holdersOf = (name: string) => (place === undefined ? this.#holders(name) : [this.#holder(name, place)])
     const written = Object.keys(values).flatMap((name) =>
       holdersOf(name).map((each) => ({ place: each, name: writeName(name) })),
@@ -239,7 +224,7 @@ export class Session {
       return
     }
     const values = this.readAt(place, ...names)
-    const feeds = names.map((name, i) => this.#feed(name, values[i] as Float32Array))
+    const feeds = names.map((name, i) => variableFeed(this.#known(name), values[i] as Float32Array))
     const added = names.map((name) => `${addFedName(name)}:0`)
     this.#start(0, feeds, added)()
   }
@@ -307,15 +292,6 @@ export class Session {
       if (!(error instanceof BcodError) || !this.isRemote(place)) throw error
       this.drop(place, error)
     }
-  }
-
-  /** A value for a variable; the same for all places. */
-  #feed(name: string, value: Uint8Array | Float32Array | Int32Array): Feed {
-    const shape = byteShape(this.#known(name))
-    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-    const size = shape.reduce((a, b) => a * b, 1)
-    if (bytes.length !== size) throw new Error(`variable ${name}: ${bytes.length} bytes, not ${size}`)
-    return { name: `${writeFeedName(name)}:0`, shape, values: bytes }
   }
 
   /** @param place  the one whose worker it needs; of several in this process, any */
