@@ -164,6 +164,16 @@ export const machine: PageSpec = {
         },
         {
           kind: 'lines',
+          title: 'Links to workers',
+          shows:
+            'Bytes a second that each place of a worker is sent and gives back; nothing for devices of this machine.',
+          good: 'twice the adapter for each step and place.',
+          bad: 'at what the daemon’s network carries: more places gain nothing; raise batch.tokens.',
+          unit: 'Bps',
+          queries: [{ expr: rate('bcod_place_link_bytes_total'), legend: `{{place}} ${here}` }],
+        },
+        {
+          kind: 'lines',
           title: 'Tensor handles',
           shows: 'Tensor handles alive in the engine, as of each checkpoint.',
           good: 'flat.',

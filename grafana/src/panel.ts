@@ -64,6 +64,7 @@ export type Unit =
   | 'decmbytes'
   | 'percent'
   | 'percentunit'
+  | 'Bps'
   | 'cps'
   | 'reqps'
   | 'bool'

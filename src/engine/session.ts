@@ -48,6 +48,7 @@ export class Session {
   /** What it took to add a program that has not run yet, in milliseconds. */
   readonly #added = new Map<string, number>()
   readonly #busySeconds: number[]
+  readonly #linkBytes: number[]
   readonly #warm = new Set<string>()
   #open: OpenSession
   #used: readonly number[]
@@ -63,6 +64,7 @@ export class Session {
     this.#variables = new Map(variables.map((variable) => [variable.name, variable]))
     this.#programs = new Map(programs.map((program) => [program.name, program]))
     this.#busySeconds = devicesOf(places).map(() => 0)
+    this.#linkBytes = devicesOf(places).map(() => 0)
     this.#used = presentIn(places)
     this.#open = OpenSession.open({ library, variables, programs, executor }, places)
     this.#freeState()
@@ -126,6 +128,11 @@ export class Session {
   /** For how long each place, also one that is not in use any more, has run programs, in seconds. */
   get busySeconds(): readonly number[] {
     return [...this.#busySeconds]
+  }
+
+  /** Values that each place has been sent and has given back over the link of its worker, in bytes; not those between stages. */
+  get linkBytes(): readonly number[] {
+    return [...this.#linkBytes]
   }
 
   /** Whether a place needs a worker that the first does not need: what fails there may succeed at the first. */
@@ -238,7 +245,12 @@ export class Session {
     )
     const groups = this.#byWorker(copies)
     const ends = groups.map(({ place, fetches }) => ({ place, end: this.#start(place, [], fetches) }))
-    for (const { place, end } of ends) this.#orDrop(place, end)
+    const bytes = 4 * names.reduce((sum, name) => sum + sizeOf(this.#known(name)), 0)
+    for (const { place, end } of ends)
+      this.#orDrop(place, () => {
+        end()
+        this.#countLink(place, bytes)
+      })
   }
 
   dispose(): void {
@@ -299,9 +311,21 @@ export class Session {
     const what = fetches[0] ?? ''
     const worker = this.#open.blamed[place] ?? null
     const end = guarded(what, worker, () => this.#open.start(feeds, fetches))
-    return () => guarded(what, worker, end)
+    this.#countLink(place, bytesOf(feeds.map(({ values }) => values)))
+    return () => {
+      const results = guarded(what, worker, end)
+      this.#countLink(place, bytesOf(results))
+      return results
+    }
+  }
+
+  #countLink(place: number, bytes: number): void {
+    if (this.isRemote(place)) (this.#linkBytes[place] as number) += bytes
   }
 }
+
+const bytesOf = (values: readonly ArrayBufferView[]): number => values.reduce((sum, each) => sum + each.byteLength, 0)
+const sizeOf = ({ shape }: Variable): number => shape.reduce((a, b) => a * b, 1)
 
 const presentIn = (places: Places): readonly number[] =>
   devicesOf(places).flatMap((devices, place) => (devices === null ? [] : [place]))

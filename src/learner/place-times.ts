@@ -9,6 +9,8 @@ export interface PlaceUse {
   readonly busySeconds: number
   /** While packed batches were computed and it had none. */
   readonly waitSeconds: number
+  /** `Session.linkBytes` */
+  readonly linkBytes: number
 }
 
 /** How busy the places of a session are. */
@@ -24,12 +26,13 @@ export class PlaceTimes {
   }
 
   get use(): readonly PlaceUse[] {
-    const { busySeconds, places } = this.session
+    const { busySeconds, linkBytes, places } = this.session
     return this.devices.map((device, place) => ({
       device,
       used: places.includes(place),
       busySeconds: busySeconds[place] as number,
       waitSeconds: this.#waitSeconds[place] as number,
+      linkBytes: linkBytes[place] as number,
     }))
   }
 

@@ -249,7 +249,11 @@ export class DeviceObserved extends InternalEvent {
   constructor(
     readonly tensors: number,
     readonly memoryBytes: number | null,
-    readonly places: readonly { readonly busySeconds: number; readonly waitSeconds: number }[],
+    readonly places: readonly {
+      readonly busySeconds: number
+      readonly waitSeconds: number
+      readonly linkBytes: number
+    }[],
   ) {
     super()
   }
@@ -261,9 +265,11 @@ export class DeviceObserved extends InternalEvent {
     if (this.memoryBytes !== null) metrics.training.deviceMemory.set(this.memoryBytes)
     metrics.training.placeBusy.reset()
     metrics.training.placeWait.reset()
-    for (const [place, { busySeconds, waitSeconds }] of this.places.entries()) {
+    metrics.training.placeBytes.reset()
+    for (const [place, { busySeconds, waitSeconds, linkBytes }] of this.places.entries()) {
       metrics.training.placeBusy.inc({ place: String(place) }, busySeconds)
       metrics.training.placeWait.inc({ place: String(place) }, waitSeconds)
+      metrics.training.placeBytes.inc({ place: String(place) }, linkBytes)
     }
   }
 }

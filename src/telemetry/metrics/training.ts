@@ -102,6 +102,12 @@ export function trainingMetrics(set: MetricSet) {
       'Time that a place had nothing to run while batches were computed, as of the last checkpoint: it waited for the others or the host.',
       ['place'],
     ),
+    placeBytes: set.counter(
+      'place_link_bytes_total',
+      'bytes',
+      'Values that a place of a worker has been sent and has given back, as of the last checkpoint: what a batch takes and computes, its gradient, and the adapter. Not what goes between stages.',
+      ['place'],
+    ),
     tensors: set.gauge('tensors', 'tensors', 'Tensor handles alive in the engine; flat unless something leaks.'),
   }
   for (const label of ['up', 'down']) metrics.implicitReward.zero({ label })

@@ -74,6 +74,7 @@ export function learnt(workers: readonly string[], set: readonly string[] = [], 
   const applied = Array.from({ length: steps }, (_, step) => learner.trainStep(stepEvents(step)).applied)
   const scores = learner.score(stepEvents(steps))
   const result = { applied, scores, adapter: learner.adapterSha256(), state: learner.state() }
+  const linkBytes = learner.placeUse.map((place) => place.linkBytes)
   learner.dispose()
-  return { result, dropped }
+  return { result, dropped, linkBytes }
 }

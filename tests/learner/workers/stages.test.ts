@@ -12,7 +12,7 @@ const inStages = ({ address }: LedWorker) => {
 test.runIf(thorough)('layers at two processes learn bit by bit what they learn at one', async () => {
   const alone = learnt([])
   const [worker] = (await startWorkers(1)) as [LedWorker]
-  expect(learnt([worker.address], inStages(worker))).toEqual({ result: alone.result, dropped: [] })
+  expect(learnt([worker.address], inStages(worker))).toMatchObject({ result: alone.result, dropped: [] })
 })
 
 test.runIf(thorough)('a step that loses its layers fails with their place; the state before it goes on', async () => {

@@ -125,8 +125,8 @@ describe('other events of training', () => {
     telemetry.emit(new ProgramCompiled('prepare', 1500))
     telemetry.emit(
       new DeviceObserved(42, null, [
-        { busySeconds: 8, waitSeconds: 2 },
-        { busySeconds: 3, waitSeconds: 7 },
+        { busySeconds: 8, waitSeconds: 2, linkBytes: 0 },
+        { busySeconds: 3, waitSeconds: 7, linkBytes: 4096 },
       ]),
     )
     telemetry.emit(new BeginningsComputed({ known: 0, computed: 2, bytes: 300 }))
@@ -140,6 +140,7 @@ describe('other events of training', () => {
     expect(await sample('bcod_tensors')).toBe(42)
     expect(await sample('bcod_place_busy_seconds_total{place="0"}')).toBe(8)
     expect(await sample('bcod_place_wait_seconds_total{place="1"}')).toBe(7)
+    expect(await sample('bcod_place_link_bytes_total{place="1"}')).toBe(4096)
     expect(await sample('bcod_device_memory_bytes')).toBeNull()
     expect(lines[0]).toMatchObject({ code: 'TRAIN_NONFINITE', topic: 'votes', partition: 2, offset: 9 })
   })
