@@ -114,7 +114,7 @@ function oneStep(name) {
     ...{ decoder: null, givenDecoder: null },
   })
   const { session, model } = loaded
-  session.write({ [model.lora.values.name]: loraFromAdapter(model.lora, lora, adapter, path) })
+  loaded.adapterValues = loraFromAdapter(model.lora, lora, adapter, path)
   const layout = { shape, trees: events.map(() => 1) }
   const reference = loaded.reference.prepare(events, layout)().logps
   const policy = loaded.score(events, layout)()
@@ -137,7 +137,7 @@ function oneStep(name) {
     ...{ delta: expected.delta, first: true },
   }
   const { loss } = loaded.accumulate(events, layout, terms)()
-  const gradients = model.lora.views(session.read(model.lora.gradient.name)[0])
+  const gradients = model.lora.views(loaded.gradientAt(0))
   const file = openSafetensors(`${path}_grads.safetensors`)
   const distances = file.names.map((tensor) => distance(gradients.get(tensor), file.floats(tensor)))
   file.close()
