@@ -1,8 +1,10 @@
 // One process against a leader and a worker, on this machine, one thread each: node bench/places.mjs workers
-import { execFileSync } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { median } from '../statistics.mjs'
 import { adapterBytes, SHAPES } from './model.mjs'
 import { cpuMs, freePort, startWorker } from './processes.mjs'
@@ -25,33 +27,43 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
   writeRandomModel(directory, huggingFaceConfig(shape, block))
   const [leaderPort, port] = [await freePort(), await freePort()]
   const server = await startWorker(port, places)
+  let child
   try {
-    const learnerOf = (devices, workers) => {
-      const set = [
-        ...[`model.path=${directory}`, `lora.r=${R}`, `lora.alpha=${2 * R}`, `limits.maxLength=${block}`],
-        ...[`batch.tokens=${block}`, `batch.size=${places}`, `devices=${JSON.stringify(devices)}`],
-        ...['leader.address=127.0.0.1', `leader.port=${leaderPort}`],
-      ]
-      const dropped = []
-      const onDropped = (_, reason) => dropped.push(reason)
-      const learner = new Learner(loadConfig({ env: {}, set }), { workers, onDropped })
-      return { learner, dropped, ms: [], cpu: [], bytes: [] }
-    }
+    const settings = (devices) => [
+      ...[`model.path=${directory}`, `lora.r=${R}`, `lora.alpha=${2 * R}`, `limits.maxLength=${block}`],
+      ...[`batch.tokens=${block}`, `batch.size=${places}`, `devices=${JSON.stringify(devices)}`],
+      ...['leader.address=127.0.0.1', `leader.port=${leaderPort}`],
+    ]
     const worker = `127.0.0.1:${port}`
-    const [one, several] = [learnerOf(['CPU:0'], []), learnerOf(['CPU:0', `${worker}/CPU:0`], [worker])]
-    const cpuOf = () => [cpuMs(process.pid), cpuMs(server.pid)]
+    const dropped = []
+    const learner = new Learner(loadConfig({ env: {}, set: settings(['CPU:0', `${worker}/CPU:0`]) }), {
+      workers: [worker],
+      onDropped: (_, reason) => dropped.push(reason),
+    })
+    const setup = { set: settings(['CPU:0']), places, block, vocabSize: shape.vocabSize }
+    child = fork(fileURLToPath(new URL('./one-process.mjs', import.meta.url)), [JSON.stringify(setup)])
+    await once(child, 'message')
+    const ask = async (message) => {
+      child.send(message)
+      return (await once(child, 'message'))[0]
+    }
+    const several = {
+      run: (step) => learner.trainStep(blockEvents(step, places, block, shape.vocabSize)),
+      ...{ pids: [process.pid, server.pid], ms: [], cpu: [], bytes: [] },
+    }
+    const one = { run: ask, pids: [child.pid], ms: [], cpu: [], bytes: [] }
     for (let step = 0; step < WARM_UP + steps; step++)
       for (const side of step % 2 === 0 ? [one, several] : [several, one]) {
-        const events = blockEvents(step, places, block, shape.vocabSize)
-        const [cpu, bytes, started] = [cpuOf(), bytesAt([port, leaderPort]), performance.now()]
-        side.learner.trainStep(events)
+        const before = side.pids.map(cpuMs)
+        const [bytes, started] = [bytesAt([port, leaderPort]), performance.now()]
+        await side.run(step)
         if (step < WARM_UP) continue
         side.ms.push(performance.now() - started)
-        side.cpu.push(cpuOf().map((ms, i) => ms - cpu[i]))
+        side.cpu.push(side.pids.map((pid, i) => cpuMs(pid) - before[i]))
         side.bytes.push(bytesAt([port, leaderPort]) - bytes)
       }
-    if (several.dropped.length > 0) throw several.dropped[0]
-    if (one.learner.adapterSha256() !== several.learner.adapterSha256())
+    if (dropped.length > 0) throw dropped[0]
+    if ((await ask('adapter')) !== learner.adapterSha256())
       throw new Error('one process, and leader and worker, have come to different adapters')
     const adapter = adapterBytes({ ...SHAPES['smollm2-135m'], layers }, R)
     const cpuAt = (side, at) => median(side.cpu.map((both) => both[at]))
@@ -71,6 +83,7 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
       same_adapter: true,
     }
   } finally {
+    child?.kill()
     await server.stop()
     rmSync(directory, { recursive: true, force: true })
   }
