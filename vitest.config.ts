@@ -33,7 +33,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'grafana/look': 'system',
   learner: 'engine',
   // TensorFlow plays no part in these
-  'engine/cluster/protobuf': 'unit',
+  'engine/protobuf-wire': 'unit',
   'engine/cluster/server-status': 'unit',
   'engine/cluster/worker-name': 'unit',
   'engine/compilation-cache': 'unit',

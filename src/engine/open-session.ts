@@ -28,8 +28,7 @@ export class OpenSession {
   #programs: readonly Program[]
   /** How many functions of the library it has. */
   #functions: number
-  /** By place: the workers that it needs beside those of the first place, and whom its errors name; null: nobody. */
-  readonly workers: readonly (string | null)[]
+  /** By place: the workers that its errors name; null: nobody. */
   readonly blamed: readonly (string | null)[]
   /** Of each place, by its stages; null for one that is left out. */
   readonly devices: readonly (readonly string[] | null)[]
@@ -43,9 +42,7 @@ export class OpenSession {
     this.#programs = content.programs
     this.#functions = content.library.definitions.length
     this.#placement = new Placement(at, content.programs)
-    const { workers, blamed } = workersOf(at)
-    this.workers = workers
-    this.blamed = blamed
+    this.blamed = workersOf(at).blamed
     this.devices = devicesOf(at)
   }
 

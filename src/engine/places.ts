@@ -1,5 +1,5 @@
-import { bytes, message, type Part, varint } from './cluster/protobuf.js'
 import type { Program, Variable } from './program.js'
+import { bytes, message, type Part, varint } from './protobuf-wire.js'
 
 /**
  * Devices that run the same programs, in order, as TensorFlow names them (`/device:GPU:1`). The first place holds the

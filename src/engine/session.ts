@@ -1,4 +1,4 @@
-import { BcodError } from '../errors.js'
+import type { BcodError } from '../errors.js'
 import { freeContainer, STATE_CONTAINER, targetOf } from './cluster/containers.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import { type InputValue, programFeeds, variableFeed } from './feeds.js'
@@ -18,6 +18,7 @@ import {
   writeName,
 } from './saved-model.js'
 import { binding, type Feed, type RunResults, sessions } from './tensorflow.js'
+import { type OnDropped, UsedPlaces } from './used-places.js'
 import { stageOf } from './variable.js'
 
 /** Fetched values: floats of an f32 output, integers of an int32 one. */
@@ -34,8 +35,7 @@ export interface SessionOptions {
   readonly onCompiled?: ((program: string, ms: number) => void) | undefined
   /** @default one, which TensorFlow chooses */
   readonly places?: Places
-  /** Told of each place that is left out, and why. */
-  readonly onDropped?: ((place: number, reason: BcodError) => void) | undefined
+  readonly onDropped?: OnDropped | undefined
 }
 
 /**
@@ -51,7 +51,7 @@ export class Session {
   readonly #linkBytes: number[]
   readonly #warm = new Set<string>()
   #open: OpenSession
-  #used: readonly number[]
+  #used: UsedPlaces
 
   constructor(
     private readonly library: FunctionLibrary,
@@ -65,7 +65,7 @@ export class Session {
     this.#programs = new Map(programs.map((program) => [program.name, program]))
     this.#busySeconds = devicesOf(places).map(() => 0)
     this.#linkBytes = devicesOf(places).map(() => 0)
-    this.#used = presentIn(places)
+    this.#used = new UsedPlaces(places, options.onDropped)
     this.#open = OpenSession.open({ library, variables, programs, executor }, places)
     this.#freeState()
   }
@@ -87,23 +87,23 @@ export class Session {
     const opened = OpenSession.open(content, places)
     this.dispose()
     this.#warm.clear()
-    this.#used = presentIn(places)
+    this.#used = new UsedPlaces(places, this.options.onDropped)
     this.#open = opened
     this.#freeState()
   }
 
   /** Workers forget what earlier sessions have written, also those of other leaders. */
   #freeState(): void {
-    for (const place of this.#used.filter((each) => this.isRemote(each)))
-      this.#orDrop(place, () => {
-        const worker = this.#workerOf(place) as string
+    for (const place of this.places.filter((each) => this.isRemote(each)))
+      this.#used.orDrop(place, () => {
+        const worker = this.#used.workerOf(place) as string
         guarded(STATE_CONTAINER, worker, () => freeContainer(targetOf(worker), STATE_CONTAINER))
       })
   }
 
   /** The places in use, by number; the first is 0. */
   get places(): readonly number[] {
-    return this.#used
+    return this.#used.numbers
   }
 
   has(program: string): boolean {
@@ -137,7 +137,7 @@ export class Session {
 
   /** Whether a place needs a worker that the first does not need: what fails there may succeed at the first. */
   isRemote(place: number): boolean {
-    return this.#workerOf(place) !== null
+    return this.#used.isRemote(place)
   }
 
   /**
@@ -145,17 +145,12 @@ export class Session {
    * stays there. Nothing happens if it is not in use.
    */
   drop(place: number, reason: BcodError): void {
-    const worker = this.#workerOf(place)
-    const goes = (each: number) => each > 0 && (each === place || (worker !== null && this.#workerOf(each) === worker))
-    const dropped = this.#used.filter(goes)
-    this.#used = this.#used.filter((each) => !goes(each))
-    for (const each of dropped) this.options.onDropped?.(each, reason)
+    this.#used.drop(place, reason)
   }
 
   /** Leaves all places of a worker out. @param worker  `host:port` */
   dropWorker(worker: string, reason: BcodError): void {
-    const place = this.#used.find((each) => this.#workerOf(each) === worker)
-    if (place !== undefined) this.drop(place, reason)
+    this.#used.dropWorker(worker, reason)
   }
 
   /** Runs a program at the first place. Inputs must have exactly the sizes that it was traced with. */
@@ -216,7 +211,7 @@ export class Session {
     )
     // one after the other: what is fed is copied for each run
     for (const group of this.#byWorker(written))
-      this.#orDrop(group.place, () => this.#start(group.place, feeds, group.fetches)())
+      this.#used.orDrop(group.place, () => this.#start(group.place, feeds, group.fetches)())
   }
 
   /**
@@ -247,7 +242,7 @@ export class Session {
     const ends = groups.map(({ place, fetches }) => ({ place, end: this.#start(place, [], fetches) }))
     const bytes = 4 * names.reduce((sum, name) => sum + sizeOf(this.#known(name)), 0)
     for (const { place, end } of ends)
-      this.#orDrop(place, () => {
+      this.#used.orDrop(place, () => {
         end()
         this.#countLink(place, bytes)
       })
@@ -280,30 +275,16 @@ export class Session {
     return holder
   }
 
-  #workerOf(place: number): string | null {
-    return this.#open.workers[place] ?? null
-  }
-
   /** Nodes in one run for this process and one for each worker, so that one that fails is known. */
   #byWorker(nodes: readonly { readonly place: number; readonly name: string }[]) {
     const groups = new Map<string | null, { place: number; fetches: string[] }>()
     for (const { place, name } of nodes) {
-      const worker = this.#workerOf(place)
+      const worker = this.#used.workerOf(place)
       const group = groups.get(worker) ?? { place, fetches: [] }
       group.fetches.push(`${atPlace(place, name)}:0`)
       groups.set(worker, group)
     }
     return [...groups.values()]
-  }
-
-  /** Runs what is needed at a place only if the place is in use. */
-  #orDrop(place: number, run: () => unknown): void {
-    try {
-      run()
-    } catch (error) {
-      if (!(error instanceof BcodError) || !this.isRemote(place)) throw error
-      this.drop(place, error)
-    }
   }
 
   /** @param place  the one whose worker it needs; of several in this process, any */
@@ -326,9 +307,6 @@ export class Session {
 
 const bytesOf = (values: readonly ArrayBufferView[]): number => values.reduce((sum, each) => sum + each.byteLength, 0)
 const sizeOf = ({ shape }: Variable): number => shape.reduce((a, b) => a * b, 1)
-
-const presentIn = (places: Places): readonly number[] =>
-  devicesOf(places).flatMap((devices, place) => (devices === null ? [] : [place]))
 
 /** How many tensors the engine and TensorFlow's binding hold for this process: flat over time, or something leaks. */
 export const liveTensors = (): number => sessions.liveTensors() + binding.getNumOfTensors()

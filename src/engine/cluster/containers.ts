@@ -1,6 +1,6 @@
 import { WITHOUT_META_OPTIMIZER } from '../places.js'
+import { message, varint } from '../protobuf-wire.js'
 import { sessions } from '../tensorflow.js'
-import { message, varint } from './protobuf.js'
 
 /**
  * What servers keep is in containers, which can be freed as a whole. The default one is TensorFlow's own: what XLA has

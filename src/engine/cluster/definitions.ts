@@ -1,6 +1,6 @@
 /** Messages of TensorFlow's distributed runtime (tensorflow/core/protobuf/{cluster,config,tensorflow_server}.proto). */
 import { WITHOUT_META_OPTIMIZER } from '../places.js'
-import { bytes, message, type Part, varint } from './protobuf.js'
+import { bytes, message, type Part, varint } from '../protobuf-wire.js'
 
 /** A server that knows nobody but itself. */
 export interface ServerSpec {

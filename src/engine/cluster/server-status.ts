@@ -1,5 +1,5 @@
 import { connect } from 'node:http2'
-import { fieldsOf } from './protobuf.js'
+import { fieldsOf } from '../protobuf-wire.js'
 
 /** A device of a server. */
 export interface ServerDevice {

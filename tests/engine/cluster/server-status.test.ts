@@ -3,8 +3,8 @@ import { createServer as createHttp1 } from 'node:http'
 import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2'
 import { type AddressInfo, createServer as createTcp, type Server } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { bytes, message } from '../../../src/engine/cluster/protobuf.js'
 import { jobOf, serverDevices } from '../../../src/engine/cluster/server-status.js'
+import { bytes, message } from '../../../src/engine/protobuf-wire.js'
 
 async function listening(server: Server | ReturnType<typeof createHttp2>): Promise<string> {
   server.listen(0, '127.0.0.1')

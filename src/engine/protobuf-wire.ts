@@ -1,4 +1,4 @@
-/** What cluster messages need of protobuf's wire format: tfjs-node bundles no classes for them. */
+/** What is needed of protobuf's wire format: tfjs-node bundles no classes for these messages. */
 
 /** A message, or a part of one. Parts follow each other in a message. */
 export type Part = Buffer

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { clusterSessionConfig, serverDefinition } from '../../../src/engine/cluster/definitions.js'
-import { bytes, fieldsOf, message, varint } from '../../../src/engine/cluster/protobuf.js'
+import { clusterSessionConfig, serverDefinition } from '../../src/engine/cluster/definitions.js'
+import { bytes, fieldsOf, message, varint } from '../../src/engine/protobuf-wire.js'
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
