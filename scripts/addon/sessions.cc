@@ -185,13 +185,20 @@ class Opening {
   Failure failure_;
 };
 
-/** One TF_SessionRun on a thread of its own. */
+/**
+ * One TF_SessionRun on a thread of its own. A run that a worker has to be told of first is cancelled by no timeout of
+ * TensorFlow's and may never end: whoever waits too long goes on without it.
+ */
 class Run {
  public:
   Run(std::shared_ptr<Session> session, std::vector<TF_Output> inputs, std::vector<Tensor> values,
       std::vector<TF_Output> outputs)
-      : session_(std::move(session)), inputs_(std::move(inputs)), values_(std::move(values)), outputs_(std::move(outputs)) {
-    thread_ = std::thread([this] { run(); });
+      : work_(std::make_shared<Work>()), begun_(std::chrono::steady_clock::now()) {
+    work_->session = std::move(session);
+    work_->inputs = std::move(inputs);
+    work_->values = std::move(values);
+    work_->outputs = std::move(outputs);
+    thread_ = std::thread([work = work_] { work->run(); });
   }
 
   ~Run() {
@@ -199,35 +206,58 @@ class Run {
   }
 
   /** How long it ran, once somebody has waited for it. */
-  double seconds() const { return seconds_; }
+  double seconds() const { return work_->seconds; }
 
-  /** Blocks until it has ended. */
-  std::vector<Tensor> wait() {
+  /**
+   * Blocks until it has ended.
+   * @param limit  milliseconds since its beginning; 0: none
+   * @throws Failure, with DEADLINE_EXCEEDED if it takes longer
+   */
+  std::vector<Tensor> wait(int64_t limit) {
+    if (limit > 0 && !work_->ends_before(begun_ + std::chrono::milliseconds(limit))) {
+      thread_.detach();
+      throw Failure{"DEADLINE_EXCEEDED", "the run has not ended in " + std::to_string(limit) + " ms"};
+    }
     thread_.join();
-    status_.check();
-    return std::move(results_);
+    work_->status.check();
+    return std::move(work_->results);
   }
 
  private:
-  Run(const Run&) = delete;
-  void run() {
-    std::vector<TF_Tensor*> values, results(outputs_.size(), nullptr);
-    for (const Tensor& value : values_) values.push_back(value.get());
-    const auto begun = std::chrono::steady_clock::now();
-    TF_SessionRun(session_->get(), nullptr, inputs_.data(), values.data(), static_cast<int>(values.size()),
-                  outputs_.data(), results.data(), static_cast<int>(results.size()), nullptr, 0, nullptr, status_);
-    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    for (TF_Tensor* result : results) results_.push_back(owned(result));
-    values_.clear();
-  }
+  /** What the thread has, also when nobody waits any more. */
+  struct Work {
+    void run() {
+      std::vector<TF_Tensor*> given, fetched(outputs.size(), nullptr);
+      for (const Tensor& value : values) given.push_back(value.get());
+      const auto begun = std::chrono::steady_clock::now();
+      TF_SessionRun(session->get(), nullptr, inputs.data(), given.data(), static_cast<int>(given.size()), outputs.data(),
+                    fetched.data(), static_cast<int>(fetched.size()), nullptr, 0, nullptr, status);
+      seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+      for (TF_Tensor* result : fetched) results.push_back(owned(result));
+      values.clear();
+      const std::lock_guard<std::mutex> lock(mutex);
+      ended = true;
+      changed.notify_all();
+    }
 
-  std::shared_ptr<Session> session_;
-  std::vector<TF_Output> inputs_;
-  std::vector<Tensor> values_;
-  std::vector<TF_Output> outputs_;
-  std::vector<Tensor> results_;
-  Status status_;
-  double seconds_ = 0;
+    bool ends_before(std::chrono::steady_clock::time_point time) {
+      std::unique_lock<std::mutex> lock(mutex);
+      return changed.wait_until(lock, time, [this] { return ended; });
+    }
+
+    std::shared_ptr<Session> session;
+    std::vector<TF_Output> inputs, outputs;
+    std::vector<Tensor> values, results;
+    Status status;
+    double seconds = 0;
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool ended = false;
+  };
+
+  Run(const Run&) = delete;
+  std::shared_ptr<Work> work_;
+  std::chrono::steady_clock::time_point begun_;
   std::thread thread_;
 };
 
@@ -399,10 +429,14 @@ napi_value start(napi_env env, const napi_value* args) {
   return to_handle(env, std::make_unique<Run>(session, std::move(inputs), std::move(values), std::move(outputs)));
 }
 
-/** wait(run) -> typed arrays, in the order of the fetches, and how long it ran in `seconds`. Blocks the thread. */
+/**
+ * wait(run, limit?: ms) -> typed arrays, in the order of the fetches, and how long it ran in `seconds`. Blocks the thread.
+ */
 napi_value wait(napi_env env, const napi_value* args) {
   const RunPointer run = std::move(held_by<RunPointer>(env, args[0], "somebody has waited for the run"));
-  const std::vector<Tensor> results = run->wait();
+  int64_t limit = 0;
+  napi_get_value_int64(env, args[1], &limit);  // leaves it if there is none
+  const std::vector<Tensor> results = run->wait(limit);
   napi_value arrays;
   check(napi_create_array_with_length(env, results.size(), &arrays), "no memory for results");
   for (size_t i = 0; i < results.size(); i++)

@@ -87,10 +87,10 @@ export class OpenSession {
     this.#functions = library.definitions.length
   }
 
-  /** Begins a run. Waiting for it returns what was fetched. */
+  /** Begins a run. Waiting for it returns what was fetched, or throws DEADLINE_EXCEEDED once its time is over. */
   start(feeds: readonly Feed[], fetches: readonly string[]): () => RunResults {
     const run = sessions.start(this.handle, feeds, fetches)
-    return () => sessions.wait(run)
+    return () => sessions.wait(run, this.at.runLimit)
   }
 
   /** What workers have goes when the next session opens; of this process, nobody knows whether there will be one. */

@@ -22,6 +22,8 @@ export interface Places {
   readonly target?: string
   /** A ConfigProto, over what the session sets by itself. */
   readonly config?: Uint8Array
+  /** A run that has not ended after so many milliseconds is given up. @default never */
+  readonly runLimit?: number
   /** Of a session over servers, which keep what it writes: no other session has it. @default a session of this process */
   readonly generation?: string
 }

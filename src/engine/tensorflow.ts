@@ -61,8 +61,12 @@ export interface Sessions {
   extend(session: SessionHandle, graph: Uint8Array, known: readonly string[]): void
   /** Begins a run on a thread of its own. */
   start(session: SessionHandle, feeds: readonly Feed[], fetches: readonly string[]): RunHandle
-  /** Blocks until the run has ended. Once for each run. */
-  wait(run: RunHandle): RunResults
+  /**
+   * Blocks until the run has ended. Once for each run.
+   * @param limit  milliseconds since its beginning: then DEADLINE_EXCEEDED is thrown, and nobody hears of its end.
+   *               @default none
+   */
+  wait(run: RunHandle, limit?: number): RunResults
   /**
    * Makes this process a task of a cluster until it ends, and returns its target.
    * @param definition  a ServerDef

@@ -47,12 +47,12 @@ export class ModelPlaces {
       })
     if (leader === null)
       return { devices: named.map(({ device }) => (device === '' ? '' : `/device:${device}`)), stages }
-    const { target, config, device } = leader.session(answering, this.operationTimeout)
+    const { device, ...session } = leader.session(answering, this.operationTimeout)
     const devices = named.map((each) => {
       const task = each.worker === null ? 0 : answering.indexOf(each.worker) + 1
       return each.worker !== null && task === 0 ? null : device(task, each.device)
     })
-    return { devices, workers, stages, target, config }
+    return { devices, workers, stages, ...session }
   }
 }
 

@@ -20,9 +20,17 @@ export interface LeaderOptions {
   readonly places: number
 }
 
+/** Longer than TensorFlow needs to end a run whose time is over. */
+const GRACE_MS = 1000
+
 /** What a session over leader and workers is opened with. */
 export interface ClusterSession {
   readonly target: string
+  /**
+   * A run that has not ended after so many milliseconds is given up: TensorFlow ends no run whose worker falls silent while
+   * it is told of the run's graph.
+   */
+  readonly runLimit: number
   /** A ConfigProto. */
   readonly config: Uint8Array
   /** Names of devices: of the leader, and of each worker in the given order. @param device  as in `CPU:0` */
@@ -78,6 +86,6 @@ export class Leader {
    */
   session(workers: readonly string[], operationTimeout: number): ClusterSession {
     const config = clusterSessionConfig({ addresses: [this.address, ...workers], operationTimeout })
-    return { target: this.target, config, device: deviceOf }
+    return { target: this.target, config, runLimit: operationTimeout + GRACE_MS, device: deviceOf }
   }
 }

@@ -11,10 +11,19 @@ import { freePorts, startServer } from '../../support/worker-process.js'
 const directory = mkdtempSync(join(tmpdir(), 'bcod-leader-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Runs an output of the worker under a leader of its own. @param onStart  called when it has begun */
-async function lead(ports: readonly number[], output: string, onStart: (leader: ChildProcess) => void = () => {}) {
+/**
+ * Runs an output of the worker under a leader of its own.
+ * @param onStart  called when it has begun
+ * @param more     of leader.mjs
+ */
+async function lead(
+  ports: readonly number[],
+  output: string,
+  onStart: (leader: ChildProcess) => void = () => {},
+  more: readonly string[] = [],
+) {
   const graph = writeTasks(directory, [deviceOf(0, 'CPU:0'), deviceOf(1, 'CPU:0')])
-  const args = ['tests/support/leader.mjs', graph, String(ports[0]), `127.0.0.1:${ports[1]}`, output]
+  const args = ['tests/support/leader.mjs', graph, String(ports[0]), `127.0.0.1:${ports[1]}`, output, ...more]
   const leader = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
   let text = ''
   leader.stdout.on('data', (data) => {
@@ -32,6 +41,13 @@ test('a leader that is killed in the middle of a run finds the worker as it was'
   await startServer(ports[1]!)
   expect(await lead(ports, 'take1', (leader) => leader.kill('SIGKILL'))).toMatchObject({ signal: 'SIGKILL' })
   expect(await lead(ports, 'echo1')).toEqual(worked)
+})
+
+test('a leader whose worker was suspended before it heard of the run gives the run up, and ends', async () => {
+  const ports = await freePorts(2)
+  const server = await startServer(ports[1]!)
+  const suspended = await lead(ports, 'take1', () => {}, ['2000', String(server.pid)])
+  expect(suspended).toEqual({ text: 'started\nWORKER_TIMEOUT\n', code: 0, signal: null })
 })
 
 test('a leader that has lost its worker for good ends all the same, and the next works with a new one', async () => {
