@@ -46,6 +46,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'learner/packed-shapes': 'unit',
   'learner/quarantine': 'unit',
   'learner/rounds': 'unit',
+  'learner/side-by-side': 'unit',
   'loss/bco': 'engine',
   'model/attention': 'engine',
   products: 'system',
