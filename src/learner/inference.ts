@@ -52,7 +52,7 @@ export class Inference {
   }
 
   /**
-   * Samples answers, as many prompts at once as the decoder has rows.
+   * Samples answers at all places, in groups of as many prompts as the decoder has rows.
    * @throws MODEL_NONFINITE if a token has no probability
    */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] {

@@ -188,7 +188,7 @@ export class Learner {
   }
 
   /**
-   * Samples answers with the current adapter, as many prompts at once as the decoder has rows.
+   * Samples answers with the current adapter, at all places, in groups of as many prompts as the decoder has rows.
    * @throws MODEL_NONFINITE if a token has no probability
    */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] {

@@ -21,8 +21,10 @@ export interface ModelPrograms {
   readonly shapes: ShapePrograms
   /** The variables of the adapter that is the reference, by its parts; null for the bare base. */
   readonly reference: readonly Variable[] | null
-  /** Variables beside the weights. */
+  /** Variables beside the weights that begin as `fillState` says. */
   readonly state: readonly Variable[]
+  /** Those of decoders, which begin without a value. */
+  readonly caches: readonly Variable[]
   /** Programs that run at the first place alone. */
   readonly atFirstOnly: readonly string[]
 }
@@ -51,7 +53,7 @@ export function traceModelPrograms(model: LanguageModel, options: ModelProgramOp
   const { given, other } = givenVariables(model)
   return {
     library,
-    programs: [...first, ...training, ...decoders.map(({ program }) => program)],
+    programs: [...first, ...training, ...decoders.flatMap(({ programs }) => programs)],
     shapes,
     reference: referenceLora,
     state: [
@@ -59,9 +61,9 @@ export function traceModelPrograms(model: LanguageModel, options: ModelProgramOp
       ...(referenceLora ?? []),
       ...(purposes.includes('given') ? given : []),
       ...(purposes.includes('divergence') ? other : []),
-      ...decoders.flatMap(({ variables }) => variables),
     ],
-    atFirstOnly: ['apply', ...decoders.map(({ program }) => program.name)],
+    caches: decoders.flatMap(({ cache }) => cache),
+    atFirstOnly: ['apply'],
   }
 }
 

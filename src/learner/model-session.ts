@@ -10,7 +10,7 @@ import {
 import { BcodError } from '../errors.js'
 import { readArchitecture } from '../model/architecture.js'
 import type { DecoderShape, DecoderSpec } from '../model/decoder.js'
-import { generate, type SamplingOptions } from '../model/generate.js'
+import type { SamplingOptions } from '../model/generate.js'
 import { LanguageModel } from '../model/language-model.js'
 import type { LoraOptions } from '../model/lora.js'
 import { runsInBlocks } from '../model/packed-attention.js'
@@ -28,6 +28,7 @@ import { PlaceTimes } from './place-times.js'
 import { ANY_PLACE, type ModelPlaces } from './places.js'
 import { givenVariables, type Purpose, type ShapeProgram } from './programs.js'
 import { ReferencePass } from './reference-pass.js'
+import { sampleInRounds } from './sampling.js'
 import type { TokenPair } from './token-trees.js'
 import { type WeightSource, weightSource } from './weight-source.js'
 
@@ -228,9 +229,7 @@ export class ModelSession {
     })
   }
 
-  /**
-   * Samples answers, as many prompts at once as the decoder has rows; null if a token has no probability.
-   */
+  /** Samples answers with the adapter that learns; null if a token has no probability. */
   generate(prompts: readonly (readonly number[])[], options: SamplingOptions): readonly (readonly number[])[] | null {
     return this.#generate(this.#decoder, prompts, options)
   }
@@ -262,9 +261,9 @@ export class ModelSession {
 
   /** Opens the session and loads the weights. */
   #open(reader: TensorReader): Session {
-    const { library, programs, state } = this.#programs
+    const { library, programs, state, caches } = this.#programs
     const { executor, onCompiled, onDropped, workers = [] } = this.options
-    const variables = [...this.#weights.variables, ...state]
+    const variables = [...this.#weights.variables, ...state, ...caches]
     const places = this.#placesOver(workers)
     const session = new Session(library, variables, programs, executor, { onCompiled, onDropped, places })
     try {
@@ -300,7 +299,7 @@ export class ModelSession {
 
   #generate(decoder: DecoderSpec | null, prompts: readonly (readonly number[])[], options: SamplingOptions) {
     if (decoder === null) throw new BcodError('INTERNAL', 'this learner was made without a decoder')
-    return generate(this.session, decoder, prompts, options)
+    return sampleInRounds(this, decoder, prompts, options)
   }
 
   /** The state's vector and the parts that programs compute with. */

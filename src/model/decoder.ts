@@ -1,8 +1,9 @@
 /**
  * Sampling with a key-value cache: one program that takes one token of each of B sequences further.
  *
- * Sequences are padded on the left, so that all of them stand at the same position of the cache. Legend: B sequences,
- * S positions of the cache, D width, H query heads, G key-value heads, E channels of a head, V vocabulary.
+ * All sequences begin at the first position of the cache, so a row computes the same whatever stands in the others.
+ * Legend: B sequences, S positions of the cache, D width, H query heads, G key-value heads, E channels of a head,
+ * V vocabulary.
  */
 import type { Tensor } from '@tensorflow/tfjs-node-gpu'
 import {
@@ -51,24 +52,32 @@ export function cacheVariables(
   )
 }
 
+/** The program that empties the cache of a decoder. */
+export const emptyCacheName = ({ name }: Pick<DecoderSpec, 'name'>): string => `${name}_empty`
+
 /**
- * Inputs of the program: `tokens` int32[B], `position` in the cache, `starts` int32[B] = where each sequence begins,
- * `seed` int32[2], `temperature` (0 takes the likeliest). Output: `next` int32[B].
+ * Two programs. The decoder's takes `tokens` int32[B], their `position` in the cache, `seeds` int32[B, 2] and
+ * `temperature` (0 takes the likeliest), and gives `next` int32[B], with `finite` int32[B] = 1 where logits are. Before
+ * the first of its calls comes one of `emptyCacheName`: until then a cache takes no memory.
  */
 export function traceDecoder(
   library: FunctionLibrary,
   model: LanguageModel,
   spec: DecoderSpec,
-): { program: Program; variables: readonly Variable[] } {
+): { programs: readonly Program[]; cache: readonly Variable[] } {
   const cache = cacheVariables(model, spec)
+  const empty = traceProgram(library, emptyCacheName(spec), {}, ({ assign }) => {
+    for (const variable of cache.flatMap(({ keys, values }) => [keys, values]))
+      assign(variable, tf.broadcastTo(tf.zeros([1, 1, 1, 1]), variable.shape as [number, number, number, number]))
+    return { done: tf.zeros([]) }
+  })
   const { rows: B } = spec
   const { architecture: a } = model
   const int = (...dimensions: number[]) => ({ shape: dimensions, dtype: 'int32' as const })
   const inputs = {
     tokens: int(B),
     position: int(),
-    starts: int(B),
-    seed: int(2),
+    seeds: int(B, 2),
     temperature: { shape: [], dtype: 'float32' as const },
   }
   const body = (scope: ProgramScope) => {
@@ -89,7 +98,6 @@ export function traceDecoder(
         const result = layer({
           x: x_BD,
           position: given.position,
-          starts: given.starts,
           keys: scope.read(keys),
           values: scope.read(values),
           row: tf.reshape(tf.slice(rows_LP, [index, 0], [1, model.layerParameters]), [model.layerParameters]),
@@ -103,14 +111,20 @@ export function traceDecoder(
     const h_BD = rmsNorm(x_BD, scope.read(model.variables.norm), a.rmsNormEps)
     const logits_BV = tf.matMul(h_BD, scope.read(model.variables.head), false, true)
     // Gumbel-max: argmax(logits + τ·G) is a sample from softmax(logits / τ)
-    const uniform_BV = tf.maximum(statelessUniform([B, a.vocabSize], given.seed), 1e-20)
+    const uniform_BV = tf.maximum(uniformRows(given.seeds, B, a.vocabSize), 1e-20)
     const gumbel_BV = tf.neg(tf.log(tf.neg(tf.log(uniform_BV))))
     // a NaN or infinite logit shows in the sum of what each is worth with a weight of 0
     const finite_B = tf.cast(tf.equal(tf.sum(tf.mul(logits_BV, 0), 1), 0), 'int32')
     return { next: tf.argMax(tf.add(logits_BV, tf.mul(gumbel_BV, given.temperature)), 1), finite: finite_B }
   }
   const program = traceProgram(library, spec.name, inputs, body, model.dtype)
-  return { program, variables: cache.flatMap(({ keys, values }) => [keys, values]) }
+  return { programs: [empty, program], cache: cache.flatMap(({ keys, values }) => [keys, values]) }
+}
+
+/** Uniform numbers in [0, 1), each row a function of its own seed. */
+function uniformRows(seeds_B2: Tensor, rows: number, width: number): Tensor {
+  const seedOf = (row: number) => tf.reshape(tf.slice(seeds_B2, [row, 0], [1, 2]), [2])
+  return tf.concat(Array.from({ length: rows }, (_, row) => statelessUniform([1, width], seedOf(row))))
 }
 
 /** One layer for one new position: its output, and the cache with the position filled in. */
@@ -121,23 +135,19 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { nam
   const specs = {
     x: { shape: [B, a.hiddenSize], dtype: 'float32' as const },
     position: { shape: [], dtype: 'int32' as const },
-    starts: { shape: [B], dtype: 'int32' as const },
     keys: cached,
     values: cached,
     row: { shape: [model.layerParameters], dtype: 'float32' as const },
     ...model.layerSpecs,
   }
   const body = (args: Tensors) => {
-    const { x, position, starts, keys, values, row } = args as Record<
-      'x' | 'position' | 'starts' | 'keys' | 'values' | 'row',
-      Tensor
-    >
+    const { x, position, keys, values, row } = args as Record<'x' | 'position' | 'keys' | 'values' | 'row', Tensor>
     const layer = model.layer(args, row, plainOperations(a))
 
-    const offset_B1 = tf.reshape(tf.cast(tf.sub(position, starts), 'float32'), [B, 1])
-    const frequencies = tf.tensor(Float32Array.from(model.frequencies), [1, E / 2])
-    const angles_B1E = tf.reshape(tf.mul(offset_B1, frequencies), [B, 1, E / 2])
-    const [cos, sin] = [tf.cos(angles_B1E), tf.sin(angles_B1E)] as [Tensor, Tensor]
+    const frequencies = tf.tensor(Float32Array.from(model.frequencies), [1, 1, E / 2])
+    const angles_11E = tf.mul(tf.cast(position, 'float32'), frequencies)
+    const inRows = (each: Tensor) => tf.broadcastTo(each, [B, 1, E / 2])
+    const [cos, sin] = [inRows(tf.cos(angles_11E)), inRows(tf.sin(angles_11E))]
     const { operations, weights } = layer
     const qkv_BO = linear(operations.norm(x, weights.input_norm as Tensor), 'qkv', layer)
     const [qk_BO, v_BO] = tf.split(qkv_BO, [(H + G) * E, G * E], 1) as [Tensor, Tensor]
@@ -151,8 +161,7 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { nam
     const keys1 = put(k_BO, keys)
     const values1 = put(v_BO, values)
 
-    const seen = tf.logicalAnd(tf.lessEqual(slots_1S, position), tf.greaterEqual(slots_1S, tf.reshape(starts, [B, 1])))
-    const mask = tf.reshape(tf.mul(tf.cast(tf.logicalNot(seen), 'float32'), MASKED), [B, 1, 1, 1, S])
+    const mask = tf.reshape(tf.mul(tf.cast(tf.greater(slots_1S, position), 'float32'), MASKED), [1, 1, 1, 1, S])
     const mixed = attend(tf.reshape(q_BO, [B, H, 1, E]), keys1, values1, mask)
     return { y: afterAttention(x, tf.reshape(mixed, [B, H * E]), layer), keys: keys1, values: values1 }
   }

@@ -61,7 +61,7 @@ function beside(learner: Learner) {
   const [pair] = events(3, 0)
   const sampling = { maxTokens: 6, temperature: 1, seed: 5, eosIds: new Set<number>() }
   return {
-    answers: learner.generate([[3, 4, 5], [6]], sampling),
+    answers: learner.generate([[3, 4, 5], [6], [7, 8], [9, 10, 11, 12], [13]], sampling),
     logps: learner.logpsUnder(learner.adapter(), [pair!]),
     divergences: learner.divergences(learner.adapter(), null, [pair!]),
   }
