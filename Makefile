@@ -122,7 +122,7 @@ cluster-test:
 # workers as processes, which fail in every kind of run
 devices-test:
 	@node scripts/setup.mjs --tests
-	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/engine/places.test.ts tests/engine/cluster tests/learner/place tests/learner/rounds.test.ts tests/learner/workers tests/cli/replay-places.test.ts tests/cli/replay-workers.test.ts
+	@BCOD_TEST_FAULTS=1 npx --no-install vitest run tests/engine/places.test.ts tests/engine/cluster tests/learner/place tests/learner/rounds.test.ts tests/learner/sampling.test.ts tests/learner/workers tests/cli/replay-places.test.ts tests/cli/replay-workers.test.ts
 
 lint: setup
 	@npm run --silent lint
