@@ -85,12 +85,7 @@ export class Shop {
 
   /** Answers to the prompts that never train. The random numbers are the same each time. */
   async unseenAnswers(): Promise<readonly Answer[]> {
-    const all = Array.from({ length: UNSEEN_SAMPLES }, () => unseenPrompts).flat()
-    const { roundSize } = this.parts.config.demo
-    const answers: Answer[] = []
-    for (let start = 0; start < all.length; start += roundSize)
-      answers.push(...(await this.answer(all.slice(start, start + roundSize), `unseen ${start}`)))
-    return answers
+    return this.answer(Array.from({ length: UNSEEN_SAMPLES }, () => unseenPrompts).flat(), 'unseen')
   }
 
   /** @throws NOT_RUNNING once the shop is closed */
