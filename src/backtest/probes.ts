@@ -7,6 +7,7 @@ import { type LearnerCall, LearnerModel } from '../gate/learner-model.js'
 import { marginsOf, type Probe, probeCheck } from '../gate/probe.js'
 import { type AskedProbe, type QuestionParts, readQuestions } from '../gate/questions.js'
 import type { Learner } from '../learner/learner.js'
+import { usedPlaces } from '../learner/place-times.js'
 
 /** A probe of the gate under the base and under what was learnt: mean margins in nats per pair. */
 export interface ProbeResult extends Pick<CheckResult, 'outcome' | 'value' | 'low' | 'high' | 'bound' | 'detail'> {
@@ -40,7 +41,8 @@ export async function askProbes(
     const method = learner[name] as (...given: typeof args) => ReturnType<(typeof learner)[typeof name]>
     return method.apply(learner, args)
   }
-  const options = { call, tokens: batch.tokens, rows: 1, endIds: new Set<number>() }
+  const places = usedPlaces(learner.placeUse)
+  const options = { call, tokens: batch.tokens, rows: 1, places, endIds: new Set<number>() }
   const model = new LearnerModel(options).of(candidate, null, signal)
   const checks = probes.map(({ probe, onlyIfSpoken }) =>
     probeCheck(probe, { tolerance: gate.probeTolerance, onlyIfSpoken }),

@@ -1,4 +1,5 @@
 import type { Adapter } from '../adapters/weights/adapter.js'
+import { piecesOf } from '../learner/pieces.js'
 import type { LearnerCalls } from '../learner/protocol.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 import type { GateModel, GateVersion, Side } from './check.js'
@@ -13,10 +14,12 @@ export type LearnerCall = <N extends keyof Calls>(
 
 export interface LearnerModelOptions {
   readonly call: LearnerCall
-  /** Tokens of one call: `batch.tokens`, a packed batch of a step. */
+  /** Tokens that the learner packs together: `batch.tokens`, a packed batch of a step. */
   readonly tokens: number
-  /** Prompts that are answered at once. */
+  /** Prompts that a place answers at once. */
   readonly rows: number
+  /** How many compute at the same time. */
+  readonly places: number
   /** The adapter of `model.reference`. @default none: the base */
   readonly reference?: Adapter | null
   /** Ids that end an answer. */
@@ -30,8 +33,8 @@ type Numbers = readonly (number | null)[]
 const MODULES = 7
 
 /**
- * Has a learner compute for a gate, in calls no longer than a step's packed batch. What the base says of the same pairs
- * never changes, and the candidate's figures become the live version's: they are kept.
+ * Has a learner compute for a gate, in calls no longer than a packed batch at every place. What the base says of the
+ * same pairs never changes, and the candidate's figures become the live version's: they are kept.
  */
 export class LearnerModel {
   /** Log-probabilities by adapter: a version, `base` or `reference`. */
@@ -71,12 +74,14 @@ export class LearnerModel {
   async #pieces(
     pairs: readonly TokenPair[],
     signal: AbortSignal,
-    compute: (piece: readonly TokenPair[]) => Numbers | Promise<Numbers>,
+    compute: (pieces: readonly TokenPair[]) => Numbers | Promise<Numbers>,
   ): Promise<Numbers> {
+    const { tokens, places } = this.options
+    const pieces = piecesOf(pairs, tokens)
     const values: (number | null)[] = []
-    for (const piece of piecesOf(pairs, this.options.tokens)) {
+    for (let start = 0; start < pieces.length; start += places) {
       signal.throwIfAborted()
-      values.push(...(await compute(piece)))
+      values.push(...(await compute(pieces.slice(start, start + places).flat())))
     }
     return values
   }
@@ -87,12 +92,13 @@ export class LearnerModel {
     maxTokens: number,
     signal: AbortSignal,
   ): Promise<readonly (readonly number[])[]> {
-    const { call, rows, endIds } = this.options
+    const { call, rows, places, endIds } = this.options
+    const atOnce = rows * places
     const answers: (readonly number[])[] = []
-    for (let start = 0; start < prompts.length; start += rows) {
+    for (let start = 0; start < prompts.length; start += atOnce) {
       signal.throwIfAborted()
       const options = { maxTokens, temperature: 0, seed: 0, eosIds: endIds }
-      answers.push(...(await call('answersUnder', adapter, prompts.slice(start, start + rows), options)))
+      answers.push(...(await call('answersUnder', adapter, prompts.slice(start, start + atOnce), options)))
     }
     return answers
   }
@@ -109,21 +115,4 @@ export class LearnerModel {
     this.#norms = norms
     return modules.map((module) => norms.get(module) as number)
   }
-}
-
-/** Pairs in order, as many in each piece as `tokens` hold, one at least. */
-function* piecesOf(pairs: readonly TokenPair[], tokens: number): Generator<readonly TokenPair[]> {
-  let piece: TokenPair[] = []
-  let size = 0
-  for (const pair of pairs) {
-    const length = pair.promptTokens.length + pair.completionTokens.length
-    if (piece.length > 0 && size + length > tokens) {
-      yield piece
-      piece = []
-      size = 0
-    }
-    piece.push(pair)
-    size += length
-  }
-  if (piece.length > 0) yield piece
 }

@@ -1,22 +1,29 @@
 import type { Adapter } from '../adapters/weights/adapter.js'
+import type { Later } from '../engine/index.js'
 import { BcodError } from '../errors.js'
 import type { SamplingOptions } from '../model/generate.js'
 import { type LoraOptions, loraFromAdapter } from '../model/lora.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import { AffordableShapes } from './affordable-shapes.js'
 import type { ModelSession } from './model-session.js'
-import { packEvents } from './packed-events.js'
+import type { BatchLayout } from './packed-batch.js'
+import { packEvents, rowsOfAll } from './packed-events.js'
+import { piecesOf } from './pieces.js'
 import { recomputeBad } from './quarantine.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /**
  * What the model computes under adapters that it is given for the call, beside the one that learns. They have variables
  * of their own, which no step reads, so nothing that is learnt moves, also if a call fails.
+ *
+ * Pairs are packed in pieces, each by itself: how many pieces a call has, and how many places, changes no bits.
  */
 export class GivenAdapters {
+  /** @param pieceTokens  of one piece */
   constructor(
     private readonly model: ModelSession,
     private readonly lora: LoraOptions,
+    private readonly pieceTokens: number,
   ) {}
 
   /**
@@ -28,9 +35,7 @@ export class GivenAdapters {
    */
   logps(adapter: Adapter | null, pairs: readonly TokenPair[], limit: number | null): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter))
-    return this.#byPair(pairs, limit, (packed, shapes) =>
-      packEvents(this.model, shapes, packed).rows((...batch) => this.model.scoreGiven(...batch)),
-    )
+    return this.#byPair(pairs, limit, (...batch) => this.model.scoreGiven(...batch))
   }
 
   /**
@@ -47,9 +52,7 @@ export class GivenAdapters {
     limit: number | null,
   ): readonly (number | null)[] {
     this.model.setGiven(this.#values(adapter), this.#values(other))
-    return this.#byPair(pairs, limit, (packed, shapes) =>
-      packEvents(this.model, shapes, packed).rows((...batch) => this.model.divergence(...batch)),
-    )
+    return this.#byPair(pairs, limit, (...batch) => this.model.divergence(...batch))
   }
 
   /**
@@ -95,16 +98,24 @@ export class GivenAdapters {
   #byPair(
     pairs: readonly TokenPair[],
     limit: number | null,
-    compute: (group: readonly TokenPair[], shapes: AffordableShapes) => readonly number[],
+    begin: (events: readonly TokenPair[], layout: BatchLayout, place: number) => Later<readonly number[]>,
   ): readonly (number | null)[] {
     const shapes = new AffordableShapes(this.model.options.shapes)
     shapes.limit = limit
     const fits = (pair: TokenPair) => tokensOf(pair) <= shapes.longestSequence
-    const inMemory = (group: readonly TokenPair[]) =>
+    const inMemory = (pieces: readonly (readonly TokenPair[])[]) =>
       shapes.retrySmaller(() => {
-        const values = compute(group.filter(fits), shapes).values()
-        return group.map((pair) => (fits(pair) ? (values.next().value as number) : null))
+        const packings = pieces.map((piece) => packEvents(this.model, shapes, piece.filter(fits)))
+        const rows = rowsOfAll(this.model, packings, begin)
+        return pieces.map((piece, i) => {
+          const values = (rows[i] as readonly number[]).values()
+          return piece.map((pair) => (fits(pair) ? (values.next().value as number) : null))
+        })
       })
-    return recomputeBad(pairs, inMemory(pairs), inMemory, (value) => value === null || Number.isFinite(value))
+    const alone = (piece: readonly TokenPair[]) => inMemory([piece])[0] as readonly (number | null)[]
+    const pieces = piecesOf(pairs, this.pieceTokens)
+    const first = inMemory(pieces)
+    const isGood = (value: number | null) => value === null || Number.isFinite(value)
+    return pieces.flatMap((piece, i) => recomputeBad(piece, first[i] as (number | null)[], alone, isGood))
   }
 }

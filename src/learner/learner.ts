@@ -74,7 +74,7 @@ export class Learner {
     this.#shapes = new AffordableShapes(this.#model.options.shapes)
     const reference = model.reference === 'base' ? this.#model.options.modelPath : model.reference
     this.#inference = new Inference(this.#model, this.#shapes, reference)
-    this.#given = new GivenAdapters(this.#model, config.lora)
+    this.#given = new GivenAdapters(this.#model, config.lora, config.batch.tokens)
   }
 
   /** Steps applied so far. */

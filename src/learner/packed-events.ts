@@ -8,7 +8,7 @@ import { type MicroBatch, planMicroBatches } from './packed-shapes.js'
 import type { PlaceTimes } from './place-times.js'
 import type { ReferencePass, ReferenceRows } from './reference-pass.js'
 import { planReference } from './reference-plan.js'
-import { inRounds, type RoundPlaces } from './rounds.js'
+import { inRounds, type RoundPlaces, type RoundWork } from './rounds.js'
 import { type TokenPair, tokensOf } from './token-trees.js'
 
 /** The programs of packed batches. */
@@ -80,9 +80,7 @@ export class PackedEvents<T extends TokenPair> {
   rows(
     begin: (events: readonly T[], layout: BatchLayout, place: number) => Later<readonly number[]>,
   ): readonly number[] {
-    const values = this.#array<number>()
-    this.#inRounds(this.batches, begin, (batch, rows) => scatter(batch, rows, values))
-    return values
+    return rowsOfAll(this.model, [this], begin)[0] as readonly number[]
   }
 
   /**
@@ -134,6 +132,24 @@ export class PackedEvents<T extends TokenPair> {
   #array<V>(): V[] {
     return new Array<V>(this.events.length)
   }
+}
+
+/** One number for each event of several packings, whose batches go to the places in the same rounds. */
+export function rowsOfAll<T extends TokenPair>(
+  model: Pick<PackedPrograms, 'session' | 'placeTimes'>,
+  packings: readonly Pick<PackedEvents<T>, 'batches' | 'events'>[],
+  begin: (events: readonly T[], layout: BatchLayout, place: number) => Later<readonly number[]>,
+): readonly (readonly number[])[] {
+  const values = packings.map(({ events }) => new Array<number>(events.length))
+  const items = packings.flatMap(({ batches, events }, i) =>
+    batches.map((batch) => ({ batch, events, values: values[i] as number[] })),
+  )
+  const work: RoundWork<(typeof items)[number], readonly number[]> = {
+    begin: ({ batch, events }, place) => begin(gather(batch, events), batch, place),
+    take: (item, rows) => scatter(item.batch, rows, item.values),
+  }
+  model.placeTimes.count(() => inRounds(items, model.session, work))
+  return values
 }
 
 const gather = <V>({ events }: MicroBatch, byEvent: ArrayLike<V>): readonly V[] =>

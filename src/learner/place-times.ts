@@ -7,11 +7,15 @@ export interface PlaceUse {
   /** False for a worker that is away, and for what was dropped. */
   readonly used: boolean
   readonly busySeconds: number
-  /** While packed batches were computed and it had none. */
+  /** While packed batches were computed, or answers sampled, and it had none. */
   readonly waitSeconds: number
   /** `Session.linkBytes` */
   readonly linkBytes: number
 }
+
+/** How many of them are in use. */
+export const usedPlaces = (places: readonly Pick<PlaceUse, 'used'>[]): number =>
+  Math.max(1, places.filter(({ used }) => used).length)
 
 /** How busy the places of a session are. */
 export class PlaceTimes {
@@ -36,7 +40,7 @@ export class PlaceTimes {
     }))
   }
 
-  /** Runs packed batches; where a place has none meanwhile, it waits for others or for the host. */
+  /** Runs packed batches, or samples; where a place has nothing to do meanwhile, it waits for others or for the host. */
   count(run: () => void): void {
     const before = this.session.busySeconds
     const started = performance.now()

@@ -7,7 +7,7 @@ const pair = (length: number) => ({ promptTokens: [1], completionTokens: Array.f
 const adapter = (value: number): Adapter => adapterOf({ q_proj: { a: [[value]], b: [[1]] } })
 const firstOf = (given: Adapter | null) => given?.tensors.get('base_model.model.q_proj.lora_A.weight')?.data[0] ?? 0
 
-function model(tokens = 8) {
+function model(tokens = 8, places = 1) {
   const calls: [name: string, size: number][] = []
   const table = {
     logpsUnder: (given: Adapter | null, pairs: readonly unknown[]) => pairs.map(() => firstOf(given)),
@@ -21,7 +21,8 @@ function model(tokens = 8) {
     calls.push([name, list.length])
     return (table[name] as (...all: readonly unknown[]) => unknown)(...args)
   }) as LearnerCall
-  return { model: new LearnerModel({ call, tokens, rows: 2, endIds: new Set(), reference: adapter(-1) }), calls }
+  const options = { call, tokens, rows: 2, places, endIds: new Set<number>(), reference: adapter(-1) }
+  return { model: new LearnerModel(options), calls }
 }
 
 const { signal } = new AbortController()
@@ -39,6 +40,19 @@ describe('what a gate has computed', () => {
       ['divergences', 1],
     ])
     expect(await subject.of(two!, one!, signal).divergences('base', [pair(1)])).toEqual([2])
+  })
+
+  it('comes in calls that have work for all places', async () => {
+    const { model: subject, calls } = model(8, 2)
+    const of = subject.of(two!, one!, signal)
+    expect(await of.divergences('live', [pair(3), pair(3), pair(3), pair(20), pair(1)])).toEqual([1, 1, 1, 1, 1])
+    await of.answers('candidate', [[1], [2], [3], [4], [5]], 5)
+    expect(calls).toEqual([
+      ['divergences', 3],
+      ['divergences', 2],
+      ['answersUnder', 4],
+      ['answersUnder', 1],
+    ])
   })
 
   it('of the base and of what was a candidate is known already', async () => {

@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/config/config.js'
 import { Session } from '../../src/engine/index.js'
 import { BcodError } from '../../src/errors.js'
 import { Learner } from '../../src/learner/learner.js'
+import { piecesOf } from '../../src/learner/pieces.js'
 import type { TokenPair } from '../../src/learner/token-trees.js'
 import { openSafetensors } from '../../src/safetensors/reader.js'
 import { relativeDistance } from '../support/compare.js'
@@ -75,6 +76,13 @@ describe('under an adapter that is given', () => {
         expect(Math.abs(kl / wanted[i]! - 1)).toBeLessThan(1e-3)
       })
     }
+  })
+
+  test('what is asked in one call has the bits of what is asked in calls of a packed batch each', () => {
+    const many = [...pairs, ...pairs.toReversed()]
+    const pieces = piecesOf(many, 128)
+    expect(pieces.length).toBeGreaterThan(2)
+    expect(learner.logpsUnder(peft, many)).toEqual(pieces.flatMap((piece) => learner.logpsUnder(peft, piece)))
   })
 
   test('an adapter is no distance from itself', () => {

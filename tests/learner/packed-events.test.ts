@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AffordableShapes } from '../../src/learner/affordable-shapes.js'
 import { beginningShapes } from '../../src/learner/beginnings.js'
-import { type PackedPrograms, packEvents } from '../../src/learner/packed-events.js'
+import { type PackedPrograms, packEvents, rowsOfAll } from '../../src/learner/packed-events.js'
 import { packedShapes } from '../../src/learner/packed-shapes.js'
 import { type TokenPair, tokensOf } from '../../src/learner/token-trees.js'
 
@@ -83,6 +83,20 @@ test('what the programs return for the rows of packed batches comes back by even
       expect(gradients[0]).toEqual(packed.batches.flatMap((batch) => batch.events))
     }),
   )
+})
+
+test('batches of several packings share rounds, and their rows come back by packing', () => {
+  const { model, logp } = programs(3)
+  const begun: number[] = []
+  const pairOf = (length: number) => ({ promptTokens: Array.from({ length }, () => length), completionTokens: [2] })
+  const all = [[pairOf(60), pairOf(50)], [], [pairOf(40)]]
+  const packings = all.map((events) => packEvents(model, new AffordableShapes(packedShapes(64, 64, 8)), events))
+  const rows = rowsOfAll(model, packings, (events, _, place) => {
+    begun.push(place)
+    return () => events.map(logp)
+  })
+  expect(rows).toEqual(all.map((events) => events.map(logp)))
+  expect(begun).toEqual([0, 1, 2])
 })
 
 test('an event longer than the device has memory for is an error', () => {

@@ -58,12 +58,12 @@ const STAGES = [
 const BESIDE = { decoder: { rows: 2, length: 32 }, given: { divergence: true, answerRows: 0 } }
 
 function beside(learner: Learner) {
-  const [pair] = events(3, 0)
+  const pairs = events(3, 0)
   const sampling = { maxTokens: 6, temperature: 1, seed: 5, eosIds: new Set<number>() }
   return {
     answers: learner.generate([[3, 4, 5], [6], [7, 8], [9, 10, 11, 12], [13]], sampling),
-    logps: learner.logpsUnder(learner.adapter(), [pair!]),
-    divergences: learner.divergences(learner.adapter(), null, [pair!]),
+    logps: learner.logpsUnder(learner.adapter(), pairs),
+    divergences: learner.divergences(learner.adapter(), null, pairs),
   }
 }
 

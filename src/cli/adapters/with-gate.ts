@@ -28,7 +28,7 @@ export async function withGate<T>(
     }
     const gate = await openGate({
       ...{ config, text: model.text, checkpoints: config.checkpoint.dir, showErrors: true, answers },
-      learner: { call, info: model },
+      learner: { call, info: { ...model, places: learner.placeUse } },
     })
     return await use(gate)
   } finally {
