@@ -3,11 +3,13 @@
 //   node bench/places.mjs measure [--places 2] [--threads 1] [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs workers [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs stages [--layers 8] [--block 512] [--steps 10]
+//   node bench/places.mjs sample [--places 2] [--threads 1] [--layers 8] [--rows 16] [--tokens 24] [--steps 10]
 //   node bench/places.mjs model [--tflops 400] [--gigabits 10,100] [--block 16384,65536] [--call 0.0013] [--r 16]
 //
 // measure: one place and several, in turn in one process, the width of SmolLM2-135M, as many blocks a step as places.
 // workers: one process with one thread, and a leader with one and a worker with one, the same way; bytes between them.
 // stages: one process, and its layers at a leader and a worker: memory of each, with one and two batches under way.
+// sample: answers of one place and several, in turn in one process, so many rows for each place.
 // model: docs/capacity.md. The last line is JSON.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -15,6 +17,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blockEvents } from './places/block-events.mjs'
 import { adapterBytes, blockSeconds, lastThatPays, SHAPES, speedUp } from './places/model.mjs'
+import { measureSampling } from './places/sampling.mjs'
 import { measureStages } from './places/stages.mjs'
 import { measureWorkers } from './places/workers.mjs'
 import { mean, median } from './statistics.mjs'
@@ -27,6 +30,8 @@ const { values: flags, positionals } = parseArgs({
     layers: { type: 'string', default: '8' },
     steps: { type: 'string', default: '10' },
     block: { type: 'string' }, // tokens
+    rows: { type: 'string', default: '16' }, // prompts that a place answers at once
+    tokens: { type: 'string', default: '24' }, // of an answer
     tflops: { type: 'string', default: '400' },
     gigabits: { type: 'string', default: '10,100' },
     call: { type: 'string', default: '0.0013' }, // seconds
@@ -36,8 +41,8 @@ const { values: flags, positionals } = parseArgs({
 const WARM_UP = 2
 const MODELLED = [2, 4, 8, 16, 32, 64]
 const numbers = (text) => text.split(',').map(Number)
-const work = { measure, workers, stages, model }[positionals[0] ?? '']
-if (work === undefined) throw new Error('bench/places.mjs measure, workers, stages, or model')
+const work = { measure, workers, stages, sample, model }[positionals[0] ?? '']
+if (work === undefined) throw new Error('bench/places.mjs measure, workers, stages, sample, or model')
 await work()
 
 function model() {
@@ -118,6 +123,19 @@ async function measure() {
       `${report.speed_up.median.toFixed(2)} times as fast`,
   )
   rmSync(directory, { recursive: true, force: true })
+  console.log(JSON.stringify(report))
+}
+
+async function sample() {
+  const { places, threads, layers, rows, tokens, steps } = flags
+  const numbersOf = Object.fromEntries(
+    Object.entries({ places, threads, layers, rows, tokens, steps }).map(([name, value]) => [name, Number(value)]),
+  )
+  const report = await measureSampling(numbersOf)
+  console.log(
+    `${places} places: ${report.prompts} answers in ${report.call_ms.several.toFixed(0)} ms, one in ` +
+      `${report.call_ms.one.toFixed(0)}: ${report.speed_up.median.toFixed(2)} times as fast, token for token the same`,
+  )
   console.log(JSON.stringify(report))
 }
 

@@ -99,7 +99,7 @@ export function trainingMetrics(set: MetricSet) {
     placeWait: set.counter(
       'place_wait_seconds_total',
       'seconds',
-      'Time that a place had nothing to run while batches were computed, as of the last checkpoint: it waited for the others or the host.',
+      'Time that a place had nothing to run while batches were computed or answers sampled, as of the last checkpoint: it waited for the others or the host.',
       ['place'],
     ),
     placeBytes: set.counter(
