@@ -1,13 +1,14 @@
 // What several places give: measured on parts of this machine's CPU, or computed for GPUs and links that are not here.
 //
 //   node bench/places.mjs measure [--places 2] [--threads 1] [--layers 8] [--block 512] [--steps 10]
-//   node bench/places.mjs workers [--layers 8] [--block 512] [--steps 10]
+//   node bench/places.mjs workers [--workers 1] [--link GBIT] [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs stages [--layers 8] [--block 512] [--steps 10]
 //   node bench/places.mjs sample [--places 2] [--threads 1] [--layers 8] [--rows 16] [--tokens 24] [--steps 10]
 //   node bench/places.mjs model [--tflops 400] [--gigabits 10,100] [--block 16384,65536] [--call 0.0013] [--r 16]
 //
 // measure: one place and several, in turn in one process, the width of SmolLM2-135M, as many blocks a step as places.
-// workers: one process with one thread, and a leader with one and a worker with one, the same way; bytes between them.
+// workers: one process with one thread, and a leader and workers with one each, the same way; bytes between them. --link
+//   gives the connections between them so many Gbit/s, in a network of their own: it needs root, unshare, ip and tc.
 // stages: one process, and its layers at a leader and a worker: memory of each, with one and two batches under way.
 // sample: answers of one place and several, in turn in one process, so many rows for each place.
 // model: docs/capacity.md. The last line is JSON.
@@ -16,6 +17,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blockEvents } from './places/block-events.mjs'
+import { hasLink, runWithLink } from './places/link.mjs'
 import { adapterBytes, blockSeconds, lastThatPays, SHAPES, speedUp } from './places/model.mjs'
 import { measureSampling } from './places/sampling.mjs'
 import { measureStages } from './places/stages.mjs'
@@ -32,6 +34,8 @@ const { values: flags, positionals } = parseArgs({
     block: { type: 'string' }, // tokens
     rows: { type: 'string', default: '16' }, // prompts that a place answers at once
     tokens: { type: 'string', default: '24' }, // of an answer
+    workers: { type: 'string', default: '1' },
+    link: { type: 'string' }, // Gbit/s
     tflops: { type: 'string', default: '400' },
     gigabits: { type: 'string', default: '10,100' },
     call: { type: 'string', default: '0.0013' }, // seconds
@@ -151,12 +155,14 @@ async function stages() {
 }
 
 async function workers() {
+  const link = flags.link === undefined ? null : Number(flags.link)
+  if (link !== null && !hasLink()) return runWithLink(link)
   const numbersOf = { layers: Number(flags.layers), steps: Number(flags.steps), block: Number(flags.block ?? 512) }
-  const report = await measureWorkers(numbersOf, blockEvents)
+  const report = await measureWorkers({ ...numbersOf, workers: Number(flags.workers), link }, blockEvents)
   console.log(
-    `leader and worker: ${report.speed_up.median.toFixed(2)} times as fast as one process, ` +
-      `${report.speed_up_of_cpu_time.toFixed(2)} by processor time; a step sends ` +
-      `${report.bytes_over_twice_the_adapter.toFixed(3)} times twice the adapter`,
+    `leader and ${flags.workers} workers: ${report.speed_up.median.toFixed(2)} times as fast as one process, ` +
+      `${report.speed_up_of_cpu_time.toFixed(2)} by processor time, ${report.modelled_speed_up.toFixed(2)} as modelled; ` +
+      `a step sends ${report.bytes_over_twice_the_adapter.toFixed(3)} times twice the adapter for each worker`,
   )
   console.log(JSON.stringify(report))
   // TensorFlow knows no end of the leader's server

@@ -6,16 +6,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { median } from '../statistics.mjs'
-import { adapterBytes, SHAPES } from './model.mjs'
+import { adapterBytes, SHAPES, speedUp } from './model.mjs'
 import { cpuMs, freePort, startWorker } from './processes.mjs'
 
 const WARM_UP = 2
 const EMPTY_CALLS = 200
 const R = 16
 
-/** @param flags  layers, steps, block @param blockEvents  of a step */
-export async function measureWorkers({ layers, steps, block }, blockEvents) {
-  const places = 2
+/**
+ * @param flags  `layers`, `steps`, `block`, how many `workers`, and Gbit/s of the `link` between them if it has a limit
+ * @param blockEvents  of a step
+ */
+export async function measureWorkers({ layers, steps, block, workers: count, link }, blockEvents) {
+  const places = count + 1
   const { prepareEnvironment } = await import('../../dist/engine/environment.js')
   prepareEnvironment({ threads: 1, interOpThreads: places + 2 })
   const { BENCH_SHAPES, huggingFaceConfig } = await import('../../dist/cli/bench/shapes.js')
@@ -25,8 +28,13 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
   const shape = { ...BENCH_SHAPES['smollm2-135m'], layers }
   const directory = mkdtempSync(join(tmpdir(), 'bcod-places-'))
   writeRandomModel(directory, huggingFaceConfig(shape, block))
-  const [leaderPort, port] = [await freePort(), await freePort()]
-  const server = await startWorker(port, places)
+  const leaderPort = await freePort()
+  const ports = []
+  const servers = []
+  for (let k = 0; k < count; k++) {
+    ports.push(await freePort())
+    servers.push(await startWorker(ports[k], places))
+  }
   let child
   try {
     const settings = (devices) => [
@@ -34,10 +42,11 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
       ...[`batch.tokens=${block}`, `batch.size=${places}`, `devices=${JSON.stringify(devices)}`],
       ...['leader.address=127.0.0.1', `leader.port=${leaderPort}`],
     ]
-    const worker = `127.0.0.1:${port}`
+    const workers = ports.map((port) => `127.0.0.1:${port}`)
     const dropped = []
-    const learner = new Learner(loadConfig({ env: {}, set: settings(['CPU:0', `${worker}/CPU:0`]) }), {
-      workers: [worker],
+    const devices = ['CPU:0', ...workers.map((worker) => `${worker}/CPU:0`)]
+    const learner = new Learner(loadConfig({ env: {}, set: settings(devices) }), {
+      workers,
       onDropped: (_, reason) => dropped.push(reason),
     })
     const setup = { set: settings(['CPU:0']), places, block, vocabSize: shape.vocabSize }
@@ -49,42 +58,52 @@ export async function measureWorkers({ layers, steps, block }, blockEvents) {
     }
     const several = {
       run: (step) => learner.trainStep(blockEvents(step, places, block, shape.vocabSize)),
-      ...{ pids: [process.pid, server.pid], ms: [], cpu: [], bytes: [] },
+      ...{ pids: [process.pid, ...servers.map(({ pid }) => pid)], ms: [], cpu: [], bytes: [] },
     }
     const one = { run: ask, pids: [child.pid], ms: [], cpu: [], bytes: [] }
     for (let step = 0; step < WARM_UP + steps; step++)
       for (const side of step % 2 === 0 ? [one, several] : [several, one]) {
         const before = side.pids.map(cpuMs)
-        const [bytes, started] = [bytesAt([port, leaderPort]), performance.now()]
+        const [bytes, started] = [bytesAt([...ports, leaderPort]), performance.now()]
         await side.run(step)
         if (step < WARM_UP) continue
         side.ms.push(performance.now() - started)
         side.cpu.push(side.pids.map((pid, i) => cpuMs(pid) - before[i]))
-        side.bytes.push(bytesAt([port, leaderPort]) - bytes)
+        side.bytes.push(bytesAt([...ports, leaderPort]) - bytes)
       }
     if (dropped.length > 0) throw dropped[0]
     if ((await ask('adapter')) !== learner.adapterSha256())
       throw new Error('one process, and leader and worker, have come to different adapters')
     const adapter = adapterBytes({ ...SHAPES['smollm2-135m'], layers }, R)
     const cpuAt = (side, at) => median(side.cpu.map((both) => both[at]))
-    const cpu_ms = { one: cpuAt(one, 0), leader: cpuAt(several, 0), worker: cpuAt(several, 1) }
+    const cpu_ms = {
+      one: cpuAt(one, 0),
+      leader: cpuAt(several, 0),
+      workers: servers.map((_, k) => cpuAt(several, k + 1)),
+    }
     const times = one.ms.map((ms, i) => ms / several.ms[i])
+    const empty_call_ms = await emptyCalls(workers[0])
+    const parts = {
+      ...{ block: median(one.ms) / places / 1000, bytes: adapter, call: empty_call_ms.worker / 1000 },
+      link: link === null ? Number.POSITIVE_INFINITY : (link * 1e9) / 8,
+    }
     return {
-      ...{ places, threads: 1, layers, block },
+      ...{ places, threads: 1, layers, block, link_gigabits: link },
       step_ms: { one: median(one.ms), several: median(several.ms) },
       speed_up: { median: median(times), min: Math.min(...times), max: Math.max(...times) },
       cpu_ms,
       // what it would be on cores that nobody else uses
-      speed_up_of_cpu_time: cpu_ms.one / Math.max(cpu_ms.leader, cpu_ms.worker),
+      speed_up_of_cpu_time: cpu_ms.one / Math.max(cpu_ms.leader, ...cpu_ms.workers),
+      modelled_speed_up: speedUp(places, parts),
       bytes_a_step: median(several.bytes),
       adapter_bytes: adapter,
-      bytes_over_twice_the_adapter: median(several.bytes) / (2 * adapter),
-      empty_call_ms: await emptyCalls(worker),
+      bytes_over_twice_the_adapter: median(several.bytes) / (2 * adapter * count),
+      empty_call_ms,
       same_adapter: true,
     }
   } finally {
     child?.kill()
-    await server.stop()
+    for (const server of servers) await server.stop()
     rmSync(directory, { recursive: true, force: true })
   }
 
