@@ -26,8 +26,9 @@ Example:
       for (const { detail, remedy } of workerFindings(config)) logger.warn({ event: 'ExposureFound', remedy }, detail)
       const stopped = new Promise<'stopped'>((resolve) => void stopOnSignals(() => resolve('stopped')))
       const worker = await Worker.start(config)
-      const { identity, address, probePort } = worker
-      logger.info({ event: 'WorkerServes', ...identity, address, probePort }, 'the worker takes programs')
+      const { address, probePort } = worker
+      const { tensorflow, model } = worker.identity // the version is in every line
+      logger.info({ event: 'WorkerServes', tensorflow, model, address, probePort }, 'the worker takes programs')
       const ending = await Promise.race([stopped, worker.ended])
       await worker.stop()
       if (ending === 'stopped') {

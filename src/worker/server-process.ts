@@ -23,6 +23,9 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null
 }
 
+/** What TensorFlow writes to stderr while it does not yet heed TF_CPP_MIN_LOG_LEVEL. */
+const NOTICE = /^I0000 |^WARNING: All log messages before absl::InitializeLog\(\)/
+
 /** TensorFlow's server in a process of its own, which ends with this one however that ends. */
 export class ServerProcess {
   private constructor(
@@ -38,12 +41,15 @@ export class ServerProcess {
   static async start({ address, definition, tf32, environment }: ServerProcessOptions): Promise<ServerProcess> {
     // a group of its own: Ctrl-C in a terminal is for this process, which ends it
     const child = spawn(addonPath('worker'), [address, tf32 ? '1' : '0', String(process.pid)], {
-      ...{ env: environment, stdio: ['pipe', 'pipe', 'inherit'], detached: true },
+      ...{ env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true },
     })
     const ended = new Promise<Ending>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
     child.on('error', () => {}) // then it writes nothing
     child.stdin.on('error', () => {}) // then it has ended, and has said why
     child.stdin.end(definition)
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (!NOTICE.test(line)) process.stderr.write(`${line}\n`)
+    })
     const lines = createInterface({ input: child.stdout })
     const [word] = await Promise.race([once(lines, 'line'), once(lines, 'close')])
     if (word === 'serves') return new ServerProcess(child, ended)

@@ -37,7 +37,7 @@ const isAlive = (pid: number): boolean => {
 }
 
 test('a worker says what it is, hides its secrets from what runs there, and ends in order', async () => {
-  const { child, health, serverPid, port, probePort } = await startWorker({ AWS_SECRET_ACCESS_KEY: 'hunter2' })
+  const { child, health, serverPid, port, probePort, stderr } = await startWorker({ AWS_SECRET_ACCESS_KEY: 'hunter2' })
   const { status, body } = await health()
   expect(status).toBe(200)
   expect(body).toEqual({
@@ -48,8 +48,15 @@ test('a worker says what it is, hides its secrets from what runs there, and ends
   expect(readFileSync(`/proc/${serverPid}/environ`, 'utf8')).not.toContain('hunter2')
   expect((await fetch(`http://127.0.0.1:${probePort}/metrics`)).status).toBe(404)
   child.kill('SIGTERM')
-  expect(await once(child, 'exit')).toEqual([0, null])
+  expect(await once(child, 'close')).toEqual([0, null])
   expect(isAlive(serverPid)).toBe(false)
+  // nothing but what bcod says, one object a line
+  expect(
+    stderr()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).event),
+  ).toEqual(['WorkerServes', 'WorkerStopped'])
 })
 
 test('a worker whose server is suspended is not healthy, and is again when it goes on', async () => {
