@@ -42,6 +42,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   'learner/devices': 'unit',
   'learner/execution': 'unit',
   'learner/execution/trials': 'engine',
+  'learner/measuring-shapes': 'unit',
   'learner/packed-events': 'unit',
   'learner/packed-shapes': 'unit',
   'learner/quarantine': 'unit',

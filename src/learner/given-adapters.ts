@@ -5,6 +5,7 @@ import type { SamplingOptions } from '../model/generate.js'
 import { type LoraOptions, loraFromAdapter } from '../model/lora.js'
 import { openModelTensors } from '../safetensors/directory.js'
 import { AffordableShapes } from './affordable-shapes.js'
+import { measuringShapes } from './measuring-shapes.js'
 import type { ModelSession } from './model-session.js'
 import type { BatchLayout } from './packed-batch.js'
 import { packEvents, rowsOfAll } from './packed-events.js'
@@ -100,7 +101,9 @@ export class GivenAdapters {
     limit: number | null,
     begin: (events: readonly TokenPair[], layout: BatchLayout, place: number) => Later<readonly number[]>,
   ): readonly (number | null)[] {
-    const shapes = new AffordableShapes(this.model.options.shapes)
+    const allowed = new AffordableShapes(this.model.options.shapes)
+    allowed.limit = limit
+    const shapes = new AffordableShapes(measuringShapes(allowed.shapes))
     shapes.limit = limit
     const fits = (pair: TokenPair) => tokensOf(pair) <= shapes.longestSequence
     const inMemory = (pieces: readonly (readonly TokenPair[])[]) =>

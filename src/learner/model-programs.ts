@@ -9,6 +9,7 @@ import {
 import { type DecoderSpec, traceDecoder } from '../model/decoder.js'
 import type { LanguageModel } from '../model/language-model.js'
 import type { PackedShape } from '../model/packed-shape.js'
+import { measuringShapes } from './measuring-shapes.js'
 import { givenVariables, type LearnerProgram, type Purpose, traceApply } from './programs.js'
 import { type ShapeProgramOptions, ShapePrograms } from './shape-programs.js'
 
@@ -47,7 +48,11 @@ export function traceModelPrograms(model: LanguageModel, options: ModelProgramOp
   const referenceLora = options.referenceLora === null ? null : model.lora.partition.variables('reference.values')
   const shapes = new ShapePrograms(library, { ...options, model, referenceLora })
   // from one shape the session learns which variables the programs of all shapes use
-  const first = kindsFor(purposes).map((kind) => shapes.trace(kind, options.shapes[0] as PackedShape))
+  const [smallest] = options.shapes as readonly [PackedShape]
+  const [smallestGiven] = measuringShapes(options.shapes) as readonly [PackedShape]
+  const first = kindsFor(purposes).map((kind) =>
+    shapes.trace(kind, kind === 'given' || kind === 'divergence' ? smallestGiven : smallest),
+  )
   const training = purposes.includes('train') ? [traceApply(library, model, options.optimizer)] : []
   const decoders = options.decoders.map((spec) => traceDecoder(library, model, spec))
   const { given, other } = givenVariables(model)

@@ -9,6 +9,7 @@ import { initialLora, loraFromAdapter, loraParameters } from '../model/lora.js'
 import { beginningShapes } from './beginnings.js'
 import type { LearnerConfig } from './config.js'
 import { resolveDevices } from './devices.js'
+import { measuringShapes } from './measuring-shapes.js'
 import { ModelSession, type ModelSessionOptions } from './model-session.js'
 import { packedShapes } from './packed-shapes.js'
 import { refusePlaces } from './place-check.js'
@@ -54,13 +55,14 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
       place: 'model.stages',
     })
   const maxLength = Math.min(config.limits.maxLength, architecture.maxPositions)
+  const shapes = packedShapes(maxLength, config.batch.tokens, config.batch.size)
   prepareGpu(model)
   const settings: ModelSessionOptions = {
     modelPath: model.path,
     dtype: model.dtype,
     executor: chooseExecutor(model.executor, usesGpu()).executor,
     lora,
-    shapes: packedShapes(maxLength, config.batch.tokens, config.batch.size),
+    shapes: options.training === false ? measuringShapes(shapes) : shapes,
     beginnings: beginningShapes(maxLength, config.batch.size),
     referenceCache: model.referenceCache,
     optimizer: config.optimizer,

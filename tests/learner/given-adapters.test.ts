@@ -30,7 +30,7 @@ const learner = new Learner(
     env: {},
     set: [
       ...['model.path=tests/golden/tiny_llama', 'lora.init=tests/golden/tiny_adapter', 'lora.r=4', 'lora.alpha=8'],
-      ...['ratio.mode=off', 'batch.size=32', 'batch.tokens=128', 'limits.maxLength=64', 'optimizer.lr=1e-2'],
+      ...['ratio.mode=off', 'batch.size=32', 'batch.tokens=256', 'limits.maxLength=200', 'optimizer.lr=1e-2'],
     ],
   }),
   { given: { divergence: true, answerRows: 2 } },
@@ -109,12 +109,12 @@ describe('on a device without memory for long batches', () => {
     const { start } = Session.prototype
     vi.spyOn(Session.prototype, 'start').mockImplementation(function (this: Session, name, ...rest) {
       const tokens = Number(/^(?:given|divergence)_(\d+)_/.exec(name)?.[1] ?? 0)
-      if (tokens > 32) throw new BcodError('DEVICE_OUT_OF_MEMORY', 'no memory', { place: name })
+      if (tokens > 128) throw new BcodError('DEVICE_OUT_OF_MEMORY', 'no memory', { place: name })
       return start.call(this, name, ...rest)
     })
-    const long = { promptTokens: Array.from({ length: 40 }, (_, i) => 3 + i), completionTokens: [5, 6] }
+    const long = { promptTokens: Array.from({ length: 140 }, (_, i) => 3 + (i % 40)), completionTokens: [5, 6] }
     const isShort = ({ promptTokens, completionTokens }: TokenPair) =>
-      promptTokens.length + completionTokens.length <= 32
+      promptTokens.length + completionTokens.length <= 128
     const [first, ...rest] = pairs.filter(isShort)
     const [logp, none, ...logps] = learner.logpsUnder(peft, [first!, long, ...rest])
     expect(none).toBeNull()
