@@ -116,7 +116,7 @@ k8s-test: setup
 # needs kubectl and Go: deploy/k8s and the lines of docs/deployment.md on Kubernetes' own API server and controllers
 cluster-test:
 	@node scripts/setup.mjs --tests
-	@BCOD_TEST_CLUSTER=1 npx --no-install vitest run tests/deploy/cluster.test.ts
+	@BCOD_TEST_CLUSTER=1 npx --no-install vitest run tests/deploy/cluster
 
 # a step has the same bits at one, two and three places, in every way to run; places that differ; a replay on one place;
 # workers as processes, which fail in every kind of run

@@ -135,9 +135,13 @@ export class ControlPlane {
   }
 
   kubectl(...args: readonly string[]) {
+    return this.kubectlWith('', ...args)
+  }
+
+  /** @param input  its standard input */
+  kubectlWith(input: string, ...args: readonly string[]) {
     const { status, stdout, stderr } = spawnSync('kubectl', args, {
-      env: { ...process.env, KUBECONFIG: this.config },
-      encoding: 'utf8',
+      ...{ env: { ...process.env, KUBECONFIG: this.config }, input, encoding: 'utf8' },
     })
     return { status, stdout, stderr }
   }
