@@ -27,6 +27,8 @@ interface Lost {
   readonly times: number
   /** Checkpoints until it is asked again. */
   wait: number
+  /** Why the one that answers there cannot be used; null: not known of any. */
+  readonly difference: string | null
 }
 
 /** Which places of workers are left out, and takes them back once they answer again. */
@@ -52,17 +54,19 @@ export class LostWorkers {
 
   /** A place is left out from here on. */
   dropped(place: number, reason: BcodError): void {
-    const { config, telemetry } = this.parts
-    const { devices } = config
-    const name = devices === 'auto' ? `GPU:${place}` : (devices[place] ?? '')
-    telemetry.emit(new PlaceDropped(place, name, reason))
+    const name = this.#nameOf(place)
+    this.parts.telemetry.emit(new PlaceDropped(place, name, reason))
     const worker = parseDevice(name)?.worker
     if (worker == null) return
     const before = this.#lost.get(worker)
     // another place of one that is known to be lost
     if (before?.isOut) return
     const times = (before?.times ?? 0) + 1
-    this.#lost.set(worker, { isOut: true, stays: STAYS.includes(reason.code), times, wait: waitAfter(times) })
+    const difference = reason.code === 'WORKER_DIFFERS' ? reason.message : null
+    this.#lost.set(worker, {
+      ...{ isOut: true, stays: STAYS.includes(reason.code), difference },
+      ...{ times, wait: waitAfter(times) },
+    })
   }
 
   /**
@@ -76,7 +80,9 @@ export class LostWorkers {
     const { devices } = config
     const due = [...this.#lost].filter(([, lost]) => lost.isOut && !lost.stays && --lost.wait <= 0)
     if (due.length === 0) return
-    const back = (await this.#ask(due.map(([worker]) => worker))).answering
+    const asked = await this.#ask(due.map(([worker]) => worker))
+    const back = asked.answering
+    for (const reason of asked.left) if (reason.code === 'WORKER_DIFFERS') this.#tellOnce(reason)
     if (back.length === 0) return
     // with one that is away no session opens
     const wanted = workersOf(devices).filter((worker) => back.includes(worker) || !this.#lost.get(worker)?.isOut)
@@ -99,6 +105,21 @@ export class LostWorkers {
   #leave(reasons: readonly BcodError[]): void {
     const { devices } = this.parts.config
     for (const reason of reasons) for (const place of placesAt(reason.place ?? '', devices)) this.dropped(place, reason)
+  }
+
+  /** Says that another one serves where a worker was lost: it is not taken back. */
+  #tellOnce(reason: BcodError): void {
+    const worker = reason.place ?? ''
+    const lost = this.#lost.get(worker)
+    if (lost === undefined || lost.difference === reason.message) return
+    this.#lost.set(worker, { ...lost, difference: reason.message })
+    for (const place of placesAt(worker, this.parts.config.devices))
+      this.parts.telemetry.emit(new PlaceDropped(place, this.#nameOf(place), reason))
+  }
+
+  #nameOf(place: number): string {
+    const { devices } = this.parts.config
+    return devices === 'auto' ? `GPU:${place}` : (devices[place] ?? '')
   }
 
   #setOut(workers: readonly string[], isOut: boolean): void {

@@ -9,17 +9,25 @@ const config = loadConfig({
   set: ['devices=["CPU:0", "a:1/CPU:0", "b:1/CPU:0", "a:1/CPU:0"]', 'leader.address=127.0.0.1'],
 })
 
-/** Workers of which those in `away` do not answer, and a learner that is asked to open its session over some. */
-async function world(away: readonly string[] = []) {
+/**
+ * Workers of which those in `away` do not answer and those in `other` are what they should not be, and a learner that is
+ * asked to open its session over some.
+ */
+async function world(away: readonly string[] = [], other: Readonly<Record<string, string>> = {}) {
   const { telemetry, lines, sample } = capture()
-  const state = { away: new Set(away), opened: [] as (readonly string[])[], refuses: null as ErrorCode | null }
+  const state = {
+    ...{ away: new Set(away), other: new Map(Object.entries(other)) },
+    ...{ opened: [] as (readonly string[])[], refuses: null as ErrorCode | null },
+  }
   const lost = new LostWorkers({
     ...{ config, telemetry },
     ask: async (workers) => ({
-      answering: workers.filter((worker) => !state.away.has(worker)),
-      left: workers
-        .filter((worker) => state.away.has(worker))
-        .map((place) => new BcodError('WORKER_UNREACHABLE', 'no connection', { place })),
+      answering: workers.filter((worker) => !state.away.has(worker) && !state.other.has(worker)),
+      left: workers.flatMap((place) => {
+        const other = state.other.get(place)
+        if (other !== undefined) return [new BcodError('WORKER_DIFFERS', other, { place })]
+        return state.away.has(place) ? [new BcodError('WORKER_UNREACHABLE', 'no connection', { place })] : []
+      }),
     }),
   })
   const learner = {
@@ -47,6 +55,12 @@ test('at the start those that are away are left out, each place with the reason'
     'a:1/CPU:0 WORKER_UNREACHABLE',
   ])
   expect(await sample('bcod_place_dropped_total{place="3",code="WORKER_UNREACHABLE"}')).toBe(1)
+})
+
+test('one that is another at the start is named once', async () => {
+  const { opened, lines } = await world([], { 'b:1': 'is bcod 0.1.1' })
+  expect(await opened(3)).toEqual([])
+  expect(lines.map(({ device, code }) => `${device} ${code}`)).toEqual(['b:1/CPU:0 WORKER_DIFFERS'])
 })
 
 test('as long as none is lost nothing is opened; one that is lost comes back at the next checkpoint at which it answers', async () => {
@@ -86,6 +100,22 @@ test.each(['PLACE_DIFFERS', 'DEVICE_OUT_OF_MEMORY'] as const)('one with %s stays
   expect(await opened(100)).toEqual([])
   drop(1, 'WORKER_TIMEOUT')
   expect(await opened()).toEqual([['a:1']])
+})
+
+test('one that comes back as another is not taken back, and what is different is said once', async () => {
+  const { drop, opened, state, lines } = await world()
+  drop(2, 'WORKER_LOST')
+  const before = lines.length
+  for (const difference of ['is bcod 0.1.1', 'has another model']) {
+    state.other.set('b:1', difference)
+    expect(await opened(3)).toEqual([])
+  }
+  expect(lines.slice(before).map(({ device, code, reason }) => `${device} ${code} ${reason}`)).toEqual([
+    'b:1/CPU:0 WORKER_DIFFERS is bcod 0.1.1',
+    'b:1/CPU:0 WORKER_DIFFERS has another model',
+  ])
+  state.other.clear()
+  expect(await opened()).toEqual([['a:1', 'b:1']])
 })
 
 test('if no session opens, that of before goes on, and it is tried again', async () => {
