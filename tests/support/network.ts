@@ -1,9 +1,16 @@
+import type { sessions } from '../../src/engine/tensorflow.js'
 import { Link } from './link.js'
 
 /** Where others find a worker, and workers the leader: links. The servers listen behind them. */
 const WORKER = '127.0.0.2'
 export const LEADER = '127.0.0.3'
-export const BEHIND = '127.0.0.1'
+const BEHIND = '127.0.0.1'
+
+/** The engine's own module for a leader that listens behind its link: `vi.mock` with this before a server begins. */
+export function behindLink<M extends { readonly sessions: typeof sessions }>(real: M): M {
+  const serve: typeof sessions.serve = (definition) => real.sessions.serve(definition, BEHIND)
+  return { ...real, sessions: { ...real.sessions, serve } }
+}
 
 /** All that goes from a worker to others and back. */
 export class Network {

@@ -2,15 +2,13 @@ import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { Leader } from '../../../src/engine/cluster/leader.js'
 import { probeWorker } from '../../../src/engine/cluster/probe.js'
 import { FunctionLibrary, Session, tf, traceProgram } from '../../../src/engine/index.js'
-import { BEHIND, LEADER, Network } from '../../support/network.js'
+import { LEADER, Network } from '../../support/network.js'
 import { startWorkers } from '../../support/started-workers.js'
 import { freePorts, IDENTITY } from '../../support/worker-process.js'
 
-// the leader listens behind the link that it is called through
 vi.mock(import('../../../src/engine/tensorflow.js'), async (load) => {
-  const real = await load()
-  const serve: typeof real.sessions.serve = (definition) => real.sessions.serve(definition, BEHIND)
-  return { ...real, sessions: { ...real.sessions, serve } }
+  const { behindLink } = await import('../../support/network.js')
+  return behindLink(await load())
 })
 
 const V = { name: 'v', shape: [2], dtype: 'float32' } as const
