@@ -69,8 +69,8 @@ const PROJECTS: Readonly<Record<string, Project>> = {
 /** A test that imports one of these talks to a broker. */
 const BROKER = /\/support\/(test-broker|kafka-broker|daemon)\.js'/
 
-/** Minutes each: `make test-faults`, `make soak` and `make dashboards-test` run them. */
-const LONG = process.env.BCOD_TEST_FAULTS ? [] : ['faults', 'grafana/live', 'soak']
+/** Minutes each: `make test-faults`, `make devices-test`, `make soak` and `make dashboards-test` run them. */
+const LONG = process.env.BCOD_TEST_FAULTS ? [] : ['faults', 'grafana/live', 'learner/workers/faults', 'soak']
 
 const tests = join(import.meta.dirname, 'tests')
 const entries = Object.keys(PROJECTS).sort((a, b) => b.length - a.length)

@@ -19,7 +19,7 @@ export async function startWorkers(count: number): Promise<readonly LedWorker[]>
   return ports.map((port, i) => ({ port, address: `127.0.0.1:${port}`, server: servers[i] as ServerProcess }))
 }
 
-const [leaderPort] = await freePorts(1)
+export const [leaderPort] = (await freePorts(1)) as [number]
 
 /** Settings of a learner over these workers, in shapes that are compiled within the time of a test. */
 export function ledConfig(workers: readonly string[], set: readonly string[] = []) {
@@ -34,14 +34,14 @@ export function ledConfig(workers: readonly string[], set: readonly string[] = [
   })
 }
 
-/** Events of which each fills a packed batch. */
-export const stepEvents = (step: number) =>
+/** Events of which each fills a packed batch. @param tokens  of a batch; four are left free */
+export const stepEvents = (step: number, tokens = 64) =>
   Array.from({ length: 6 }, (_, i) => {
-    const tokens = (from: number, count: number) =>
+    const text = (from: number, count: number) =>
       Array.from({ length: count }, (_, k) => 3 + ((step * 31 + from * 13 + k * 7) % 250))
     return trainingEvent(6 * step + i, {
-      promptTokens: tokens(i, 40),
-      completionTokens: tokens(i + 40, 20),
+      promptTokens: text(i, tokens - 24),
+      completionTokens: text(i + 40, 20),
       label: i % 3 === 0,
     })
   })
