@@ -12,7 +12,8 @@ const PROBE_TOLERANCE = 1
 
 /** The demo's layer of defaults, under file, environment and flags. The rate falls to a ninth of itself over the votes. */
 export const demoDefaults = (events: number) => ({
-  model: { path: EMBEDDED_MODEL },
+  // a second thread would wait more than it computes: so small are the operations
+  model: { path: EMBEDDED_MODEL, threads: 1 },
   lora: { r: 8, alpha: 16 },
   bco: { beta: 0.3, deltaHalfLife: 64 },
   // short moments and a tight clip: there are few steps, and no time for Adam's long memory
