@@ -35,7 +35,7 @@ export interface StruckWorker {
 /** A learner over this process and two workers, and one in this process alone that computes the same. */
 export class World {
   /** How many things both have computed. */
-  #count = 0
+  #count = 1
 
   private constructor(
     readonly worker: StruckWorker,
@@ -69,12 +69,10 @@ export class World {
     const onDropped = (place: number, reason: BcodError) => dropped.push({ place, reason })
     const led = ledLearner(addresses, { ...OPTIONS, set, onDropped }).learner
     const worker = { port, identity, environment, server, network }
-    const world = new World(worker, other, addresses, set, alone, led, dropped, batchTokens)
-    // an adapter that adds nothing is not computed with
-    world.act(step)
-    // no program has run in the session that begins
-    world.startAgain()
-    return world
+    // an adapter that adds nothing is not computed with; the worker has run nothing yet
+    step(alone, stepEvents(0, batchTokens), 0)
+    led.restore(alone.adapter(), alone.state())
+    return new World(worker, other, addresses, set, alone, led, dropped, batchTokens)
   }
 
   /** Which places are in use. */
