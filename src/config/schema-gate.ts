@@ -40,7 +40,7 @@ export const gating = {
     ),
     golden: list(
       [],
-      'Files of prompts (JSONL) whose greedy answers must keep to rules of length, repetition and script. They need a decoder: about the memory of one cache of keys and values for 4 answers.',
+      'Files of prompts (JSONL) whose greedy answers must keep to rules of length, repetition and script. They need a decoder: about the memory of one cache of keys and values for 4 answers, at each of devices that answers.',
     ),
     exec: records(
       {
