@@ -17,7 +17,8 @@ import { type TokenPair, tokensOf } from './token-trees.js'
  * What the model computes under adapters that it is given for the call, beside the one that learns. They have variables
  * of their own, which no step reads, so nothing that is learnt moves, also if a call fails.
  *
- * Pairs are packed in pieces, each by itself: how many pieces a call has, and how many places, changes no bits.
+ * Pairs are packed in pieces, each by itself: how many pieces a call has, and how many places, changes no bits. Only if
+ * there is no memory for one of them, all pieces of the call are packed in smaller shapes.
  */
 export class GivenAdapters {
   /** @param pieceTokens  of one piece */

@@ -155,9 +155,9 @@ function defineDecoderStep(library: FunctionLibrary, model: LanguageModel, { nam
     const [q_BO, k_BO] = tf.split(rotated_BO, [H * E, G * E], 1) as [Tensor, Tensor]
 
     const slots_1S = tf.reshape(indices(S), [1, S])
-    const here_11S1 = tf.broadcastTo(tf.reshape(tf.equal(slots_1S, position), [1, 1, S, 1]), [B, G, S, E])
+    const here_BGSE = tf.broadcastTo(tf.reshape(tf.equal(slots_1S, position), [1, 1, S, 1]), [B, G, S, E])
     const put = (fresh_BO: Tensor, old: Tensor) =>
-      tf.where(here_11S1, tf.broadcastTo(tf.reshape(fresh_BO, [B, G, 1, E]), [B, G, S, E]), old)
+      tf.where(here_BGSE, tf.broadcastTo(tf.reshape(fresh_BO, [B, G, 1, E]), [B, G, S, E]), old)
     const keys1 = put(k_BO, keys)
     const values1 = put(v_BO, values)
 
