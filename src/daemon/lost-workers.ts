@@ -4,7 +4,7 @@ import { BcodError, type ErrorCode } from '../errors.js'
 import { type AskedWorkers, askWorkers, leaderIdentity } from '../learner/ask-workers.js'
 import type { RemoteLearner } from '../learner/remote-learner.js'
 import { Failed } from '../telemetry/events/daemon.js'
-import { PlaceDropped, PlacesChosen, WorkersTakenBack } from '../telemetry/events/training.js'
+import { PlaceDropped, PlacesChosen, WorkerNotTakenBack, WorkersTakenBack } from '../telemetry/events/training.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { VERSION } from '../telemetry/version.js'
 
@@ -113,8 +113,7 @@ export class LostWorkers {
     const lost = this.#lost.get(worker)
     if (lost === undefined || lost.difference === reason.message) return
     this.#lost.set(worker, { ...lost, difference: reason.message })
-    for (const place of placesAt(worker, this.parts.config.devices))
-      this.parts.telemetry.emit(new PlaceDropped(place, this.#nameOf(place), reason))
+    this.parts.telemetry.emit(new WorkerNotTakenBack(worker, reason))
   }
 
   #nameOf(place: number): string {

@@ -103,17 +103,20 @@ test.each(['PLACE_DIFFERS', 'DEVICE_OUT_OF_MEMORY'] as const)('one with %s stays
 })
 
 test('one that comes back as another is not taken back, and what is different is said once', async () => {
-  const { drop, opened, state, lines } = await world()
+  const { drop, opened, state, lines, sample } = await world()
   drop(2, 'WORKER_LOST')
   const before = lines.length
   for (const difference of ['is bcod 0.1.1', 'has another model']) {
     state.other.set('b:1', difference)
     expect(await opened(3)).toEqual([])
   }
-  expect(lines.slice(before).map(({ device, code, reason }) => `${device} ${code} ${reason}`)).toEqual([
-    'b:1/CPU:0 WORKER_DIFFERS is bcod 0.1.1',
-    'b:1/CPU:0 WORKER_DIFFERS has another model',
+  expect(lines.slice(before).map(({ worker, code, reason }) => `${worker} ${code} ${reason}`)).toEqual([
+    'b:1 WORKER_DIFFERS is bcod 0.1.1',
+    'b:1 WORKER_DIFFERS has another model',
   ])
+  // its place was out before
+  expect(await sample('bcod_place_dropped_total{place="2",code="WORKER_LOST"}')).toBe(1)
+  expect(await sample('bcod_place_dropped_total{place="2",code="WORKER_DIFFERS"}')).toBeNull()
   state.other.clear()
   expect(await opened()).toEqual([['a:1', 'b:1']])
 })

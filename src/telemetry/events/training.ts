@@ -233,6 +233,23 @@ export class PlaceDropped extends InternalEvent {
   }
 }
 
+/** Another worker serves where one is left out. */
+export class WorkerNotTakenBack extends InternalEvent {
+  /** @param worker  `host:port` */
+  constructor(
+    readonly worker: string,
+    readonly reason: BcodError,
+  ) {
+    super()
+  }
+  log(): LogLine {
+    const { worker, reason } = this
+    const { code, message, remedy } = reason
+    const msg = 'a worker that was left out answers, and cannot be taken back'
+    return { level: 'warn', msg, worker, code, reason: message, remedy }
+  }
+}
+
 /** Workers that were lost answer again, and compute from the next step on. */
 export class WorkersTakenBack extends InternalEvent {
   /** @param workers  `host:port` of each */

@@ -46,7 +46,7 @@ async function strike(
 
   if (isReplaced) {
     // the loss, and that another is there
-    expect(await world.takeBack()).toEqual(['PlaceDropped', 'PlaceDropped'])
+    expect(await world.takeBack()).toEqual(['PlaceDropped', 'WorkerNotTakenBack'])
     expect(world.used).toEqual([true, false, true])
   }
   heal(world.worker)
