@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serverDefinition } from '../../src/engine/cluster/definitions.js'
@@ -19,11 +19,13 @@ export class ServerAtOnce {
     const directory = mkdtempSync(join(tmpdir(), 'bcod-server-'))
     const [definition, word] = [join(directory, 'definition'), join(directory, 'word')]
     writeFileSync(definition, serverDefinition({ job: workerJob(identity), address: `${HOST}:${port}`, ...THREADS }))
+    const descriptors = [openSync(definition, 'r'), openSync(word, 'w')]
     const child = spawn(addonPath('worker'), [HOST, '0', String(process.pid)], {
       env: { ...workerEnvironment(THREADS), ...environment },
-      stdio: [openSync(definition, 'r'), openSync(word, 'w'), 'inherit'],
+      stdio: [...descriptors, 'inherit'],
       detached: true,
     })
+    for (const descriptor of descriptors) closeSync(descriptor)
     const server = new ServerAtOnce(child.pid as number)
     let said = ''
     waitUntil(() => {

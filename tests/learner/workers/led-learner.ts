@@ -2,22 +2,8 @@ import { loadConfig } from '../../../src/config/config.js'
 import type { BcodError } from '../../../src/errors.js'
 import { Learner } from '../../../src/learner/learner.js'
 import type { LearnerOptions } from '../../../src/learner/open-model.js'
-import type { ServerProcess } from '../../../src/worker/server-process.js'
 import { trainingEvent } from '../../support/events.js'
-import { freePorts, startServer } from '../../support/worker-process.js'
-
-export interface LedWorker {
-  readonly address: string
-  readonly port: number
-  readonly server: ServerProcess
-}
-
-/** Workers that end with the test. */
-export async function startWorkers(count: number): Promise<readonly LedWorker[]> {
-  const ports = await freePorts(count)
-  const servers = await Promise.all(ports.map((port) => startServer(port)))
-  return ports.map((port, i) => ({ port, address: `127.0.0.1:${port}`, server: servers[i] as ServerProcess }))
-}
+import { freePorts } from '../../support/worker-process.js'
 
 export const [leaderPort] = (await freePorts(1)) as [number]
 

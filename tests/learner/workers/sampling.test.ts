@@ -1,8 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { Session } from '../../../src/engine/index.js'
 import type { Learner } from '../../../src/learner/learner.js'
+import { type StartedWorker, startWorkers } from '../../support/started-workers.js'
 import { cases, thorough } from '../../support/thorough.js'
-import { type LedWorker, ledLearner, startWorkers, stepEvents } from './led-learner.js'
+import { ledLearner, stepEvents } from './led-learner.js'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -68,7 +69,7 @@ test.each(cases(FAULTS, FAULTS.slice(0, 1)))(
 )
 
 test.runIf(thorough)('layers at two processes sample token for token what they do at one', async () => {
-  const [worker] = (await startWorkers(1)) as [LedWorker]
+  const [worker] = (await startWorkers(1)) as [StartedWorker]
   const place = ['CPU:0', `${worker.address}/CPU:0`]
   const set = ['model.stages=2', `devices=${JSON.stringify([...place, ...place])}`]
   const led = ledLearner([worker.address], { ...options, set })

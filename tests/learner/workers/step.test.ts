@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { Session } from '../../../src/engine/index.js'
-import { learnt, startWorkers } from './led-learner.js'
+import { startWorkers } from '../../support/started-workers.js'
+import { learnt } from './led-learner.js'
 
 afterEach(() => vi.restoreAllMocks())
 

@@ -113,8 +113,11 @@ export class World {
   }
 
   async close(): Promise<void> {
-    for (const each of [this.alone, this.led]) each.dispose()
-    for (const server of [this.worker.server, this.other]) server.kill()
-    await this.worker.network?.close()
+    try {
+      for (const each of [this.alone, this.led]) each.dispose()
+    } finally {
+      for (const server of [this.worker.server, this.other]) server.kill()
+      await this.worker.network?.close()
+    }
   }
 }
