@@ -76,6 +76,48 @@ test('an answer depends on its prompt and number, not on the others', () => {
   })
 })
 
+test('a prompt that leaves no room for the answer loses tokens from its left, and an empty one is token 0', () => {
+  const text = Array.from({ length: 2 * DECODER.length }, (_, k) => 3 + k * 3)
+  const endless = { eosIds: new Set<number>() }
+  withLearner(ONE, (learner) => {
+    const answers = (prompt: readonly number[], maxTokens: number) =>
+      learner.generate([prompt], sampling({ ...endless, maxTokens }))[0]!
+    expect(answers(text, 8)).toHaveLength(8)
+    expect(answers(text, 8)).toEqual(answers(text.slice(-(DECODER.length - 8)), 8))
+    expect(answers(text, 8)).not.toEqual(answers(text.slice(-8), 8))
+    expect(answers([], 8)).toEqual(answers([0], 8))
+    expect(answers([], 8)).toHaveLength(8)
+    // the last token of a prompt is kept, and the cache has no room for more than this
+    for (const maxTokens of [DECODER.length, 2 * DECODER.length]) {
+      expect(answers(text, maxTokens)).toHaveLength(DECODER.length - 1)
+      expect(answers(text, maxTokens)).toEqual(answers(text.slice(-1), maxTokens))
+    }
+  })
+})
+
+test('a greedy answer is made of the tokens that the forward pass finds likeliest', () => {
+  const prompts = PROMPTS.slice(1, 3)
+  const given = { divergence: false, answerRows: prompts.length }
+  const greedy = sampling({ temperature: 0, maxTokens: 6, eosIds: new Set() })
+  withLearner(
+    ONE,
+    (learner) => {
+      const every = Array.from({ length: learner.vocabSize }, (_, token) => token)
+      const adapter = learner.adapter()
+      for (const [i, answer] of learner.answersUnder(adapter, prompts, greedy).entries()) {
+        expect(answer).toHaveLength(6)
+        for (const [k, token] of answer.entries()) {
+          const promptTokens = [...prompts[i]!, ...answer.slice(0, k)]
+          const pairs = every.map((next) => ({ promptTokens, completionTokens: [next] }))
+          const logps = learner.logpsUnder(adapter, pairs) as readonly number[]
+          expect(token).toBe(logps.indexOf(Math.max(...logps)))
+        }
+      }
+    },
+    { given },
+  )
+})
+
 test('tokens come as often as the model gives them probability', () => {
   const prompt = [3, 40, 7]
   const given = { divergence: false, answerRows: 16 }
