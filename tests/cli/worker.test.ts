@@ -59,6 +59,11 @@ test('a worker says what it is, hides its secrets from what runs there, and ends
   ).toEqual(['WorkerServes', 'WorkerStopped'])
 })
 
+test('what TensorFlow complains of in the server is said', async () => {
+  const { stderr } = await startWorker({ TF_GRPC_REUSE_PORT: 'perhaps' })
+  await expect.poll(stderr).toMatch(/^E.*TF_GRPC_REUSE_PORT.*perhaps/m)
+})
+
 test('a worker whose server is suspended is not healthy, and is again when it goes on', async () => {
   const { health, serverPid } = await startWorker()
   process.kill(serverPid, 'SIGSTOP')

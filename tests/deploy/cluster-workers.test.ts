@@ -114,7 +114,7 @@ describe.skipIf(!asked)('workers on a real API server', () => {
     await expect.poll(() => evict('bcod-worker-1'), { timeout: 30_000 }).toBe('')
   })
 
-  it('go when the daemon goes, with KEDA, which decides how many there are', () => {
+  it('with KEDA, stay as many as it has set', () => {
     run(...NAMESPACE, 'delete', 'statefulset', 'bcod-worker')
     run(...NAMESPACE, 'apply', '-k', join(OVERLAYS, 'workers-keda'))
     const scaled = plane.get(...NAMESPACE, 'scaledobject', 'bcod-worker').spec
