@@ -26,17 +26,16 @@ export async function measureWorkers({ layers, steps, block, workers: count, lin
   const { Learner } = await import('../../dist/learner/learner.js')
   const { writeRandomModel } = await import('../../dist/model/random-model.js')
   const shape = { ...BENCH_SHAPES['smollm2-135m'], layers }
-  const directory = mkdtempSync(join(tmpdir(), 'bcod-places-'))
-  writeRandomModel(directory, huggingFaceConfig(shape, block))
   const leaderPort = await freePort()
-  const ports = []
-  const servers = []
-  for (let k = 0; k < count; k++) {
-    ports.push(await freePort())
-    servers.push(await startWorker(ports[k], places))
-  }
+  const [ports, servers] = [[], []]
   let child
+  const directory = mkdtempSync(join(tmpdir(), 'bcod-places-'))
   try {
+    writeRandomModel(directory, huggingFaceConfig(shape, block))
+    for (let k = 0; k < count; k++) {
+      ports.push(await freePort())
+      servers.push(await startWorker(ports[k], places))
+    }
     const settings = (devices) => [
       ...[`model.path=${directory}`, `lora.r=${R}`, `lora.alpha=${2 * R}`, `limits.maxLength=${block}`],
       ...[`batch.tokens=${block}`, `batch.size=${places}`, `devices=${JSON.stringify(devices)}`],
