@@ -83,7 +83,7 @@ export const learning = {
     ),
   },
   devices: autoOrList(
-    'Where steps are computed: auto, or devices of one kind in order, such as [GPU:0, GPU:1]. auto is all GPUs of the machine, or else its CPU. The first has the state; the packed batches of a step go to all of them in turn, so a step needs as many as there are devices (batch.size, batch.tokens). So do scores, the gate and groups of answers. No result depends on how many there are. A device that is named twice computes two batches at the same time and holds the weights once: CPU:0, CPU:0 keeps the cores of a CPU busier. CPU:0, CPU:1 and so on are parts of one CPU with weights of their own, for tests. HOST:PORT/GPU:0 is a device of a worker (bcod worker, leader.address); one that is away or fails is left out.',
+    'Where steps are computed: auto, or devices of one kind in order, such as [GPU:0, GPU:1]. auto is all GPUs of the machine, or else its CPU. The first has the state; the packed batches of a step go to all of them in turn, so a step needs as many as there are devices (batch.size, batch.tokens). So do scores, the gate and groups of answers. On hardware of one kind no result depends on how many there are. A device that is named twice computes two batches at the same time and holds the weights once: CPU:0, CPU:0 keeps the cores of a CPU busier. CPU:0, CPU:1 and so on are parts of one CPU with weights of their own, for tests. HOST:PORT/GPU:0 is a device of a worker (bcod worker, leader.address); one that is away or fails is left out.',
   ),
   lora: {
     r: integer(16, { min: 1, max: 1024 }, 'Rank of the adapter.'),
