@@ -34,6 +34,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
   learner: 'engine',
   // TensorFlow plays no part in these
   'engine/protobuf-wire': 'unit',
+  'engine/used-places': 'unit',
   'engine/cluster/server-status': 'unit',
   'engine/cluster/worker-name': 'unit',
   'engine/compilation-cache': 'unit',

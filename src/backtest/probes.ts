@@ -2,12 +2,12 @@ import type { CheckResult } from '../adapters/versions/gate-report.js'
 import type { Config } from '../config/config.js'
 import type { GateModel } from '../gate/check.js'
 import { runGate } from '../gate/gate.js'
+import { callsIn } from '../gate/in-process.js'
 import { meanInterval } from '../gate/interval.js'
-import { type LearnerCall, LearnerModel } from '../gate/learner-model.js'
+import { LearnerModel } from '../gate/learner-model.js'
 import { marginsOf, type Probe, probeCheck } from '../gate/probe.js'
 import { type AskedProbe, type QuestionParts, readQuestions } from '../gate/questions.js'
 import type { Learner } from '../learner/learner.js'
-import { usedPlaces } from '../learner/place-times.js'
 
 /** A probe of the gate under the base and under what was learnt: mean margins in nats per pair. */
 export interface ProbeResult extends Pick<CheckResult, 'outcome' | 'value' | 'low' | 'high' | 'bound' | 'detail'> {
@@ -37,12 +37,7 @@ export async function askProbes(
 ): Promise<readonly ProbeResult[]> {
   const candidate = { version: 'backtest', directory: '', adapter: learner.adapter(), delta: learner.delta }
   const { signal } = new AbortController()
-  const call: LearnerCall = (name, ...args) => {
-    const method = learner[name] as (...given: typeof args) => ReturnType<(typeof learner)[typeof name]>
-    return method.apply(learner, args)
-  }
-  const places = usedPlaces(learner.placeUse)
-  const options = { call, tokens: batch.tokens, rows: 1, places, endIds: new Set<number>() }
+  const options = { call: callsIn(learner), tokens: batch.tokens, rows: 1, endIds: new Set<number>() }
   const model = new LearnerModel(options).of(candidate, null, signal)
   const checks = probes.map(({ probe, onlyIfSpoken }) =>
     probeCheck(probe, { tolerance: gate.probeTolerance, onlyIfSpoken }),

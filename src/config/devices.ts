@@ -16,19 +16,26 @@ export function parseDevice(text: string): Device | null {
   return kind === undefined ? null : { kind: kind as Device['kind'], index: Number(index), worker: worker ?? null }
 }
 
-/** The workers that `devices` names, `host:port` of each once. */
-export const workersOf = (devices: Config['devices']): readonly string[] =>
+/** The workers that devices name, `host:port` of each once. */
+export const workersOf = (devices: 'auto' | readonly string[]): readonly string[] =>
   devices === 'auto' ? [] : [...new Set(devices.flatMap((text) => parseDevice(text)?.worker ?? []))]
 
 /** The devices of this machine. */
 export const withoutWorkers = (devices: Config['devices']): Config['devices'] =>
   devices === 'auto' ? devices : devices.filter((text) => parseDevice(text)?.worker == null)
 
-/** The numbers of the places that a worker has. */
-export const placesAt = (worker: string, devices: Config['devices']): readonly number[] =>
+/** What says where places are. */
+type PlaceSettings = Pick<Config, 'devices'> & { readonly model: Pick<Config['model'], 'stages'> }
+
+/** The devices of each place, one for each stage; none if the machine decides. */
+export const placesOf = ({ devices, model }: PlaceSettings): readonly (readonly string[])[] =>
   devices === 'auto'
     ? []
-    : [...devices.keys()].filter((place) => parseDevice(devices[place] as string)?.worker === worker)
+    : devices.flatMap((_, i) => (i % model.stages === 0 ? [devices.slice(i, i + model.stages)] : []))
+
+/** The numbers of the places that have a device of a worker. */
+export const placesAt = (worker: string, settings: PlaceSettings): readonly number[] =>
+  placesOf(settings).flatMap((devices, place) => (workersOf(devices).includes(worker) ? [place] : []))
 
 /** Whether the configuration keeps away from GPUs that there may be. */
 export const onlyCpus = (devices: Config['devices']): boolean =>

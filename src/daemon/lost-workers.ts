@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js'
-import { parseDevice, placesAt, workersOf } from '../config/devices.js'
+import { placesAt, placesOf, workersOf } from '../config/devices.js'
 import { BcodError, type ErrorCode } from '../errors.js'
 import { type AskedWorkers, askWorkers, leaderIdentity } from '../learner/ask-workers.js'
 import type { RemoteLearner } from '../learner/remote-learner.js'
@@ -56,17 +56,7 @@ export class LostWorkers {
   dropped(place: number, reason: BcodError): void {
     const name = this.#nameOf(place)
     this.parts.telemetry.emit(new PlaceDropped(place, name, reason))
-    const worker = parseDevice(name)?.worker
-    if (worker == null) return
-    const before = this.#lost.get(worker)
-    // another place of one that is known to be lost
-    if (before?.isOut) return
-    const times = (before?.times ?? 0) + 1
-    const difference = reason.code === 'WORKER_DIFFERS' ? reason.message : null
-    this.#lost.set(worker, {
-      ...{ isOut: true, stays: STAYS.includes(reason.code), difference },
-      ...{ times, wait: waitAfter(times) },
-    })
+    for (const worker of this.#workersOf(place, reason)) this.#lose(worker, reason)
   }
 
   /**
@@ -103,8 +93,8 @@ export class LostWorkers {
   }
 
   #leave(reasons: readonly BcodError[]): void {
-    const { devices } = this.parts.config
-    for (const reason of reasons) for (const place of placesAt(reason.place ?? '', devices)) this.dropped(place, reason)
+    const { config } = this.parts
+    for (const reason of reasons) for (const place of placesAt(reason.place ?? '', config)) this.dropped(place, reason)
   }
 
   /** Says that another one serves where a worker was lost: it is not taken back. */
@@ -117,8 +107,28 @@ export class LostWorkers {
   }
 
   #nameOf(place: number): string {
-    const { devices } = this.parts.config
-    return devices === 'auto' ? `GPU:${place}` : (devices[place] ?? '')
+    const { config } = this.parts
+    return config.devices === 'auto' ? `GPU:${place}` : (placesOf(config)[place]?.join('+') ?? '')
+  }
+
+  /** Those that a place has lost: the one that the reason names, or all that the first place does not need. */
+  #workersOf(place: number, reason: BcodError): readonly string[] {
+    const [first = [], ...others] = placesOf(this.parts.config)
+    const needed = workersOf(first)
+    const own = workersOf(others[place - 1] ?? []).filter((worker) => !needed.includes(worker))
+    return own.includes(reason.place ?? '') ? [reason.place as string] : own
+  }
+
+  #lose(worker: string, reason: BcodError): void {
+    const before = this.#lost.get(worker)
+    // another place of one that is known to be lost
+    if (before?.isOut) return
+    const times = (before?.times ?? 0) + 1
+    const difference = reason.code === 'WORKER_DIFFERS' ? reason.message : null
+    this.#lost.set(worker, {
+      ...{ isOut: true, stays: STAYS.includes(reason.code), difference },
+      ...{ times, wait: waitAfter(times) },
+    })
   }
 
   #setOut(workers: readonly string[], isOut: boolean): void {

@@ -42,7 +42,7 @@ export class OpenSession {
     this.#programs = content.programs
     this.#functions = content.library.definitions.length
     this.#placement = new Placement(at, content.programs)
-    this.blamed = workersOf(at).blamed
+    this.blamed = workersOf(at).needed.map((own) => own.join(', ') || null)
     this.devices = devicesOf(at)
   }
 

@@ -34,13 +34,11 @@ export const ONE_PLACE: Places = { devices: [''], atFirstOnly: [] }
 export const devicesOf = ({ devices, stages = 1 }: Places): readonly (readonly string[] | null)[] =>
   inRows(devices, stages).map((row) => (row.includes(null) ? null : (row as readonly string[])))
 
-/** The workers that each place needs beside those of the first, and all that it needs; null for none. */
+/** The workers that each place needs beside those of the first, and all that it needs. */
 export function workersOf({ devices, workers, stages = 1 }: Places) {
   const rows = inRows(workers ?? devices.map(() => null), stages)
-  const named = (row: readonly (string | null)[]) =>
-    [...new Set(row.filter((each) => each !== null))].join(', ') || null
-  const others = rows.map((row) => named(row.filter((each) => !rows[0]?.includes(each))))
-  return { workers: others, blamed: rows.map(named) }
+  const needed = rows.map((row) => [...new Set(row.filter((each) => each !== null))])
+  return { workers: needed.map((own) => own.filter((each) => !needed[0]?.includes(each))), needed }
 }
 
 function inRows<T>(values: readonly T[], width: number): readonly (readonly T[])[] {

@@ -1,4 +1,4 @@
-import type { BcodError } from '../errors.js'
+import { BcodError } from '../errors.js'
 import { freeContainer, STATE_CONTAINER, targetOf } from './cluster/containers.js'
 import { compiledFolder, enterCompiled } from './compilation-cache.js'
 import { type InputValue, programFeeds, variableFeed } from './feeds.js'
@@ -94,11 +94,13 @@ export class Session {
 
   /** Workers forget what earlier sessions have written, also those of other leaders. */
   #freeState(): void {
-    for (const place of this.places.filter((each) => this.isRemote(each)))
-      this.#used.orDrop(place, () => {
-        const worker = this.#used.workerOf(place) as string
+    for (const worker of this.#used.workers)
+      try {
         guarded(STATE_CONTAINER, worker, () => freeContainer(targetOf(worker), STATE_CONTAINER))
-      })
+      } catch (error) {
+        if (!(error instanceof BcodError)) throw error
+        this.#used.dropWorker(worker, error)
+      }
   }
 
   /** The places in use, by number; the first is 0. */
@@ -241,11 +243,18 @@ export class Session {
     const groups = this.#byWorker(copies)
     const ends = groups.map(({ place, fetches }) => ({ place, end: this.#start(place, [], fetches) }))
     const bytes = 4 * names.reduce((sum, name) => sum + sizeOf(this.#known(name)), 0)
+    const failed: { readonly error: unknown }[] = []
+    // all are waited for, whichever fails
     for (const { place, end } of ends)
-      this.#used.orDrop(place, () => {
-        end()
-        this.#countLink(place, bytes)
-      })
+      try {
+        this.#used.orDrop(place, () => {
+          end()
+          this.#countLink(place, bytes)
+        })
+      } catch (error) {
+        failed.push({ error })
+      }
+    if (failed[0] !== undefined) throw failed[0].error
   }
 
   dispose(): void {
@@ -277,9 +286,9 @@ export class Session {
 
   /** Nodes in one run for this process and one for each worker, so that one that fails is known. */
   #byWorker(nodes: readonly { readonly place: number; readonly name: string }[]) {
-    const groups = new Map<string | null, { place: number; fetches: string[] }>()
+    const groups = new Map<string, { place: number; fetches: string[] }>()
     for (const { place, name } of nodes) {
-      const worker = this.#used.workerOf(place)
+      const worker = this.#used.workersOf(place).join()
       const group = groups.get(worker) ?? { place, fetches: [] }
       group.fetches.push(`${atPlace(place, name)}:0`)
       groups.set(worker, group)

@@ -1,10 +1,11 @@
 import type { Adapter } from '../adapters/weights/adapter.js'
 import { piecesOf } from '../learner/pieces.js'
+import { usedPlaces } from '../learner/place-times.js'
 import type { LearnerCalls } from '../learner/protocol.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
 import type { GateModel, GateVersion, Side } from './check.js'
 
-type Calls = Pick<LearnerCalls, 'logpsUnder' | 'divergences' | 'answersUnder' | 'weightNorms'>
+type Calls = Pick<LearnerCalls, 'logpsUnder' | 'divergences' | 'answersUnder' | 'weightNorms' | 'device'>
 
 /** The learner's calls, wherever it runs. */
 export type LearnerCall = <N extends keyof Calls>(
@@ -18,8 +19,6 @@ export interface LearnerModelOptions {
   readonly tokens: number
   /** Prompts that a place answers at once. */
   readonly rows: number
-  /** How many compute at the same time. */
-  readonly places: number
   /** The adapter of `model.reference`. @default none: the base */
   readonly reference?: Adapter | null
   /** Ids that end an answer. */
@@ -76,8 +75,8 @@ export class LearnerModel {
     signal: AbortSignal,
     compute: (pieces: readonly TokenPair[]) => Numbers | Promise<Numbers>,
   ): Promise<Numbers> {
-    const { tokens, places } = this.options
-    const pieces = piecesOf(pairs, tokens)
+    const pieces = piecesOf(pairs, this.options.tokens)
+    const places = await this.#places()
     const values: (number | null)[] = []
     for (let start = 0; start < pieces.length; start += places) {
       signal.throwIfAborted()
@@ -92,8 +91,8 @@ export class LearnerModel {
     maxTokens: number,
     signal: AbortSignal,
   ): Promise<readonly (readonly number[])[]> {
-    const { call, rows, places, endIds } = this.options
-    const atOnce = rows * places
+    const { call, rows, endIds } = this.options
+    const atOnce = rows * (await this.#places())
     const answers: (readonly number[])[] = []
     for (let start = 0; start < prompts.length; start += atOnce) {
       signal.throwIfAborted()
@@ -101,6 +100,11 @@ export class LearnerModel {
       answers.push(...(await call('answersUnder', adapter, prompts.slice(start, start + atOnce), options)))
     }
     return answers
+  }
+
+  /** How many compute at the same time: workers come and go. */
+  async #places(): Promise<number> {
+    return usedPlaces((await this.options.call('device')).places)
   }
 
   async #weightNorms(modules: readonly string[], signal: AbortSignal): Promise<readonly number[]> {

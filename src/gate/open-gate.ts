@@ -7,7 +7,6 @@ import { readJournalEnd } from '../checkpoint/journal-reader.js'
 import type { Config } from '../config/config.js'
 import type { HeldOutVote } from '../events/types.js'
 import type { GivenOptions } from '../learner/open-model.js'
-import { usedPlaces } from '../learner/place-times.js'
 import type { LearnerInfo } from '../learner/protocol.js'
 import type { TextService } from '../text/text-process.js'
 import type { TokenPair } from '../text/tokenise-pairs.js'
@@ -33,7 +32,7 @@ export interface GateParts {
   readonly config: Config
   readonly learner: {
     readonly call: LearnerCall
-    readonly info: Pick<LearnerInfo, 'vocabSize' | 'maxLength' | 'places'>
+    readonly info: Pick<LearnerInfo, 'vocabSize' | 'maxLength'>
   }
   readonly text: TextService | null
   /** Directory of the checkpoints, with their journal; null for none. */
@@ -60,7 +59,6 @@ export async function openGate(parts: GateParts): Promise<OpenGate> {
   const { config, learner, text, checkpoints, showErrors } = parts
   const recent = new RecentCompletions(async () => (checkpoints === null ? [] : journaled(checkpoints)))
   const { vocabSize, maxLength } = learner.info
-  const places = usedPlaces(learner.info.places)
   const questions = await readQuestions({ config, text, vocabSize, maxLength })
   const checks = checksOf(questions, {
     ...{ config, text, vocabSize, maxLength, showErrors },
@@ -72,7 +70,7 @@ export async function openGate(parts: GateParts): Promise<OpenGate> {
   // answers are asked for as text only
   const endIds = text?.description.endIds ?? new Set<number>()
   const reference = await referenceOf(config)
-  const options = { call, tokens: config.batch.tokens, rows: ANSWER_ROWS, places, endIds, reference }
+  const options = { call, tokens: config.batch.tokens, rows: ANSWER_ROWS, endIds, reference }
   // of its own: a gate under way keeps what it has scored
   const asksProbes = parts.answers === true && questions.golden.length === 0
   const asked = asksProbes ? { ...questions, golden: probePrompts(questions, maxLength) } : questions

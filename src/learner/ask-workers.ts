@@ -67,7 +67,7 @@ export async function answeringWorkers(
   const workers = workersOf(devices)
   if (workers.length === 0) return []
   const asked = await askWorkers(workers, await leaderIdentity(version, model.path), config)
-  for (const reason of asked.left) for (const place of placesAt(reason.place ?? '', devices)) left(place, reason)
+  for (const reason of asked.left) for (const place of placesAt(reason.place ?? '', config)) left(place, reason)
   return asked.answering
 }
 

@@ -90,7 +90,6 @@ export function openModel(config: LearnerConfig, options: LearnerOptions): Model
 
 /** Opens it over the workers but those that have gone since they were asked: the one that is named, or all. */
 function openOver(settings: ModelSessionOptions, config: LearnerConfig): ModelSession {
-  const { devices } = config
   try {
     return new ModelSession(settings)
   } catch (error) {
@@ -99,7 +98,7 @@ function openOver(settings: ModelSessionOptions, config: LearnerConfig): ModelSe
     const away = workers.filter((worker) => worker === error.place)
     const left = away.length > 0 ? workers.filter((worker) => worker !== error.place) : []
     for (const worker of workers)
-      if (!left.includes(worker)) for (const place of placesAt(worker, devices)) onDropped?.(place, error)
+      if (!left.includes(worker)) for (const place of placesAt(worker, config)) onDropped?.(place, error)
     return openOver({ ...settings, workers: left }, config)
   }
 }

@@ -13,14 +13,18 @@ const config = loadConfig({
  * Workers of which those in `away` do not answer and those in `other` are what they should not be, and a learner that is
  * asked to open its session over some.
  */
-async function world(away: readonly string[] = [], other: Readonly<Record<string, string>> = {}) {
+async function world(
+  away: readonly string[] = [],
+  other: Readonly<Record<string, string>> = {},
+  settings: typeof config = config,
+) {
   const { telemetry, lines, sample } = capture()
   const state = {
     ...{ away: new Set(away), other: new Map(Object.entries(other)) },
     ...{ opened: [] as (readonly string[])[], refuses: null as ErrorCode | null },
   }
   const lost = new LostWorkers({
-    ...{ config, telemetry },
+    ...{ config: settings, telemetry },
     ask: async (workers) => ({
       answering: workers.filter((worker) => !state.away.has(worker) && !state.other.has(worker)),
       left: workers.flatMap((place) => {
@@ -55,6 +59,25 @@ test('at the start those that are away are left out, each place with the reason'
     'a:1/CPU:0 WORKER_UNREACHABLE',
   ])
   expect(await sample('bcod_place_dropped_total{place="3",code="WORKER_UNREACHABLE"}')).toBe(1)
+})
+
+test('with stages, a place is left out with the workers of its layers, and comes back when they do', async () => {
+  const devices = ['CPU:0', 'a:1/CPU:0', 'b:1/CPU:0', 'c:1/CPU:0', 'CPU:0', 'a:1/CPU:0']
+  const settings = loadConfig({
+    env: {},
+    set: [`devices=${JSON.stringify(devices)}`, 'model.stages=2', 'leader.address=127.0.0.1'],
+  })
+  const { started, drop, opened, state, lines, sample } = await world(['b:1'], {}, settings)
+  expect(started).toEqual(['a:1', 'c:1'])
+  expect(lines.map(({ device, code }) => `${device} ${code}`)).toEqual(['b:1/CPU:0+c:1/CPU:0 WORKER_UNREACHABLE'])
+  expect(await sample('bcod_place_dropped_total{place="1",code="WORKER_UNREACHABLE"}')).toBe(1)
+  state.away.clear()
+  expect(await opened()).toEqual([['a:1', 'b:1', 'c:1']])
+  drop(1, 'WORKER_LOST')
+  state.away.add('c:1')
+  expect(await opened(2)).toEqual([['a:1', 'b:1']])
+  state.away.clear()
+  expect(await opened(2)).toEqual([['a:1', 'b:1', 'c:1']])
 })
 
 test('one that is another at the start is named once', async () => {

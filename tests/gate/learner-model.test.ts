@@ -16,12 +16,14 @@ function model(tokens = 8, places = 1) {
     answersUnder: (_: Adapter | null, prompts: readonly (readonly number[])[]) => prompts,
     weightNorms: (modules: readonly string[]) => modules.map((name) => name.length),
   }
+  const use = Array.from({ length: places }, () => ({ used: true }))
   const call = ((name: keyof typeof table, ...args: readonly unknown[]) => {
+    if (name === ('device' as string)) return { places: [...use, { used: false }] }
     const list = args.find(Array.isArray) as readonly unknown[]
     calls.push([name, list.length])
     return (table[name] as (...all: readonly unknown[]) => unknown)(...args)
   }) as LearnerCall
-  const options = { call, tokens, rows: 2, places, endIds: new Set<number>(), reference: adapter(-1) }
+  const options = { call, tokens, rows: 2, endIds: new Set<number>(), reference: adapter(-1) }
   return { model: new LearnerModel(options), calls }
 }
 

@@ -1,5 +1,5 @@
 import type { GateVersion } from '../../gate/check.js'
-import type { LearnerCall } from '../../gate/learner-model.js'
+import { callsIn } from '../../gate/in-process.js'
 import { givenFor, type OpenGate, openGate } from '../../gate/open-gate.js'
 import { eventModel } from '../event-model.js'
 import { type ConfigWithModel, learnerConfig } from '../learner-config.js'
@@ -22,13 +22,9 @@ export async function withGate<T>(
     given: givenFor(config, answers || undefined),
   })
   try {
-    const call: LearnerCall = (name, ...args) => {
-      const method = learner[name] as (...given: typeof args) => ReturnType<(typeof learner)[typeof name]>
-      return method.apply(learner, args)
-    }
     const gate = await openGate({
       ...{ config, text: model.text, checkpoints: config.checkpoint.dir, showErrors: true, answers },
-      learner: { call, info: { ...model, places: learner.placeUse } },
+      learner: { call: callsIn(learner), info: model },
     })
     return await use(gate)
   } finally {

@@ -25,7 +25,7 @@ function gatekeeper(run: Check['run']) {
     },
   }
   const call = () => Promise.reject(new Error('nothing to compute'))
-  const model = new LearnerModel({ call, tokens: 1, rows: 1, places: 1, endIds: new Set() })
+  const model = new LearnerModel({ call, tokens: 1, rows: 1, endIds: new Set() })
   const made = new Gatekeeper({ registry, checks: [check], model, telemetry })
   const add = async (step: number) => {
     const { version } = await registry.add(sampleAdapter(step), { step, delta: step / 10 })
