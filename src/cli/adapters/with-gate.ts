@@ -1,5 +1,4 @@
 import type { GateVersion } from '../../gate/check.js'
-import { callsIn } from '../../gate/in-process.js'
 import { givenFor, type OpenGate, openGate } from '../../gate/open-gate.js'
 import { eventModel } from '../event-model.js'
 import { type ConfigWithModel, learnerConfig } from '../learner-config.js'
@@ -22,6 +21,8 @@ export async function withGate<T>(
     given: givenFor(config, answers || undefined),
   })
   try {
+    // loads TensorFlow, which has its settings now
+    const { callsIn } = await import('../../gate/in-process.js')
     const gate = await openGate({
       ...{ config, text: model.text, checkpoints: config.checkpoint.dir, showErrors: true, answers },
       learner: { call: callsIn(learner), info: model },
