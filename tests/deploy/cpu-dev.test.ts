@@ -132,7 +132,7 @@ describe.skipIf(impossible !== null)('the overlay cpu-dev, played by podman', ()
   }, 180_000)
 
   it('finds nothing wrong with broker, topic, model and disk, by the command of the guide', async () => {
-    const command = /kubectl -n bcod exec bcod-0 -- (node \S+ check [^`]*)`/.exec(guide)![1]!
+    const command = /kubectl -n bcod exec bcod-0 -- (node \S+ check [^`\n]*)/.exec(guide)![1]!
     await inDaemon(...command.split(' '))
   })
 

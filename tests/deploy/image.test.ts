@@ -26,6 +26,8 @@ const impossible = asked ? await whyNoImages() : 'make image-test builds the ima
 if (asked && impossible !== null) console.error(`image-test: skipped: ${impossible}`)
 
 const USER = 10001
+/** What `bcod worker` starts. */
+const WORKER = '/app/node_modules/@tensorflow/tfjs-node-gpu/deps/bcod_worker'
 const MB = 1e6
 const { args } = parseContainerfile(readFileSync('Containerfile', 'utf8'))
 const report = (text: string) => console.error(`image-test: ${text}`)
@@ -76,7 +78,7 @@ describe.skipIf(impossible !== null)('the container image', () => {
     expect(paths.filter((path) => INSTALLERS.test(path))).toEqual([])
     expect(paths.filter((path) => /^\/app\/.*\.(ts|cc|h|map|o)$|binding\.gyp$/.test(path))).toEqual([])
     const programs = files.filter(({ path, mode }) => /^-..x/.test(mode) && !/\.(node|so(\.\d+)*)$/.test(path))
-    expect(programs.map(({ path }) => path)).toEqual(['/usr/local/bin/node'])
+    expect(programs.map(({ path }) => path)).toEqual([WORKER, '/usr/local/bin/node'])
     expect(files.filter(({ mode }) => /[sS]/.test(mode))).toEqual([]) // no program with the rights of another user
     const owned = files.filter(({ owner }) => owner !== '0/0').map(({ path, owner }) => [path, owner])
     const volumes = ['', '/adapters', '/state'].map((name) => [`/var/lib/bcod${name}`, `${USER}/${USER}`])
@@ -121,6 +123,22 @@ describe.skipIf(impossible !== null)('the container image', () => {
     expect(status, stderr).toBe(0)
     expect(lastLine(stdout)).toMatchObject({ events: 80, steps: 20 })
   }, 240_000)
+
+  it('lends its devices: `worker`, as another user than the daemon, with the model read-only', async () => {
+    const [port, probePort] = [await freePort(), await freePort()]
+    const set = { 'model.path': '/models/base', 'worker.port': port, 'worker.probePort': probePort }
+    const args = Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`])
+    const model = `${resolve('tests/golden/tiny_llama')}:/models/base:ro`
+    const id = await startImage(image, ['worker', ...args], ['--user', '10002:10002', '--volume', model])
+    try {
+      await until(`http://127.0.0.1:${probePort}/healthz`, Date.now())
+      expect((await podman('stop', '--time', '20', id)).status).toBe(0)
+      const [{ State: end }] = JSON.parse((await podman('inspect', id)).stdout)
+      expect(end.ExitCode).toBe(0)
+    } finally {
+      await podman('rm', '--force', id)
+    }
+  }, 180_000)
 
   it('runs the configuration of deploy/k8s against a broker, answers its probes, and ends in order', async () => {
     const client = await OtherClient.connect(broker.bootstrap)
