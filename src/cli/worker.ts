@@ -5,6 +5,7 @@ import { createLogger } from '../telemetry/logger.js'
 import { Worker } from '../worker/worker.js'
 import { addConfigOptions, type ConfigFlags, sourcesOf } from './config-options.js'
 import { workerFindings } from './exposure-findings.js'
+import { say } from './print.js'
 import { stopOnSignals } from './stop-on-signals.js'
 
 /** `bcod worker`: lends the devices of this machine to a leader. */
@@ -25,7 +26,7 @@ Example:
       const logger = createLogger(config.log.level)
       for (const { detail, remedy } of workerFindings(config)) logger.warn({ event: 'ExposureFound', remedy }, detail)
       const stopped = new Promise<'stopped'>((resolve) => void stopOnSignals(() => resolve('stopped')))
-      const worker = await Worker.start(config)
+      const worker = await Worker.start(config, say)
       const { address, probePort } = worker
       const { tensorflow, model } = worker.identity // the version is in every line
       logger.info({ event: 'WorkerServes', tensorflow, model, address, probePort }, 'the worker takes programs')

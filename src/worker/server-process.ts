@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { addonPath } from '../engine/own-addons.js'
 import { BcodError } from '../errors.js'
 import { killChild } from '../kill-child.js'
@@ -15,6 +16,8 @@ export interface ServerProcessOptions {
   readonly tf32: boolean
   /** Its whole environment: what runs there is somebody else's program, so it gets no secrets. */
   readonly environment: NodeJS.ProcessEnv
+  /** Told of each line that it writes to stderr, but TensorFlow's notices. @default stderr is that of this process */
+  readonly onComplaint?: (line: string) => void
 }
 
 /** How the program has ended. */
@@ -38,18 +41,20 @@ export class ServerProcess {
    * Resolves when the server serves.
    * @throws WORKER_BIND_FAILED, WORKER_FAILED
    */
-  static async start({ address, definition, tf32, environment }: ServerProcessOptions): Promise<ServerProcess> {
+  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
+    const { address, definition, tf32, environment, onComplaint } = options
     // a group of its own: Ctrl-C in a terminal is for this process, which ends it
     const child = spawn(addonPath('worker'), [address, tf32 ? '1' : '0', String(process.pid)], {
-      ...{ env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true },
-    })
+      ...{ env: environment, stdio: ['pipe', 'pipe', onComplaint ? 'pipe' : 'inherit'], detached: true },
+    }) as ChildProcessByStdio<Writable, Readable, Readable | null>
     const ended = new Promise<Ending>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
     child.on('error', () => {}) // then it writes nothing
     child.stdin.on('error', () => {}) // then it has ended, and has said why
     child.stdin.end(definition)
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      if (!NOTICE.test(line)) process.stderr.write(`${line}\n`)
-    })
+    if (child.stderr !== null && onComplaint !== undefined)
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        if (!NOTICE.test(line)) onComplaint(line)
+      })
     const lines = createInterface({ input: child.stdout })
     const [word] = await Promise.race([once(lines, 'line'), once(lines, 'close')])
     if (word === 'serves') return new ServerProcess(child, ended)

@@ -33,10 +33,15 @@ export class Worker {
 
   /**
    * Resolves when it serves.
+   *
+   * @param onComplaint  told of each line that the server writes to stderr
    * @throws WORKER_BIND_FAILED, WORKER_FAILED, TENSORFLOW_MISSING, and of the model MODEL_FILE_MISSING,
    *         MODEL_TENSOR_MISSING, SAFETENSORS_INVALID
    */
-  static async start({ worker, model }: Pick<Config, 'worker' | 'model'>): Promise<Worker> {
+  static async start(
+    { worker, model }: Pick<Config, 'worker' | 'model'>,
+    onComplaint: (line: string) => void,
+  ): Promise<Worker> {
     const identity = {
       version: VERSION,
       tensorflow: await tensorFlowVersion(),
@@ -47,7 +52,7 @@ export class Worker {
     const address = hostPort(worker.address, worker.port)
     const server = await ServerProcess.start({
       definition: serverDefinition({ job: workerJob(identity), address, threads, interOpThreads }),
-      ...{ address: worker.address, tf32: model.tf32 },
+      ...{ address: worker.address, tf32: model.tf32, onComplaint },
       environment: workerEnvironment({ threads, interOpThreads, kernels: model.kernels }),
     })
     const health = new HealthServer(() => healthOf(identity, hostPort(callable(worker.address), worker.port)))
