@@ -96,7 +96,7 @@ test('a version that has passed its gate is the canary, and routers know which u
     adapter: 'v00000001',
     canary: { version: 'v00000002', against: 'v00000001', outcome: 'open', difference: null },
   })
-  expect(await here.first.telemetry.metrics.text()).toContain('bcod_adapter_publish_total{outcome="canary"} 1')
+  await here.untilMetric('bcod_adapter_publish_total{outcome="canary"} 1')
 })
 
 test('a canary that users like as much as live is promoted, with the evidence; the newest that waited has its turn', async () => {
