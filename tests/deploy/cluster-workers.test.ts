@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ControlPlane, whyNoKubernetes } from '../support/kubernetes.js'
-import type { NetworkRule } from './manifest.js'
+import { type NetworkRule, selects } from './manifest.js'
 
 /** Part of `make cluster-test`. */
 const asked = process.env.BCOD_TEST_CLUSTER === '1'
@@ -20,7 +20,6 @@ type Labels = Readonly<Record<string, string>>
 interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string; readonly labels: Labels }
   readonly spec: {
-    readonly serviceAccountName: string
     readonly containers: readonly {
       readonly env: readonly { readonly name: string; readonly valueFrom?: { readonly fieldRef?: object } }[]
       readonly envFrom?: object
@@ -140,9 +139,6 @@ describe.skipIf(!asked)('workers on a real API server', () => {
     return status === 0 ? '' : stderr
   }
 })
-
-const selects = (selector: Labels = {}, labels: Labels) =>
-  Object.entries(selector).every(([name, value]) => labels[name] === value)
 
 /** Whether the policies of a pod let it connect to, or be reached by, another of its namespace at a port. */
 function admits(
