@@ -150,7 +150,7 @@ export class Session {
     this.#used.drop(place, reason)
   }
 
-  /** Leaves all places of a worker out. @param worker  `host:port` */
+  /** Leaves all places of a worker, `host:port`, out. @throws the reason if the first place needs it */
   dropWorker(worker: string, reason: BcodError): void {
     this.#used.dropWorker(worker, reason)
   }
